@@ -1,0 +1,831 @@
+"""The engine: a tensor's storage, a rule's context, the tape, the operator call and the backward loop.
+
+Written in Cython's pure-Python mode: compiled when the package is built, and steppable as plain Python when it is not
+(the same tests run on both forms). It only moves references and calls rules: its one piece of arithmetic is the sum of
+gradients. Objects that can't be in a reference cycle are kept from the garbage collector (``no_gc``): a tape of a
+million nodes would otherwise be scanned again and again while it grows.
+
+Who refers to whom, and what therefore stays alive::
+
+    LiteTensor --> data, key
+    Tape ------> [Node, ...], {key, ...}
+    Node ------> rule (a Policy) --> ctx --> what the rule saved
+         ------> keys of its outputs and parents (shape, dtype and device, but no storage)
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import cython
+import numpy
+import torch
+from torch import Tensor
+
+from .errors import GradientError, HigherOrderError, InputError, RuleError, TrackedTensorError, message
+
+DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+_PLAIN = frozenset({float, int, bool, complex, type(None), str, slice, torch.dtype, torch.device})
+_TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+
+# Torch's kernels without its autograd dispatch; what they make are ordinary tensors, unlike inference_mode's.
+# A private name, measured 0.1 us cheaper per call than no_grad, which serves where a torch does not have it.
+kernels_only: Callable[[], AbstractContextManager[Any]] = getattr(
+    torch._C, "_AutoDispatchBelowAutograd", torch.no_grad
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tensors
+
+
+@cython.no_gc
+@cython.freelist(64)
+@cython.cclass
+class Key:
+    """A tensor's identity on the tapes, with what its gradient is checked against. It holds no storage."""
+
+    shape = cython.declare(object, visibility="readonly")
+    dtype = cython.declare(object, visibility="readonly")
+    device = cython.declare(object, visibility="readonly")
+
+    def __init__(self, data: Tensor) -> None:
+        self.shape = data.shape
+        self.dtype = data.dtype
+        self.device = data.device
+
+
+@cython.no_gc
+@cython.cclass
+class TensorBase:
+    """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it."""
+
+    __weakref__ = cython.declare(object)
+    data = cython.declare(object, visibility="readonly")
+    key = cython.declare(Key, visibility="readonly")
+
+
+_tensor_type: type[Any] = TensorBase
+
+
+def register_tensor_type(cls: type[Any]) -> type[Any]:
+    """Name the class (TensorBase with the methods) of which the engine makes its results."""
+    global _tensor_type
+    _tensor_type = cls
+    return cls
+
+
+@cython.ccall
+def wrap(data: object) -> object:
+    """Make a LiteTensor around a torch tensor that is known to be detached."""
+    tensor: TensorBase = TensorBase.__new__(_tensor_type)
+    tensor.data = data
+    return tensor
+
+
+def unwrap(value: Any) -> Any:
+    """Give the torch tensor in a LiteTensor, any other value as it is."""
+    return value.data if isinstance(value, TensorBase) else value
+
+
+def is_tracked(tensor: TensorBase) -> bool:
+    """Say whether an active tape of this thread differentiates by the tensor."""
+    tape: TapeBase
+    key = tensor.key
+    if key is not None:
+        for tape in _local.tapes:
+            if key in tape.tracked:
+                return True
+    return False
+
+
+def check_may_leave(tensor: TensorBase, method: str, only_in_rules: bool = False) -> None:
+    """Refuse to hand a tracked tensor's values to code that nexnet can't see: its gradient would be cut silently.
+
+    ``only_in_rules`` is for ``item()`` and its like, which a user may call freely (to print a loss), but which a rule
+    that is itself being differentiated may not.
+    """
+    if (not only_in_rules or _local.inside_rule) and is_tracked(tensor):
+        raise TrackedTensorError(
+            message(
+                f"{method} was called on a tensor that is being differentiated: its gradient would be lost silently.",
+                remedy=f"say so with nexnet.stop_gradient(x), or use {method} outside of the differentiated function",
+            )
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rules
+
+
+@cython.no_gc
+@cython.freelist(64)
+@cython.cclass
+class Context:
+    """What one call of a rule keeps for its backward."""
+
+    saved = cython.declare(tuple, visibility="readonly")
+    parents = cython.declare(tuple, visibility="readonly")
+    links = cython.declare(object)  # what was saved, as the outer tapes differentiate it; None: constants to them
+
+    def __init__(self) -> None:
+        self.saved = ()
+        self.parents = ()
+        self.links = None
+
+    def save(self, *values: Any) -> None:
+        """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
+        self.saved = values
+
+    @property
+    def release(self) -> tuple[Any, ...]:
+        """What ``save`` kept, in its order."""
+        return self.saved
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        """For each positional argument of forward, whether its gradient is asked for."""
+        return tuple([key is not None for key in self.parents])
+
+    def __repr__(self) -> str:
+        return f"Context(saved={self.saved!r}, needs_input_grad={self.needs_input_grad!r})"
+
+
+@cython.no_gc
+@cython.cclass
+class Rule:
+    """The compiled base of ``nexnet.Policy``: holds one call's ``ctx``."""
+
+    ctx = cython.declare(Context, visibility="readonly")
+
+    def __init__(self) -> None:
+        self.ctx = Context()
+
+
+@cython.no_gc
+@cython.freelist(64)
+@cython.cclass
+class Node:
+    """One recorded operation: the keys of its outputs and parents, and the rule that leads from one to the other."""
+
+    outputs = cython.declare(tuple, visibility="readonly")
+    parents = cython.declare(tuple, visibility="readonly")
+    rule = cython.declare(Rule, visibility="readonly")
+
+    def __init__(self, outputs: tuple[Any, ...], parents: tuple[Any, ...], rule: Rule) -> None:
+        self.outputs = outputs
+        self.parents = parents
+        self.rule = rule
+
+    @property
+    def bwd_fn(self) -> Callable[..., Any]:
+        """The rule's ``backward``, bound to what this call saved."""
+        return self.rule.backward
+
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        return type(self.rule).__name__
+
+    def __repr__(self) -> str:
+        return f"Node({self.name}, parents={len(self.parents)}, outputs={len(self.outputs)})"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tapes
+
+
+@cython.cclass
+class TapeBase:
+    """The compiled base of ``nexnet.Tape``: the nodes of one evaluation, in order, and the keys that it tracks.
+
+    With ``keep_values``, as ``trace`` makes it, the inputs and outputs of every operation stay alive beside its node.
+    """
+
+    nodes = cython.declare(list, visibility="readonly")
+    tracked = cython.declare(set, visibility="readonly")
+    values = cython.declare(list, visibility="readonly")
+
+    def __init__(self, keep_values: bool = False) -> None:
+        self.nodes = []
+        self.tracked = set()
+        self.values = [] if keep_values else None
+
+    def watch(self, tensor: TensorBase) -> None:
+        """Differentiate by this very tensor from now on."""
+        if tensor.key is None:
+            tensor.key = Key(tensor.data)
+        self.tracked.add(tensor.key)
+
+    def forget(self, length: int) -> None:
+        """Drop the nodes beyond this length."""
+        del self.nodes[length:]
+        if self.values is not None:
+            del self.values[length:]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
+class _Local(threading.local):
+    """This thread's active tapes, outermost first, and which rules' own code is being differentiated."""
+
+    def __init__(self) -> None:
+        self.tapes: list[TapeBase] = []
+        self.inside_rule = False
+        self.traced: tuple[Any, ...] = ()
+
+
+_local = _Local()
+
+
+class TapeContext:
+    """The per-thread stack of active tapes."""
+
+    @staticmethod
+    def push(tape: TapeBase) -> None:
+        """Make the tape this thread's innermost active one."""
+        _local.tapes.append(tape)
+
+    @staticmethod
+    def pop() -> TapeBase:
+        """Deactivate this thread's innermost tape and give it."""
+        return _local.tapes.pop()
+
+    @staticmethod
+    def current() -> TapeBase | None:
+        """Give this thread's innermost active tape, or None."""
+        return _local.tapes[-1] if _local.tapes else None
+
+    @staticmethod
+    def active() -> tuple[TapeBase, ...]:
+        """Give all of this thread's active tapes, outermost first."""
+        return tuple(_local.tapes)
+
+    @staticmethod
+    @contextmanager
+    def recording(tape: TapeBase) -> Iterator[TapeBase]:
+        """Push the tape for a ``with`` block; it is popped under any exception."""
+        tapes = _local.tapes
+        depth = len(tapes)
+        tapes.append(tape)
+        try:
+            yield tape
+        finally:
+            del tapes[depth:]
+
+    @staticmethod
+    @contextmanager
+    def only(tapes: list[TapeBase]) -> Iterator[None]:
+        """Make these tapes the active ones for a ``with`` block."""
+        before = _local.tapes
+        _local.tapes = list(tapes)
+        try:
+            yield
+        finally:
+            _local.tapes = before
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The operator call: forward, and a node on each tape that tracks an argument
+
+
+@cython.cclass
+class OperatorBase:
+    """The compiled base of ``nexnet.functions.Operator``: calls a rule's ``forward`` and records a node."""
+
+    policy = cython.declare(object, visibility="readonly")
+    signature = cython.declare(object, visibility="readonly")
+    leaf = cython.declare(cython.bint, visibility="public")
+    name = cython.declare(str, visibility="readonly")
+
+    def __init__(self, policy: type[Rule]) -> None:
+        signature = inspect.signature(policy.forward)
+        self.policy = policy
+        self.name = policy.__name__
+        self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        self.leaf = False  # forward is a torch kernel: even for higher orders it is called, not recorded
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            args, kwargs = self._bind(args, kwargs)
+        return self._call(args, kwargs)
+
+    @cython.cfunc
+    def _call(self, args: tuple, kwargs: dict) -> object:
+        tensor: TensorBase
+        key: Key | None
+        data: list[Any] = []
+        for arg in args:
+            if isinstance(arg, TensorBase):
+                tensor = arg
+                data.append(tensor.data)
+            elif type(arg) in _PLAIN:
+                data.append(arg)
+            else:
+                data.append(_constant(arg, self.name, args))
+
+        tape: TapeBase
+        tapes: list[TapeBase] = _local.tapes
+        parents: list[Any] | None = None
+        recorders: list[TapeBase] | None = None
+        for tape in tapes:
+            tracks = False
+            for i, arg in enumerate(args):
+                if isinstance(arg, TensorBase):
+                    tensor = arg
+                    key = tensor.key
+                    if key is not None and key in tape.tracked:
+                        if parents is None:
+                            parents = [None] * len(args)
+                        parents[i] = key
+                        tracks = True
+            if tracks:
+                if recorders is None:
+                    recorders = [tape]
+                else:
+                    recorders.append(tape)
+
+        rule: Rule = self.policy()
+        rule.ctx.parents = (None,) * len(args) if parents is None else tuple(parents)
+        if recorders is not None and len(recorders) > 1:
+            return self._call_nested(rule, args, data, kwargs, recorders)
+        out = rule.forward(*data, **kwargs) if kwargs else rule.forward(*data)
+        result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
+        if recorders is not None:
+            _record(rule, args, result, recorders)
+        return result
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Rename numpy's keywords to torch's, and move tensors given by keyword to their positions."""
+        parameters = self.signature.parameters
+        for name in list(kwargs):
+            if name not in parameters:
+                if _TORCH_ALIASES.get(name) in parameters:
+                    kwargs[_TORCH_ALIASES[name]] = kwargs.pop(name)
+                elif name == "out":
+                    raise InputError(
+                        message(
+                            "out= writes into a tensor, and nexnet is functional.",
+                            rule=self.name,
+                            remedy="use the value that the operator returns",
+                        )
+                    )
+        for value in kwargs.values():
+            if isinstance(value, (TensorBase, Tensor, numpy.ndarray)):
+                bound = self.signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                for name, each in bound.kwargs.items():
+                    if isinstance(each, TensorBase):
+                        raise InputError(
+                            message(
+                                "a rule's keyword-only arguments are static: they get no gradient.",
+                                rule=self.name,
+                                argument=name,
+                                got="a LiteTensor",
+                                remedy="make it a positional parameter of forward",
+                            )
+                        )
+                return bound.args, bound.kwargs
+            if type(value) not in _PLAIN:
+                _constant(value, self.name, args)
+        return args, kwargs
+
+    # Higher orders. Two or more tapes record the call: the outer ones will differentiate the inner one's backward,
+    # and so what the rule saves must itself be differentiable.
+
+    def _call_nested(
+        self, rule: Rule, args: tuple[Any, ...], data: list[Any], kwargs: dict[str, Any], recorders: list[TapeBase]
+    ) -> Any:
+        parents = rule.ctx.parents
+        obstacle = None
+        if not self.leaf:
+            if self in _local.traced:  # forward has reached its own operator: below it there is only torch
+                raise _LeafReached(self)
+            outer = recorders[:-1]
+            marks = [len(tape.nodes) for tape in outer]
+            try:
+                out = self._trace(rule, args, kwargs, outer, marks)
+            except _LeafReached as reached:
+                if reached.operator is not self:
+                    raise
+                self.leaf = True
+            except Exception as error:  # forward on torch tensors will either work or raise it again
+                obstacle = error
+            else:
+                result = self._leave_trace(rule, out, outer, marks)
+                _record(rule, args, result, recorders)
+                return result
+            rule = self.policy()
+            rule.ctx.parents = parents
+
+        # Two arguments that share one torch tensor, or an output that is an argument, must be told apart when saved.
+        for i in range(1, len(args)):
+            if isinstance(args[i], TensorBase):
+                for j in range(i):
+                    if data[i] is data[j] and args[i] is not args[j]:
+                        data[i] = data[i].detach()
+                        break
+        out = rule.forward(*data, **kwargs)
+        out = _map(out, lambda each: each.detach() if any(each is raw for raw in data) else each)
+        result = _wrap_all(out, self.name)
+        known = [(raw, arg) for raw, arg in zip(data, args, strict=True) if isinstance(arg, TensorBase)]
+        known += zip(_leaves(out), _leaves(result), strict=True)
+        ctx: Context = rule.ctx
+        ctx.links = _map(ctx.saved, lambda each: _link(each, known))
+        unlinked = [each for each in _leaves(ctx.links) if _is_intermediate(each)]
+        if unlinked:
+            ctx.links = _NoLinks(self.name, unlinked[0], obstacle, self.leaf)
+        _record(rule, args, result, recorders)
+        return result
+
+    def _trace(
+        self, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], outer: list[TapeBase], marks: list[int]
+    ) -> Any:
+        """Run forward, once, on LiteTensors that the outer tapes record: intermediates are then functions of them."""
+        random_state = _RandomState(args, kwargs)
+        before = (_local.inside_rule, _local.traced)
+        _local.inside_rule, _local.traced = True, (*_local.traced, self)
+        try:
+            with TapeContext.only(outer):
+                inputs = [
+                    arg if isinstance(arg, TensorBase) or type(arg) in _PLAIN else _constant(arg, self.name, args)
+                    for arg in args
+                ]
+                return rule.forward(*inputs, **kwargs)
+        except BaseException:
+            for tape, mark in zip(outer, marks, strict=True):
+                tape.forget(mark)
+            random_state.restore()
+            raise
+        finally:
+            _local.inside_rule, _local.traced = before
+
+    def _leave_trace(self, rule: Rule, out: Any, outer: list[TapeBase], marks: list[int]) -> Any:
+        """Give the outputs of a traced forward an identity of their own: from here on their gradient is the rule's."""
+        fresh = {key for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:] for key in n.outputs}
+        renamed: list[tuple[Any, Any]] = []
+
+        def leave(each: Any) -> Any:
+            if not isinstance(each, TensorBase):
+                return _wrap_all(each, self.name)
+            if each.key is not None and each.key in fresh:
+                return _forget_key(each)
+            renamed.append((each, wrap(each.data.detach())))
+            return renamed[-1][1]
+
+        result = _map(out, leave)
+        ctx: Context = rule.ctx
+        ctx.links = _map(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
+        ctx.saved = _map(ctx.links, unwrap)
+        if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in _leaves(ctx.links)):
+            for tape, mark in zip(outer, marks, strict=True):
+                tape.forget(mark)  # nothing refers to what forward computed on its way
+        return result
+
+
+@cython.cfunc
+def _forget_key(tensor: TensorBase) -> object:
+    tensor.key = None
+    return tensor
+
+
+class _LeafReached(BaseException):
+    """Raised inside of a traced forward that reaches its own operator: it is a kernel and is not to be traced."""
+
+    def __init__(self, operator: OperatorBase) -> None:
+        self.operator = operator
+
+
+class _NoLinks:
+    """Stands for what a rule saved where that can't be differentiated; says why when it is asked for."""
+
+    def __init__(self, rule: str, value: Any, obstacle: Exception | None, leaf: bool) -> None:
+        self.rule, self.value, self.obstacle, self.leaf = rule, value, obstacle, leaf
+
+    def error(self) -> HigherOrderError:
+        what = f"a tensor of shape {tuple(self.value.shape)}" if isinstance(self.value, Tensor) else repr(self.value)
+        why = "forward is a torch kernel, recorded as one operation" if self.leaf else "forward leaves nexnet"
+        error = HigherOrderError(
+            message(
+                "the second derivative needs a saved intermediate as a function of the inputs, and can't have it: "
+                + (f"{why} ({type(self.obstacle).__name__}: {str(self.obstacle).splitlines()[0]})."
+                   if self.obstacle is not None and str(self.obstacle) else why + "."),
+                rule=self.rule,
+                got=f"{what} that is neither an input nor an output",
+                remedy="save only inputs and outputs (an intermediate may be returned as a further output), "
+                "or write forward with operations that nexnet knows",
+            )
+        )  # fmt: skip
+        error.__cause__ = self.obstacle
+        return error
+
+
+class _RandomState:
+    """The random generators that a forward may draw from, as they were, for when it must be run anew."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        generators = [torch.default_generator]
+        generators += [each for each in (*args, *kwargs.values()) if isinstance(each, torch.Generator)]
+        devices = {each.data.device for each in args if isinstance(each, TensorBase)}
+        generators += [torch.cuda.default_generators[d.index] for d in devices if d.type == "cuda"]
+        self.states = [(generator, generator.get_state()) for generator in generators]
+
+    def restore(self) -> None:
+        for generator, state in self.states:
+            generator.set_state(state)
+
+
+def _constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
+    """Take an argument that is no LiteTensor: a constant of the operation."""
+    if isinstance(value, Tensor):
+        if value.requires_grad:
+            raise InputError(
+                message(
+                    "a torch tensor that requires grad met a nexnet operator: torch's graph would be cut silently.",
+                    rule=rule,
+                    got=f"torch.Tensor of shape {tuple(value.shape)} with requires_grad=True",
+                    remedy="pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it",
+                )
+            )
+        return value
+    if isinstance(value, numpy.ndarray):
+        device = next((each.data.device for each in args if isinstance(each, TensorBase)), None)
+        return torch.as_tensor(value, device=device)
+    if isinstance(value, numpy.generic):
+        return value.item()
+    if any(isinstance(each, TensorBase) for each in _leaves(value)):
+        raise InputError(
+            message(
+                "a LiteTensor inside of a container gets no gradient.",
+                rule=rule,
+                got=f"a {type(value).__name__} with a LiteTensor in it",
+                remedy="pass each tensor as a positional argument of its own (forward(self, *tensors))",
+            )
+        )
+    return value
+
+
+def _wrap_all(out: Any, rule: str) -> Any:
+    """Make LiteTensors of forward's outputs: a tensor, or a tuple or list of tensors and Nones."""
+    if isinstance(out, (tuple, list)):
+        return _rebuild(out, [None if each is None else _wrap_all(each, rule) for each in out])
+    if isinstance(out, Tensor):
+        return wrap(out.detach())
+    if isinstance(out, TensorBase) and not is_tracked(out):
+        return wrap(out.data)
+    raise RuleError(
+        message(
+            "forward must return a torch tensor, or a tuple of them, computed from its arguments.",
+            rule=rule,
+            got="a LiteTensor that is being differentiated, from outside of the rule"
+            if isinstance(out, TensorBase)
+            else f"{type(out).__name__}",
+            remedy="pass what forward needs as positional arguments: they arrive as torch tensors",
+        )
+    )
+
+
+@cython.cfunc
+def _record(rule: Rule, args: tuple, result: object, recorders: list) -> object:
+    """Append a node to the tapes, which from now on track the differentiable outputs."""
+    outputs: list[Any] = []
+    tracked = False
+    tape: TapeBase
+    tensor: TensorBase
+    key: Key | None
+    for each in (result,) if isinstance(result, TensorBase) else result:
+        key = None
+        if each is not None:
+            tensor = each
+            key = Key(tensor.data)
+            if key.dtype in DIFFERENTIABLE:
+                tensor.key = key
+                tracked = True
+            elif key.dtype.is_complex:
+                raise InputError(
+                    message(
+                        "nexnet does not differentiate complex tensors yet.",
+                        rule=type(rule).__name__,
+                        got=f"an output of dtype {key.dtype}",
+                        remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
+                    )
+                )
+        outputs.append(key)
+    if not tracked:
+        return None
+    node = Node(tuple(outputs), rule.ctx.parents, rule)
+    for tape in recorders:
+        tape.nodes.append(node)
+        for key in outputs:
+            if key is not None and key.dtype in DIFFERENTIABLE:
+                tape.tracked.add(key)
+        if tape.values is not None:
+            tape.values.append((args, result))
+    return None
+
+
+def _map(value: Any, fn: Callable[[Any], Any]) -> Any:
+    """Apply ``fn`` to every leaf of nested tuples, lists and dicts, except to None."""
+    if isinstance(value, (tuple, list)):
+        return _rebuild(value, [_map(each, fn) for each in value])
+    if isinstance(value, dict):
+        return {name: _map(each, fn) for name, each in value.items()}
+    return None if value is None else fn(value)
+
+
+def _rebuild(like: Any, parts: list[Any]) -> Any:
+    """Make a tuple or list like another; named ones (torch's, as (values, indices), and collections') stay named."""
+    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
+
+
+def _leaves(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _map(value, found.append)
+    return found
+
+
+def _link(value: Any, known: list[tuple[Any, Any]]) -> Any:
+    """Give the LiteTensor that a saved torch tensor is; a tensor that can't carry a gradient is a constant."""
+    for raw, tensor in known:
+        if raw is value:
+            return tensor
+    return wrap(value) if isinstance(value, Tensor) and value.dtype not in DIFFERENTIABLE else value
+
+
+def _is_intermediate(value: Any) -> bool:
+    """Say whether a saved value may hide a function of the inputs: a floating tensor, or a closure."""
+    return isinstance(value, Tensor) or (callable(value) and not isinstance(value, TensorBase))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The backward loop
+
+
+def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dict[Any, Any]:
+    """Go through the tape in reverse; give the gradients, by key, of the tensors that no node of it has made.
+
+    ``grads`` holds the seeds, ``{key: gradient}``, and is used up. While another tape is active the gradients are
+    LiteTensors and each rule's backward is itself recorded; otherwise they are torch tensors. ``consume`` drops each
+    node as the loop passes it.
+    """
+    before = _local.inside_rule
+    recorded = len(_local.tapes) > 0
+    if recorded:
+        _local.inside_rule = True
+    try:
+        _backward_loop(tape, grads, consume, recorded)
+    finally:
+        _local.inside_rule = before
+    return grads
+
+
+def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
+    nodes: list[Node] = tape.nodes
+    tracked: set[Any] = tape.tracked
+    node: Node
+    key: Key | None
+    tensor: TensorBase
+    owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
+    for i in range(len(nodes) - 1, -1, -1):
+        node = nodes.pop() if consume else nodes[i]
+        if len(node.outputs) == 1:
+            grad = grads.pop(node.outputs[0], None)
+            if grad is None:
+                continue
+            incoming = (grad,)
+        else:
+            incoming = _incoming(node, grads, recorded)
+            if incoming is None:
+                continue
+        rule = _differentiable(node.rule, tracked) if recorded else node.rule
+        try:
+            result = rule.backward(*incoming)
+        except Exception as error:
+            error.add_note(f"(in the backward of the nexnet rule {node.name})")
+            raise
+        if type(result) is not tuple:
+            result = tuple(result) if type(result) is list else (result,)
+        parents = node.parents
+        if len(result) > len(parents):
+            _check_count(node, result)
+        for key, grad in zip(parents, result):  # noqa: B905  trailing Nones may be left out
+            if key is None or grad is None or key not in tracked:
+                continue
+            if recorded:
+                if not isinstance(grad, TensorBase):
+                    grad = wrap(grad) if isinstance(grad, Tensor) else _refuse(grad, node, key)
+                tensor = grad
+                data = tensor.data
+            else:
+                if type(grad) is not Tensor:
+                    grad = unwrap(grad)
+                    if not isinstance(grad, Tensor):
+                        _refuse(grad, node, key)
+                data = grad
+            if data.shape != key.shape or data.dtype is not key.dtype or data.device != key.device:
+                grad = _fit(grad, data, node, key)
+            total = grads.get(key)
+            if total is None:
+                grads[key] = grad
+            elif recorded:
+                grads[key] = total + grad
+            elif key in owned:
+                total.add_(grad)
+            else:
+                grads[key] = total + grad
+                owned.add(key)
+
+
+def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
+    """Give one gradient per output of a node that has several: zeros, or None, for an output that was not used."""
+    incoming = [None if key is None else grads.pop(key, None) for key in node.outputs]
+    if all(grad is None for grad in incoming):
+        return None
+    if node.rule.materialize_grads:
+        for i, key in enumerate(node.outputs):
+            if incoming[i] is None and key is not None:
+                zeros = torch.zeros(key.shape, dtype=key.dtype, device=key.device)
+                incoming[i] = wrap(zeros) if recorded else zeros
+    return tuple(incoming)
+
+
+def _differentiable(rule: Rule, tracked: set[Any]) -> Rule:
+    """Give the rule with what it saved as LiteTensors, so that the active tapes record its backward."""
+    ctx = rule.ctx
+    links = ctx.links
+    if isinstance(links, _NoLinks):
+        raise links.error()
+    twin: Rule = type(rule)()
+    twin.ctx.saved = _map(ctx.saved, _wrap_constant) if links is None else links
+    twin.ctx.parents = tuple([key if key in tracked else None for key in ctx.parents])
+    return twin
+
+
+def _wrap_constant(value: Any) -> Any:
+    return wrap(value) if isinstance(value, Tensor) else value
+
+
+def _check_count(node: Node, result: tuple[Any, ...]) -> None:
+    if any(grad is not None for grad in result[len(node.parents) :]):
+        raise GradientError(
+            message(
+                "backward returned more gradients than forward has positional arguments.",
+                rule=node.name,
+                expected=f"at most {len(node.parents)}",
+                got=len(result),
+                remedy="return one gradient per positional argument of forward, None where there is none",
+            )
+        )
+
+
+def _refuse(grad: Any, node: Node, key: Key, why: str = "backward returned something that is no tensor.") -> None:
+    what = grad.data if isinstance(grad, TensorBase) else grad
+    if isinstance(what, Tensor):
+        got = f"shape {tuple(what.shape)}, {what.dtype}, {what.device}"
+    else:
+        got = f"{what!r} ({type(what).__name__})"
+    index = next(i for i, parent in enumerate(node.parents) if parent is key)
+    raise GradientError(
+        message(
+            why,
+            rule=node.name,
+            argument=f"{index} ({_argument_name(node.rule, index)})",
+            expected=f"shape {tuple(key.shape)}, {key.dtype}, {key.device}",
+            got=got,
+            remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
+        )
+    )
+
+
+def _argument_name(rule: Rule, index: int) -> str:
+    parameters = list(inspect.signature(type(rule).forward).parameters.values())[1:]
+    return parameters[min(index, len(parameters) - 1)].name
+
+
+def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
+    """Undo broadcasting and dtype promotion: the one place where a gradient is summed or cast to its argument's kind.
+
+    The same lines serve torch tensors and LiteTensors, so that the sum is itself differentiable.
+    """
+    if data.device != key.device:
+        _refuse(grad, node, key, "backward returned a gradient on another device.")
+    if data.dtype not in DIFFERENTIABLE:
+        _refuse(grad, node, key, "backward returned a gradient of a dtype that can't be one.")
+    shape = key.shape
+    if data.shape != shape:
+        extra = data.ndim - len(shape)
+        if extra >= 0 and all(
+            size == 1 or size == came for size, came in zip(shape, data.shape[extra:], strict=True)
+        ):
+            dims = [i for i in range(data.ndim) if i < extra or shape[i - extra] != data.shape[i]]
+            grad = grad.sum(dims, keepdim=True).reshape(shape)
+        elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:
+            grad = grad.reshape(shape)
+        else:
+            _refuse(grad, node, key, "backward returned a gradient of the wrong shape.")
+    return grad if data.dtype is key.dtype else grad.to(key.dtype)

@@ -1,0 +1,33 @@
+"""value_and_grad as the seed document has it: gradients in a dictionary, by the tensors that were passed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..tape import Tape
+from ..tensor import LiteTensor
+from ..transforms._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record
+
+__all__ = ["value_and_grad"]
+
+
+def value_and_grad(fn: Callable[..., Any]) -> Callable[..., tuple[Any, dict[LiteTensor, LiteTensor]]]:
+    """Make a function that gives ``(out, {input: gradient})``, with an entry for every LiteTensor argument.
+
+    A tensor that is passed twice has one entry, the sum of both. A non-scalar output is seeded with ones.
+    """
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, dict[LiteTensor, LiteTensor]]:
+        tensors = list(dict.fromkeys(arg for arg in args if isinstance(arg, LiteTensor)))
+        inputs = fresh_aliases(flatten(tensors, "args")[0])
+        stand_in = dict(zip(tensors, inputs, strict=True))
+        call = [stand_in[arg] if isinstance(arg, LiteTensor) else arg for arg in args]
+        tape = Tape()
+        out = check_output(record(lambda: fn(*call, **kwargs), inputs, tape), "autograd.session.value_and_grad")
+        grads = gradients(tape, [out], [ones(out)], inputs)
+        return out, dict(zip(tensors, grads, strict=True))
+
+    return wrapper

@@ -1,0 +1,59 @@
+"""Every error that nexnet raises, and the one formatter that writes their text.
+
+A message says, in this order, what went wrong, in which rule and argument, what was expected, what came, and what
+to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "GradientError",
+    "HigherOrderError",
+    "InputError",
+    "NexnetError",
+    "NoGradientRule",
+    "RuleError",
+    "TrackedTensorError",
+]
+
+
+class NexnetError(Exception):
+    """Base class of every error that nexnet raises on purpose."""
+
+
+class InputError(NexnetError, TypeError):
+    """An operator or a transform was given something it cannot take."""
+
+
+class RuleError(NexnetError, TypeError):
+    """A rule (a ``Policy`` or ``custom_grad``) is not written as the contract asks."""
+
+
+class GradientError(NexnetError, ValueError):
+    """A rule's ``backward`` returned a gradient of the wrong count, kind, shape, dtype or device."""
+
+
+class HigherOrderError(NexnetError, RuntimeError):
+    """A derivative of higher order was asked of a rule that cannot give it."""
+
+
+class NoGradientRule(NexnetError, NotImplementedError):
+    """A torch function without a rule in nexnet was called on a LiteTensor."""
+
+
+class TrackedTensorError(NexnetError, RuntimeError):
+    """A tensor that is being differentiated was taken out of nexnet, which would cut its gradient silently."""
+
+
+def message(
+    problem: str,
+    *,
+    rule: object = None,
+    argument: object = None,
+    expected: object = None,
+    got: object = None,
+    remedy: str | None = None,
+) -> str:
+    """Write an error's text: the problem on the first line, then one line for each fact that is known."""
+    facts = {"rule": rule, "argument": argument, "expected": expected, "got": got, "remedy": remedy}
+    return "\n".join([problem, *(f"  {name + ':':<10} {fact}" for name, fact in facts.items() if fact is not None)])

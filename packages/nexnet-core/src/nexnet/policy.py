@@ -1,0 +1,172 @@
+"""Rules and what makes operators of them: ``Policy``, ``function``, ``custom_grad``, and the table behind torch.<fn>."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from torch import Tensor
+
+from ._engine import Context, OperatorBase, Rule
+from .errors import RuleError, message
+
+__all__ = ["RULES", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
+
+#: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
+RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+class _PolicyType(type(Rule)):  # type: ignore[misc]
+    """Gives every Policy empty slots: what a call keeps belongs in ``ctx.save``, where any order can reach it."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        namespace.setdefault("__slots__", ())
+        return super().__new__(cls, name, bases, namespace)
+
+
+class Policy(Rule, metaclass=_PolicyType):
+    """A gradient rule: subclass it, write ``forward`` and ``backward``, and make an operator of it with ``function``.
+
+    ``forward(self, *args, **kwargs)`` gets torch tensors for LiteTensors, any other argument as it is, and returns a
+    tensor or a tuple of tensors. ``backward(self, *grads)`` gets one gradient per output and returns one per
+    positional argument of forward: ``None`` for none, trailing ``None`` s may be left out. Each gradient has its
+    argument's shape, dtype and device; what broadcasting and dtype promotion added is undone by the caller.
+
+    ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward, and
+    ``ctx.needs_input_grad``, one bool per positional argument, in both.
+
+    Any order: a derivative of higher order runs ``backward`` on LiteTensors, and what was saved comes back as the
+    LiteTensors that it is: inputs and outputs as themselves (an output keeps *this* rule as its gradient),
+    intermediates as functions of the inputs, for which forward runs on LiteTensors too.
+
+    ``materialize_grads``: whether backward gets zeros for an output that was not used (``None`` if False).
+
+    Example::
+
+        @function
+        class square(Policy):
+            def forward(self, x):
+                self.ctx.save(x)
+                return x * x
+
+            def backward(self, grad):
+                (x,) = self.ctx.release
+                return 2 * x * grad
+    """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs from torch tensors."""
+        raise NotImplementedError
+
+    def backward(self, *grads: Any) -> Any:
+        """Give the gradient for each positional argument of forward from the gradient of each output."""
+        raise NotImplementedError
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "ctx":
+            return super().__setattr__(name, value)
+        raise RuleError(
+            message(
+                f"a rule was asked to keep self.{name}: the higher orders could not see it.",
+                rule=type(self).__name__,
+                remedy=f"keep it with self.ctx.save({name}, ...) and take it from self.ctx.release",
+            )
+        )
+
+
+class Operator(OperatorBase):
+    """A rule as a function. ``operator.policy`` is the rule; its signature is that of the rule's ``forward``."""
+
+    def __init__(self, policy: type[Policy]) -> None:
+        super().__init__(policy)
+        functools.update_wrapper(self, policy, updated=())
+        self.__signature__ = self.signature
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Bind as a method, so that a class body can say ``exp = ops.exp``."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<nexnet operator {self.__name__}>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+
+def function(policy: type[Policy]) -> Operator:
+    """Make an operator of a rule: a callable that runs ``forward`` and records ``backward``. Also a decorator."""
+    if not (isinstance(policy, type) and issubclass(policy, Policy)):
+        raise RuleError(
+            message("function makes an operator of a Policy.", expected="a subclass of nexnet.Policy", got=repr(policy))
+        )
+    for method in ("forward", "backward"):
+        if getattr(policy, method) is getattr(Policy, method):
+            raise RuleError(
+                message(f"the rule has no {method}.", rule=policy.__name__, remedy=f"define {method}(self, ...)")
+            )
+    return Operator(policy)
+
+
+def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
+    """Make an operator of a function that returns ``(out, backward)``; ``backward(*grads)`` is its gradient rule.
+
+    It is ``function`` in one piece: ``fn`` gets torch tensors, as ``Policy.forward`` does, and ``backward`` follows
+    the contract of ``Policy.backward``, with what it needs taken from the enclosing scope.
+
+    Example::
+
+        @custom_grad
+        def clipped_exp(x):
+            y = torch.exp(x)
+            return y, lambda grad: grad * y.clamp(max=10)
+    """
+
+    class FromFunction(Policy):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            made = fn(*args, **kwargs)
+            if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
+                raise RuleError(
+                    message(
+                        "a custom_grad function must return (out, backward).",
+                        rule=fn.__name__,
+                        got=repr(made) if not isinstance(made, Tensor) else "a tensor",
+                    )
+                )
+            self.ctx.save(made[1])
+            return made[0]
+
+        def backward(self, *grads: Any) -> Any:
+            (pullback,) = self.ctx.release
+            return pullback(*grads)
+
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    signature = inspect.signature(fn)
+    FromFunction.forward.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[own, *signature.parameters.values()], return_annotation=inspect.Signature.empty
+    )
+    for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(FromFunction, attribute, getattr(fn, attribute))
+    return function(FromFunction)
+
+
+def implements(*torch_functions: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Decorate what nexnet is to call when one of these torch functions meets a LiteTensor.
+
+    An operator that implements a torch function is a leaf: its ``forward`` may call that very function, and is not
+    itself recorded when higher orders are taken. It therefore saves inputs and outputs only.
+    """
+
+    def register(target: Any) -> Any:
+        for each in torch_functions:
+            RULES[each] = target
+            method = getattr(Tensor, getattr(each, "__name__", ""), None)
+            if method is not None:
+                RULES.setdefault(method, target)
+        if isinstance(target, Operator):
+            target.leaf = True
+        return target
+
+    return register

@@ -1,0 +1,62 @@
+"""Tape: what one evaluation recorded, as an object that you can print."""
+
+from __future__ import annotations
+
+from ._engine import Key, TapeBase
+
+__all__ = ["Tape"]
+
+
+class Tape(TapeBase):
+    """The nodes of one evaluation, in order, and the tensors that it tracks. ``print(tape)`` shows a table.
+
+    ``tape.nodes`` is the list of ``Node``; ``len(tape)`` is their number.
+    """
+
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Give a row per output of each node: its name, the rule, the inputs' names, the shape and the dtype.
+
+        A tensor that was given from outside of the tape is named by a letter, one that a node made by its number.
+        """
+        names: dict[Key, str] = {}
+        rows = []
+
+        def name_of(key: Key | None) -> str:
+            if key is None:
+                return "·"
+            if key not in names:
+                names[key] = _letters(sum(not each.startswith("%") for each in names.values()))
+            return names[key]
+
+        for i, node in enumerate(self.nodes):
+            inputs = ", ".join(name_of(key) for key in node.parents)
+            for j, key in enumerate(node.outputs):
+                if key is not None:
+                    names[key] = f"%{i}" if len(node.outputs) == 1 else f"%{i}.{j}"
+                    rows.append((names[key], node.name, inputs, _shape(key), str(key.dtype).removeprefix("torch.")))
+        return rows
+
+    def __str__(self) -> str:
+        header = ("output", "rule", "inputs", "shape", "dtype")
+        rows = [header, *self.rows()]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<nexnet Tape: {len(self.nodes)} nodes, {len(self.tracked)} tracked tensors>"
+
+
+def _letters(number: int) -> str:
+    """Give a, b, ..., z, aa, ab, ... for 0, 1, ..."""
+    name = ""
+    number += 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        name = chr(ord("a") + letter) + name
+    return name
+
+
+def _shape(key: Key) -> str:
+    return "(" + ", ".join(map(str, key.shape)) + ("," if len(key.shape) == 1 else "") + ")"

@@ -1,0 +1,134 @@
+"""What the gradient transforms share: arguments to tensors, a recorded evaluation, and gradients that are the user's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+import optree
+import torch
+from torch import Tensor
+
+from .._engine import DIFFERENTIABLE, TapeContext, backward, is_tracked, kernels_only, unwrap, wrap
+from ..errors import InputError, message
+from ..ops import alias, clone
+from ..tape import Tape
+from ..tensor import LiteTensor
+
+NAMESPACE = "nexnet"
+
+
+def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
+    """Flatten a pytree of things to differentiate by into LiteTensors; ``name`` is what errors call the tree."""
+    leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    for i, leaf in enumerate(leaves):
+        if type(leaf) is not LiteTensor or leaf.data.dtype not in DIFFERENTIABLE:
+            leaves[i] = _to_tensor(leaf, lambda i=i: treespec.accessors()[i].codify(name))
+    return leaves, treespec
+
+
+def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
+    if isinstance(leaf, (float, numpy.ndarray, numpy.generic, Tensor)):
+        leaf = LiteTensor(leaf)
+    if not isinstance(leaf, LiteTensor) or leaf.data.dtype not in DIFFERENTIABLE:
+        raise InputError(
+            message(
+                "can't differentiate by this argument.",
+                argument=path(),
+                expected="a tensor, array or number of real floating dtype",
+                got=f"dtype {leaf.dtype}" if isinstance(leaf, LiteTensor) else f"{leaf!r} ({type(leaf).__name__})",
+                remedy="convert it to a floating dtype, or leave it out of what is differentiated (argnums)",
+            )
+        )
+    return leaf
+
+
+def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
+    """Give new tensors of the same values, linked to the old ones on the outer tapes.
+
+    Differentiating these, not the tensors themselves, is what tells an argument from a closed-over variable.
+    """
+    return [alias(leaf) if is_tracked(leaf) else wrap(leaf.data) for leaf in leaves]
+
+
+def record(fn: Callable[[], Any], inputs: Sequence[LiteTensor], tape: Tape) -> Any:
+    """Run ``fn()`` with the tape active, watching the inputs."""
+    for each in inputs:
+        tape.watch(each)
+    with kernels_only(), TapeContext.recording(tape):
+        return fn()
+
+
+def check_output(out: Any, transform: str) -> LiteTensor:
+    """Take what the differentiated function returned as one floating tensor."""
+    if isinstance(out, (float, Tensor)):
+        out = LiteTensor(out)
+    if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE:
+        raise InputError(
+            message(
+                f"the function given to {transform} must return one tensor of real floating dtype.",
+                got=f"dtype {out.dtype}" if isinstance(out, LiteTensor) else f"{type(out).__name__}",
+                remedy="return the tensor to differentiate, and anything else as (out, aux) with has_aux=True",
+            )
+        )
+    return out
+
+
+def gradients(
+    tape: Tape, outs: Sequence[LiteTensor], seeds: Sequence[Any], inputs: Sequence[LiteTensor], consume: bool = True
+) -> list[LiteTensor]:
+    """Go back through the tape; give the gradient of each input as a tensor that is the user's alone."""
+    with kernels_only():
+        grads: dict[Any, Any] = {}
+        recorded = TapeContext.current() is not None
+        for out, seed in zip(outs, seeds, strict=True):
+            if out.key in tape.tracked:
+                seed = seed if recorded else unwrap(seed)
+                grads[out.key] = seed if out.key not in grads else grads[out.key] + seed
+        backward(tape, grads, consume)
+        mine = [grads.get(each.key) for each in inputs]
+        grads.clear()
+        for i, each in enumerate(inputs):
+            if mine[i] is None:
+                mine[i] = torch.zeros(each.data.shape, dtype=each.data.dtype, device=each.data.device)
+            elif not is_exclusive(mine, i):
+                mine[i] = clone(mine[i]) if recorded else mine[i].clone(memory_format=torch.contiguous_format)
+        return [each if isinstance(each, LiteTensor) else wrap(each) for each in mine]
+
+
+def ones(out: LiteTensor) -> Any:
+    """Give the seed of an output that has no other: ones, the gradient of its sum."""
+    seed = torch.ones(out.data.shape, dtype=out.data.dtype, device=out.data.device)
+    return seed if TapeContext.current() is None else wrap(seed)
+
+
+# A gradient may be handed out as it is if nobody else can see its memory: one reference to the Python object, one
+# tensor on the storage. Both counts are compared with those of a tensor that is known to be alone.
+
+
+def _counts(tensors: list[Any], i: int) -> tuple[int, int, int]:
+    data = unwrap(tensors[i])
+    uses = torch._C._storage_Use_Count(data.untyped_storage()._cdata)
+    return sys.getrefcount(tensors[i]), sys.getrefcount(data), uses
+
+
+def _calibrate() -> dict[bool, tuple[int, int, int]] | None:
+    try:
+        return {lite: _counts([wrap(torch.zeros(2)) if lite else torch.zeros(2)], 0) for lite in (False, True)}
+    except AttributeError:  # a torch without the private counter: every gradient is copied
+        return None
+
+
+_ALONE = _calibrate()
+
+
+def is_exclusive(tensors: list[Any], i: int) -> bool:
+    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
+    if _ALONE is None or not unwrap(tensors[i]).is_contiguous():
+        return False
+    try:
+        return _counts(tensors, i) == _ALONE[isinstance(tensors[i], LiteTensor)]
+    except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
+        return False

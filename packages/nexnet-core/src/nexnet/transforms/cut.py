@@ -1,0 +1,32 @@
+"""Where gradients end: stop_gradient cuts a value, no_tape a block of code."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import optree
+
+from .._engine import TapeContext, wrap
+from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE
+
+__all__ = ["no_tape", "stop_gradient"]
+
+
+def stop_gradient(x: Any) -> Any:
+    """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes."""
+    return optree.tree_map(
+        lambda leaf: wrap(leaf.data) if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
+    )
+
+
+def no_tape() -> AbstractContextManager[None]:
+    """Make a context, or a decorator, in which nothing is recorded: what is computed there is a constant outside.
+
+    Example::
+
+        with nexnet.no_tape():
+            accuracy = (model(x).argmax(1) == y).float().mean()
+    """
+    return TapeContext.only([])

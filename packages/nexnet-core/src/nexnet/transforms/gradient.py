@@ -1,0 +1,95 @@
+"""value_and_grad and grad: JAX's convention, gradients that mirror the arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from ..errors import InputError, message
+from ..tape import Tape
+from ._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record
+
+__all__ = ["grad", "value_and_grad"]
+
+
+def value_and_grad(
+    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """Make a function that gives ``fn``'s value and its gradient.
+
+    Args:
+        fn: a function that returns one LiteTensor, or ``(LiteTensor, aux)`` with ``has_aux``. A non-scalar output is
+            seeded with ones: the gradient is that of its sum.
+        argnums: which positional arguments to differentiate by. They are pytrees (nested tuples, lists, dicts,
+            modules) of LiteTensors; Python floats, numpy arrays and torch tensors are taken as LiteTensors too.
+        has_aux: whether ``fn`` returns something beside the output.
+
+    Returns:
+        A function of the same arguments that returns ``(value, gradient)`` or ``((value, aux), gradient)``. The
+        gradient has the structure of the argument (a tuple of such, if ``argnums`` is a tuple); an argument that was
+        not used gets zeros. What ``fn`` closes over is a constant: only arguments are differentiated by.
+
+    Raises:
+        InputError: an argument that can't be differentiated by (an integer, say), named by its path; an output that
+            is not one floating tensor.
+    """
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        places = _places(argnums, len(args))
+        leaves, treespec = flatten(tuple(args[i] for i in places), "args")
+        inputs = fresh_aliases(leaves)
+        call = list(args)
+        for i, argument in zip(places, optree.tree_unflatten(treespec, inputs), strict=True):
+            call[i] = argument
+        tape = Tape()
+        result = record(lambda: fn(*call, **kwargs), inputs, tape)
+        out, aux = _split_aux(result) if has_aux else (result, None)
+        out = check_output(out, "value_and_grad")
+        grads = optree.tree_unflatten(treespec, gradients(tape, [out], [ones(out)], inputs))
+        grads = grads[0] if isinstance(argnums, int) else grads
+        return ((out, aux) if has_aux else out), grads
+
+    return wrapper
+
+
+def grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``."""
+    both = value_and_grad(fn, argnums, has_aux)
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        value, grads = both(*args, **kwargs)
+        return (grads, value[1]) if has_aux else grads
+
+    return wrapper
+
+
+def _places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    places = tuple(i + count if i < 0 else i for i in wanted)
+    if any(not 0 <= i < count for i in places) or len(set(places)) < len(places):
+        raise InputError(
+            message(
+                "argnums does not name distinct positional arguments.",
+                argument="argnums",
+                expected=f"indices of the {count} positional arguments given",
+                got=argnums,
+                remedy="pass what is differentiated by position, not by keyword",
+            )
+        )
+    return places
+
+
+def _split_aux(result: Any) -> tuple[Any, Any]:
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise InputError(
+            message(
+                "with has_aux=True the function must return (out, aux).",
+                got=f"{type(result).__name__}" + (f" of length {len(result)}" if isinstance(result, tuple) else ""),
+            )
+        )
+    return result

@@ -1,0 +1,61 @@
+"""build_computation_graph: run a function once, and keep its value, its gradients and its tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import InputError, message
+from ..tape import Tape
+from ..tensor import LiteTensor
+from ._evaluate import check_output, flatten, gradients, ones, record
+
+__all__ = ["ComputationGraph", "build_computation_graph"]
+
+
+class ComputationGraph:
+    """One evaluation of a function.
+
+    Attributes:
+        value: what the function returned.
+        grad: the list of gradients, one per input, in their order.
+        tape: the recorded operations; ``print(graph.tape)`` shows them.
+    """
+
+    def __init__(self, value: Any, grad: list[LiteTensor], tape: Tape) -> None:
+        self.value = value
+        self.grad = grad
+        self.tape = tape
+
+    def __repr__(self) -> str:
+        return f"ComputationGraph(value={self.value!r}, {len(self.grad)} gradients, {len(self.tape)} nodes)"
+
+
+def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[..., Any]], ComputationGraph]:
+    """Decorate a function to run it once, as ``fn(*inputs)``, and differentiate it by these very tensors.
+
+    Unlike ``value_and_grad`` it watches the objects themselves: a tensor of ``inputs`` counts also where the function
+    closes over it. A non-scalar output is seeded with ones.
+
+    Raises:
+        InputError: an input that is no LiteTensor of floating dtype; an output that is not one floating tensor.
+    """
+    inputs = list(inputs)
+    for i, each in enumerate(inputs):
+        if not isinstance(each, LiteTensor):
+            raise InputError(
+                message(
+                    "build_computation_graph watches LiteTensors, as the objects that they are.",
+                    argument=f"inputs[{i}]",
+                    got=type(each).__name__,
+                    remedy="make it a nexnet.LiteTensor first",
+                )
+            )
+    flatten(inputs, "inputs")
+
+    def run(fn: Callable[..., Any]) -> ComputationGraph:
+        tape = Tape()
+        out = check_output(record(lambda: fn(*inputs), inputs, tape), "build_computation_graph")
+        return ComputationGraph(out, gradients(tape, [out], [ones(out)], inputs, consume=False), tape)
+
+    return run
