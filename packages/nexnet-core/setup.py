@@ -6,6 +6,7 @@ from setuptools import Extension, setup
 setup(
     ext_modules=cythonize(
         [Extension("nexnet._engine", ["src/nexnet/_engine.py"])],
+        build_dir="build",
         language_level=3,
         compiler_directives={"binding": True, "embedsignature": False},
     )

@@ -1,0 +1,161 @@
+"""What a change must pass: a bare ``nox``. ``nox -l`` lists the sessions, ``nox -s mnist`` runs the experiment.
+
+Every session has an environment of its own and tests what a user would install: wheels built from sdists, at the
+versions of constraints.txt. Dependencies and the Pythons that will do are read from each distribution's pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
+PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
+
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "bench-quick"]
+nox.options.error_on_external_run = True
+
+for name, project in PROJECTS.items():
+    if not SpecifierSet(project["requires-python"]).contains(".".join(map(str, sys.version_info[:3]))):
+        sys.exit(f"{name} needs Python {project['requires-python']}; nox runs on {sys.version.split()[0]}")
+
+# Run in a process of its own: what `import nexnet` has loaded, beside what it may load.
+LOADS_NOTHING_ELSE = """
+import importlib.util, sys
+import nexnet
+strangers = ("jax", "nexnet_nn", "nexnet_verify", "rich", "hypothesis", "matplotlib", "safetensors")
+loaded = [name for name in strangers if name in sys.modules]
+assert not loaded, f"import nexnet has loaded {loaded}"
+assert nexnet.grad(lambda x: x * nexnet.grad(lambda y: x + y)(x))(2.0).item() == 1.0
+siblings = [name for name in ("jax", "nexnet_nn", "nexnet_verify") if importlib.util.find_spec(name)]
+assert not siblings, f"the environment is not the core's alone: {siblings}"
+print("import nexnet loads none of", *strangers)
+"""
+
+_built: dict[str, Path] = {}
+
+
+def install(session: nox.Session, *what: str) -> None:
+    """Install at the versions of constraints.txt; ``--no-compile`` leaves bytecode to be written when it is used."""
+    session.install("--no-compile", "-c", str(CONSTRAINTS), *what)
+
+
+def install_packages(session: nox.Session, *names: str) -> None:
+    """Build these distributions (an sdist, and the wheel from it; once per run of nox) and install the wheels."""
+    for name in names:
+        if name not in _built:
+            install(session, "build")
+            out = session.cache_dir / "dist" / name
+            shutil.rmtree(out, ignore_errors=True)
+            session.run(
+                "python", "-m", "build", "--outdir", str(out), str(PACKAGES[name]),
+                env={"PIP_CONSTRAINT": str(CONSTRAINTS)}, silent=True,
+            )  # fmt: skip
+            (_built[name],) = out.glob("*.whl")
+    wheels = [str(_built[name]) for name in names]
+    install(session, "--force-reinstall", "--no-deps", *wheels)
+    install(session, *wheels)
+
+
+def requirements(*names: str, extra: str | None = None) -> list[str]:
+    """Read what these distributions depend on beside each other, or only what an extra of theirs adds."""
+    found = []
+    for name in names:
+        project = PROJECTS[name]
+        found += project.get("optional-dependencies", {}).get(extra, []) if extra else project["dependencies"]
+    return [each for each in found if Requirement(each).name not in PACKAGES]
+
+
+def pytest(session: nox.Session, *args: str) -> None:
+    """Run pytest with the repository's root on the path."""
+    session.run("python", "-m", "pytest", "-q", *args)
+
+
+@nox.session
+def core(session: nox.Session) -> None:
+    """The core alone in a clean environment: its tests, on the compiled engine and on the plain one."""
+    install_packages(session, "nexnet-core")
+    install(session, "cython", *requirements("nexnet-core", extra="test"))
+    session.run("python", "-I", "-c", LOADS_NOTHING_ELSE)
+    for engine in ("compiled", "python"):
+        pytest(session, str(PACKAGES["nexnet-core"] / "tests"), f"--engine={engine}", *session.posargs)
+
+
+@nox.session
+def nn(session: nox.Session) -> None:
+    """The layers, losses and optimisers."""
+    install_packages(session, "nexnet-core", "nexnet-nn")
+    install(session, *requirements("nexnet-nn", extra="test"))
+    pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), *session.posargs)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Every gradient against finite differences and JAX; reports/verify.html and .json show it."""
+    install_packages(session, *PACKAGES)
+    install(session, *requirements("nexnet-verify", extra="test"))
+    reports = ROOT / "reports"
+    reports.mkdir(exist_ok=True)
+    session.run(
+        "nexnet-verify", "--html", str(reports / "verify.html"), "--json", str(reports / "verify.json"),
+        *session.posargs,
+    )  # fmt: skip
+    if not session.posargs:
+        pytest(session, str(PACKAGES["nexnet-verify"] / "tests"))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every document and example, executed; what the wheels and sdists hold."""
+    install_packages(session, *PACKAGES)
+    install(session, "build", *requirements("nexnet-core", extra="test"))
+    pytest(session, "tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: what it finds, and the format."""
+    install(session, "ruff")
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the three source trees."""
+    install(session, "mypy", "cython", *requirements(*PACKAGES))
+    session.run("mypy", *(str(path / "src") for path in PACKAGES.values()), *session.posargs)
+
+
+def _bench(session: nox.Session, args: list[str]) -> None:
+    install_packages(session, "nexnet-core", "nexnet-nn")
+    install(session, "pytest-benchmark", "rich", *requirements("nexnet-core", extra="test"))
+    session.env["OMP_NUM_THREADS"] = "1"
+    pytest(session, "benchmarks", *args)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Speed beside PyTorch. ``-- --quick`` runs each once; ``-- --save NAME`` and ``--compare NAME`` keep figures."""
+    _bench(session, session.posargs)
+
+
+@nox.session(name="bench-quick")
+def bench_quick(session: nox.Session) -> None:
+    """Every benchmark once through: whether it runs, and whether its results are PyTorch's."""
+    _bench(session, ["--quick"])
+
+
+@nox.session(default=False)
+def mnist(session: nox.Session) -> None:
+    """The MNIST experiment, nexnet beside PyTorch; ``-- --help`` lists its options."""
+    install_packages(session, "nexnet-core", "nexnet-nn")
+    install(session, "matplotlib", "rich")
+    session.run("python", "-m", "benchmarks.mnist", *session.posargs)
