@@ -1,0 +1,1 @@
+"""How fast nexnet is, beside PyTorch: suites of small cases, and the MNIST experiment."""

@@ -1,0 +1,123 @@
+"""The documents run: every ```python block of a page, in order, in one namespace of the page's own.
+
+An ```output block is what the blocks since the last one have printed. The two seed documents are kept word for word
+in docs/seed, and their examples run as they stand: on CUDA where there is one, with 'cpu' for 'cuda' everywhere.
+"""
+
+import contextlib
+import io
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import nexnet
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted(ROOT.glob("packages/*/README.md"))]  # fmt: skip
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here"))]
+
+
+def blocks(text: str) -> Iterator[tuple[str, str, int]]:
+    """Give the language, the text and the first line's number of each fenced block."""
+    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield match[1], match[2], text.count("\n", 0, match.start(2))
+
+
+def run(text: str, path: Path) -> dict[str, object]:
+    """Execute a page's python blocks, compare its output blocks, and give the namespace that is left."""
+    namespace: dict[str, object] = {"__name__": "__page__"}
+    printed = io.StringIO()
+    for language, body, line in blocks(text):
+        if language == "python":
+            code = compile("\n" * line + body, str(path), "exec")  # a traceback shows the page's own line
+            with contextlib.redirect_stdout(printed):
+                exec(code, namespace)
+        elif language == "output":
+            assert printed.getvalue().strip().split() == body.strip().split(), f"{path.name}, line {line}"
+            printed = io.StringIO()
+    namespace["printed"] = printed.getvalue()
+    return namespace
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_runs(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run(page.read_text(encoding="utf-8"), page)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs_and_says_what_it_found(example, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out.strip()
+
+
+class TestSeed:
+    @pytest.mark.parametrize("device", DEVICES)
+    @pytest.mark.parametrize("name", ["nexnet.md", "neo-minimal-example.md"])
+    def test_the_minimal_example_agrees_with_jax_as_the_document_shows(self, name, device):
+        path = ROOT / "docs" / "seed" / name
+        text = re.sub(r"\bneo\b", "nexnet", path.read_text(encoding="utf-8"))
+        left = run(text.replace("'cuda'", f"'{device}'"), path)
+
+        of_nexnet = left["forward"].grad if name == "nexnet.md" else list(left["grads"].values())
+        assert [tuple(each.shape) for each in of_nexnet] == [(3, 4), (4, 2), (2,)]
+        for mine, theirs in zip(of_nexnet, left["grads_jax"], strict=True):
+            np.testing.assert_allclose(mine.numpy(), np.asarray(theirs), rtol=1e-6)
+        assert of_nexnet[2].tolist() == [3.0, 3.0]
+        for title in ("Output :", "Matrix X_grad:", "Matrix b_grad:\n[3. 3.]", "Matrix X_JAX_grad:"):
+            assert title in left["printed"]
+
+    def test_the_diagram(self):
+        @nexnet.functions.function
+        class multiplication(nexnet.Policy):
+            def forward(self, x, y):
+                self.ctx.save(x, y)
+                return x * y
+
+            def backward(self, grad):
+                x, y = self.ctx.release
+                return y * grad, x * grad
+
+        x = nexnet.LiteTensor(5.5)
+        y = nexnet.LiteTensor(6.2)
+        z, grads = nexnet.autograd.session.value_and_grad(multiplication)(x, y)
+        assert z.item() == pytest.approx(34.1)
+        assert grads[x].item() == pytest.approx(6.2)
+        assert grads[y].item() == pytest.approx(5.5)
+
+    def test_the_diagrams_tape(self):
+        z, tape = nexnet.trace(lambda x, y: x * y)(5.5, 6.2)
+        (node,) = tape.nodes
+        assert node.outputs == (z.key,)
+        assert len(node.parents) == 2
+        assert node.bwd_fn.__name__ == "backward"
+
+    def test_a_litetensor_stores_nothing_about_gradients(self):
+        x = nexnet.LiteTensor(5.5)
+        for name in ("grad", "grad_fn", "requires_grad", "register_hook"):
+            assert not hasattr(x, name)
+
+
+class TestCommands:
+    """A new user types what the README says; CI runs the same."""
+
+    def test_the_readme_names_the_two_commands(self):
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        assert "python -m pip install nox && nox -s mnist\n" in text
+        assert "python -m pip install nox && nox\n" in text
+
+    def test_ci_runs_the_readmes_test_command(self):
+        assert "python -m pip install nox && nox;" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
