@@ -1,0 +1,399 @@
+"""check_gradients: a function's derivatives of each order against finite differences, JAX and themselves."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+import torch
+from nexnet.errors import InputError, message
+from torch import Tensor
+
+from . import consistency
+from .comparing import Gap, compare, hint
+from .errors import Finding, NotDifferentiableWarning
+from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
+from .problem import Problem
+from .report import Comparison, GradientReport
+
+__all__ = ["check_gradients"]
+
+FD_RTOL = 1e-6  # along a direction; the extrapolated differences are good to 1e-9 and better
+JAX_RTOL = 1e-9  # two float64 programs that add in another order
+SAME_RTOL = 1e-11  # one float64 program, its inputs laid out otherwise
+FLOAT32_RTOL = 1e-3  # of the largest element: what rounding to 2**-24 may become on the way through a function
+
+
+def check_gradients(
+    fn: Callable[..., Any],
+    *args: Any,
+    order: int = 2,
+    reference: Callable[..., Any] | None = None,
+    directions: int = 8,
+    seed: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    float32: bool = True,
+    float32_rtol: float | None = None,
+    report: bool = False,
+    name: str | None = None,
+    reproduce: str | None = None,
+) -> GradientReport | None:
+    """Check that a function's derivatives, up to an order, are right.
+
+    In float64, at the point that the arguments are: against central finite differences whose step chooses itself (of
+    the function at order 1, of the gradient at order 2, ...), along seeded directions and with non-uniform cotangents,
+    and element by element where small; against JAX, if a counterpart is given; and against itself (deterministic, nothing
+    written into, any subset of the inputs, strided inputs, float32). Elements at which the function is found to have
+    no derivative are left out, and warned about: a convention at a kink is neither right nor wrong.
+
+    Args:
+        fn: an operator, a ``Policy`` class, or any function of pytrees of LiteTensors that returns LiteTensors.
+        args: its arguments. Every floating LiteTensor, torch tensor, numpy array and Python float in them is
+            differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
+        order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
+        reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors.
+        directions: how many random directions to follow where there are more than a few elements.
+        seed: of the directions and the cotangents.
+        rtol: the relative error allowed. None: 1e-6 against finite differences, along a direction, and 1e-9 against
+            JAX, by element. Finite differences are always allowed their own estimated error.
+        atol: the absolute error allowed. None: none for finite differences, 1e-12 of the largest element for JAX.
+        float32: whether to compare the float32 derivatives with those of float64.
+        float32_rtol: the error allowed there, relative to the largest element. None: 1e-3.
+        report: give a ``GradientReport`` of all that was compared in place of raising.
+        name: what messages call the function. None: its own name.
+        reproduce: what messages say to run again. None: a call of this function.
+
+    Raises:
+        GradientMismatch: a derivative is wrong; the text names the rule, argument, order, reference and element.
+        InputError: there is nothing to differentiate by, or the reference returns something else.
+
+    Example::
+
+        check_gradients(nexnet.exp, nexnet.randn(3, 4), reference=jnp.exp)
+    """
+    if order < 1:
+        raise InputError(message("there is no derivative to check.", argument="order", expected="1, 2, ...", got=order))
+    problem = Problem.of(fn, args, seed, order)
+    problem.name = name or problem.name
+    found = GradientReport(problem.name)
+    check = _Check(problem, found, order, directions, rtol, atol, reproduce)
+    try:
+        check.run(reference, FLOAT32_RTOL if float32_rtol is None else float32_rtol, float32)
+    except _Stop:
+        pass
+    if report:
+        return found
+    found.raise_for_mismatch()
+    if found.singular:
+        shown = "\n".join(f"  {each}" for each in found.singular[:5])
+        warnings.warn(
+            f"{len(found.singular)} elements at which {problem.name} is not differentiable were left out:\n{shown}",
+            NotDifferentiableWarning,
+            stacklevel=2,
+        )
+    return None
+
+
+class _Stop(Exception):  # noqa: N818  not an error: what comes later would only repeat the failure
+    """Ends a check at its first failure."""
+
+
+class _Check:
+    """One run of check_gradients."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        report: GradientReport,
+        order: int,
+        directions: int,
+        rtol: float | None,
+        atol: float | None,
+        reproduce: str | None,
+    ) -> None:
+        self.problem, self.report, self.order, self.directions = problem, report, order, directions
+        self.rtol, self.atol = rtol, atol
+        self.reproduce = reproduce or _call(problem, order)
+
+    def run(self, reference: Callable[..., Any] | None, float32_rtol: float, float32: bool) -> None:
+        """Compare everything, the lowest order first."""
+        problem = self.problem
+        before = consistency.snapshot(problem)
+        values = [out.data for out in problem.outputs(problem.leaves)]
+        self.unchanged(before, 0)
+        jax_reference = None
+        if reference is not None:
+            from .jax_reference import JaxReference
+
+            jax_reference = JaxReference(reference, problem, self.order)
+            self.against("JAX", 0, values, jax_reference.outputs(), self.jax_rtol)
+        for order in range(1, self.order + 1):
+            gradient = problem.gradient(order)
+            self.unchanged(before, order)
+            self.same(order, "determinism", gradient, problem.gradient(order), 0.0, consistency.NOT_DETERMINISTIC)
+            if order == 1:
+                self.same(1, "untouched", *consistency.shared_gradient(problem), 0.0, consistency.WRITES_GRADIENT)
+                self.same(1, "untouched", *consistency.kept_outputs(problem), 0.0, consistency.WRITES_OUTPUT)
+            self.against_differences(order, gradient)
+            if jax_reference is not None:
+                gradient = problem.gradient(order) if self.report.singular else gradient
+                self.against("JAX", order, gradient, jax_reference.gradient(order), self.jax_rtol)
+            gradient = problem.gradient(order) if self.report.singular else gradient
+            for i, alone, together in consistency.subsets(problem, order):
+                self.same(order, "one input alone", [alone], [together], SAME_RTOL, consistency.SUBSET, i)
+            strided = consistency.strided(problem)
+            if strided is not None:
+                self.same(order, "strided", problem.gradient(order, strided), gradient, SAME_RTOL, consistency.STRIDED)
+            if float32:
+                self.against_float32(order, float32_rtol)
+            self.unchanged(before, order)
+            if order < self.order and not all(bool(each.isfinite().all()) for each in gradient):
+                self.report.notes.append(f"order {order + 1} was left out: the gradient of order {order} is not finite")
+                return
+
+    @property
+    def jax_rtol(self) -> float:
+        """The relative error allowed against JAX."""
+        return JAX_RTOL if self.rtol is None else self.rtol
+
+    # Failures --------------------------------------------------------------------------------------------------------
+
+    def fail(self, problem: str, order: int, **facts: Any) -> None:
+        """Note a failure and end the check."""
+        self.report.findings.append(
+            Finding(
+                problem=problem,
+                rule=self.problem.name,
+                order=order,
+                seed=self.problem.seed,
+                reproduce=self.reproduce,
+                **facts,
+            )
+        )
+        raise _Stop
+
+    def note(self, order: int, reference: str, error: float, count: int, ok: bool = True) -> None:
+        """Add to the report's row of an order and a reference."""
+        rows = self.report.comparisons
+        for i, row in enumerate(rows):
+            if (row.order, row.reference) == (order, reference):
+                error = row.error if math.isnan(error) else error if math.isnan(row.error) else max(error, row.error)
+                rows[i] = Comparison(order, reference, error, ok and row.ok, count + row.count)
+                return
+        rows.append(Comparison(order, reference, error, ok, count))
+
+    def unchanged(self, before: list[Tensor], order: int) -> None:
+        """Fail if the rule has written into its inputs."""
+        for i, (old, new) in enumerate(zip(before, consistency.snapshot(self.problem), strict=True)):
+            if not torch.equal(old.nan_to_num(), new.nan_to_num()):
+                name = self.problem.path(i) if i < len(self.problem.leaves) else "a constant argument"
+                self.note(order, "untouched", math.nan, old.numel(), False)
+                self.fail(f"{self.problem.name} writes into its input.", order, argument=name, hint=consistency.IN_PLACE)
+
+    # Comparisons of whole tensors ------------------------------------------------------------------------------------
+
+    def same(
+        self,
+        order: int,
+        reference: str,
+        got: Sequence[Tensor],
+        expected: Sequence[Tensor],
+        rtol: float,
+        text: tuple[str, str],
+        place: int | None = None,
+    ) -> None:
+        """Compare the rule with itself."""
+        gaps = compare(got, expected, rtol, None if rtol else 0.0, self.scale(order))
+        ok = not any(gap.wrong.any() for gap in gaps)
+        self.note(order, reference, max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
+        for i, gap in enumerate(gaps):
+            if gap.wrong.any():
+                problem, remedy = text
+                self.wrong_tensor(problem.format(self.problem.name), order, reference, gap, i if place is None else place, remedy)
+
+    def against(
+        self, reference: str, order: int, got: Sequence[Tensor], expected: Sequence[Any], rtol: float
+    ) -> None:
+        """Compare values or derivatives with those of a reference, leaving out where there is no derivative."""
+        gaps = compare(got, [torch.as_tensor(numpy.array(each)) for each in expected], rtol, self.atol, self.scale(order))
+        for i, gap in enumerate(gaps):
+            if order > 0:
+                self.drop_singular(gap, i, order)
+        ok = not any(gap.wrong.any() for gap in gaps)
+        self.note(order, reference, max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
+        for i, gap in enumerate(gaps):
+            if gap.wrong.any():
+                what = "value" if order == 0 else "gradient"
+                text = f"the {what} of {self.problem.name} is not {reference}'s at order {order}."
+                self.wrong_tensor(text, order, reference, gap, i, None)
+
+    def wrong_tensor(self, text: str, order: int, reference: str, gap: Gap, place: int, remedy: str | None) -> None:
+        """Fail, showing the worst element."""
+        worst = gap.worst
+        name = f"output {place}" if order == 0 else self.problem.path(place)
+        self.fail(
+            text,
+            order,
+            reference=reference,
+            argument=name,
+            kind=_kind(gap.expected),
+            element=worst,
+            got=float(gap.got[worst]),
+            expected=float(gap.expected[worst]),
+            allowed=float(gap.allowed[worst]),
+            wrong=f"{int(gap.wrong.sum())} of {gap.wrong.numel()} elements",
+            hint=remedy or hint(gap.got, gap.expected),
+        )
+
+    def drop_singular(self, gap: Gap, place: int, order: int) -> None:
+        """Leave out elements at which there is no derivative: those that are masked, and those found now."""
+        if place < len(self.problem.masks):
+            gap.leave_out(self.problem.masks[place])
+        wrong = torch.nonzero(gap.wrong.reshape(-1)).reshape(-1).tolist()
+        if not wrong or place >= len(self.problem.masks):
+            return
+        differences = self.differences(order, self.problem.gradient(order))
+        for j in wrong[:SEARCHED]:
+            singular = differences.singular((place, j))
+            if singular is None:
+                break  # one smooth element that is wrong is enough
+            self.report.singular.append(singular)
+        gap.leave_out(self.problem.masks[place])
+
+    def scale(self, order: int) -> float:
+        """Give the size of the order below, whose rounding may appear in this one."""
+        return self.problem.size(order - 1) if order else 0.0
+
+    def against_float32(self, order: int, rtol: float) -> None:
+        """Compare the float32 derivative with the float64 one at the same, rounded point."""
+        problem = self.problem
+        rounded = [leaf.float().double() for leaf in problem.leaves]
+        expected = problem.gradient(order, rounded)
+        got = problem.gradient(order, rounded, torch.float32)
+        numbers = torch.cat([each.double().reshape(-1).abs() for each in (*expected, *rounded, *problem.weights)])
+        numbers = numbers[numbers > 0]
+        if not numbers.isfinite().all() or (len(numbers) and not 1e-30 < numbers.min() <= numbers.max() < 1e30):
+            self.report.notes.append(f"float32 was left out at order {order}: the numbers are beyond its range")
+            return
+        floor = rtol * max((float(each.abs().max()) for each in expected if each.numel()), default=0.0)
+        gaps = compare(got, expected, rtol, max(floor, 1e-7 * problem.size(order - 1)), 0.0)
+        for gap, mask in zip(gaps, problem.masks, strict=False):
+            gap.leave_out(mask)
+        ok = not any(gap.wrong.any() for gap in gaps)
+        self.note(order, "float32", max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
+        for i, gap in enumerate(gaps):
+            if gap.wrong.any():
+                text = f"the gradient of {problem.name} in float32 is not that in float64, at order {order}."
+                remedy = "a constant or a cast that only one dtype can bear; or float32=False, if the function is meant so"
+                self.wrong_tensor(text, order, "float64", gap, i, remedy)
+
+    # Finite differences ----------------------------------------------------------------------------------------------
+
+    def differences(self, order: int, gradient: Sequence[Tensor]) -> FiniteDifferences:
+        """Give the finite differences of an order."""
+        rtol = FD_RTOL if self.rtol is None else max(self.rtol, FD_RTOL)
+        return FiniteDifferences(self.problem, order, gradient, rtol, self.atol or 0.0)
+
+    def against_differences(self, order: int, gradient: Sequence[Tensor]) -> None:
+        """Compare along directions, and element by element where there are few."""
+        differences = self.differences(order, gradient)
+        self.drop_nonfinite(differences)
+        elements = differences.elements()
+        worst, count = 0.0, 0
+        small = len(elements) <= SMALL
+        if small:
+            for element in elements:
+                worst, count = max(worst, self.element(differences, element)), count + 1
+        for direction in differences.random_directions(min(self.directions, 2) if small else self.directions):
+            if elements:
+                worst, count = max(worst, self.direction(differences, direction)), count + 1
+        self.note(order, "finite differences", worst if count else math.nan, count)
+
+    def element(self, differences: FiniteDifferences, element: Element) -> float:
+        """Check one element; give its error."""
+        deviation = differences.along(differences.only(element))
+        if deviation.wrong:
+            singular = differences.singular(element)
+            if singular is None:
+                self.wrong_element(differences, element, deviation)
+            else:
+                self.report.singular.append(singular)
+                return 0.0
+        return deviation.error
+
+    def direction(self, differences: FiniteDifferences, direction: list[Tensor]) -> float:
+        """Check one direction; find the element that is wrong if it is. Give its error."""
+        while True:
+            direction = differences.unmasked(direction)
+            deviation = differences.along(direction)
+            if not deviation.wrong:
+                return deviation.error
+            element = differences.narrow(direction)
+            alone = differences.along(differences.only(element))
+            singular = differences.singular(element)
+            if singular is None:
+                self.wrong_element(differences, element, alone if alone.wrong else deviation)
+            if self.problem.masks and element[0] >= len(self.problem.masks):
+                return 0.0  # not differentiable by a cotangent: order 1 has failed, or the value is not a number
+            self.report.singular.append(singular)  # type: ignore[arg-type]
+            self.drop_kinks(differences)
+
+    def drop_kinks(self, differences: FiniteDifferences) -> None:
+        """After one kink was found, look for all others."""
+        for element in differences.elements()[:SEARCHED]:
+            if element[0] < len(self.problem.masks):
+                singular = differences.singular(element)
+                if singular is not None:
+                    self.report.singular.append(singular)
+
+    def drop_nonfinite(self, differences: FiniteDifferences) -> None:
+        """Judge the elements for which the rule gives nan or inf."""
+        for i, each in enumerate(differences.gradient):
+            for j in torch.nonzero(~each.reshape(-1).isfinite()).reshape(-1).tolist()[:SEARCHED]:
+                if i < len(self.problem.masks) and self.problem.masks[i].reshape(-1)[j]:
+                    continue
+                singular = differences.singular((i, j))
+                if singular is None:
+                    self.wrong_element(differences, (i, j), differences.along(differences.only((i, j))))
+                self.report.singular.append(singular)  # type: ignore[arg-type]
+
+    def wrong_element(self, differences: FiniteDifferences, element: Element, deviation: Deviation) -> None:
+        """Fail, showing an element in its own units."""
+        unit = differences.unit(element)
+        place, flat = element
+        tensor = differences.followed[place]
+        got = float(differences.gradient[place].reshape(-1)[flat])
+        expected = deviation.difference.value / unit
+        self.note(differences.order, "finite differences", deviation.error, 1, False)
+        self.fail(
+            f"the gradient of {self.problem.name} is wrong at order {differences.order}.",
+            differences.order,
+            reference="central finite differences" + ("" if differences.order == 1 else " of the order below"),
+            argument=self.problem.path(place),
+            kind=_kind(tensor),
+            element=differences.index(element),
+            got=got,
+            expected=expected,
+            allowed=deviation.allowed / unit,
+            step=str(deviation.difference),
+            hint=hint(torch.tensor([got]), torch.tensor([expected])),
+        )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
+
+
+def _call(problem: Problem, order: int) -> str:
+    """Write a call that checks the same again; small arguments are written out."""
+    shown = []
+    for leaf in problem.leaves:
+        if leaf.numel() <= 12:
+            shown.append(f"nexnet.tensor({leaf.tolist()}, dtype=torch.float64)")
+        else:
+            shown.append(f"<float64 of shape {tuple(leaf.shape)}>")
+    return f"check_gradients({problem.name}, {', '.join(shown)}, order={order}, seed={problem.seed})"

@@ -1,0 +1,203 @@
+"""One function at one point, as a chain of scalar functions whose gradients are the derivatives of each order.
+
+With cotangents ``w`` for the outputs and directions ``v``::
+
+    F0(x, w) = <w, f(x)>
+    F1(x, w) = <v1, dF0/dx>
+    F2(x, w) = <v2, dF1/d(x, w)>   ...
+
+The derivative of order k is the gradient of F(k-1). From order 2 on the cotangents are inputs too: a rule's backward is
+a function of the saved values *and* of the incoming gradient, and is differentiated by both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import nexnet
+import numpy
+import optree
+import torch
+from nexnet.errors import InputError, message
+from torch import Tensor
+
+__all__ = ["NAMESPACE", "Problem", "copy_layout"]
+
+NAMESPACE = "nexnet"
+Scalar = Callable[..., nexnet.LiteTensor]
+
+
+def copy_layout(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Copy a tensor into fresh memory with the strides that it has (also the zero strides of an expanded one)."""
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.numel() == 0:
+        return torch.empty(tensor.shape, dtype=dtype)
+    memory = torch.zeros(extent, dtype=dtype)
+    copy = memory.as_strided(tensor.shape, tensor.stride())
+    source, target = tensor, copy
+    for dim, stride in enumerate(tensor.stride()):
+        if stride == 0:
+            source, target = source.narrow(dim, 0, 1), target.narrow(dim, 0, 1)
+    target.copy_(source)
+    return copy
+
+
+def is_float(value: Any) -> bool:
+    """Say whether a check differentiates by this leaf of the arguments."""
+    if isinstance(value, (nexnet.LiteTensor, Tensor)):
+        return bool(value.dtype.is_floating_point)
+    if isinstance(value, numpy.ndarray):
+        return bool(numpy.issubdtype(value.dtype, numpy.floating))
+    return isinstance(value, float)
+
+
+@dataclass
+class Problem:
+    """A function of a list of tensors, a point, and the seeded cotangents and directions of its chain.
+
+    Attributes:
+        fn: the function, of the original arguments.
+        name: what messages call it.
+        treespec, constants: how the tensors go back into the arguments.
+        leaves: the float64 tensors that are differentiated by.
+        paths: their places in the arguments, as Python.
+        masks: for each leaf, True where the function was found not to be differentiable.
+    """
+
+    fn: Callable[..., Any]
+    name: str
+    treespec: Any
+    constants: dict[int, Any]
+    leaves: list[Tensor]
+    paths: list[str]
+    seed: int
+    masks: list[Tensor] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
+    directions: list[list[Tensor]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, fn: Callable[..., Any], args: Sequence[Any], seed: int, order: int) -> Problem:
+        """Take the arguments apart, copy every floating leaf to float64, and draw cotangents and directions.
+
+        Raises:
+            InputError: there is nothing to differentiate by, or the function returns no floating tensor.
+        """
+        if isinstance(fn, type) and issubclass(fn, nexnet.Policy):
+            fn = nexnet.function(fn)
+        name = getattr(fn, "__name__", None) or type(fn).__name__
+        found, treespec = optree.tree_flatten(tuple(args), namespace=NAMESPACE)
+        accessors = treespec.accessors()
+        places = [i for i, leaf in enumerate(found) if is_float(leaf)]
+        if not places:
+            raise InputError(
+                message(
+                    "there is nothing to differentiate by in these arguments.",
+                    rule=name,
+                    expected="at least one LiteTensor, torch tensor, numpy array or number of floating dtype",
+                    got=", ".join(type(leaf).__name__ for leaf in found) or "no arguments",
+                )
+            )
+        problem = cls(
+            fn=fn,
+            name=name,
+            treespec=treespec,
+            constants={i: leaf for i, leaf in enumerate(found) if i not in places},
+            leaves=[copy_layout(_raw(found[i]), torch.float64) for i in places],
+            paths=[accessors[i].codify("args") for i in places],
+            seed=seed,
+        )
+        problem.masks = [torch.zeros(leaf.shape, dtype=torch.bool) for leaf in problem.leaves]
+        generator = torch.Generator().manual_seed(seed)
+        outputs = problem.outputs(problem.leaves)
+        if not outputs:
+            raise InputError(
+                message("the function returns no floating tensor.", rule=name, expected="LiteTensors of float dtype")
+            )
+        problem.weights = [_draw(out.data, generator).to(out.dtype) for out in outputs]
+        for level in range(1, order):
+            followed = problem.leaves if level == 1 else problem.leaves + problem.weights
+            problem.directions.append([_draw(each, generator) for each in followed])
+        return problem
+
+    # What nexnet gives -----------------------------------------------------------------------------------------------
+
+    def arguments(self, leaves: Sequence[Any], constants: Callable[[Any], Any] = lambda x: x) -> tuple[Any, ...]:
+        """Put tensors (LiteTensors, or JAX arrays) back into the structure of the arguments."""
+        rest = iter(leaves)
+        count = len(self.leaves) + len(self.constants)
+        filled = [constants(self.constants[i]) if i in self.constants else next(rest) for i in range(count)]
+        return tuple(optree.tree_unflatten(self.treespec, filled))
+
+    def outputs(self, leaves: Sequence[Any]) -> list[nexnet.LiteTensor]:
+        """Call the function; give the floating tensors among what it returns."""
+        lite = [leaf if isinstance(leaf, nexnet.LiteTensor) else nexnet.LiteTensor(leaf) for leaf in leaves]
+        found = optree.tree_leaves(self.fn(*self.arguments(lite)), namespace=NAMESPACE)
+        found = [nexnet.LiteTensor(each) if isinstance(each, (float, Tensor)) else each for each in found]
+        return [each for each in found if isinstance(each, nexnet.LiteTensor) and is_float(each)]
+
+    def followed(self, order: int) -> list[Tensor]:
+        """Give what the derivative of this order is taken by: the leaves, and from order 2 on the cotangents."""
+        return self.leaves if order == 1 else self.leaves + self.weights
+
+    def path(self, index: int) -> str:
+        """Name one of ``followed``."""
+        if index < len(self.paths):
+            return self.paths[index]
+        return f"the cotangent of output {index - len(self.paths)}"
+
+    def scalar(self, level: int) -> Scalar:
+        """Give F(level), a function of the leaves and the cotangents."""
+        count = len(self.leaves)
+        if level == 0:
+            return lambda *all_: _dot(all_[count:], self.outputs(all_[:count]))
+        gradient = nexnet.grad(self.scalar(level - 1), argnums=tuple(range(len(self.followed(level)))))
+        directions = [nexnet.LiteTensor(each) for each in self.direction(level)]
+        return lambda *all_: _dot(directions, gradient(*all_))
+
+    def direction(self, level: int) -> list[Tensor]:
+        """Give v(level), which is zero where the function was found not to be differentiable."""
+        drawn = self.directions[level - 1]
+        masked = [v.masked_fill(mask, 0.0) for v, mask in zip(drawn, self.masks, strict=False)]
+        return masked + drawn[len(masked) :]
+
+    def value(self, level: int, followed: Sequence[Tensor]) -> float:
+        """Evaluate F(level) at other leaves (and cotangents, if they are given too)."""
+        everything = [*followed, *self.weights] if len(followed) == len(self.leaves) else list(followed)
+        return float(self.scalar(level)(*map(nexnet.LiteTensor, everything)).data)
+
+    def size(self, level: int) -> float:
+        """Give the sum of the sizes of the terms of F(level), from which its rounding error is estimated."""
+        if level == 0:
+            pairs = zip(self.weights, [each.data for each in self.outputs(self.leaves)], strict=True)
+        else:
+            pairs = zip(self.direction(level), self.gradient(level), strict=True)
+        return float(sum((v.double() * g.double()).abs().sum() for v, g in pairs))
+
+    def gradient(self, order: int, leaves: Sequence[Tensor] | None = None, dtype: Any = None) -> list[Tensor]:
+        """Give the derivative of an order as nexnet computes it: one tensor for each of ``followed(order)``."""
+        point = [*(self.leaves if leaves is None else leaves), *self.weights]
+        point = point if dtype is None else [each.to(dtype) for each in point]
+        places = tuple(range(len(self.followed(order))))
+        found = nexnet.grad(self.scalar(order - 1), argnums=places)(*map(nexnet.LiteTensor, point))
+        return [each.data for each in found]
+
+
+def _raw(leaf: Any) -> Tensor:
+    return leaf.data if isinstance(leaf, nexnet.LiteTensor) else torch.as_tensor(leaf).detach()
+
+
+def _draw(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw numbers of size 0.5 to 1.5 and either sign: no element may hide behind a weight of zero, or of one."""
+    size = (0.5 + torch.rand(like.shape, generator=generator)).double()  # float32 holds it exactly
+    sign = torch.randint(0, 2, like.shape, generator=generator) * 2 - 1
+    return size * sign
+
+
+def _dot(left: Sequence[Any], right: Sequence[Any]) -> nexnet.LiteTensor:
+    total: Any = None
+    for a, b in zip(left, right, strict=True):
+        term = (b * a).sum()
+        total = term if total is None else total + term
+    return total  # type: ignore[no-any-return]
