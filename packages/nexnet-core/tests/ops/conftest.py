@@ -1,6 +1,7 @@
 """The reference of the operator tests: torch's own autograd in float64, to any order, with random cotangents.
 
 The tests import nothing from here: pytest hands the helpers out as fixtures, ``draw`` and ``check_against_torch``.
+nexnet is imported within them, after the choice of its engine (``--engine``).
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-
-import nexnet as nx
 
 TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (2e-5, 1e-5), torch.float16: (5e-3, 5e-3)}  # relative, absolute
 
@@ -48,6 +47,8 @@ def _check_against_torch(
     are those by every floating tensor and, from the second order on, by the cotangents too: all are random and
     non-uniform. Shape and dtype must agree, NaN equals NaN, and what torch does not reach is zero.
     """
+    import nexnet as nx
+
     outs = _tensors(torch_fn(*tensors))
     mine = _tensors(nexnet_fn(*[nx.LiteTensor(each) for each in tensors]))
     assert len(mine) == len(outs)
@@ -58,11 +59,12 @@ def _check_against_torch(
     places = [i for i, each in enumerate(tensors) if each.is_floating_point()]
     points = [tensors[i] for i in places]
     cotangents = [_cotangent(each, generator) for each in outs if each.is_floating_point()]
-    mine_now, torch_now = _Contraction(nexnet_fn, tensors, places), _Contraction(torch_fn, tensors, places)
+    mine_now: Callable[..., Any] = _contraction(nexnet_fn, [nx.LiteTensor(each) for each in tensors], places)
+    torch_now: Callable[..., Any] = _contraction(torch_fn, list(tensors), places)
     for degree in range(1, order + 1):
         points = points + cotangents
         argnums = tuple(range(len(places) if degree == 1 else len(points)))
-        mine_now, torch_now = _nexnet_gradient(mine_now, argnums), _torch_gradient(torch_now, argnums)
+        mine_now, torch_now = nx.grad(mine_now, argnums), _torch_gradient(torch_now, argnums)
         expected_all = torch_now(*points)
         got_all = mine_now(*[nx.LiteTensor(each) for each in points])
         for i, (got, expected) in enumerate(zip(got_all, expected_all, strict=True)):
@@ -71,26 +73,20 @@ def _check_against_torch(
         mine_now, torch_now = _contract(mine_now, len(points)), _contract(torch_now, len(points))
 
 
-class _Contraction:
-    """sum_k <out_k, c_k> as a function of the floating tensors and of the cotangents c."""
+def _contraction(fn: Callable[..., Any], tensors: list[Any], places: list[int]) -> Callable[..., Any]:
+    """Give sum_k <out_k, c_k> as a function of the floating tensors and of the cotangents c."""
 
-    def __init__(self, fn: Callable[..., Any], tensors: tuple[torch.Tensor, ...], places: list[int]) -> None:
-        self.fn, self.tensors, self.places = fn, tensors, places
-
-    def __call__(self, *points: Any) -> Any:
-        args = [each if not isinstance(points[0], nx.LiteTensor) else nx.LiteTensor(each) for each in self.tensors]
-        for i, place in enumerate(self.places):
+    def contracted(*points: Any) -> Any:
+        args = list(tensors)
+        for i, place in enumerate(places):
             args[place] = points[i]
-        outs = [each for each in _tensors(self.fn(*args)) if each.dtype.is_floating_point]
-        return _dot(outs, points[len(self.places) :])
+        return _dot([each for each in _tensors(fn(*args)) if each.dtype.is_floating_point], points[len(places) :])
+
+    return contracted
 
 
 def _contract(gradient: Callable[..., Any], count: int) -> Callable[..., Any]:
     return lambda *points: _dot(gradient(*points[:count]), points[count:])
-
-
-def _nexnet_gradient(fn: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..., Any]:
-    return nx.grad(fn, argnums)
 
 
 def _torch_gradient(fn: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..., Any]:
@@ -122,7 +118,7 @@ def _cotangent(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def _assert_close(got: Any, expected: torch.Tensor, what: str, rtol: float | None, atol: float | None) -> None:
-    assert isinstance(got, nx.LiteTensor), f"{what} is a {type(got).__name__}"
+    assert type(got).__name__ == "LiteTensor", f"{what} is a {type(got).__name__}"
     relative, absolute = TOLERANCE.get(expected.dtype, (0.0, 0.0))
     torch.testing.assert_close(
         got.data,

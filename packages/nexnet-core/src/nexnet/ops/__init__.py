@@ -1,4 +1,19 @@
+"""The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
+
+from .activation import *
+from .constant import *
 from .arithmetic import *
-from .shape import *
+from .elementwise import *
+from .selection import *
+from .constant import *
+from .elementwise import *
+from .extrema import *
+from .gathering import *
+from .indexing import *
+from .joining import *
+from .linalg import *
+from .loss import *
+from .norms import *
 from .reduction import *
-from .reduction import expand
+from .selection import *
+from .shape import *

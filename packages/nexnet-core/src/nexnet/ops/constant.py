@@ -1,0 +1,136 @@
+"""Functions without a gradient: they take LiteTensors and give LiteTensors that no tape tracks, or Python values.
+
+Comparisons, indices, tests, random numbers, and what is constant between its steps. They are torch's own, with
+torch's signatures; what is computed from their result is a constant to every derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from .._engine import TensorBase, wrap
+from ..policy import implements
+
+__all__ = [
+    "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bucketize", "can_cast",
+    "ceil", "count_nonzero", "empty_like", "eq", "equal", "floor", "floor_divide", "full_like", "ge",
+    "greater", "greater_equal", "gt", "is_complex", "is_floating_point", "isclose", "isfinite", "isin", "isinf",
+    "isnan", "isneginf", "isposinf", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "multinomial", "ne", "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like",
+    "randn_like", "result_type", "round", "searchsorted", "sgn", "sign", "signbit", "trunc", "zeros_like",
+]  # fmt: skip
+
+
+def constant(torch_function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make nexnet's form of a torch function that has no gradient, or whose gradient is zero wherever it has one."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = torch_function(*[_raw(arg) for arg in args], **{name: _raw(value) for name, value in kwargs.items()})
+        return _lite(out)
+
+    name = torch_function.__name__
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"torch.{name}, as torch documents it. No gradient: its result is a constant."
+    return call
+
+
+def _raw(value: Any) -> Any:
+    if isinstance(value, TensorBase):
+        return value.data
+    if isinstance(value, numpy.ndarray):
+        return torch.as_tensor(value)
+    return type(value)(map(_raw, value)) if type(value) in (tuple, list) else value
+
+
+def _lite(out: Any) -> Any:
+    if isinstance(out, Tensor):
+        return wrap(out.detach() if out.requires_grad else out)
+    return type(out)(map(_lite, out)) if type(out) in (tuple, list) else out
+
+
+def _register(torch_function: Callable[..., Any], *same: Callable[..., Any]) -> Callable[..., Any]:
+    made: Callable[..., Any] = implements(torch_function, *same)(constant(torch_function))
+    return made
+
+
+# Comparisons
+
+eq = _register(torch.eq)
+ne = not_equal = _register(torch.ne, torch.not_equal)
+lt = less = _register(torch.lt, torch.less)
+le = less_equal = _register(torch.le, torch.less_equal)
+gt = greater = _register(torch.gt, torch.greater)
+ge = greater_equal = _register(torch.ge, torch.greater_equal)
+isclose = _register(torch.isclose)
+allclose = _register(torch.allclose)
+equal = _register(torch.equal)
+isin = _register(torch.isin)
+
+# Logic and bits
+
+logical_and = _register(torch.logical_and)
+logical_or = _register(torch.logical_or)
+logical_xor = _register(torch.logical_xor)
+logical_not = _register(torch.logical_not)
+bitwise_and = _register(torch.bitwise_and, Tensor.__and__)
+bitwise_or = _register(torch.bitwise_or, Tensor.__or__)
+bitwise_xor = _register(torch.bitwise_xor, Tensor.__xor__)
+bitwise_not = _register(torch.bitwise_not)
+bitwise_left_shift = _register(torch.bitwise_left_shift, Tensor.__lshift__)
+bitwise_right_shift = _register(torch.bitwise_right_shift, Tensor.__rshift__)
+
+# Tests of values and of kinds
+
+isnan = _register(torch.isnan)
+isinf = _register(torch.isinf)
+isposinf = _register(torch.isposinf)
+isneginf = _register(torch.isneginf)
+isfinite = _register(torch.isfinite)
+signbit = _register(torch.signbit)
+any = _register(torch.any)
+all = _register(torch.all)
+numel = _register(torch.numel)
+is_floating_point = _register(torch.is_floating_point)
+is_complex = _register(torch.is_complex)
+result_type = _register(torch.result_type)
+can_cast = _register(torch.can_cast)
+
+# Steps: flat between their jumps, where torch's gradient is zero too
+
+sign = _register(torch.sign)
+sgn = _register(torch.sgn)
+floor = _register(torch.floor)
+ceil = _register(torch.ceil)
+trunc = _register(torch.trunc, torch.fix)
+round = _register(torch.round, torch.special.round)
+floor_divide = _register(torch.floor_divide, Tensor.__floordiv__)
+
+# Places and counts
+
+argmax = _register(torch.argmax)
+argmin = _register(torch.argmin)
+argsort = _register(torch.argsort)
+argwhere = _register(torch.argwhere)
+nonzero = _register(torch.nonzero)
+count_nonzero = _register(torch.count_nonzero)
+searchsorted = _register(torch.searchsorted)
+bucketize = _register(torch.bucketize)
+bincount = _register(torch.bincount)
+
+# Tensors like another, and random draws
+
+zeros_like = _register(torch.zeros_like)
+ones_like = _register(torch.ones_like)
+full_like = _register(torch.full_like)
+empty_like = _register(torch.empty_like)
+rand_like = _register(torch.rand_like)
+randn_like = _register(torch.randn_like)
+randint_like = _register(torch.randint_like)
+bernoulli = _register(torch.bernoulli)
+multinomial = _register(torch.multinomial)

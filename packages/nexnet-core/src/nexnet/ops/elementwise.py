@@ -1,0 +1,293 @@
+"""Functions of one tensor, element by element, and smooth functions of two: a formula sheet.
+
+``of_output`` makes the operator whose rule reads its output y, ``of_input`` the one whose rule reads its input x;
+g is the gradient that comes in. Where torch has one kernel for ``g f'``, it is used, and has a rule of its own for the
+higher orders (``kernel``). Domains and singular points are torch's: log, sqrt and their like are infinite at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..policy import Operator, Policy, function, implements
+
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "erf", "erfc", "exp", "exp2", "expit", "expm1", "frac",
+    "hypot", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logit", "reciprocal", "rsqrt", "sigmoid",
+    "sin", "sinh", "sqrt", "square", "tan", "tanh", "xlogy",
+]  # fmt: skip
+
+
+def of_input(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+    """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule."""
+    compute = torch_functions[0]
+
+    class rule(Policy):
+        def forward(self, input: Any) -> Any:
+            self.ctx.save(input)
+            return compute(input)
+
+        def backward(self, grad: Any) -> Any:
+            (input,) = self.ctx.release
+            return gradient(grad, input)
+
+    return _operator(rule, formula, torch_functions)
+
+
+def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+    """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule."""
+    compute = torch_functions[0]
+
+    class rule(Policy):
+        def forward(self, input: Any) -> Any:
+            out = compute(input)
+            self.ctx.save(out)
+            return out
+
+        def backward(self, grad: Any) -> Any:
+            (out,) = self.ctx.release
+            return gradient(grad, out)
+
+    return _operator(rule, formula, torch_functions)
+
+
+def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and the kernel back, for use in another rule.
+
+    It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s), or None where f'' is 0.
+    """
+
+    class rule(Policy):
+        def forward(self, grad: Any, saved: Any, *parameters: Any, **options: Any) -> Any:
+            self.ctx.save(grad, saved, parameters, options)
+            return torch_kernel(grad, saved, *parameters, **options)
+
+        def backward(self, cotangent: Any) -> Any:
+            grad, saved, parameters, options = self.ctx.release
+            need_grad, need_saved = self.ctx.needs_input_grad[:2]
+            return (
+                torch_kernel(cotangent, saved, *parameters, **options) if need_grad else None,
+                curvature(cotangent * grad, saved, *parameters, **options) if need_saved else None,
+            )
+
+    _operator(rule, formula, (torch_kernel,))
+    return torch_kernel
+
+
+def _operator(rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...]) -> Operator:
+    name = torch_functions[0].__name__.split(".")[0]
+    rule.__name__ = rule.__qualname__ = name
+    rule.__doc__ = f"{name}:  {formula}"
+    made: Operator = implements(*torch_functions)(function(rule))
+    return made
+
+
+# Exponentials and logarithms
+
+exp = of_output("y = e^x,  dx = g y", lambda g, y: g * y, torch.exp)
+exp2 = of_output("y = 2^x,  dx = g y ln 2", lambda g, y: g * y * math.log(2), torch.exp2, torch.special.exp2)
+expm1 = of_output("y = e^x - 1,  dx = g (y + 1)", lambda g, y: g * (y + 1), torch.expm1, torch.special.expm1)
+log = of_input("ln x,  dx = g / x", lambda g, x: g / x, torch.log)
+log2 = of_input("ln x / ln 2,  dx = g / (x ln 2)", lambda g, x: g / (x * math.log(2)), torch.log2)
+log10 = of_input("ln x / ln 10,  dx = g / (x ln 10)", lambda g, x: g / (x * math.log(10)), torch.log10)
+log1p = of_input("ln(1 + x),  dx = g / (1 + x)", lambda g, x: g / (x + 1), torch.log1p, torch.special.log1p)
+
+# Powers
+
+square = of_input("x^2,  dx = 2 g x", lambda g, x: g * (2 * x), torch.square)
+sqrt = of_output("y = x^(1/2),  dx = g / (2 y)", lambda g, y: g / (2 * y), torch.sqrt)
+rsqrt = of_output("y = x^(-1/2),  dx = -g y^3 / 2", lambda g, y: g * (-0.5 * y**3), torch.rsqrt)
+reciprocal = of_output("y = 1 / x,  dx = -g y^2", lambda g, y: -g * (y * y), torch.reciprocal)
+
+# Trigonometry
+
+sin = of_input("dx = g cos x", lambda g, x: g * torch.cos(x), torch.sin)
+cos = of_input("dx = -g sin x", lambda g, x: g * -torch.sin(x), torch.cos)
+tan = of_output("y = tan x,  dx = g (1 + y^2)", lambda g, y: g * (y * y + 1), torch.tan)
+asin = of_input(
+    "dx = g / sqrt((1 - x) (1 + x))", lambda g, x: g * torch.rsqrt((1 - x) * (1 + x)), torch.asin, torch.arcsin
+)
+acos = of_input(
+    "dx = -g / sqrt((1 - x) (1 + x))", lambda g, x: g * -torch.rsqrt((1 - x) * (1 + x)), torch.acos, torch.arccos
+)
+atan = of_input("dx = g / (1 + x^2)", lambda g, x: g / (x * x + 1), torch.atan, torch.arctan)
+
+# Hyperbolic functions
+
+sinh = of_input("dx = g cosh x", lambda g, x: g * torch.cosh(x), torch.sinh)
+cosh = of_input("dx = g sinh x", lambda g, x: g * torch.sinh(x), torch.cosh)
+asinh = of_input("dx = g / sqrt(1 + x^2)", lambda g, x: g * torch.rsqrt(x * x + 1), torch.asinh, torch.arcsinh)
+acosh = of_input(
+    "dx = g / sqrt((x - 1) (x + 1))", lambda g, x: g * torch.rsqrt((x - 1) * (x + 1)), torch.acosh, torch.arccosh
+)
+atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
+_tanh_backward = kernel(
+    "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y", lambda hg, y: hg * (-2 * y), torch.ops.aten.tanh_backward.default
+)
+tanh = of_output("y = tanh x,  dx = g (1 - y^2)", _tanh_backward, torch.tanh)
+
+# The logistic function, its inverse, and the error function
+
+_sigmoid_backward = kernel(
+    "g y (1 - y),  dg = h y (1 - y),  dy = h g (1 - 2 y)",
+    lambda hg, y: hg * (1 - 2 * y),
+    torch.ops.aten.sigmoid_backward.default,
+)
+sigmoid = of_output("y = 1 / (1 + e^-x),  dx = g y (1 - y)", _sigmoid_backward, torch.sigmoid, torch.special.expit)
+erf = of_input(
+    "dx = g e^(-x^2) 2 / sqrt(pi)",
+    lambda g, x: g * torch.exp(-x * x) * (2 / math.sqrt(math.pi)),
+    torch.erf,
+    torch.special.erf,
+)
+erfc = of_input(
+    "1 - erf x,  dx = -g e^(-x^2) 2 / sqrt(pi)",
+    lambda g, x: g * torch.exp(-x * x) * (-2 / math.sqrt(math.pi)),
+    torch.erfc,
+    torch.special.erfc,
+)
+
+
+_logit_backward = kernel(
+    "g / (x (1 - x)), and 0 outside of [eps, 1 - eps] (NaN outside of [0, 1] without eps)",
+    lambda hg, x, eps: _logit_backward(_logit_backward(hg, x, eps), x, eps) * (2 * x - 1),
+    torch.ops.aten.logit_backward.default,
+)
+
+
+@implements(torch.logit, torch.special.logit)
+@function
+class logit(Policy):
+    """ln(x / (1 - x)):  dx = g / (x (1 - x)), and 0 where x was brought into [eps, 1 - eps]."""
+
+    def forward(self, input: Any, eps: float | None = None) -> Any:
+        self.ctx.save(input, eps)
+        return torch.logit(input, eps)
+
+    def backward(self, grad: Any) -> Any:
+        input, eps = self.ctx.release
+        return _logit_backward(grad, input, eps)
+
+
+# Absolute value and fraction
+
+abs = of_input("|x|,  dx = g sign x, which is 0 at 0", lambda g, x: g * torch.sign(x), torch.abs, torch.absolute)
+
+
+@implements(torch.frac)
+@function
+class frac(Policy):
+    """x - trunc x:  dx = g."""
+
+    def forward(self, input: Any) -> Any:
+        return torch.frac(input)
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+# Two operands
+
+
+@implements(torch.atan2, torch.arctan2)
+@function
+class atan2(Policy):
+    """The angle of the point (x, y), from (y, x):  dy = g x / r^2,  dx = -g y / r^2,  r = hypot(x, y).
+
+    At the origin both are 0. Dividing by r twice neither overflows nor underflows where r^2 would.
+    """
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input, other)
+        return torch.atan2(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        y, x = self.ctx.release
+        need_y, need_x = self.ctx.needs_input_grad
+        origin = (y == 0) & (x == 0)
+        r = torch.hypot(y, torch.where(origin, 1, x))
+        scaled = grad / r
+        return scaled * (x / r) if need_y else None, -scaled * (y / r) if need_x else None
+
+
+@implements(torch.hypot)
+@function
+class hypot(Policy):
+    """r = sqrt(x^2 + y^2):  dx = g x / r,  dy = g y / r, which is NaN at the origin."""
+
+    def forward(self, input: Any, other: Any) -> Any:
+        out = torch.hypot(input, other)
+        self.ctx.save(input, other, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, other, out = self.ctx.release
+        need_input, need_other = self.ctx.needs_input_grad
+        return grad * (input / out) if need_input else None, grad * (other / out) if need_other else None
+
+
+@implements(torch.xlogy, torch.special.xlogy)
+@function
+class xlogy(Policy):
+    """x ln y, and 0 for x = 0:  dx = g ln y,  dy = g x / y.  At x = 0, y <= 0, dx = 0. Either may be a number."""
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input, other)
+        return torch.xlogy(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        x, y = self.ctx.release
+        need_x, need_y = self.ctx.needs_input_grad
+        dx = dy = None
+        if need_x:
+            dx = torch.xlogy(grad, torch.where((x == 0) & (y <= 0), 1, y))
+        if need_y:
+            dy = grad * (x / y)
+        return dx, dy
+
+
+@implements(torch.logaddexp)
+@function
+class logaddexp(Policy):
+    """ln(e^x + e^y):  dx = g s(x - y),  dy = g s(y - x),  s the logistic function: (1, 0) at (inf, 1)."""
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input, other)
+        return torch.logaddexp(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        input, other = self.ctx.release
+        need_input, need_other = self.ctx.needs_input_grad
+        return (
+            grad * torch.sigmoid(input - other) if need_input else None,
+            grad * torch.sigmoid(other - input) if need_other else None,
+        )
+
+
+@implements(torch.logaddexp2)
+@function
+class logaddexp2(Policy):
+    """log2(2^x + 2^y):  dx = g s((x - y) ln 2),  dy = g s((y - x) ln 2),  s the logistic function."""
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input, other)
+        return torch.logaddexp2(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        input, other = self.ctx.release
+        need_input, need_other = self.ctx.needs_input_grad
+        difference = (input - other) * math.log(2)
+        return (
+            grad * torch.sigmoid(difference) if need_input else None,
+            grad * torch.sigmoid(-difference) if need_other else None,
+        )
+
+
+absolute, expit = abs, sigmoid
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+arcsinh, arccosh, arctanh = asinh, acosh, atanh
