@@ -10,6 +10,7 @@ __all__ = [
     "GradientError",
     "HigherOrderError",
     "InputError",
+    "MissingAttributeError",
     "NexnetError",
     "NoGradientRule",
     "RuleError",
@@ -23,6 +24,10 @@ class NexnetError(Exception):
 
 class InputError(NexnetError, TypeError):
     """An operator or a transform was given something it cannot take."""
+
+
+class MissingAttributeError(NexnetError, AttributeError):
+    """A LiteTensor was asked for what torch's tensors have and nexnet's do not: ``x.grad``, ``x.add_(y)``."""
 
 
 class RuleError(NexnetError, TypeError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import builtins
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -10,11 +11,42 @@ import torch
 from torch import Tensor
 
 from . import ops
+from ._dispatch import call_rule, missing_attribute
 from ._engine import TensorBase, check_may_leave, is_tracked, register_tensor_type, wrap
-from .errors import InputError, NoGradientRule, message
-from .policy import RULES
+from .errors import InputError, message
+from .ops.indexing import Indexer
+from .policy import implements
 
 __all__ = ["LiteTensor"]
+
+
+def _binary(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Make an infix method of an operator: what it can't take is left to the other operand, as Python asks."""
+
+    def method(self: Any, other: Any) -> Any:
+        try:
+            return operator(self, other)
+        except InputError:
+            raise
+        except TypeError:
+            return NotImplemented
+
+    return method
+
+
+def _reflected(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Make the infix method that gets its operands in reverse."""
+    return _binary(lambda self, other: operator(other, self))
+
+
+def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
+    """Make a method that gives the tensor in a dtype."""
+
+    def method(self: Any) -> Any:
+        return ops.to(self, dtype)
+
+    method.__doc__ = f"The values as {dtype}."
+    return method
 
 
 @register_tensor_type
@@ -24,6 +56,8 @@ class LiteTensor(TensorBase):
     ``LiteTensor(data, dtype=None, device=None)`` shares memory with ``data`` where ``torch.as_tensor`` does.
     Operators return new tensors; there are no in-place operations. ``.data`` is the torch tensor inside, detached.
     Two tensors are equal elementwise (``==``), and hash by identity.
+
+    Methods have the names, signatures and defaults of torch's, and ``torch.<fn>(x)`` calls nexnet's rule for it.
 
     Raises:
         InputError: ``data`` is, or contains, a LiteTensor that is being differentiated: a new tensor would be cut off.
@@ -56,27 +90,435 @@ class LiteTensor(TensorBase):
         """Where the storage is."""
         return self.data.device  # type: ignore[no-any-return]
 
-    __add__ = __radd__ = ops.add
-    __sub__ = ops.sub
-    __rsub__ = ops.rsub
-    __mul__ = __rmul__ = ops.mul
-    __neg__ = ops.neg
-    sum = ops.sum
-    reshape = ops.reshape
-    expand = ops.expand
-    to = ops.to
-    clone = ops.clone
+    @property
+    def layout(self) -> torch.layout:
+        """How the elements lie in the storage."""
+        return self.data.layout  # type: ignore[no-any-return]
 
+    @property
+    def ndim(self) -> builtins.int:
+        """The number of dimensions."""
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> builtins.int:
+        """The bytes of one element."""
+        return self.data.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> builtins.int:
+        """The bytes of all elements."""
+        return self.data.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def is_cuda(self) -> builtins.bool:
+        """Whether the storage is on a CUDA device."""
+        return self.data.is_cuda  # type: ignore[no-any-return]
+
+    def dim(self) -> builtins.int:
+        """The number of dimensions."""
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    ndimension = dim
+
+    def size(self, dim: builtins.int | None = None) -> Any:
+        """The size of each dimension, or of one."""
+        return self.data.size() if dim is None else self.data.size(dim)
+
+    def numel(self) -> builtins.int:
+        """The number of elements."""
+        return self.data.numel()  # type: ignore[no-any-return]
+
+    nelement = numel
+
+    def element_size(self) -> builtins.int:
+        """The bytes of one element."""
+        return self.data.element_size()  # type: ignore[no-any-return]
+
+    def stride(self, dim: builtins.int | None = None) -> Any:
+        """The steps in the storage from one element to the next, for each dimension or for one."""
+        return self.data.stride() if dim is None else self.data.stride(dim)
+
+    def is_contiguous(self, memory_format: torch.memory_format = torch.contiguous_format) -> builtins.bool:
+        """Whether the elements lie in order in memory."""
+        return self.data.is_contiguous(memory_format=memory_format)  # type: ignore[no-any-return]
+
+    def __len__(self) -> builtins.int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        text = repr(self.data)
+        return "LiteT" + text[1:].replace("\n ", "\n     ") if text.startswith("tensor(") else f"LiteTensor({text})"
+
+    def __format__(self, spec: str) -> str:
+        if self.data.ndim == 0 and not self.data.is_meta:
+            return format(self.data.item(), spec)
+        return object.__format__(self, spec)
+
+    # Its values, elsewhere -------------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The only element, as a Python number: a constant to every derivative."""
+        check_may_leave(self, "item()", only_in_rules=True)
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        check_may_leave(self, "tolist()", only_in_rules=True)
+        return self.data.tolist()
+
+    def __bool__(self) -> builtins.bool:
+        check_may_leave(self, "bool()", only_in_rules=True)
+        return builtins.bool(self.data)
+
+    def __float__(self) -> builtins.float:
+        check_may_leave(self, "float()", only_in_rules=True)
+        return builtins.float(self.data)
+
+    def __int__(self) -> builtins.int:
+        check_may_leave(self, "int()", only_in_rules=True)
+        return builtins.int(self.data)
+
+    def __index__(self) -> builtins.int:
+        check_may_leave(self, "int()", only_in_rules=True)
+        return self.data.__index__()  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        check_may_leave(self, "complex()", only_in_rules=True)
+        return complex(self.data)
+
+    def __contains__(self, element: Any) -> builtins.bool:
+        return builtins.bool((self == element).any())
+
+    def numpy(self) -> numpy.ndarray[Any, Any]:
+        """A copy as a numpy array, from any device."""
+        check_may_leave(self, "numpy()")
+        return numpy.array(self.data.cpu().numpy())
+
+    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> numpy.ndarray[Any, Any]:
+        check_may_leave(self, "numpy.asarray")
+        array = self.data.numpy() if copy is False else numpy.array(self.data.cpu().numpy())
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        check_may_leave(self, "__dlpack__")
+        return self.data.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def __copy__(self) -> LiteTensor:
+        return ops.alias(self)  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[builtins.int, Any]) -> LiteTensor:
+        memo[id(self)] = copied = ops.clone(self)
+        return copied  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        check_may_leave(self, "pickle")
+        return LiteTensor, (self.data,)
+
+    @implements(torch.detach)
+    def detach(self) -> LiteTensor:
+        """The same values as a constant: no gradient passes."""
+        return wrap(self.data)  # type: ignore[no-any-return]
+
+    # Other dtypes and devices ----------------------------------------------------------------------------------------
+
+    to = ops.to
+    type = ops.to
+    type_as = ops.type_as
+    double = _converts(torch.float64)
+    float = _converts(torch.float32)
+    half = _converts(torch.float16)
+    bfloat16 = _converts(torch.bfloat16)
+    long = _converts(torch.int64)
+    int = _converts(torch.int32)
+    short = _converts(torch.int16)
+    byte = _converts(torch.uint8)
+    bool = _converts(torch.bool)
+
+    def cpu(self) -> LiteTensor:
+        """The tensor in host memory."""
+        return ops.to(self, "cpu")  # type: ignore[no-any-return]
+
+    def cuda(self, device: Any = None) -> LiteTensor:
+        """The tensor on a CUDA device, the current one unless it is named."""
+        return ops.to(self, "cuda" if device is None else torch.device("cuda", device))  # type: ignore[no-any-return]
+
+    def new_zeros(self, *size: Any, **kwargs: Any) -> LiteTensor:
+        """Zeros of a shape, in this tensor's dtype and on its device unless others are given."""
+        return wrap(self.data.new_zeros(*size, **kwargs))  # type: ignore[no-any-return]
+
+    def new_ones(self, *size: Any, **kwargs: Any) -> LiteTensor:
+        """Ones of a shape, in this tensor's dtype and on its device unless others are given."""
+        return wrap(self.data.new_ones(*size, **kwargs))  # type: ignore[no-any-return]
+
+    def new_full(self, size: Any, fill_value: Any, **kwargs: Any) -> LiteTensor:
+        """A constant of a shape, in this tensor's dtype and on its device unless others are given."""
+        return wrap(self.data.new_full(size, fill_value, **kwargs))  # type: ignore[no-any-return]
+
+    def new_empty(self, *size: Any, **kwargs: Any) -> LiteTensor:
+        """Uninitialised values of a shape, in this tensor's dtype and on its device unless others are given."""
+        return wrap(self.data.new_empty(*size, **kwargs))  # type: ignore[no-any-return]
+
+    def new_tensor(self, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
+        """A copy of some data, in this tensor's dtype and on its device unless others are given."""
+        return wrap(torch.tensor(_plain(data), dtype=dtype or self.dtype, device=device or self.device))  # type: ignore
+
+    # Arithmetic ------------------------------------------------------------------------------------------------------
+
+    __add__ = __radd__ = _binary(ops.add)
+    __sub__ = _binary(ops.sub)
+    __rsub__ = _binary(ops.rsub)
+    __mul__ = __rmul__ = _binary(ops.mul)
+    __truediv__ = _binary(ops.div)
+    __rtruediv__ = _reflected(ops.div)
+    __floordiv__ = _binary(ops.floor_divide)
+    __rfloordiv__ = _reflected(ops.floor_divide)
+    __mod__ = _binary(ops.remainder)
+    __rmod__ = _reflected(ops.remainder)
+    __pow__ = _binary(ops.pow)
+    __rpow__ = _reflected(ops.pow)
+    __matmul__ = _binary(ops.matmul)
+    __rmatmul__ = _reflected(ops.matmul)
+    __neg__ = ops.neg
+    __pos__ = ops.positive
+    __abs__ = ops.abs
+    __eq__ = _binary(ops.eq)  # type: ignore[assignment]
+    __ne__ = _binary(ops.ne)  # type: ignore[assignment]
+    __lt__ = _binary(ops.lt)
+    __le__ = _binary(ops.le)
+    __gt__ = _binary(ops.gt)
+    __ge__ = _binary(ops.ge)
+    __and__ = __rand__ = _binary(ops.bitwise_and)
+    __or__ = __ror__ = _binary(ops.bitwise_or)
+    __xor__ = __rxor__ = _binary(ops.bitwise_xor)
+    __lshift__ = _binary(ops.bitwise_left_shift)
+    __rshift__ = _binary(ops.bitwise_right_shift)
+    __invert__ = ops.bitwise_not
+
+    # Elementwise ------------------------------------------------------------------------------------------------------
+
+    abs = absolute = ops.abs
+    acos = arccos = ops.acos
+    acosh = arccosh = ops.acosh
+    asin = arcsin = ops.asin
+    asinh = arcsinh = ops.asinh
+    atan = arctan = ops.atan
+    atan2 = arctan2 = ops.atan2
+    atanh = arctanh = ops.atanh
+    ceil = ops.ceil
+    cos = ops.cos
+    cosh = ops.cosh
+    erf = ops.erf
+    erfc = ops.erfc
+    exp = ops.exp
+    exp2 = ops.exp2
+    expm1 = ops.expm1
+    floor = ops.floor
+    frac = ops.frac
+    hypot = ops.hypot
+    lerp = ops.lerp
+    log = ops.log
+    log10 = ops.log10
+    log1p = ops.log1p
+    log2 = ops.log2
+    logaddexp = ops.logaddexp
+    logaddexp2 = ops.logaddexp2
+    logit = ops.logit
+    reciprocal = ops.reciprocal
+    round = ops.round
+    rsqrt = ops.rsqrt
+    sgn = ops.sgn
+    sigmoid = ops.sigmoid
+    sign = ops.sign
+    sin = ops.sin
+    sinh = ops.sinh
+    sqrt = ops.sqrt
+    square = ops.square
+    tan = ops.tan
+    tanh = ops.tanh
+    trunc = fix = ops.trunc
+    xlogy = ops.xlogy
+
+    # Arithmetic by name -----------------------------------------------------------------------------------------------
+
+    add = ops.add
+    addcdiv = ops.addcdiv
+    addcmul = ops.addcmul
+    clamp = clip = ops.clamp
+    clamp_max = ops.clamp_max
+    clamp_min = ops.clamp_min
+    div = divide = true_divide = ops.div
+    floor_divide = ops.floor_divide
+    fmax = ops.fmax
+    fmin = ops.fmin
+    fmod = ops.fmod
+    maximum = ops.maximum
+    minimum = ops.minimum
+    mul = multiply = ops.mul
+    neg = negative = ops.neg
+    positive = ops.positive
+    pow = ops.pow
+    remainder = ops.remainder
+    sub = subtract = ops.sub
+
+    # Comparisons and tests --------------------------------------------------------------------------------------------
+
+    all = ops.all
+    allclose = ops.allclose
+    any = ops.any
+    bitwise_and = ops.bitwise_and
+    bitwise_not = ops.bitwise_not
+    bitwise_or = ops.bitwise_or
+    bitwise_xor = ops.bitwise_xor
+    eq = ops.eq
+    equal = ops.equal
+    ge = greater_equal = ops.ge
+    gt = greater = ops.gt
+    is_complex = ops.is_complex
+    is_floating_point = ops.is_floating_point
+    isclose = ops.isclose
+    isfinite = ops.isfinite
+    isinf = ops.isinf
+    isnan = ops.isnan
+    isneginf = ops.isneginf
+    isposinf = ops.isposinf
+    le = less_equal = ops.le
+    logical_and = ops.logical_and
+    logical_not = ops.logical_not
+    logical_or = ops.logical_or
+    logical_xor = ops.logical_xor
+    lt = less = ops.lt
+    ne = not_equal = ops.ne
+    signbit = ops.signbit
+
+    # Reductions -------------------------------------------------------------------------------------------------------
+
+    amax = ops.amax
+    amin = ops.amin
+    argmax = ops.argmax
+    argmin = ops.argmin
+    argsort = ops.argsort
+    argwhere = ops.argwhere
+    bincount = ops.bincount
+    count_nonzero = ops.count_nonzero
+    cumprod = ops.cumprod
+    cumsum = ops.cumsum
+    logsumexp = ops.logsumexp
+    max = ops.max
+    mean = ops.mean
+    median = ops.median
+    min = ops.min
+    nansum = ops.nansum
+    nonzero = ops.nonzero
+    norm = ops.norm
+    prod = ops.prod
+    std = ops.std
+    sum = ops.sum
+    var = ops.var
+
+    # Products ---------------------------------------------------------------------------------------------------------
+
+    addmm = ops.addmm
+    baddbmm = ops.baddbmm
+    bmm = ops.bmm
+    dot = vdot = ops.dot
+    inner = ops.inner
+    matmul = ops.matmul
+    mm = ops.mm
+    mv = ops.mv
+    outer = ops.outer
+
+    # Shape ------------------------------------------------------------------------------------------------------------
+
+    broadcast_to = ops.broadcast_to
+    chunk = ops.chunk
+    clone = ops.clone
+    contiguous = ops.contiguous
+    diag = ops.diag
+    diag_embed = ops.diag_embed
+    diagonal = ops.diagonal
+    expand = ops.expand
+    expand_as = ops.expand_as
+    flatten = ops.flatten
+    flip = ops.flip
+    fliplr = ops.fliplr
+    flipud = ops.flipud
+    adjoint = ops.mT
+    movedim = moveaxis = ops.movedim
+    permute = ops.permute
+    ravel = ops.ravel
+    repeat = ops.repeat
+    reshape = ops.reshape
+    reshape_as = ops.reshape_as
+    roll = ops.roll
+    select = ops.select
+    split = ops.split
+    squeeze = ops.squeeze
+    swapaxes = swapdims = ops.swapaxes
+    t = ops.t
+    tile = ops.tile
+    trace = ops.trace
+    transpose = ops.transpose
+    tril = ops.tril
+    triu = ops.triu
+    unbind = ops.unbind
+    unflatten = ops.unflatten
+    unsqueeze = ops.unsqueeze
+    view = ops.view
+    view_as = ops.view_as
+
+    # Parts ------------------------------------------------------------------------------------------------------------
+
+    gather = ops.gather
+    index_add = ops.index_add
+    index_put = ops.index_put
+    index_select = ops.index_select
+    masked_fill = ops.masked_fill
+    masked_select = ops.masked_select
+    narrow = ops.narrow
+    scatter = ops.scatter
+    scatter_add = ops.scatter_add
+    take = ops.take
+    take_along_dim = ops.take_along_dim
+
+    # Properties that are operators ------------------------------------------------------------------------------------
+
+    T = property(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
+    mT = property(ops.mT)
+    H = T
+    mH = mT
+    at = property(Indexer)
+
+    def __iter__(self) -> Iterator[LiteTensor]:
+        if self.data.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(ops.unbind(self))
+
+    __getitem__ = ops.getitem
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise InputError(
+            message(
+                "a LiteTensor can't be changed: item assignment would write into its storage.",
+                got="x[i] = v",
+                remedy="x = x.at[i].set(v), which is differentiable in x and in v (or .add(v) for x[i] += v)",
+            )
+        )
+
+    # torch.<fn>(lite) ------------------------------------------------------------------------------------------------
 
     @classmethod
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Answer ``torch.<fn>(lite)`` with nexnet's rule for it."""
-        rule = RULES.get(func)
-        if rule is None:
-            raise NoGradientRule(getattr(func, "__name__", repr(func)))
-        return rule(*args, **kwargs) if kwargs else rule(*args)
+        return call_rule(func, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing_attribute(name)
 
 
 def _plain(data: Any) -> Any:

@@ -1,14 +1,53 @@
-"""Reductions over some or all dimensions."""
+"""Reductions over some or all dimensions, and running sums and products."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from ..policy import Policy, function, implements
+from ._names import numpy_names
 
-__all__ = ["sum"]
+__all__ = [
+    "cumprod",
+    "cumsum",
+    "logsumexp",
+    "mean",
+    "nansum",
+    "prod",
+    "std",
+    "std_mean",
+    "sum",
+    "var",
+    "var_mean",
+]
+
+Dims = int | Sequence[int] | None
+
+
+def reduced_dims(dim: Dims, ndim: int) -> list[int]:
+    """Give the dimensions that a reduction removes, counted from the front: all of them for ``None`` and ``()``."""
+    if dim is None:
+        return list(range(ndim))
+    if isinstance(dim, int):
+        return [dim % ndim] if ndim else []
+    return [d % ndim for d in dim] if ndim and dim else list(range(ndim))
+
+
+def restore_dims(reduced: Any, shape: torch.Size, dim: Dims, keepdim: bool) -> Any:
+    """Give what a reduction over ``dim`` has left with size 1 in the dimensions that it has removed."""
+    if keepdim or dim is None or not shape:
+        return reduced
+    dims = reduced_dims(dim, len(shape))
+    return reduced.reshape([1 if i in dims else size for i, size in enumerate(shape)])
+
+
+def count_reduced(shape: torch.Size, dim: Dims) -> int:
+    """Give how many elements a reduction over ``dim`` makes one of."""
+    return math.prod(shape) if dim is None else math.prod([shape[d] for d in reduced_dims(dim, len(shape))])
 
 
 @implements(torch.sum)
@@ -16,30 +55,226 @@ __all__ = ["sum"]
 class sum(Policy):
     """sum_i x_i:  dx_i = g."""
 
-    def forward(self, input: Any, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
         self.ctx.save(input.shape, dim, keepdim)
-        return torch.sum(input, dim, keepdim, dtype=dtype)
+        return torch.sum(input, dtype=dtype) if dim is None else torch.sum(input, dim, keepdim, dtype=dtype)
 
     def backward(self, grad: Any) -> Any:
         shape, dim, keepdim = self.ctx.release
-        return expand_reduced(grad, shape, dim, keepdim)
+        return restore_dims(grad, shape, dim, keepdim).expand(shape)
 
 
-def expand_reduced(grad: Any, shape: torch.Size, dim: Any, keepdim: bool) -> Any:
-    """Give what a reduction over ``dim`` has left, in the shape that it had before."""
-    if not keepdim and dim is not None and dim != () and len(shape) > 0:
-        dims = [dim % len(shape)] if isinstance(dim, int) else [d % len(shape) for d in dim]
-        grad = grad.reshape([1 if i in dims else size for i, size in enumerate(shape)])
-    return grad.expand(shape)
-
-
-@implements(torch.Tensor.expand)
+@implements(torch.nansum)
 @function
-class expand(Policy):
-    """x repeated along dimensions of size 1, without a copy: the gradient is summed by the engine."""
+class nansum(Policy):
+    """The sum of what is not NaN:  dx_i = g, and 0 where x_i is NaN."""
 
-    def forward(self, input: Any, *sizes: Any) -> Any:
-        return input.expand(*sizes)
+    def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+        self.ctx.save(~input.isnan(), dim, keepdim)
+        return torch.nansum(input, dim, keepdim, dtype=dtype)
 
     def backward(self, grad: Any) -> Any:
-        return grad
+        valid, dim, keepdim = self.ctx.release
+        return restore_dims(grad, valid.shape, dim, keepdim) * valid
+
+
+@implements(torch.mean)
+@function
+class mean(Policy):
+    """(1/n) sum_i x_i:  dx_i = g / n."""
+
+    def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+        self.ctx.save(input.shape, dim, keepdim)
+        return torch.mean(input, dtype=dtype) if dim is None else torch.mean(input, dim, keepdim, dtype=dtype)
+
+    def backward(self, grad: Any) -> Any:
+        shape, dim, keepdim = self.ctx.release
+        return (restore_dims(grad, shape, dim, keepdim) / count_reduced(shape, dim)).expand(shape)
+
+
+@implements(torch.logsumexp, torch.special.logsumexp)
+@function
+class logsumexp(Policy):
+    """y = log sum_i exp(x_i):  dx_i = g exp(x_i - y).  NaN where every x_i is -inf, as in PyTorch."""
+
+    def forward(self, input: Any, dim: Dims, keepdim: bool = False) -> Any:
+        out = torch.logsumexp(input, dim, keepdim)
+        self.ctx.save(input, out, dim, keepdim)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out, dim, keepdim = self.ctx.release
+        shape = input.shape
+        return restore_dims(grad, shape, dim, keepdim) * (input - restore_dims(out, shape, dim, keepdim)).exp()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Variance. The correction is that of torch: the sum of squares is divided by n - correction (1 unless said otherwise).
+
+
+class _var(Policy):
+    """y = sum_i (x_i - m)^2 / (n - c):  dx_i = 2 g (x_i - m) / (n - c).
+
+    NaN for a single element with c = 1, as in PyTorch.
+    """
+
+    def forward(self, input: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
+        self.ctx.save(input, dim, correction, keepdim)
+        return torch.var(input, dim, correction=correction, keepdim=keepdim)
+
+    def backward(self, grad: Any) -> Any:
+        input, dim, correction, keepdim = self.ctx.release
+        return _variance_gradient(input, restore_dims(grad, input.shape, dim, keepdim), dim, correction)
+
+
+class _std(Policy):
+    """y = sqrt(variance):  dx_i = g (x_i - m) / (y (n - c)), and 0 where y = 0 (all x_i are equal), as in PyTorch."""
+
+    def forward(self, input: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
+        out = torch.std(input, dim, correction=correction, keepdim=keepdim)
+        self.ctx.save(input, out, dim, correction, keepdim)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out, dim, correction, keepdim = self.ctx.release
+        grad = grad / (2 * out.masked_fill(out == 0, math.inf))
+        return _variance_gradient(input, restore_dims(grad, input.shape, dim, keepdim), dim, correction)
+
+
+def _variance_gradient(input: Any, grad: Any, dim: Dims, correction: float) -> Any:
+    freedom = count_reduced(input.shape, dim) - correction
+    mean = input.mean() if dim is None else input.mean(dim, keepdim=True)
+    return (input - mean) * (grad * (2 / freedom if freedom > 0 else math.inf))
+
+
+_variance, _deviation = function(_var), function(_std)
+_variance.leaf = _deviation.leaf = True
+
+
+@implements(torch.var)
+@numpy_names
+def var(
+    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """The variance over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``."""
+    return _variance(input, *_variance_arguments(dim, unbiased, correction), keepdim)
+
+
+@implements(torch.std)
+@numpy_names
+def std(
+    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """The standard deviation over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``."""
+    return _deviation(input, *_variance_arguments(dim, unbiased, correction), keepdim)
+
+
+@implements(torch.var_mean)
+@numpy_names
+def var_mean(
+    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Any, Any]:
+    """The variance and the mean over ``dim``."""
+    dim, correction = _variance_arguments(dim, unbiased, correction)
+    return _variance(input, dim, correction, keepdim), mean(input, dim, keepdim)
+
+
+@implements(torch.std_mean)
+@numpy_names
+def std_mean(
+    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Any, Any]:
+    """The standard deviation and the mean over ``dim``."""
+    dim, correction = _variance_arguments(dim, unbiased, correction)
+    return _deviation(input, dim, correction, keepdim), mean(input, dim, keepdim)
+
+
+def _variance_arguments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Dims, float]:
+    """Undo torch's overloads: ``var(x, False)`` gives unbiased, not a dimension."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    return dim, correction if correction is not None else int(unbiased is not False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Products. No rule divides by x: with one zero or with several they are right at every order.
+
+
+class _prod_dim(Policy):
+    """prod_i x_i over one dimension:  dx_i = g prod_{j != i} x_j, from the products before and after i."""
+
+    def forward(self, input: Any, dim: int, keepdim: bool, dtype: torch.dtype | None) -> Any:
+        self.ctx.save(input, dim, keepdim, dtype)
+        return torch.prod(input, dim, keepdim, dtype=dtype)
+
+    def backward(self, grad: Any) -> Any:
+        input, dim, keepdim, dtype = self.ctx.release
+        if input.ndim == 0:
+            return grad
+        x = input if dtype is None else input.to(dtype)
+        before = _products_before(x, dim)
+        after = _products_before(x.flip(dim), dim).flip(dim)
+        return restore_dims(grad, x.shape, dim, keepdim) * before * after
+
+
+def _products_before(x: Any, dim: int) -> Any:
+    """Give 1, x_0, x_0 x_1, ...: the product of all elements before each."""
+    if x.shape[dim] == 0:
+        return x
+    return torch.cat([torch.ones_like(x.narrow(dim, 0, 1)), x.narrow(dim, 0, x.shape[dim] - 1)], dim).cumprod(dim)
+
+
+_product = function(_prod_dim)
+_product.leaf = True
+
+
+@implements(torch.prod)
+@numpy_names
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """The product of all elements, or of those along one dimension."""
+    return _product(input.reshape(-1), 0, False, dtype) if dim is None else _product(input, dim, keepdim, dtype)
+
+
+@implements(torch.cumsum)
+@function
+class cumsum(Policy):
+    """y_i = sum_{j <= i} x_j:  dx_j = sum_{i >= j} g_i."""
+
+    def forward(self, input: Any, dim: int, *, dtype: torch.dtype | None = None) -> Any:
+        self.ctx.save(dim)
+        return torch.cumsum(input, dim, dtype=dtype)
+
+    def backward(self, grad: Any) -> Any:
+        (dim,) = self.ctx.release
+        return grad if grad.ndim == 0 else grad.flip(dim).cumsum(dim).flip(dim)
+
+
+@implements(torch.cumprod)
+@function
+class cumprod(Policy):
+    """y_i = prod_{j <= i} x_j:  dx_k = (prod_{j < k} x_j) s_k,  s_k = g_k + x_{k+1} s_{k+1}.
+
+    The recurrence is solved by doubling, in log2(n) steps of plain products and sums.
+    """
+
+    def forward(self, input: Any, dim: int, *, dtype: torch.dtype | None = None) -> Any:
+        self.ctx.save(input, dim, dtype)
+        return torch.cumprod(input, dim, dtype=dtype)
+
+    def backward(self, grad: Any) -> Any:
+        input, dim, dtype = self.ctx.release
+        x = input if dtype is None else input.to(dtype)
+        if x.ndim == 0 or x.shape[dim] == 0:
+            return grad
+        s, factor, step = grad, _shift(x, dim, 1), 1
+        while step < x.shape[dim]:
+            s = s + factor * _shift(s, dim, step)
+            factor = factor * _shift(factor, dim, step)
+            step *= 2
+        return _products_before(x, dim) * s
+
+
+def _shift(x: Any, dim: int, step: int) -> Any:
+    """Give x_step, x_{step+1}, ..., and zeros beyond the end."""
+    rest = x.shape[dim] - step
+    return torch.cat([x.narrow(dim, step, rest), torch.zeros_like(x.narrow(dim, 0, step))], dim)

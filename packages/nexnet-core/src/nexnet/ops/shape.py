@@ -1,14 +1,49 @@
-"""Views, copies and conversions: the same values in another arrangement."""
+"""Views: the same values in another arrangement, with no copy where torch makes none."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from ..errors import InputError, message
 from ..policy import Policy, function, implements
 
-__all__ = ["alias", "clone", "reshape", "to"]
+__all__ = [
+    "adjoint",
+    "alias",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_tensors",
+    "broadcast_to",
+    "diag",
+    "diag_embed",
+    "diagonal",
+    "expand",
+    "expand_as",
+    "flatten",
+    "moveaxis",
+    "movedim",
+    "mT",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "squeeze",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "trace",
+    "transpose",
+    "tril",
+    "triu",
+    "unflatten",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
 
 
 @implements(torch.ops.aten.alias.default)
@@ -23,41 +58,338 @@ class alias(Policy):
         return grad
 
 
-@implements(torch.clone)
-@function
-class clone(Policy):
-    """A contiguous copy of x:  dx = g."""
-
-    def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
-        return input.clone(memory_format=memory_format)
-
-    def backward(self, grad: Any) -> Any:
-        return grad
+# ---------------------------------------------------------------------------------------------------------------------
+# The same elements in another shape
 
 
-@implements(torch.Tensor.to)
-@function
-class to(Policy):
-    """x in another dtype or on another device:  dx = g, converted back."""
-
-    def forward(self, input: Any, *args: Any, **kwargs: Any) -> Any:
-        self.ctx.save(input.dtype, input.device)
-        return input.to(*args, **kwargs)
+class _Reshape(Policy):
+    """x in another shape:  dx = g in x's shape."""
 
     def backward(self, grad: Any) -> Any:
-        dtype, device = self.ctx.release
-        return grad.to(dtype=dtype, device=device)
+        (shape,) = self.ctx.release
+        return grad.reshape(shape)
 
 
 @implements(torch.reshape)
 @function
-class reshape(Policy):
-    """x in another shape:  dx = g in x's shape."""
+class reshape(_Reshape):
+    """x in another shape, a view if its strides allow it. One size may be -1."""
 
     def forward(self, input: Any, *shape: Any) -> Any:
         self.ctx.save(input.shape)
         return input.reshape(*shape)
 
+
+@implements(torch.Tensor.view)
+@function
+class view(_Reshape):
+    """x in another shape, without a copy, or an error if its strides do not allow it."""
+
+    def forward(self, input: Any, *shape: Any) -> Any:
+        if len(shape) == 1 and isinstance(shape[0], torch.dtype):
+            raise InputError(
+                message(
+                    "a view as another dtype reads the bits anew: it has no gradient.",
+                    rule="view",
+                    got=shape[0],
+                    remedy="x.to(dtype) converts the values; x.data.view(dtype) gives the bits, as a torch tensor",
+                )
+            )
+        self.ctx.save(input.shape)
+        return input.view(*shape)
+
+
+@implements(torch.flatten)
+@function
+class flatten(_Reshape):
+    """x with the dimensions from start_dim to end_dim made one."""
+
+    def forward(self, input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+        self.ctx.save(input.shape)
+        return torch.flatten(input, start_dim, end_dim)
+
+
+@implements(torch.unflatten)
+@function
+class unflatten(_Reshape):
+    """x with one dimension made several."""
+
+    def forward(self, input: Any, dim: int, sizes: Sequence[int]) -> Any:
+        self.ctx.save(input.shape)
+        return input.unflatten(dim, sizes)
+
+
+@implements(torch.squeeze)
+@function
+class squeeze(_Reshape):
+    """x without its dimensions of size 1: all of them, or those named."""
+
+    def forward(self, input: Any, dim: int | tuple[int, ...] | None = None) -> Any:
+        self.ctx.save(input.shape)
+        return input.squeeze() if dim is None else input.squeeze(dim)
+
+
+@implements(torch.unsqueeze)
+@function
+class unsqueeze(Policy):
+    """x with a dimension of size 1 before ``dim``."""
+
+    def forward(self, input: Any, dim: int) -> Any:
+        self.ctx.save(dim)
+        return input.unsqueeze(dim)
+
     def backward(self, grad: Any) -> Any:
-        (shape,) = self.ctx.release
-        return grad.reshape(shape)
+        (dim,) = self.ctx.release
+        return grad.squeeze(dim)
+
+
+@implements(torch.ravel)
+def ravel(input: Any) -> Any:
+    """x in one dimension, contiguous."""
+    return input.contiguous().reshape(-1)
+
+
+@implements(torch.Tensor.reshape_as)
+def reshape_as(input: Any, other: Any) -> Any:
+    """x in the shape of another tensor."""
+    return reshape(input, other.shape)
+
+
+@implements(torch.Tensor.view_as)
+def view_as(input: Any, other: Any) -> Any:
+    """x in the shape of another tensor, without a copy."""
+    return view(input, other.shape)
+
+
+@implements(torch.atleast_1d)
+def atleast_1d(*tensors: Any) -> Any:
+    """Each tensor with one dimension or more."""
+    return _each(tensors, lambda x: reshape(x, 1) if x.ndim == 0 else x)
+
+
+@implements(torch.atleast_2d)
+def atleast_2d(*tensors: Any) -> Any:
+    """Each tensor with two dimensions or more; a vector becomes a row."""
+    return _each(tensors, lambda x: reshape(x, 1, -1) if x.ndim < 2 else x)
+
+
+@implements(torch.atleast_3d)
+def atleast_3d(*tensors: Any) -> Any:
+    """Each tensor with three dimensions or more: (n) becomes (1, n, 1), and (m, n) becomes (m, n, 1)."""
+    return _each(tensors, lambda x: reshape(x, 1, -1, 1) if x.ndim < 2 else unsqueeze(x, -1) if x.ndim == 2 else x)
+
+
+def _each(tensors: Any, fn: Any) -> Any:
+    if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+        return fn(tensors[0])
+    return tuple(fn(each) for each in (tensors[0] if len(tensors) == 1 else tensors))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Repetition without a copy
+
+
+@implements(torch.Tensor.expand)
+@function
+class expand(Policy):
+    """x repeated along dimensions of size 1:  dx = the sum of g over them, which the engine takes."""
+
+    def forward(self, input: Any, *sizes: Any) -> Any:
+        return input.expand(*sizes)
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+@implements(torch.Tensor.expand_as)
+def expand_as(input: Any, other: Any) -> Any:
+    """x repeated to the shape of another tensor."""
+    return expand(input, other.shape)
+
+
+@implements(torch.broadcast_to)
+def broadcast_to(input: Any, size: Sequence[int]) -> Any:
+    """x repeated to a shape."""
+    return expand(input, size)
+
+
+@implements(torch.broadcast_tensors)
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """Each tensor repeated to the shape that all have together."""
+    tensors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    shape = torch.broadcast_shapes(*(each.shape for each in tensors))
+    return tuple(expand(each, shape) for each in tensors)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Dimensions in another order
+
+
+@implements(torch.transpose, torch.swapaxes, torch.swapdims)
+@function
+class transpose(Policy):
+    """x with two dimensions exchanged:  dx = g with them exchanged."""
+
+    def forward(self, input: Any, dim0: int, dim1: int) -> Any:
+        self.ctx.save(dim0, dim1)
+        return input.transpose(dim0, dim1)
+
+    def backward(self, grad: Any) -> Any:
+        dim0, dim1 = self.ctx.release
+        return grad.transpose(dim0, dim1)
+
+
+@implements(torch.swapaxes, torch.swapdims)
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """x with two dimensions exchanged."""
+    return transpose(input, axis0, axis1)
+
+
+swapdims = swapaxes
+
+
+@implements(torch.permute)
+@function
+class permute(Policy):
+    """x with its dimensions in the order ``dims``:  dx = g in the inverse order."""
+
+    def forward(self, input: Any, *dims: Any) -> Any:
+        self.ctx.save(dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+        return input.permute(*dims)
+
+    def backward(self, grad: Any) -> Any:
+        (dims,) = self.ctx.release
+        inverse = [0] * len(dims)
+        for place, dim in enumerate(dims):
+            inverse[dim] = place
+        return grad.permute(inverse)
+
+
+@implements(torch.movedim, torch.moveaxis)
+@function
+class movedim(Policy):
+    """x with some dimensions moved:  dx = g with them moved back."""
+
+    def forward(self, input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+        self.ctx.save(source, destination)
+        return input.movedim(source, destination)
+
+    def backward(self, grad: Any) -> Any:
+        source, destination = self.ctx.release
+        return grad.movedim(destination, source)
+
+
+moveaxis = movedim
+
+
+@implements(torch.t)
+@function
+class t(Policy):
+    """The transpose of a matrix; a vector or a scalar as it is."""
+
+    def forward(self, input: Any) -> Any:
+        return input.t()
+
+    def backward(self, grad: Any) -> Any:
+        return grad.t()
+
+
+@implements(torch.adjoint)
+@function
+class mT(Policy):  # noqa: N801
+    """The transpose of each matrix of a batch."""
+
+    def forward(self, input: Any) -> Any:
+        return input.mT
+
+    def backward(self, grad: Any) -> Any:
+        return grad.mT
+
+
+adjoint = mT
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Diagonals and triangles
+
+
+@implements(torch.diagonal, torch.linalg.diagonal)
+@function
+class diagonal(Policy):
+    """x_ii over two dimensions:  dx = zeros with g on that diagonal."""
+
+    def forward(self, input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+        self.ctx.save(input.shape, offset, dim1, dim2)
+        return input.diagonal(offset, dim1, dim2)
+
+    def backward(self, grad: Any) -> Any:
+        return torch.ops.aten.diagonal_backward.default(grad, *self.ctx.release)
+
+
+@implements(torch.ops.aten.diagonal_backward.default)
+@function
+class _diagonal_backward(Policy):
+    """Zeros of a shape with x on a diagonal:  dx = that diagonal of g."""
+
+    def forward(self, input: Any, shape: Sequence[int], offset: int, dim1: int, dim2: int) -> Any:
+        self.ctx.save(offset, dim1, dim2)
+        return torch.ops.aten.diagonal_backward.default(input, shape, offset, dim1, dim2)
+
+    def backward(self, grad: Any) -> Any:
+        return grad.diagonal(*self.ctx.release)
+
+
+@implements(torch.diag_embed)
+@function
+class diag_embed(Policy):
+    """Matrices with x on a diagonal and zeros elsewhere:  dx = that diagonal of g."""
+
+    def forward(self, input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+        self.ctx.save(offset, dim1, dim2)
+        return torch.diag_embed(input, offset, dim1, dim2)
+
+    def backward(self, grad: Any) -> Any:
+        return grad.diagonal(*self.ctx.release)
+
+
+@implements(torch.diag)
+def diag(input: Any, diagonal: int = 0) -> Any:
+    """The diagonal of a matrix, or a matrix with the vector on its diagonal."""
+    return diag_embed(input, diagonal) if input.ndim == 1 else _diagonal(input, diagonal)
+
+
+_diagonal = diagonal
+
+
+@implements(torch.trace)
+def trace(input: Any) -> Any:
+    """The sum of a matrix's diagonal."""
+    if input.ndim != 2:
+        raise InputError(message("trace takes a matrix.", rule="trace", got=f"shape {tuple(input.shape)}"))
+    return diagonal(input).sum()
+
+
+@implements(torch.tril)
+@function
+class tril(Policy):
+    """x below the diagonal and on it, 0 above:  dx = the same triangle of g."""
+
+    def forward(self, input: Any, diagonal: int = 0) -> Any:
+        self.ctx.save(diagonal)
+        return input.tril(diagonal)
+
+    def backward(self, grad: Any) -> Any:
+        return grad.tril(*self.ctx.release)
+
+
+@implements(torch.triu)
+@function
+class triu(Policy):
+    """x above the diagonal and on it, 0 below:  dx = the same triangle of g."""
+
+    def forward(self, input: Any, diagonal: int = 0) -> Any:
+        self.ctx.save(diagonal)
+        return input.triu(diagonal)
+
+    def backward(self, grad: Any) -> Any:
+        return grad.triu(*self.ctx.release)

@@ -1,0 +1,133 @@
+"""What stands between torch's functions and nexnet's rules, and what is said where there is no rule."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import InputError, MissingAttributeError, NoGradientRule, message
+from .policy import RULES
+
+# Keywords that torch's functions hand on and that most rules do not have, with the values that change nothing.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "_stacklevel": (1, 2, 3, 4, 5),
+    "dtype": (None,),
+    "generator": (None,),
+    "inplace": (False,),
+    "layout": (None, torch.strided),
+    "memory_format": (None, torch.preserve_format, torch.contiguous_format),
+    "out": (None,),
+    "pin_memory": (None, False),
+    "reduce": (None,),
+    "requires_grad": (None, False),
+    "size_average": (None,),
+    "sparse_grad": (False,),
+}
+
+_AUTOGRAD = {
+    "backward": "nexnet.value_and_grad(fn)(x), or nexnet.vjp, gives gradients as values",
+    "grad": "nexnet.value_and_grad(fn)(x) returns the gradient: no tensor carries one",
+    "grad_fn": "nexnet.trace(fn)(x) returns the tape, which prints as a table",
+    "is_leaf": "what is differentiated is what you pass to nexnet.value_and_grad",
+    "register_hook": "a rule of your own (nexnet.custom_grad) sees and changes the gradient",
+    "requires_grad": "what is differentiated is what you pass to nexnet.value_and_grad",
+    "requires_grad_": "what is differentiated is what you pass to nexnet.value_and_grad",
+    "retain_grad": "pass the tensor to nexnet.value_and_grad to have its gradient",
+    "detach_": "x = x.detach(), or nexnet.stop_gradient(x)",
+}
+
+
+def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+    """Call the rule for a torch function, without the keywords that are torch's own affair."""
+    rule = RULES.get(func)
+    if rule is None:
+        raise _no_rule(func)
+    if not kwargs:
+        return rule(*args)
+    known = _keywords(rule)
+    for name in [name for name in kwargs if name in _NEUTRAL and name not in known]:
+        if kwargs[name] not in _NEUTRAL[name]:
+            raise InputError(
+                message(
+                    "nexnet is functional: nothing is written into a tensor that exists."
+                    if name in ("out", "inplace")
+                    else "nexnet's rule does not take this argument.",
+                    rule=func.__name__,
+                    argument=name,
+                    got=kwargs[name] if name != "out" else "a tensor",
+                    remedy="use the value that the function returns" if name in ("out", "inplace") else None,
+                )
+            )
+        del kwargs[name]
+    return rule(*args, **kwargs)
+
+
+@functools.cache
+def _keywords(rule: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(rule).parameters)
+
+
+def _no_rule(func: Callable[..., Any]) -> Exception:
+    name = getattr(func, "__name__", repr(func))
+    if name == "__setitem__":
+        return InputError(
+            message(
+                "item assignment with a LiteTensor would write into a torch tensor, and nexnet is functional.",
+                remedy="x.at[i].set(v), with x = nexnet.LiteTensor(tensor)",
+            )
+        )
+    if name.endswith("_") and not name.endswith("__"):
+        return InputError(
+            message(
+                f"torch's {name} writes into a tensor, and nexnet is functional.",
+                remedy=f"use what {name.rstrip('_')} returns",
+            )
+        )
+    return NoGradientRule(
+        message(
+            f"nexnet has no gradient rule for torch's {name}.",
+            remedy="define one:\n"
+            f"      @nexnet.implements({_path(func)})\n"
+            "      @nexnet.function\n"
+            f"      class {name}(nexnet.Policy):\n"
+            "          def forward(self, x): ...  # self.ctx.save(x), and return a torch tensor\n"
+            "          def backward(self, grad): ...  # (x,) = self.ctx.release, and return the gradient for x\n"
+            "    or, for a constant, call it on x.detach().data",
+        )
+    )
+
+
+def _path(func: Callable[..., Any]) -> str:
+    try:
+        return torch.overrides.resolve_name(func) or func.__name__
+    except AttributeError:
+        return repr(func)
+
+
+def missing_attribute(name: str) -> AttributeError:
+    """Make the error for an attribute that a LiteTensor does not have."""
+    if name in _AUTOGRAD:
+        return MissingAttributeError(
+            message(f"a LiteTensor has no {name}: it knows nothing about gradients.", remedy=_AUTOGRAD[name])
+        )
+    if name.startswith("_") or not hasattr(Tensor, name):
+        return AttributeError(f"'LiteTensor' object has no attribute {name!r}")
+    if name.endswith("_"):
+        return MissingAttributeError(
+            message(
+                f"a LiteTensor has no {name}: it would write into its storage, and nexnet is functional.",
+                remedy=f"x = x.{name.rstrip('_')}(...)",
+            )
+        )
+    return MissingAttributeError(
+        message(
+            f"nexnet has no rule for torch.Tensor.{name}.",
+            remedy=f"write one with nexnet.Policy and nexnet.implements(torch.Tensor.{name}), "
+            f"or, for a constant, use x.detach().data.{name}",
+        )
+    )

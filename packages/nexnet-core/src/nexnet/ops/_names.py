@@ -1,0 +1,19 @@
+"""numpy's names for torch's arguments, which torch takes too."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+_TORCH_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function with torch's ``dim`` and ``keepdim`` be called with ``axis`` and ``keepdims`` (operators can)."""
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **{_TORCH_NAMES.get(name, name): value for name, value in kwargs.items()})
+
+    return call

@@ -1,0 +1,139 @@
+"""gather and scatter: elements along a dimension, by an index tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..policy import Policy, function, implements
+from ._names import numpy_names
+
+__all__ = [
+    "gather",
+    "index_add",
+    "index_select",
+    "scatter",
+    "scatter_add",
+    "take_along_dim",
+]
+
+
+@implements(torch.gather)
+@function
+class gather(Policy):
+    """y_i = x_{k_i} along a dimension:  dx_j = the sum of g_i over k_i = j."""
+
+    def forward(self, input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
+        self.ctx.save(input.shape, dim, index)
+        return torch.gather(input, dim, index)
+
+    def backward(self, grad: Any) -> Any:
+        shape, dim, index = self.ctx.release
+        return grad.new_zeros(shape).scatter_add(dim, index, grad)
+
+
+@implements(torch.take_along_dim)
+@numpy_names
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast."""
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
+    dim %= input.ndim
+    shape = list(torch.broadcast_shapes(_with_one(input.shape, dim), _with_one(indices.shape, dim)))
+    shape[dim] = indices.shape[dim]
+    indices = indices.expand(shape)
+    shape[dim] = input.shape[dim]
+    return gather(input.expand(shape), dim, indices)
+
+
+def _with_one(shape: torch.Size, dim: int) -> list[int]:
+    return [1 if i == dim else size for i, size in enumerate(shape)]
+
+
+class _scatter_tensor(Policy):
+    """x with s_i put at k_i of a dimension:  dx = g, with 0 at every k_i;  ds_i = g_{k_i}.
+
+    Where indices repeat, each s_i gets the whole gradient of the element, as in PyTorch.
+    """
+
+    def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
+        self.ctx.save(dim, index)
+        return torch.scatter(input, dim, index, src)
+
+    def backward(self, grad: Any) -> Any:
+        dim, index = self.ctx.release
+        need_input, _, _, need_src = self.ctx.needs_input_grad
+        return (
+            grad.scatter(dim, index, 0) if need_input else None,
+            None,
+            None,
+            grad.gather(dim, index) if need_src else None,
+        )
+
+
+_scatter = implements()(function(_scatter_tensor))
+
+
+@implements(torch.scatter)
+def scatter(input: Any, dim: int, index: Any, src: Any = 0, *, value: float | None = None) -> Any:
+    """x with ``src`` (a tensor, or a number) put at the indices of a dimension."""
+    return _scatter(input, dim, index, _covered(src, index) if value is None else value)
+
+
+@implements(torch.scatter_add)
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """x with ``src`` added at the indices of a dimension."""
+    return _scatter_add(input, dim, index, _covered(src, index))
+
+
+def _covered(src: Any, index: Any) -> Any:
+    """Give the part of src that the index reaches."""
+    shape = getattr(src, "shape", None)
+    return src if shape is None or shape == index.shape else src[tuple(slice(size) for size in index.shape)]
+
+
+class _scatter_add_tensor(Policy):
+    """x with s_i added at k_i of a dimension:  dx = g,  ds_i = g_{k_i}."""
+
+    def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
+        self.ctx.save(dim, index)
+        return torch.scatter_add(input, dim, index, src)
+
+    def backward(self, grad: Any) -> Any:
+        dim, index = self.ctx.release
+        return grad, None, None, grad.gather(dim, index) if self.ctx.needs_input_grad[3] else None
+
+
+_scatter_add = implements()(function(_scatter_add_tensor))
+
+
+@implements(torch.index_select)
+@function
+class index_select(Policy):
+    """The slices of x at indices of a dimension:  dx = zeros with g's slices added there."""
+
+    def forward(self, input: Any, dim: int, index: Any) -> Any:
+        self.ctx.save(input.shape, dim, index)
+        return torch.index_select(input, dim, index)
+
+    def backward(self, grad: Any) -> Any:
+        shape, dim, index = self.ctx.release
+        return grad.new_zeros(shape).index_add(dim, index, grad)
+
+
+@implements(torch.index_add)
+@function
+class index_add(Policy):
+    """x with the slices of s added at indices of a dimension:  dx = g,  ds = g's slices there."""
+
+    def forward(self, input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+        self.ctx.save(dim, index, alpha)
+        return torch.index_add(input, dim, index, source, alpha=alpha)
+
+    def backward(self, grad: Any) -> Any:
+        dim, index, alpha = self.ctx.release
+        if not self.ctx.needs_input_grad[3]:
+            return grad
+        slices = grad.index_select(dim, index)
+        return grad, None, None, slices if alpha == 1 else slices * alpha

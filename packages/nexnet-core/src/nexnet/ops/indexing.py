@@ -1,0 +1,294 @@
+"""Parts of a tensor: indexing in every form, and new values put in its place.
+
+An index has a basic part (ints, slices, None, Ellipsis: a view) and an advanced one (index tensors and masks: a copy).
+Each is an operator, and its backward is again one: what was taken is put back into zeros.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from .._engine import TensorBase
+from ..errors import InputError, message
+from ..policy import Policy, function, implements
+
+__all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
+
+_BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Taking
+
+
+@implements(Tensor.__getitem__)
+def getitem(input: Any, index: Any) -> Any:
+    """``x[index]``, by torch's rules, for every form of index; tensors in it may be LiteTensors, torch's or numpy's.
+
+    A list is an index tensor. The gradients of an element that is taken several times add up.
+    """
+    if type(index) in _BASIC or (type(index) is tuple and all([type(each) in _BASIC for each in index])):
+        return slicing(input, index)
+    basic, tensors = split_index(index, input)
+    return at(input if basic is None else slicing(input, basic), *tensors)
+
+
+@implements()
+@function
+class slicing(Policy):
+    """x[i], a view:  dx = zeros with g at i."""
+
+    def forward(self, input: Any, index: Any) -> Any:
+        self.ctx.save(input.shape, index)
+        return input[index]
+
+    def backward(self, grad: Any) -> Any:
+        return slicing_backward(grad, *self.ctx.release)
+
+
+@implements()
+@function
+class slicing_backward(Policy):
+    """Zeros of a shape with x at i:  dx = g[i]."""
+
+    def forward(self, input: Any, shape: torch.Size, index: Any) -> Any:
+        self.ctx.save(index)
+        out = input.new_zeros(shape)
+        out[index] = input
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (index,) = self.ctx.release
+        return grad[index]
+
+
+@implements()
+@function
+class at(Policy):
+    """x[i, j, ...] for index tensors and masks, or None for a whole dimension:  dx = zeros with g added at (i, j, ...)."""
+
+    def forward(self, input: Any, *index: Any) -> Any:
+        self.ctx.save(input.shape, *index)
+        return torch.ops.aten.index.Tensor(input, index)
+
+    def backward(self, grad: Any) -> Any:
+        return at_backward(grad, *self.ctx.release)
+
+
+@implements()
+@function
+class at_backward(Policy):
+    """Zeros of a shape with x added at (i, j, ...):  dx = g[i, j, ...]."""
+
+    def forward(self, input: Any, shape: torch.Size, *index: Any) -> Any:
+        self.ctx.save(*index)
+        return torch.ops.aten.index_put_.default(input.new_zeros(shape), index, input, True)
+
+    def backward(self, grad: Any) -> Any:
+        return at(grad, *self.ctx.release)
+
+
+def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor | None]]:
+    """Split an index of x in its basic part (None if that changes nothing) and its tensors, by dimension of the rest."""
+    items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
+    if len(items) > 1:  # beside others, torch selects by an index tensor without dimensions as by an int
+        items = [int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items]
+    covered = sum(each.ndim if _is_mask(each) else each not in (None, Ellipsis) if type(each) in _BASIC else 1 for each in items)
+    basic: list[Any] = []
+    tensors: list[Tensor | None] = []
+    for item in items:
+        if item is Ellipsis:
+            basic += [slice(None)] * (x.ndim - covered)
+            tensors += [None] * (x.ndim - covered)
+        elif type(item) in _BASIC:
+            basic.append(item)
+            tensors += [] if type(item) is int else [None]
+        elif _is_mask(item):
+            basic += [slice(None)] * item.ndim or [None]  # a mask without dimensions makes one
+            tensors.append(item if item.ndim else item.reshape(1))
+        else:
+            basic.append(slice(None))
+            tensors.append(item)
+    changes = any(each != slice(None) for each in basic)
+    return tuple(basic) if changes else None, tensors if any(each is not None for each in tensors) else []
+
+
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, Tensor) and item.dtype in (torch.bool, torch.uint8)
+
+
+def _index_item(item: Any, device: torch.device) -> Any:
+    """Give an element of an index as an int, a slice, None, Ellipsis or a torch tensor."""
+    if type(item) in _BASIC or isinstance(item, Tensor):
+        return item
+    if isinstance(item, TensorBase):
+        return item.data
+    if isinstance(item, (list, range, bool, numpy.ndarray, numpy.bool_)):
+        dtype = torch.int64 if isinstance(item, (list, range)) and len(item) == 0 else None
+        return torch.as_tensor(_plain(item), dtype=dtype, device=device)
+    try:
+        return operator.index(item)
+    except TypeError:
+        raise InputError(
+            message(
+                "a tensor can't be indexed by this.",
+                expected="ints, slices, None, Ellipsis, or index tensors, masks, arrays and lists of ints or bools",
+                got=f"{item!r} ({type(item).__name__})",
+            )
+        ) from None
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, TensorBase):
+        return item.data.tolist()
+    return [_plain(each) for each in item] if isinstance(item, (list, range)) else item
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parts that have names of their own
+
+
+@implements(torch.select)
+@function
+class select(slicing.policy):  # type: ignore[misc,name-defined]
+    """The slice of x at one index of a dimension."""
+
+    def forward(self, input: Any, dim: int, index: int) -> Any:
+        self.ctx.save(input.shape, (*[slice(None)] * (dim % (input.ndim or 1)), int(index)))
+        return input.select(dim, index)
+
+
+@implements(torch.narrow)
+@function
+class narrow(slicing.policy):  # type: ignore[misc,name-defined]
+    """``length`` indices of a dimension from ``start`` on."""
+
+    def forward(self, input: Any, dim: int, start: int, length: int) -> Any:
+        out = input.narrow(dim, start, length)
+        start = int(start) % (input.shape[dim] + 1) if start >= 0 else int(start) + input.shape[dim]
+        self.ctx.save(input.shape, (*[slice(None)] * (dim % input.ndim), slice(start, start + length)))
+        return out
+
+
+@implements(torch.take)
+def take(input: Any, index: Any) -> Any:
+    """The elements of x at indices that count through all of it, in the shape of the index."""
+    return getitem(input.reshape(-1), index)
+
+
+@implements(torch.masked_select)
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements of x where the mask is true, in one dimension."""
+    input, mask = torch.broadcast_tensors(input, mask)
+    return getitem(input, mask)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Putting
+
+
+class _put(Policy):
+    """x with v put at, or added at, an index:  dx = g, with 0 where v was put;  dv = g at the index.
+
+    Where indices repeat, each v that was put gets the whole gradient of the element, though only one is its value
+    (which one is not defined), as in PyTorch.
+    """
+
+    def forward(self, input: Any, values: Any, accumulate: bool, basic: Any, *index: Any) -> Any:
+        out = input.clone(memory_format=torch.contiguous_format)
+        part = out if basic is None else out[basic]
+        values = torch.as_tensor(values, device=out.device)
+        self.ctx.save(values.ndim, accumulate, basic, *index)
+        values = values.to(out.dtype)
+        if index:
+            torch.ops.aten.index_put_.default(part, index, values, accumulate)
+            return out
+        if values.ndim > part.ndim:  # as in torch, what has a size of 1 in front fits
+            values = values.reshape(values.shape[values.ndim - part.ndim :])
+        part.add_(values) if accumulate else part.copy_(values)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        ndim, accumulate, basic, *index = self.ctx.release
+        need_input, need_values, *_ = self.ctx.needs_input_grad
+        part = None
+        if need_values:
+            part = grad if basic is None else grad[basic]
+            part = at(part, *index) if index else part
+            part = part.reshape((1,) * (ndim - part.ndim) + tuple(part.shape))
+        if need_input and not accumulate:
+            grad = _put_part(grad, 0.0, False, basic, *index)
+        return grad, part
+
+
+_put_part = implements()(function(_put))
+
+
+def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
+    """Give x with values put, or added, at an index of any form."""
+    basic, tensors = split_index(index, input)
+    return _put_part(input, values, accumulate, basic, *tensors)
+
+
+@implements(torch.index_put)
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """x with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index."""
+    return put_at(input, tuple(indices), values, accumulate)
+
+
+class IndexedUpdate:
+    """``x.at[index]``: ``.set(v)`` and ``.add(v)`` give a new tensor, x with v put or added at the index.
+
+    Differentiable in x and in v. v broadcasts to ``x[index]`` and takes x's dtype. Where indices repeat, ``add`` adds
+    each time, and ``set`` leaves one of the values: see the rule for its gradient.
+    """
+
+    __slots__ = ("_index", "_x")
+
+    def __init__(self, x: Any, index: Any) -> None:
+        self._x = x
+        self._index = index
+
+    def get(self) -> Any:
+        """``x[index]``."""
+        return getitem(self._x, self._index)
+
+    def set(self, values: Any) -> Any:
+        """x with ``values`` at the index."""
+        return put_at(self._x, self._index, values, False)
+
+    def add(self, values: Any) -> Any:
+        """x with ``values`` added at the index."""
+        return put_at(self._x, self._index, values, True)
+
+
+class Indexer:
+    """``x.at``, to be indexed."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+
+    def __getitem__(self, index: Any) -> IndexedUpdate:
+        return IndexedUpdate(self._x, index)
+
+
+@implements(torch.masked_fill)
+@function
+class masked_fill(Policy):
+    """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
+
+    def forward(self, input: Any, mask: Any, value: Any) -> Any:
+        self.ctx.save(mask)
+        return input.masked_fill(mask, value)
+
+    def backward(self, grad: Any) -> Any:
+        (mask,) = self.ctx.release
+        need_input, _, need_value = self.ctx.needs_input_grad
+        return grad.masked_fill(mask, 0) if need_input else None, None, grad.masked_fill(~mask, 0) if need_value else None

@@ -1,0 +1,272 @@
+"""Tensors joined, split, repeated and rearranged along dimensions; copies and conversions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..policy import Policy, function, implements
+from ._names import numpy_names
+
+__all__ = [
+    "cat",
+    "chunk",
+    "clone",
+    "concat",
+    "concatenate",
+    "contiguous",
+    "dstack",
+    "flip",
+    "fliplr",
+    "flipud",
+    "hstack",
+    "repeat",
+    "roll",
+    "split",
+    "stack",
+    "tile",
+    "to",
+    "type_as",
+    "unbind",
+    "vstack",
+]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Many into one
+
+
+class _cat(Policy):
+    """The tensors one after the other:  each gets its part of g."""
+
+    def forward(self, *tensors: Any, dim: int) -> Any:
+        self.ctx.save([each.shape for each in tensors], dim)
+        return torch.cat(tensors, dim)
+
+    def backward(self, grad: Any) -> Any:
+        shapes, dim = self.ctx.release
+        grads: list[Any] = []
+        start = 0
+        for shape, needed in zip(shapes, self.ctx.needs_input_grad, strict=True):
+            if len(shape) != grad.ndim:  # torch lets an empty vector join anything
+                grads.append(None)
+                continue
+            grads.append(grad.narrow(dim, start, shape[dim]) if needed else None)
+            start += shape[dim]
+        return tuple(grads)
+
+
+class _stack(Policy):
+    """The tensors along a new dimension:  each gets its slice of g."""
+
+    def forward(self, *tensors: Any, dim: int) -> Any:
+        self.ctx.save(dim)
+        return torch.stack(tensors, dim)
+
+    def backward(self, grad: Any) -> Any:
+        (dim,) = self.ctx.release
+        return grad.unbind(dim)
+
+
+_cat_tensors, _stack_tensors = function(_cat), function(_stack)
+_cat_tensors.leaf = _stack_tensors.leaf = True
+
+
+@implements(torch.cat, torch.concat, torch.concatenate)
+@numpy_names
+def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Join tensors along a dimension."""
+    return _cat_tensors(*tensors, dim=dim)
+
+
+concat = concatenate = cat
+
+
+@implements(torch.stack)
+@numpy_names
+def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Join tensors of one shape along a new dimension."""
+    return _stack_tensors(*tensors, dim=dim)
+
+
+@implements(torch.hstack, torch.column_stack)
+def hstack(tensors: Sequence[Any]) -> Any:
+    """Join tensors side by side: along the second dimension, vectors along their only one."""
+    tensors = torch.atleast_1d(*tensors) if len(tensors) > 1 else [torch.atleast_1d(tensors[0])]
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+@implements(torch.vstack, torch.row_stack)
+def vstack(tensors: Sequence[Any]) -> Any:
+    """Join tensors one above the other: along the first dimension, vectors as rows."""
+    return cat([torch.atleast_2d(each) for each in tensors], 0)
+
+
+@implements(torch.dstack)
+def dstack(tensors: Sequence[Any]) -> Any:
+    """Join tensors along the third dimension."""
+    return cat([torch.atleast_3d(each) for each in tensors], 2)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One into many
+
+
+@implements(torch.split, torch.Tensor.split)
+@function
+class split(Policy):
+    """x in pieces of a size, or of several sizes:  dx = the pieces' gradients one after the other."""
+
+    def forward(self, tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> Any:
+        self.ctx.save(dim)
+        return torch.split(tensor, split_size_or_sections, dim)
+
+    def backward(self, *grads: Any) -> Any:
+        (dim,) = self.ctx.release
+        return torch.cat(grads, dim)
+
+
+@implements(torch.chunk)
+@function
+class chunk(Policy):
+    """x in a number of pieces:  dx = the pieces' gradients one after the other."""
+
+    def forward(self, input: Any, chunks: int, dim: int = 0) -> Any:
+        self.ctx.save(dim)
+        return torch.chunk(input, chunks, dim)
+
+    def backward(self, *grads: Any) -> Any:
+        (dim,) = self.ctx.release
+        return torch.cat(grads, dim)
+
+
+@implements(torch.unbind)
+@function
+class unbind(Policy):
+    """The slices of x along a dimension:  dx = the slices' gradients, stacked."""
+
+    def forward(self, input: Any, dim: int = 0) -> Any:
+        self.ctx.save(dim)
+        return input.unbind(dim)
+
+    def backward(self, *grads: Any) -> Any:
+        (dim,) = self.ctx.release
+        return torch.stack(grads, dim)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Repeated and rearranged
+
+
+@implements(torch.Tensor.repeat)
+@function
+class repeat(Policy):
+    """x as tiles, ``repeats`` times along each dimension:  dx = the sum of g over the tiles."""
+
+    def forward(self, input: Any, *repeats: Any) -> Any:
+        counts = repeats[0] if len(repeats) == 1 and not isinstance(repeats[0], int) else repeats
+        self.ctx.save(input.shape, tuple(counts))
+        return input.repeat(counts)
+
+    def backward(self, grad: Any) -> Any:
+        shape, counts = self.ctx.release
+        sizes = (1,) * (len(counts) - len(shape)) + tuple(shape)
+        tiles = [each for pair in zip(counts, sizes, strict=True) for each in pair]
+        return grad.reshape(tiles).sum(tuple(range(0, len(tiles), 2))) if tiles else grad
+
+
+@implements(torch.tile)
+def tile(input: Any, *dims: Any) -> Any:
+    """x as tiles; dimensions that ``dims`` does not reach are not repeated."""
+    counts = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
+
+
+@implements(torch.flip)
+@function
+class flip(Policy):
+    """x in reverse order along dimensions:  dx = g in reverse order."""
+
+    def forward(self, input: Any, *dims: Any) -> Any:
+        self.ctx.save(dims)
+        return input.flip(*dims)
+
+    def backward(self, grad: Any) -> Any:
+        (dims,) = self.ctx.release
+        return grad.flip(*dims)
+
+
+@implements(torch.fliplr)
+def fliplr(input: Any) -> Any:
+    """x with its columns in reverse order."""
+    return flip(input, 1)
+
+
+@implements(torch.flipud)
+def flipud(input: Any) -> Any:
+    """x with its rows in reverse order."""
+    return flip(input, 0)
+
+
+@implements(torch.roll)
+@function
+class roll(Policy):
+    """x moved along dimensions, what leaves at the end coming in at the start:  dx = g moved back."""
+
+    def forward(self, input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Any:
+        self.ctx.save(shifts, dims)
+        return torch.roll(input, shifts, dims)
+
+    def backward(self, grad: Any) -> Any:
+        shifts, dims = self.ctx.release
+        return torch.roll(grad, -shifts if isinstance(shifts, int) else [-each for each in shifts], dims)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Copies and conversions
+
+
+@implements(torch.clone)
+@function
+class clone(Policy):
+    """A copy of x:  dx = g."""
+
+    def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
+        return input.clone(memory_format=memory_format)
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+@implements(torch.Tensor.contiguous)
+@function
+class contiguous(Policy):
+    """x with its elements in order in memory, a copy only if they are not:  dx = g."""
+
+    def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
+        return input.contiguous(memory_format=memory_format)
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+@implements(torch.Tensor.to)
+@function
+class to(Policy):
+    """x in another dtype or on another device:  dx = g, converted back."""
+
+    def forward(self, input: Any, *args: Any, **kwargs: Any) -> Any:
+        self.ctx.save(input.dtype, input.device)
+        return input.to(*args, **kwargs)
+
+    def backward(self, grad: Any) -> Any:
+        dtype, device = self.ctx.release
+        return grad.to(dtype=dtype, device=device)
+
+
+@implements(torch.Tensor.type_as)
+def type_as(input: Any, other: Any) -> Any:
+    """x in the dtype and on the device of another tensor."""
+    return to(input, dtype=other.dtype, device=other.device)

@@ -1,0 +1,195 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..errors import InputError, message
+from ..policy import Policy, function, implements
+
+__all__ = [
+    "addmm",
+    "baddbmm",
+    "bilinear",
+    "bmm",
+    "dot",
+    "inner",
+    "linear",
+    "matmul",
+    "mm",
+    "mv",
+    "outer",
+    "vdot",
+]
+
+
+class _Product(Policy):
+    """y = A B, over the last two dimensions:  dA = g B^T,  dB = A^T g.
+
+    A vector is a row on the left and a column on the right. Batch dimensions broadcast; the engine sums them back.
+    """
+
+    kernel: Any = torch.matmul
+
+    def forward(self, input: Any, other: Any) -> Any:
+        out = type(self).kernel(input, other)
+        need_input, need_other = self.ctx.needs_input_grad
+        self.ctx.save(other if need_input else None, input if need_other else None, input.ndim, other.ndim)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        b, a, a_ndim, b_ndim = self.ctx.release
+        return None if b is None else _left(grad, b, a_ndim), None if a is None else _right(grad, a, b_ndim)
+
+
+def _left(grad: Any, b: Any, a_ndim: int) -> Any:
+    if b.ndim == 1:
+        return grad * b if a_ndim == 1 else grad.unsqueeze(-1) * b
+    if a_ndim == 1:
+        return b.matmul(grad) if b.ndim == 2 else b.matmul(grad.unsqueeze(-1)).squeeze(-1)
+    return grad.matmul(b.mT)
+
+
+def _right(grad: Any, a: Any, b_ndim: int) -> Any:
+    if a.ndim == 1:
+        return grad * a if b_ndim == 1 else a.unsqueeze(-1) * grad.unsqueeze(-2)
+    if a.ndim > 2 and b_ndim <= 2:  # one product over all rows, not a batch of products and their sum
+        grad = grad.reshape(-1) if b_ndim == 1 else grad.reshape(-1, grad.shape[-1])
+        a = a.reshape(-1, a.shape[-1])
+    return a.mT.matmul(grad)
+
+
+@implements(torch.matmul, torch.Tensor.__matmul__, torch.linalg.matmul)
+@function
+class matmul(_Product):
+    """The product of matrices, vectors or batches of them, by torch.matmul's rules."""
+
+
+@implements(torch.mm)
+@function
+class mm(_Product):
+    """The product of two matrices."""
+
+    kernel = torch.mm
+
+
+@implements(torch.bmm)
+@function
+class bmm(_Product):
+    """The products of two batches of matrices, of equal size."""
+
+    kernel = torch.bmm
+
+
+@implements(torch.mv)
+@function
+class mv(_Product):
+    """The product of a matrix and a vector."""
+
+    kernel = torch.mv
+
+
+@implements(torch.dot, torch.vdot)
+@function
+class dot(_Product):
+    """The inner product of two vectors."""
+
+    kernel = torch.dot
+
+
+vdot = dot
+
+
+@implements(torch.outer, torch.ger)
+@function
+class outer(Policy):
+    """y_ij = a_i b_j:  da = g b,  db = g^T a."""
+
+    def forward(self, input: Any, vec2: Any) -> Any:
+        need_input, need_vec2 = self.ctx.needs_input_grad
+        self.ctx.save(vec2 if need_input else None, input if need_vec2 else None)
+        return torch.outer(input, vec2)
+
+    def backward(self, grad: Any) -> Any:
+        vec2, input = self.ctx.release
+        return None if vec2 is None else grad.mv(vec2), None if input is None else grad.mT.mv(input)
+
+
+@implements(torch.inner)
+def inner(input: Any, other: Any) -> Any:
+    """The sum of products over the last dimensions of both: y_ij = sum_k a_ik b_jk."""
+    if input.ndim == 0 or other.ndim == 0:
+        return torch.mul(input, other)
+    if other.ndim <= 2:
+        return matmul(input, other.mT if other.ndim == 2 else other)
+    out = matmul(input.reshape(-1, input.shape[-1]), other.reshape(-1, other.shape[-1]).mT)
+    return out.reshape(*input.shape[:-1], *other.shape[:-1])
+
+
+@implements(torch.addmm)
+@function
+class addmm(Policy):
+    """y = beta C + alpha A B:  dC = beta g,  dA = alpha g B^T,  dB = alpha A^T g."""
+
+    def forward(self, input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+        _, need_mat1, need_mat2 = self.ctx.needs_input_grad
+        self.ctx.save(mat2 if need_mat1 else None, mat1 if need_mat2 else None, beta, alpha)
+        return torch.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+
+    def backward(self, grad: Any) -> Any:
+        mat2, mat1, beta, alpha = self.ctx.release
+        scaled = grad if alpha == 1 else grad * alpha
+        return (
+            (grad if beta == 1 else grad * beta) if self.ctx.needs_input_grad[0] else None,
+            None if mat2 is None else scaled.matmul(mat2.mT),
+            None if mat1 is None else mat1.mT.matmul(scaled),
+        )
+
+
+@implements(torch.baddbmm)
+@function
+class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
+    """y = beta C + alpha A B for batches of matrices."""
+
+    def forward(self, input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+        _, need_batch1, need_batch2 = self.ctx.needs_input_grad
+        self.ctx.save(batch2 if need_batch1 else None, batch1 if need_batch2 else None, beta, alpha)
+        return torch.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+
+
+@implements(torch.nn.functional.linear)
+@function
+class linear(Policy):
+    """y = x W^T + b:  dx = g W,  dW = g^T x,  db = sum over rows of g.  Shapes: x (..., in), W (out, in), b (out)."""
+
+    def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
+        needs = self.ctx.needs_input_grad
+        self.ctx.save(weight if needs[0] else None, input if needs[1] else None, weight.ndim)
+        return torch.nn.functional.linear(input, weight, bias)
+
+    def backward(self, grad: Any) -> Any:
+        weight, input, weight_ndim = self.ctx.release
+        needs = self.ctx.needs_input_grad
+        rows = grad
+        if grad.ndim != 2 or weight_ndim != 2:
+            if weight_ndim == 1:  # W is one row, and its dimension is not in y
+                rows, weight = grad.unsqueeze(-1), None if weight is None else weight.unsqueeze(0)
+            rows = rows.reshape(-1, rows.shape[-1])
+            input = None if input is None else input.reshape(-1, input.shape[-1])
+        dx = None if weight is None else rows.mm(weight)
+        if dx is not None and grad.ndim != 2:
+            dx = dx.reshape(*grad.shape[: grad.ndim + 1 - weight_ndim], -1)
+        return dx, None if input is None else rows.mT.mm(input), rows.sum(0) if len(needs) > 2 and needs[2] else None
+
+
+@implements(torch.nn.functional.bilinear, torch.bilinear)
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+    """y_k = x1^T W_k x2 + b_k.  Shapes: x1 (..., m), x2 (..., n), W (out, m, n), b (out)."""
+    if weight.ndim != 3:
+        raise InputError(message("a bilinear weight has shape (out, in1, in2).", rule="bilinear", got=weight.shape))
+    left = input1.matmul(weight.movedim(1, 0).reshape(weight.shape[1], -1))
+    left = left.reshape(*input1.shape[:-1], weight.shape[0], weight.shape[2])
+    out = left.matmul(input2.unsqueeze(-1)).squeeze(-1)
+    return out if bias is None else out + bias
