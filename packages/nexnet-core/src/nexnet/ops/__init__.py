@@ -1,10 +1,7 @@
 """The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
 
 from .activation import *
-from .constant import *
 from .arithmetic import *
-from .elementwise import *
-from .selection import *
 from .constant import *
 from .elementwise import *
 from .extrema import *
