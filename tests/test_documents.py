@@ -8,6 +8,7 @@ import contextlib
 import io
 import re
 import runpy
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,8 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.i
 
 def blocks(text: str) -> Iterator[tuple[str, str, int]]:
     """Give the language, the text and the first line's number of each fenced block."""
-    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        yield match[1], match[2], text.count("\n", 0, match.start(2))
+    for match in re.finditer(r"^( *)```(\w*)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
+        yield match[2], textwrap.dedent(match[3]), text.count("\n", 0, match.start(3))
 
 
 def run(text: str, path: Path) -> dict[str, object]:
