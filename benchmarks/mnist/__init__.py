@@ -1,0 +1,1 @@
+"""The MNIST experiment: nexnet beside PyTorch, from the same weights, on the same batches. See README.md."""

@@ -1,0 +1,28 @@
+"""Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
+
+from . import init, losses
+from .checkpoint import load, save
+from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
+from .layers import MLP, Dense, Sequential
+from .losses import *
+from .module import Module
+from .optim import SGD, SGDState
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "CheckpointError",
+    "Dense",
+    "FrozenModuleError",
+    "Module",
+    "ModuleError",
+    "OptimizerError",
+    "SGDState",
+    "Sequential",
+    "init",
+    "load",
+    "losses",
+    "save",
+    *losses.__all__,
+]
+__version__ = "0.1.0"

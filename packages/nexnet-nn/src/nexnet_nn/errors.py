@@ -1,0 +1,23 @@
+"""The errors of nexnet_nn; ``nexnet.errors.message`` writes their text."""
+
+from __future__ import annotations
+
+from nexnet.errors import NexnetError
+
+__all__ = ["CheckpointError", "FrozenModuleError", "ModuleError", "OptimizerError"]
+
+
+class ModuleError(NexnetError, TypeError):
+    """A module was given a field, or an argument, that it cannot hold."""
+
+
+class FrozenModuleError(NexnetError, AttributeError):
+    """A field of a finished module was assigned to: modules are immutable."""
+
+
+class OptimizerError(NexnetError, ValueError):
+    """An optimiser was given a hyper-parameter out of its range, or trees that do not belong together."""
+
+
+class CheckpointError(NexnetError, ValueError):
+    """A file does not hold what the model needs."""

@@ -1,0 +1,141 @@
+"""Layers: Dense, Sequential and MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import message
+
+from . import init as initializers
+from .errors import ModuleError
+from .init import Initializer
+from .module import Module
+
+__all__ = ["MLP", "Dense", "Sequential"]
+
+
+class Dense(Module):
+    """x W^T + b: a linear map of the last dimension, ``(..., in_features)`` to ``(..., out_features)``.
+
+    Args:
+        in_features: size of the input's last dimension.
+        out_features: size of the output's last dimension.
+        bias: whether there is a b; it starts at 0.
+        init: what fills the weight.
+        generator: where random numbers come from; torch's global generator by default.
+        dtype: of the parameters; torch's default by default.
+        device: of the parameters; torch's default by default.
+
+    Attributes:
+        weight: W, of shape ``(out_features, in_features)`` as in torch.
+        bias: b, of shape ``(out_features,)``, or None.
+    """
+
+    weight: LiteTensor
+    bias: LiteTensor | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init: Initializer = initializers.xavier_uniform,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        self.weight = init((out_features, in_features), generator=generator, dtype=dtype, device=device)
+        self.bias = initializers.zeros((out_features,), dtype=dtype, device=device) if bias else None
+
+    def __call__(self, x: Any) -> LiteTensor:
+        """Map ``x`` of shape ``(..., in_features)``."""
+        return nexnet.linear(x, self.weight, self.bias)
+
+
+class Sequential(Module):
+    """Layers, each called with what the one before it returned. Plain functions (``nexnet.relu``) are layers too."""
+
+    layers: tuple[Callable[[Any], Any], ...]
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise ModuleError(
+                    message(
+                        "a layer must be callable.",
+                        argument=f"layers[{i}]",
+                        got=f"{layer!r} ({type(layer).__name__})",
+                        remedy="pass the layers one by one: Sequential(*layers)",
+                    )
+                )
+        self.layers = layers
+
+    def __call__(self, x: Any) -> Any:
+        """Call the layers, one after the other."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int) -> Callable[[Any], Any]:
+        return self.layers[index]
+
+
+class MLP(Module):
+    """A multilayer perceptron: dense layers with an activation between them, and none after the last.
+
+    Args:
+        sizes: of the features, from input to output: ``[784, 256, 64, 10]`` makes three layers.
+        activation: a function of a tensor.
+        bias: whether the layers have a bias; it starts at 0.
+        init: what fills the weights.
+        generator: where random numbers come from; torch's global generator by default.
+        dtype: of the parameters; torch's default by default.
+        device: of the parameters; torch's default by default.
+
+    Raises:
+        ModuleError: fewer than two sizes.
+    """
+
+    layers: tuple[Dense, ...]
+    activation: Callable[[Any], Any]
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[Any], Any] = nexnet.relu,
+        bias: bool = True,
+        *,
+        init: Initializer = initializers.xavier_uniform,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        if len(sizes) < 2:
+            raise ModuleError(
+                message("an MLP needs the sizes of its input and output.", argument="sizes", got=list(sizes))
+            )
+        self.layers = tuple(
+            Dense(before, after, bias, init=init, generator=generator, dtype=dtype, device=device)
+            for before, after in pairwise(sizes)
+        )
+        self.activation = activation
+
+    def __call__(self, x: Any) -> LiteTensor:
+        """Map ``x`` of shape ``(..., sizes[0])`` to shape ``(..., sizes[-1])``."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
