@@ -1,9 +1,80 @@
-"""nexnet."""
+"""nexnet: eager, functional, reverse-mode automatic differentiation over torch tensors. The gradient is yours.
 
-from . import autograd, functions
+Example::
+
+    import nexnet as nx
+
+    @nx.function
+    class square(nx.Policy):
+        def forward(self, x):
+            self.ctx.save(x)
+            return x * x
+
+        def backward(self, grad):
+            (x,) = self.ctx.release
+            return 2 * x * grad
+
+    value, gradient = nx.value_and_grad(lambda x: square(x).sum())(nx.tensor([1.0, 2.0]))
+
+The operators have torch's names: ``nx.exp(x)``, ``x.exp()`` and ``torch.exp(x)`` are one. Those whose names Python
+uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and left out by ``from nexnet import *``.
+"""
+
+import builtins as _builtins
+
+from . import autograd, creation, errors, functions, ops, random
 from ._engine import Node, TapeContext
-from .policy import Operator, Policy, custom_grad, function, implements
+from .creation import *
+from .errors import (
+    GradientError,
+    HigherOrderError,
+    InputError,
+    MissingAttributeError,
+    NexnetError,
+    NoGradientRule,
+    RuleError,
+    TrackedTensorError,
+)
 from .ops import *
+from .policy import RULES, Operator, Policy, custom_grad, function, implements
+from .random import *
 from .tape import Tape
 from .tensor import LiteTensor
 from .transforms import *
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RULES",
+    "ComputationGraph",
+    "GradientError",
+    "HigherOrderError",
+    "InputError",
+    "LiteTensor",
+    "MissingAttributeError",
+    "NexnetError",
+    "NoGradientRule",
+    "Node",
+    "Operator",
+    "Policy",
+    "RuleError",
+    "Tape",
+    "TapeContext",
+    "TrackedTensorError",
+    "autograd",
+    "build_computation_graph",
+    "custom_grad",
+    "errors",
+    "function",
+    "functions",
+    "grad",
+    "implements",
+    "no_tape",
+    "ops",
+    "random",
+    "stop_gradient",
+    "trace",
+    "value_and_grad",
+]
+__all__ += creation.__all__ + random.__all__
+__all__ += [name for name in ops.__all__ if name not in {*__all__, *dir(_builtins)}]

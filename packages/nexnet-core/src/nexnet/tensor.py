@@ -13,30 +13,12 @@ from torch import Tensor
 from . import ops
 from ._dispatch import call_rule, missing_attribute
 from ._engine import TensorBase, check_may_leave, is_tracked, register_tensor_type, wrap
+from ._methods import OperatorMethods
 from .errors import InputError, message
 from .ops.indexing import Indexer
 from .policy import implements
 
 __all__ = ["LiteTensor"]
-
-
-def _binary(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Make an infix method of an operator: what it can't take is left to the other operand, as Python asks."""
-
-    def method(self: Any, other: Any) -> Any:
-        try:
-            return operator(self, other)
-        except InputError:
-            raise
-        except TypeError:
-            return NotImplemented
-
-    return method
-
-
-def _reflected(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Make the infix method that gets its operands in reverse."""
-    return _binary(lambda self, other: operator(other, self))
 
 
 def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
@@ -50,7 +32,7 @@ def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
 
 
 @register_tensor_type
-class LiteTensor(TensorBase):
+class LiteTensor(TensorBase, OperatorMethods):
     """A tensor: anything that ``torch.as_tensor`` takes, and nothing about gradients.
 
     ``LiteTensor(data, dtype=None, device=None)`` shares memory with ``data`` where ``torch.as_tensor`` does.
@@ -67,7 +49,7 @@ class LiteTensor(TensorBase):
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
         if isinstance(data, (TensorBase, list, tuple)):
-            data = _plain(data)
+            data = plain(data)
         return wrap(torch.as_tensor(data, dtype=dtype, device=device).detach())  # type: ignore[no-any-return]
 
     __array_ufunc__ = None  # numpy's operators leave array * LiteTensor to __rmul__ below
@@ -264,227 +246,14 @@ class LiteTensor(TensorBase):
 
     def new_tensor(self, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
         """A copy of some data, in this tensor's dtype and on its device unless others are given."""
-        return wrap(torch.tensor(_plain(data), dtype=dtype or self.dtype, device=device or self.device))  # type: ignore
+        return wrap(torch.tensor(plain(data), dtype=dtype or self.dtype, device=device or self.device))  # type: ignore
 
-    # Arithmetic ------------------------------------------------------------------------------------------------------
+    # Views of it, and its parts ---------------------------------------------------------------------------------------
 
-    __add__ = __radd__ = _binary(ops.add)
-    __sub__ = _binary(ops.sub)
-    __rsub__ = _binary(ops.rsub)
-    __mul__ = __rmul__ = _binary(ops.mul)
-    __truediv__ = _binary(ops.div)
-    __rtruediv__ = _reflected(ops.div)
-    __floordiv__ = _binary(ops.floor_divide)
-    __rfloordiv__ = _reflected(ops.floor_divide)
-    __mod__ = _binary(ops.remainder)
-    __rmod__ = _reflected(ops.remainder)
-    __pow__ = _binary(ops.pow)
-    __rpow__ = _reflected(ops.pow)
-    __matmul__ = _binary(ops.matmul)
-    __rmatmul__ = _reflected(ops.matmul)
-    __neg__ = ops.neg
-    __pos__ = ops.positive
-    __abs__ = ops.abs
-    __eq__ = _binary(ops.eq)  # type: ignore[assignment]
-    __ne__ = _binary(ops.ne)  # type: ignore[assignment]
-    __lt__ = _binary(ops.lt)
-    __le__ = _binary(ops.le)
-    __gt__ = _binary(ops.gt)
-    __ge__ = _binary(ops.ge)
-    __and__ = __rand__ = _binary(ops.bitwise_and)
-    __or__ = __ror__ = _binary(ops.bitwise_or)
-    __xor__ = __rxor__ = _binary(ops.bitwise_xor)
-    __lshift__ = _binary(ops.bitwise_left_shift)
-    __rshift__ = _binary(ops.bitwise_right_shift)
-    __invert__ = ops.bitwise_not
-
-    # Elementwise ------------------------------------------------------------------------------------------------------
-
-    abs = absolute = ops.abs
-    acos = arccos = ops.acos
-    acosh = arccosh = ops.acosh
-    asin = arcsin = ops.asin
-    asinh = arcsinh = ops.asinh
-    atan = arctan = ops.atan
-    atan2 = arctan2 = ops.atan2
-    atanh = arctanh = ops.atanh
-    ceil = ops.ceil
-    cos = ops.cos
-    cosh = ops.cosh
-    erf = ops.erf
-    erfc = ops.erfc
-    exp = ops.exp
-    exp2 = ops.exp2
-    expm1 = ops.expm1
-    floor = ops.floor
-    frac = ops.frac
-    hypot = ops.hypot
-    lerp = ops.lerp
-    log = ops.log
-    log10 = ops.log10
-    log1p = ops.log1p
-    log2 = ops.log2
-    logaddexp = ops.logaddexp
-    logaddexp2 = ops.logaddexp2
-    logit = ops.logit
-    reciprocal = ops.reciprocal
-    round = ops.round
-    rsqrt = ops.rsqrt
-    sgn = ops.sgn
-    sigmoid = ops.sigmoid
-    sign = ops.sign
-    sin = ops.sin
-    sinh = ops.sinh
-    sqrt = ops.sqrt
-    square = ops.square
-    tan = ops.tan
-    tanh = ops.tanh
-    trunc = fix = ops.trunc
-    xlogy = ops.xlogy
-
-    # Arithmetic by name -----------------------------------------------------------------------------------------------
-
-    add = ops.add
-    addcdiv = ops.addcdiv
-    addcmul = ops.addcmul
-    clamp = clip = ops.clamp
-    clamp_max = ops.clamp_max
-    clamp_min = ops.clamp_min
-    div = divide = true_divide = ops.div
-    floor_divide = ops.floor_divide
-    fmax = ops.fmax
-    fmin = ops.fmin
-    fmod = ops.fmod
-    maximum = ops.maximum
-    minimum = ops.minimum
-    mul = multiply = ops.mul
-    neg = negative = ops.neg
-    positive = ops.positive
-    pow = ops.pow
-    remainder = ops.remainder
-    sub = subtract = ops.sub
-
-    # Comparisons and tests --------------------------------------------------------------------------------------------
-
-    all = ops.all
-    allclose = ops.allclose
-    any = ops.any
-    bitwise_and = ops.bitwise_and
-    bitwise_not = ops.bitwise_not
-    bitwise_or = ops.bitwise_or
-    bitwise_xor = ops.bitwise_xor
-    eq = ops.eq
-    equal = ops.equal
-    ge = greater_equal = ops.ge
-    gt = greater = ops.gt
-    is_complex = ops.is_complex
-    is_floating_point = ops.is_floating_point
-    isclose = ops.isclose
-    isfinite = ops.isfinite
-    isinf = ops.isinf
-    isnan = ops.isnan
-    isneginf = ops.isneginf
-    isposinf = ops.isposinf
-    le = less_equal = ops.le
-    logical_and = ops.logical_and
-    logical_not = ops.logical_not
-    logical_or = ops.logical_or
-    logical_xor = ops.logical_xor
-    lt = less = ops.lt
-    ne = not_equal = ops.ne
-    signbit = ops.signbit
-
-    # Reductions -------------------------------------------------------------------------------------------------------
-
-    amax = ops.amax
-    amin = ops.amin
-    argmax = ops.argmax
-    argmin = ops.argmin
-    argsort = ops.argsort
-    argwhere = ops.argwhere
-    bincount = ops.bincount
-    count_nonzero = ops.count_nonzero
-    cumprod = ops.cumprod
-    cumsum = ops.cumsum
-    logsumexp = ops.logsumexp
-    max = ops.max
-    mean = ops.mean
-    median = ops.median
-    min = ops.min
-    nansum = ops.nansum
-    nonzero = ops.nonzero
-    norm = ops.norm
-    prod = ops.prod
-    std = ops.std
-    sum = ops.sum
-    var = ops.var
-
-    # Products ---------------------------------------------------------------------------------------------------------
-
-    addmm = ops.addmm
-    baddbmm = ops.baddbmm
-    bmm = ops.bmm
-    dot = vdot = ops.dot
-    inner = ops.inner
-    matmul = ops.matmul
-    mm = ops.mm
-    mv = ops.mv
-    outer = ops.outer
-
-    # Shape ------------------------------------------------------------------------------------------------------------
-
-    broadcast_to = ops.broadcast_to
-    chunk = ops.chunk
-    clone = ops.clone
-    contiguous = ops.contiguous
-    diag = ops.diag
-    diag_embed = ops.diag_embed
-    diagonal = ops.diagonal
-    expand = ops.expand
-    expand_as = ops.expand_as
-    flatten = ops.flatten
-    flip = ops.flip
-    fliplr = ops.fliplr
-    flipud = ops.flipud
-    adjoint = ops.mT
-    movedim = moveaxis = ops.movedim
-    permute = ops.permute
-    ravel = ops.ravel
-    repeat = ops.repeat
-    reshape = ops.reshape
-    reshape_as = ops.reshape_as
-    roll = ops.roll
-    select = ops.select
-    split = ops.split
-    squeeze = ops.squeeze
-    swapaxes = swapdims = ops.swapaxes
-    t = ops.t
-    tile = ops.tile
-    trace = ops.trace
-    transpose = ops.transpose
-    tril = ops.tril
-    triu = ops.triu
-    unbind = ops.unbind
-    unflatten = ops.unflatten
-    unsqueeze = ops.unsqueeze
-    view = ops.view
-    view_as = ops.view_as
-
-    # Parts ------------------------------------------------------------------------------------------------------------
-
-    gather = ops.gather
-    index_add = ops.index_add
-    index_put = ops.index_put
-    index_select = ops.index_select
-    masked_fill = ops.masked_fill
-    masked_select = ops.masked_select
-    narrow = ops.narrow
-    scatter = ops.scatter
-    scatter_add = ops.scatter_add
-    take = ops.take
-    take_along_dim = ops.take_along_dim
-
-    # Properties that are operators ------------------------------------------------------------------------------------
+    @implements(Tensor.where)
+    def where(self, condition: Any, other: Any) -> LiteTensor:
+        """These elements where the condition holds, those of ``other`` elsewhere."""
+        return ops.where(condition, self, other)  # type: ignore[no-any-return]
 
     T = property(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
     mT = property(ops.mT)
@@ -521,7 +290,7 @@ class LiteTensor(TensorBase):
         raise missing_attribute(name)
 
 
-def _plain(data: Any) -> Any:
+def plain(data: Any) -> Any:
     """Take the torch tensors out of nested lists, refusing those that are being differentiated."""
     if isinstance(data, TensorBase):
         if is_tracked(data):
@@ -533,4 +302,4 @@ def _plain(data: Any) -> Any:
                 )
             )
         return data.data
-    return [_plain(each) for each in data] if isinstance(data, (list, tuple)) else data
+    return [plain(each) for each in data] if isinstance(data, (list, tuple)) else data

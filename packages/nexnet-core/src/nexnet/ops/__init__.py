@@ -1,6 +1,5 @@
 """The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
 
-from .activation import *
 from .arithmetic import *
 from .constant import *
 from .elementwise import *
@@ -9,8 +8,9 @@ from .gathering import *
 from .indexing import *
 from .joining import *
 from .linalg import *
-from .loss import *
 from .norms import *
 from .reduction import *
 from .selection import *
 from .shape import *
+
+__all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

@@ -1,0 +1,130 @@
+"""New tensors: from data, of one value, of evenly spaced values. Names, signatures and defaults are torch's.
+
+A shape is given as a tuple or as arguments: ``zeros((3, 4))`` is ``zeros(3, 4)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+import torch
+
+from . import ops
+from ._engine import TensorBase, unwrap, wrap
+from .errors import InputError, message
+from .policy import implements
+from .tensor import LiteTensor, plain
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "asarray",
+    "empty",
+    "eye",
+    "from_numpy",
+    "full",
+    "linspace",
+    "logspace",
+    "one_hot",
+    "ones",
+    "tensor",
+    "zeros",
+]
+
+DType = torch.dtype | None
+Device = torch.device | str | int | None
+
+
+def tensor(data: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """A tensor with a copy of some data: numbers, nested lists, arrays, tensors.
+
+    Raises:
+        InputError: the data holds a LiteTensor that is being differentiated: its gradient would be lost.
+    """
+    data = plain(data)
+    if isinstance(data, torch.Tensor):
+        return wrap(data.detach().to(dtype=dtype, device=device, copy=True))  # type: ignore[no-any-return]
+    return wrap(torch.tensor(data, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """A tensor with some data, in the same memory where that is possible; a LiteTensor stays what it is.
+
+    Of a LiteTensor it is ``x.to(dtype, device)``, and differentiable.
+    """
+    if isinstance(data, LiteTensor):
+        same = dtype in (None, data.dtype) and (device is None or torch.device(device) == data.device)
+        return data if same else ops.to(data, dtype=dtype, device=device)  # type: ignore[no-any-return]
+    return LiteTensor(data, dtype, device)
+
+
+asarray = as_tensor
+
+
+def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
+    """A tensor in the memory of a numpy array."""
+    return LiteTensor(torch.from_numpy(array))
+
+
+def zeros(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """Zeros of a shape."""
+    return wrap(torch.zeros(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def ones(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """Ones of a shape."""
+    return wrap(torch.ones(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def empty(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """Uninitialised memory of a shape."""
+    return wrap(torch.empty(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """One value in a shape. The value may be a LiteTensor without dimensions, and is then differentiable."""
+    size = (size,) if isinstance(size, int) else size
+    if isinstance(fill_value, LiteTensor):
+        if fill_value.ndim:
+            raise InputError(
+                message(
+                    "full takes one value.", rule="full", argument="fill_value", got=f"shape {tuple(fill_value.shape)}"
+                )
+            )
+        return ops.clone(ops.expand(as_tensor(fill_value, dtype, device), size))  # type: ignore[no-any-return]
+    return wrap(torch.full(size, fill_value, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """The unit matrix of shape (n, n), or (n, m)."""
+    return wrap(torch.eye(n, n if m is None else m, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0."""
+    start, end = (0, start) if end is None else (start, end)
+    return wrap(torch.arange(start, end, step, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """``steps`` evenly spaced values from ``start`` to ``end``, both of them in."""
+    return wrap(torch.linspace(start, end, steps, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
+) -> LiteTensor:
+    """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents."""
+    return wrap(torch.logspace(start, end, steps, base, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+@implements(torch.nn.functional.one_hot)
+def one_hot(tensor: Any, num_classes: int = -1) -> LiteTensor:
+    """For each class number a row of int64 zeros with a 1 at that place: shape (..., num_classes).
+
+    Without ``num_classes`` it is one more than the largest number.
+    """
+    numbers = unwrap(tensor) if isinstance(tensor, (TensorBase, torch.Tensor)) else torch.as_tensor(tensor)
+    return wrap(torch.nn.functional.one_hot(numbers, num_classes))  # type: ignore[no-any-return]

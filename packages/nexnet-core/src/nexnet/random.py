@@ -1,0 +1,115 @@
+"""Random tensors. Names, signatures and defaults are torch's, and so are the generators and the numbers drawn.
+
+``generator`` is a ``torch.Generator``; without one torch's global generator is used, which ``manual_seed`` seeds. A
+generator's device is the default device of what is drawn from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ._engine import TensorBase, check_may_leave, unwrap, wrap
+from .creation import Device, DType
+from .ops import bernoulli
+from .policy import implements
+from .tensor import LiteTensor
+
+__all__ = ["bernoulli", "manual_seed", "normal", "rand", "randint", "randn", "randperm", "uniform"]
+
+Generator = torch.Generator | None
+
+
+def manual_seed(seed: int) -> torch.Generator:
+    """Seed torch's global generators, of every device; gives that of the CPU."""
+    return torch.manual_seed(seed)
+
+
+def rand(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """Uniform numbers of [0, 1)."""
+    device = _device(device, generator)
+    return wrap(torch.rand(*size, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def randn(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
+    """Numbers of the normal distribution with mean 0 and variance 1."""
+    device = _device(device, generator)
+    return wrap(torch.randn(*size, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    size: int | Sequence[int] = (),
+    *,
+    generator: Generator = None,
+    dtype: DType = None,
+    device: Device = None,
+) -> LiteTensor:
+    """Uniform numbers of [low, high)."""
+    out = torch.empty(_shape(size), dtype=dtype, device=_device(device, generator))
+    return wrap(out.uniform_(low, high, generator=generator))  # type: ignore[no-any-return]
+
+
+@implements(torch.normal)
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: int | Sequence[int] | None = None,
+    *,
+    generator: Generator = None,
+    dtype: DType = None,
+    device: Device = None,
+) -> LiteTensor:
+    """Numbers of the normal distribution: of one mean and std in a shape, or one for each element of ``mean``, ``std``.
+
+    Raises:
+        TrackedTensorError: mean or std is being differentiated. What is drawn is a constant; write
+            ``mean + std * randn(...)`` to differentiate by them.
+    """
+    for each in (mean, std):
+        if isinstance(each, TensorBase):
+            check_may_leave(each, "normal")
+    mean, std = unwrap(mean), unwrap(std)
+    if isinstance(mean, torch.Tensor) or isinstance(std, torch.Tensor):
+        return wrap(torch.normal(mean, std, generator=generator))  # type: ignore[no-any-return]
+    out = torch.empty(_shape(() if size is None else size), dtype=dtype, device=_device(device, generator))
+    return wrap(out.normal_(mean, std, generator=generator))  # type: ignore[no-any-return]
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = (),
+    *,
+    generator: Generator = None,
+    dtype: DType = torch.int64,
+    device: Device = None,
+) -> LiteTensor:
+    """Uniform integers of [low, high); ``randint(high, size)`` starts at 0."""
+    if isinstance(high, (tuple, list)):  # torch's other form: high, size
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    device = _device(device, generator)
+    return wrap(  # type: ignore[no-any-return]
+        torch.randint(low, high, _shape(size), generator=generator, dtype=dtype, device=device)
+    )
+
+
+def randperm(
+    n: int, *, generator: Generator = None, dtype: DType = torch.int64, device: Device = None
+) -> LiteTensor:
+    """The integers 0 to n - 1 in random order."""
+    device = _device(device, generator)
+    return wrap(torch.randperm(n, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+
+
+def _shape(size: int | Sequence[int]) -> Sequence[int]:
+    return (size,) if isinstance(size, int) else size
+
+
+def _device(device: Device, generator: Generator) -> Device:
+    return generator.device if device is None and generator is not None else device
