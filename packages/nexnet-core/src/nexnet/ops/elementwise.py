@@ -36,7 +36,7 @@ def of_input(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions
             (input,) = self.ctx.release
             return gradient(grad, input)
 
-    return _operator(rule, formula, torch_functions)
+    return operator(rule, formula, torch_functions)
 
 
 def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
@@ -53,7 +53,7 @@ def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_function
             (out,) = self.ctx.release
             return gradient(grad, out)
 
-    return _operator(rule, formula, torch_functions)
+    return operator(rule, formula, torch_functions)
 
 
 def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,11 +75,11 @@ def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[.
                 curvature(cotangent * grad, saved, *parameters, **options) if need_saved else None,
             )
 
-    _operator(rule, formula, (torch_kernel,))
+    operator(rule, formula, (torch_kernel,))
     return torch_kernel
 
 
-def _operator(rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...]) -> Operator:
+def operator(rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...]) -> Operator:
     name = torch_functions[0].__name__.split(".")[0]
     rule.__name__ = rule.__qualname__ = name
     rule.__doc__ = f"{name}:  {formula}"

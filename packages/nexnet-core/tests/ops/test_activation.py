@@ -1,0 +1,208 @@
+"""Activations: against torch to third order, torch's conventions at every kink, and dropout's one draw."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import nexnet as nx
+from nexnet.errors import InputError
+from nexnet.policy import RULES
+
+CASES = {
+    "relu": (nx.relu, F.relu, {}),
+    "relu6": (nx.relu6, F.relu6, {}),
+    "threshold": (nx.threshold, F.threshold, {"threshold": 0.5, "value": -1.0}),
+    "leaky_relu": (nx.leaky_relu, F.leaky_relu, {}),
+    "leaky_relu, slope": (nx.leaky_relu, F.leaky_relu, {"negative_slope": 0.3}),
+    "hardtanh": (nx.hardtanh, F.hardtanh, {}),
+    "hardtanh, bounds": (nx.hardtanh, F.hardtanh, {"min_val": -0.5, "max_val": 1.5}),
+    "hardswish": (nx.hardswish, F.hardswish, {}),
+    "silu": (nx.silu, F.silu, {}),
+    "mish": (nx.mish, F.mish, {}),
+    "softplus": (nx.softplus, F.softplus, {}),
+    "softplus, beta": (nx.softplus, F.softplus, {"beta": 3, "threshold": 2}),
+    "softsign": (nx.softsign, F.softsign, {}),
+    "logsigmoid": (nx.logsigmoid, F.logsigmoid, {}),
+    "gelu": (nx.gelu, F.gelu, {}),
+    "gelu, tanh": (nx.gelu, F.gelu, {"approximate": "tanh"}),
+    "elu": (nx.elu, F.elu, {}),
+    "elu, alpha": (nx.elu, F.elu, {"alpha": 2.0}),
+    "celu": (nx.celu, F.celu, {"alpha": 2.0}),
+    "selu": (nx.selu, F.selu, {}),
+}
+SHAPES = [(), (7,), (2, 3), (0, 2)]
+KINKS = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 3.0, 6.0], dtype=torch.float64)
+
+
+def slopes(fn, *values):
+    """Give the derivative of fn at a point by each argument, as floats."""
+    grads = nx.grad(fn, tuple(range(len(values))))(*[nx.LiteTensor(value, dtype=torch.float64) for value in values])
+    return tuple(each.item() for each in grads)
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestElementwise:
+    def test_against_torch(self, case, draw, check_against_torch):
+        ours, theirs, options = CASES[case]
+        for shape in SHAPES:
+            x = draw(*shape, low=-4, high=4)
+            check_against_torch(lambda x: ours(x, **options), lambda x: theirs(x, **options), x, order=2)
+
+    def test_at_the_kinks(self, case, check_against_torch):
+        ours, theirs, options = CASES[case]
+        order = 1 if case.startswith("softplus, beta") else 2
+        check_against_torch(lambda x: ours(x, **options), lambda x: theirs(x, **options), KINKS, order=order)
+
+    def test_non_contiguous_and_expanded(self, case, draw, check_against_torch):
+        ours, theirs, options = CASES[case]
+        for x in (draw(3, 4, low=-4, high=4).T[::2], draw(3).expand(2, 3)):
+            check_against_torch(lambda x: ours(x, **options), lambda x: theirs(x, **options), x)
+
+    def test_in_single_precision(self, case, draw, check_against_torch):
+        ours, theirs, options = CASES[case]
+        x = draw(50, low=-4, high=4, dtype=torch.float32)
+        check_against_torch(lambda x: ours(x, **options), lambda x: theirs(x, **options), x, rtol=1e-4)
+
+    def test_the_third_order_is_the_derivative_of_the_second(self, case, draw):
+        ours, _, options = CASES[case]
+        x = draw(20, low=-4, high=4)
+        second = nx.grad(nx.grad(lambda x: ours(x, **options)))
+        third = nx.grad(second)(nx.LiteTensor(x)).data
+        step = 1e-5
+        slope = (second(nx.LiteTensor(x + step)).data - second(nx.LiteTensor(x - step)).data) / (2 * step)
+        torch.testing.assert_close(third, slope, rtol=1e-6, atol=1e-7)
+
+    def test_far_out_every_order_is_finite(self, case):
+        ours, _, options = CASES[case]
+        for x in (-1000.0, 1000.0):
+            assert math.isfinite(slopes(lambda x: ours(x, **options), x)[0])
+            assert slopes(nx.grad(lambda x: ours(x, **options)), x)[0] == pytest.approx(0, abs=1e-8)
+
+    def test_on_the_meta_device(self, case):
+        ours, _, options = CASES[case]
+        x = nx.LiteTensor(torch.empty(2, 3, device="meta"))
+        assert nx.grad(lambda x: ours(x, **options))(x).shape == (2, 3)
+
+    def test_torch_reaches_it(self, case, draw):
+        ours, theirs, options = CASES[case]
+        x = draw(4)
+        assert RULES[theirs] is ours
+        assert torch.equal(theirs(nx.LiteTensor(x), **options).data, theirs(x, **options))
+
+
+def test_hardsigmoid(draw, check_against_torch):
+    """torch has no second derivative of it; it is zero."""
+    for x in (draw(2, 5, low=-4, high=4), KINKS):
+        check_against_torch(nx.hardsigmoid, F.hardsigmoid, x, order=1)
+        assert torch.equal(nx.grad(nx.grad(nx.hardsigmoid))(nx.LiteTensor(x)).data, torch.zeros_like(x))
+    assert slopes(nx.hardsigmoid, -3.0) == slopes(nx.hardsigmoid, 3.0) == (0.0,)
+
+
+def test_conventions_at_kinks():
+    """Those of torch, each written beside its rule."""
+    assert slopes(nx.relu, 0.0) == (0.0,)
+    assert slopes(nx.relu6, 0.0) == slopes(nx.relu6, 6.0) == (0.0,)
+    assert slopes(nx.leaky_relu, 0.0) == (0.01,)
+    assert slopes(nx.hardtanh, -1.0) == slopes(nx.hardtanh, 1.0) == (0.0,)
+    assert slopes(nx.elu, 0.0) == slopes(nx.celu, 0.0) == (1.0,)
+    assert slopes(lambda x: nx.threshold(x, 0.5, 0.0), 0.5) == (0.0,)
+    assert slopes(nx.hardswish, -3.0) == (0.0,)
+    assert slopes(nx.hardswish, 3.0) == (1.0,)
+    assert slopes(nx.softsign, 0.0) == (1.0,)
+    assert slopes(nx.grad(nx.softplus), 0.0) == (0.25,)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+class TestSoftmax:
+    def test_against_torch(self, name, draw, check_against_torch):
+        ours, theirs = getattr(nx, name), getattr(F, name)
+        for shape, dim in (((3, 4), 1), ((3, 4), 0), ((3, 4), -1), ((2, 3, 4), 1), ((5,), 0), ((), 0), ((0, 3), 1)):
+            check_against_torch(lambda x, d=dim: ours(x, d), lambda x, d=dim: theirs(x, dim=d), draw(*shape), order=3)
+
+    def test_non_contiguous_and_expanded(self, name, draw, check_against_torch):
+        ours, theirs = getattr(nx, name), getattr(F, name)
+        for x in (draw(3, 4).T[::2], draw(3).expand(2, 3)):
+            check_against_torch(lambda x: ours(x, dim=0), lambda x: theirs(x, dim=0), x)
+
+    def test_in_another_dtype(self, name, draw, check_against_torch):
+        ours, theirs = getattr(nx, name), getattr(F, name)
+        check_against_torch(
+            lambda x: ours(x, 1, dtype=torch.float64),
+            lambda x: theirs(x, 1, dtype=torch.float64),
+            draw(3, 4, dtype=torch.float32),
+        )
+
+    def test_one_infinity_is_fine_and_all_are_nan(self, name, check_against_torch):
+        ours, theirs = getattr(nx, name), getattr(F, name)
+        sign = -1 if name == "softmin" else 1
+        x = torch.tensor([[0.0, -math.inf, 1.0], [-math.inf, -math.inf, -math.inf]], dtype=torch.float64) * sign
+        check_against_torch(lambda x: ours(x, 1), lambda x: theirs(x, 1), x, order=1)
+        assert ours(nx.LiteTensor(x), 1).data.isnan().tolist() == [[False] * 3, [True] * 3]
+
+    def test_large_logits_do_not_overflow(self, name):
+        x = nx.LiteTensor(torch.tensor([1000.0, -1000.0, 0.0]))
+        assert nx.grad(nx.grad(lambda x: getattr(nx, name)(x, 0)))(x).data.isfinite().all()
+
+    def test_on_the_meta_device(self, name):
+        x = nx.LiteTensor(torch.empty(2, 3, device="meta"))
+        assert nx.grad(lambda x: getattr(nx, name)(x, 1))(x).shape == (2, 3)
+
+
+class TestDropout:
+    def test_zeroes_some_and_scales_the_others(self):
+        x = torch.ones(1000)
+        out = nx.dropout(nx.LiteTensor(x), 0.25, generator=torch.Generator().manual_seed(0)).data
+        assert set(out.tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+        assert 0.7 < (out != 0).float().mean() < 0.8
+
+    def test_the_gradient_has_the_mask_of_the_value(self):
+        value, gradient = nx.value_and_grad(nx.dropout)(nx.LiteTensor(torch.ones(100)))
+        assert torch.equal(value.data, gradient.data)
+
+    def test_the_mask_is_drawn_once_at_every_order(self):
+        generator = torch.Generator().manual_seed(0)
+        x = nx.LiteTensor(torch.full((100,), 2.0))
+
+        def cube(x):
+            dropped = nx.dropout(x, generator=generator)
+            return dropped * dropped * dropped
+
+        second = nx.grad(nx.grad(cube))(x).data
+        after = generator.get_state()
+        generator.manual_seed(0)
+        kept = nx.dropout(x, generator=generator).data != 0
+        assert torch.equal(generator.get_state(), after)
+        assert torch.equal(second, torch.where(kept, 6 * 2.0 * 8, 0.0))
+
+    def test_draws_as_torch_does(self):
+        x = torch.randn(50)
+        torch.manual_seed(1)
+        expected = F.dropout(x, 0.3)
+        torch.manual_seed(1)
+        torch.testing.assert_close(nx.dropout(nx.LiteTensor(x), 0.3).data, expected)
+
+    def test_is_nothing_when_not_training(self):
+        x = nx.LiteTensor(torch.randn(3))
+        for fn in (lambda x: nx.dropout(x, training=False), lambda x: nx.dropout(x, 0.0)):
+            value, gradient = nx.value_and_grad(fn)(x)
+            assert torch.equal(value.data, x.data)
+            assert gradient.data.tolist() == [1.0, 1.0, 1.0]
+
+    def test_of_everything(self):
+        value, gradient = nx.value_and_grad(lambda x: nx.dropout(x, 1.0))(nx.LiteTensor(torch.ones(3)))
+        assert value.data.tolist() == gradient.data.tolist() == [0.0, 0.0, 0.0]
+
+    def test_p_is_a_probability(self):
+        with pytest.raises(InputError, match="p is no probability"):
+            nx.dropout(nx.LiteTensor(1.0), 1.5)
+
+
+@pytest.mark.parametrize(
+    "name", "relu relu6 leaky_relu hardtanh hardswish hardsigmoid silu mish elu celu selu dropout".split()
+)
+def test_inplace_is_refused(name):
+    with pytest.raises(InputError, match="inplace=True writes into a tensor") as raised:
+        getattr(nx, name)(nx.LiteTensor(torch.ones(3)), inplace=True)
+    assert name in str(raised.value)
