@@ -134,23 +134,23 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *(str(path / "src") for path in PACKAGES.values()), *session.posargs)
 
 
-def _bench(session: nox.Session, args: list[str]) -> None:
+def _bench(session: nox.Session, *args: str) -> None:
     install_packages(session, "nexnet-core", "nexnet-nn")
-    install(session, "pytest-benchmark", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, "pytest-benchmark", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
-    pytest(session, "benchmarks", *args)
+    pytest(session, *args)
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Speed beside PyTorch. ``-- --quick`` runs each once; ``-- --save NAME`` and ``--compare NAME`` keep figures."""
-    _bench(session, session.posargs)
+    _bench(session, "benchmarks/test_suites.py", *session.posargs)
 
 
 @nox.session(name="bench-quick")
 def bench_quick(session: nox.Session) -> None:
-    """Every benchmark once through: whether it runs, and whether its results are PyTorch's."""
-    _bench(session, ["--quick"])
+    """Every benchmark once: whether it runs, and whether its results are PyTorch's; the tests of the experiment."""
+    _bench(session, "benchmarks", "--quick")
 
 
 @nox.session(default=False)
