@@ -22,7 +22,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 
 import builtins as _builtins
 
-from . import autograd, creation, errors, functions, ops, random
+from . import autograd, creation, errors, functions, ops, random, transforms
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -46,7 +46,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RULES",
-    "ComputationGraph",
     "GradientError",
     "HigherOrderError",
     "InputError",
@@ -62,19 +61,14 @@ __all__ = [
     "TapeContext",
     "TrackedTensorError",
     "autograd",
-    "build_computation_graph",
     "custom_grad",
     "errors",
     "function",
     "functions",
-    "grad",
     "implements",
-    "no_tape",
     "ops",
     "random",
-    "stop_gradient",
-    "trace",
-    "value_and_grad",
+    "transforms",
 ]
-__all__ += creation.__all__ + random.__all__
+__all__ += transforms.__all__ + creation.__all__ + random.__all__
 __all__ += [name for name in ops.__all__ if name not in {*__all__, *dir(_builtins)}]

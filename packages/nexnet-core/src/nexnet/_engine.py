@@ -9,7 +9,7 @@ Who refers to whom, and what therefore stays alive::
 
     LiteTensor --> data, key
     Tape ------> [Node, ...], {key, ...}
-    Node ------> rule (a Policy) --> ctx --> what the rule saved
+    Node ------> policy (the rule's class), ctx --> what this call of the rule saved
          ------> keys of its outputs and parents (shape, dtype and device, but no storage)
 """
 
@@ -19,6 +19,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import MethodType
 from typing import Any
 
 import cython
@@ -30,7 +31,10 @@ from .errors import GradientError, HigherOrderError, InputError, RuleError, Trac
 
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
 _PLAIN = frozenset({float, int, bool, complex, type(None), str, slice, torch.dtype, torch.device})
+_CONSTANTS = _PLAIN - {float, complex}  # what can't vary smoothly with an input
 _TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+
+_CPU = torch.device("cpu")
 
 # Torch's kernels without its autograd dispatch; what they make are ordinary tensors, unlike inference_mode's.
 # A private name, measured 0.1 us cheaper per call than no_grad, which serves where a torch does not have it.
@@ -56,7 +60,7 @@ class Key:
     def __init__(self, data: Tensor) -> None:
         self.shape = data.shape
         self.dtype = data.dtype
-        self.device = data.device
+        self.device = _CPU if data.is_cpu else data.device
 
 
 @cython.no_gc
@@ -160,7 +164,7 @@ class Context:
 class Rule:
     """The compiled base of ``nexnet.Policy``: holds one call's ``ctx``."""
 
-    ctx = cython.declare(Context, visibility="readonly")
+    ctx = cython.declare(Context, visibility="readonly")  # all that an instance has: see Node.rule
 
     def __init__(self) -> None:
         self.ctx = Context()
@@ -172,14 +176,31 @@ class Rule:
 class Node:
     """One recorded operation: the keys of its outputs and parents, and the rule that leads from one to the other."""
 
-    outputs = cython.declare(tuple, visibility="readonly")
-    parents = cython.declare(tuple, visibility="readonly")
-    rule = cython.declare(Rule, visibility="readonly")
+    output = cython.declare(object)  # the key of the one output, or a tuple of keys where a rule has several
+    policy = cython.declare(object, visibility="readonly")
+    ctx = cython.declare(Context, visibility="readonly")
 
-    def __init__(self, outputs: tuple[Any, ...], parents: tuple[Any, ...], rule: Rule) -> None:
-        self.outputs = outputs
-        self.parents = parents
-        self.rule = rule
+    def __init__(self, output: Any, policy: type[Rule], ctx: Context) -> None:
+        self.output = output
+        self.policy = policy
+        self.ctx = ctx
+
+    @property
+    def outputs(self) -> tuple[Key | None, ...]:
+        """The keys of the outputs; None for one that can't carry a gradient."""
+        return self.output if type(self.output) is tuple else (self.output,)
+
+    @property
+    def parents(self) -> tuple[Key | None, ...]:
+        """The keys of forward's positional arguments; None for one that is not differentiated by."""
+        return self.ctx.parents
+
+    @property
+    def rule(self) -> Rule:
+        """An instance of the rule with this call's ctx. It has no other state, and so need not live until now."""
+        rule: Rule = self.policy()
+        rule.ctx = self.ctx
+        return rule
 
     @property
     def bwd_fn(self) -> Callable[..., Any]:
@@ -189,7 +210,7 @@ class Node:
     @property
     def name(self) -> str:
         """The name of the rule."""
-        return type(self.rule).__name__
+        return self.policy.__name__
 
     def __repr__(self) -> str:
         return f"Node({self.name}, parents={len(self.parents)}, outputs={len(self.outputs)})"
@@ -232,12 +253,11 @@ class TapeBase:
 
 
 class _Local(threading.local):
-    """This thread's active tapes, outermost first, and which rules' own code is being differentiated."""
+    """This thread's active tapes, outermost first, and whether a rule's own code is being differentiated."""
 
     def __init__(self) -> None:
         self.tapes: list[TapeBase] = []
         self.inside_rule = False
-        self.traced: tuple[Any, ...] = ()
 
 
 _local = _Local()
@@ -318,47 +338,42 @@ class OperatorBase:
     @cython.cfunc
     def _call(self, args: tuple, kwargs: dict) -> object:
         tensor: TensorBase
+        tape: TapeBase
         key: Key | None
-        data: list[Any] = []
-        for arg in args:
+        tapes: list[TapeBase] = _local.tapes
+        data: list[Any] = list(args)
+        parents: list[Any] = [None] * len(data)
+        recorders: list[TapeBase] | None = None
+        for i in range(len(data)):
+            arg = data[i]
             if isinstance(arg, TensorBase):
                 tensor = arg
-                data.append(tensor.data)
-            elif type(arg) in _PLAIN:
-                data.append(arg)
-            else:
-                data.append(_constant(arg, self.name, args))
-
-        tape: TapeBase
-        tapes: list[TapeBase] = _local.tapes
-        parents: list[Any] | None = None
-        recorders: list[TapeBase] | None = None
-        for tape in tapes:
-            tracks = False
-            for i, arg in enumerate(args):
-                if isinstance(arg, TensorBase):
-                    tensor = arg
-                    key = tensor.key
-                    if key is not None and key in tape.tracked:
-                        if parents is None:
-                            parents = [None] * len(args)
-                        parents[i] = key
-                        tracks = True
-            if tracks:
-                if recorders is None:
-                    recorders = [tape]
-                else:
-                    recorders.append(tape)
+                data[i] = tensor.data
+                key = tensor.key
+                if key is not None:
+                    for tape in tapes:
+                        if key in tape.tracked:
+                            parents[i] = key
+                            recorders = tapes
+                            break
+            elif type(arg) not in _PLAIN:
+                data[i] = _constant(arg, self.name, args)
+        if recorders is not None and len(tapes) > 1:
+            recorders = _those_tracking(parents, tapes)
 
         rule: Rule = self.policy()
-        rule.ctx.parents = (None,) * len(args) if parents is None else tuple(parents)
+        rule.ctx.parents = tuple(parents)
         if recorders is not None and len(recorders) > 1:
             return self._call_nested(rule, args, data, kwargs, recorders)
         out = rule.forward(*data, **kwargs) if kwargs else rule.forward(*data)
         result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
         if recorders is not None:
-            _record(rule, args, result, recorders)
+            _record(self.policy, rule.ctx, args, result, recorders)
         return result
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        """Bind as a method, so that a class body can say ``exp = ops.exp``."""
+        return self if instance is None else MethodType(self, instance)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Rename numpy's keywords to torch's, and move tensors given by keyword to their positions."""
@@ -401,27 +416,23 @@ class OperatorBase:
     def _call_nested(
         self, rule: Rule, args: tuple[Any, ...], data: list[Any], kwargs: dict[str, Any], recorders: list[TapeBase]
     ) -> Any:
-        parents = rule.ctx.parents
+        ctx: Context = rule.ctx
+        parents = ctx.parents
         obstacle = None
         if not self.leaf:
-            if self in _local.traced:  # forward has reached its own operator: below it there is only torch
-                raise _LeafReached(self)
             outer = recorders[:-1]
             marks = [len(tape.nodes) for tape in outer]
             try:
                 out = self._trace(rule, args, kwargs, outer, marks)
-            except _LeafReached as reached:
-                if reached.operator is not self:
-                    raise
-                self.leaf = True
             except Exception as error:  # forward on torch tensors will either work or raise it again
                 obstacle = error
             else:
-                result = self._leave_trace(rule, out, outer, marks)
-                _record(rule, args, result, recorders)
+                result = self._leave_trace(ctx, args, out, outer, marks)
+                _record(self.policy, ctx, args, result, recorders)
                 return result
             rule = self.policy()
-            rule.ctx.parents = parents
+            ctx = rule.ctx
+            ctx.parents = parents
 
         # Two arguments that share one torch tensor, or an output that is an argument, must be told apart when saved.
         for i in range(1, len(args)):
@@ -435,12 +446,12 @@ class OperatorBase:
         result = _wrap_all(out, self.name)
         known = [(raw, arg) for raw, arg in zip(data, args, strict=True) if isinstance(arg, TensorBase)]
         known += zip(_leaves(out), _leaves(result), strict=True)
-        ctx: Context = rule.ctx
         ctx.links = _map(ctx.saved, lambda each: _link(each, known))
-        unlinked = [each for each in _leaves(ctx.links) if _is_intermediate(each)]
+        given = (*args, *kwargs.values())
+        unlinked = [each for each in _leaves(ctx.links) if _may_hide_inputs(each, given, obstacle)]
         if unlinked:
             ctx.links = _NoLinks(self.name, unlinked[0], obstacle, self.leaf)
-        _record(rule, args, result, recorders)
+        _record(self.policy, ctx, args, result, recorders)
         return result
 
     def _trace(
@@ -448,8 +459,8 @@ class OperatorBase:
     ) -> Any:
         """Run forward, once, on LiteTensors that the outer tapes record: intermediates are then functions of them."""
         random_state = _RandomState(args, kwargs)
-        before = (_local.inside_rule, _local.traced)
-        _local.inside_rule, _local.traced = True, (*_local.traced, self)
+        before = _local.inside_rule
+        _local.inside_rule = True
         try:
             with TapeContext.only(outer):
                 inputs = [
@@ -463,9 +474,11 @@ class OperatorBase:
             random_state.restore()
             raise
         finally:
-            _local.inside_rule, _local.traced = before
+            _local.inside_rule = before
 
-    def _leave_trace(self, rule: Rule, out: Any, outer: list[TapeBase], marks: list[int]) -> Any:
+    def _leave_trace(
+        self, ctx: Context, args: tuple[Any, ...], out: Any, outer: list[TapeBase], marks: list[int]
+    ) -> Any:
         """Give the outputs of a traced forward an identity of their own: from here on their gradient is the rule's."""
         fresh = {key for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:] for key in n.outputs}
         renamed: list[tuple[Any, Any]] = []
@@ -475,11 +488,12 @@ class OperatorBase:
                 return _wrap_all(each, self.name)
             if each.key is not None and each.key in fresh:
                 return _forget_key(each)
-            renamed.append((each, wrap(each.data.detach())))
-            return renamed[-1][1]
+            alias = wrap(each.data.detach())
+            if not any(each is arg for arg in args):
+                renamed.append((each, alias))
+            return alias
 
         result = _map(out, leave)
-        ctx: Context = rule.ctx
         ctx.links = _map(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
         ctx.saved = _map(ctx.links, unwrap)
         if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in _leaves(ctx.links)):
@@ -492,13 +506,6 @@ class OperatorBase:
 def _forget_key(tensor: TensorBase) -> object:
     tensor.key = None
     return tensor
-
-
-class _LeafReached(BaseException):
-    """Raised inside of a traced forward that reaches its own operator: it is a kernel and is not to be traced."""
-
-    def __init__(self, operator: OperatorBase) -> None:
-        self.operator = operator
 
 
 class _NoLinks:
@@ -591,51 +598,69 @@ def _wrap_all(out: Any, rule: str) -> Any:
 
 
 @cython.cfunc
-def _record(rule: Rule, args: tuple, result: object, recorders: list) -> object:
+def _those_tracking(parents: list, tapes: list) -> list:
+    """Give the tapes that track one of the keys."""
+    return [tape for tape in tapes if any([key is not None and key in tape.tracked for key in parents])]
+
+
+@cython.cfunc
+def _record(policy: object, ctx: Context, args: tuple, result: object, recorders: list) -> object:
     """Append a node to the tapes, which from now on track the differentiable outputs."""
-    outputs: list[Any] = []
-    tracked = False
     tape: TapeBase
-    tensor: TensorBase
+    node: Node
     key: Key | None
-    for each in (result,) if isinstance(result, TensorBase) else result:
-        key = None
-        if each is not None:
-            tensor = each
-            key = Key(tensor.data)
-            if key.dtype in DIFFERENTIABLE:
-                tensor.key = key
-                tracked = True
-            elif key.dtype.is_complex:
-                raise InputError(
-                    message(
-                        "nexnet does not differentiate complex tensors yet.",
-                        rule=type(rule).__name__,
-                        got=f"an output of dtype {key.dtype}",
-                        remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
-                    )
-                )
-        outputs.append(key)
-    if not tracked:
-        return None
-    node = Node(tuple(outputs), rule.ctx.parents, rule)
-    for tape in recorders:
-        tape.nodes.append(node)
-        for key in outputs:
-            if key is not None and key.dtype in DIFFERENTIABLE:
-                tape.tracked.add(key)
-        if tape.values is not None:
-            tape.values.append((args, result))
+    if isinstance(result, TensorBase):
+        output = _identify(result, policy, ctx.parents)
+        recorded = output is not None
+    else:
+        output = tuple([None if each is None else _identify(each, policy, ctx.parents) for each in result])
+        recorded = any([key is not None for key in output])
+    if recorded:
+        node = Node(output, policy, ctx)
+        for tape in recorders:
+            tape.nodes.append(node)
+            if type(output) is tuple:
+                tape.tracked.update([key for key in output if key is not None])
+            else:
+                tape.tracked.add(output)
+            if tape.values is not None:
+                tape.values.append((args, result))
+    return None
+
+
+@cython.cfunc
+def _identify(tensor: TensorBase, policy: object, parents: tuple) -> Key:
+    """Give an output its identity, or None to one that can't carry a gradient."""
+    key: Key = Key(tensor.data)
+    parent: Key | None
+    if key.dtype in DIFFERENTIABLE:
+        for parent in parents:
+            if parent is not None and parent.shape == key.shape:
+                key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
+                break
+        tensor.key = key
+        return key
+    if key.dtype.is_complex:
+        raise InputError(
+            message(
+                "nexnet does not differentiate complex tensors yet.",
+                rule=policy.__name__,
+                got=f"an output of dtype {key.dtype}",
+                remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
+            )
+        )
     return None
 
 
 def _map(value: Any, fn: Callable[[Any], Any]) -> Any:
-    """Apply ``fn`` to every leaf of nested tuples, lists and dicts, except to None."""
+    """Apply ``fn`` to every leaf of nested tuples, lists and dicts, except to None and to shapes."""
+    if value is None or type(value) is torch.Size:
+        return value
     if isinstance(value, (tuple, list)):
         return _rebuild(value, [_map(each, fn) for each in value])
     if isinstance(value, dict):
         return {name: _map(each, fn) for name, each in value.items()}
-    return None if value is None else fn(value)
+    return fn(value)
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
@@ -644,9 +669,11 @@ def _rebuild(like: Any, parts: list[Any]) -> Any:
 
 
 def _leaves(value: Any) -> list[Any]:
-    found: list[Any] = []
-    _map(value, found.append)
-    return found
+    if value is None or type(value) is torch.Size:
+        return []
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for each in value for leaf in _leaves(each)] if isinstance(value, (tuple, list)) else [value]
 
 
 def _link(value: Any, known: list[tuple[Any, Any]]) -> Any:
@@ -657,9 +684,12 @@ def _link(value: Any, known: list[tuple[Any, Any]]) -> Any:
     return wrap(value) if isinstance(value, Tensor) and value.dtype not in DIFFERENTIABLE else value
 
 
-def _is_intermediate(value: Any) -> bool:
-    """Say whether a saved value may hide a function of the inputs: a floating tensor, or a closure."""
-    return isinstance(value, Tensor) or (callable(value) and not isinstance(value, TensorBase))
+def _may_hide_inputs(value: Any, given: tuple[Any, ...], obstacle: Exception | None) -> bool:
+    """Say whether a saved value may be a function of the inputs that nexnet can't see."""
+    if isinstance(value, TensorBase) or type(value) in _CONSTANTS or any(value is each for each in given):
+        return False
+    # A number may have come from item(): then forward, when it was traced, met an obstacle.
+    return obstacle is not None or not isinstance(value, (float, complex))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -693,27 +723,30 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
     owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
     for i in range(len(nodes) - 1, -1, -1):
         node = nodes.pop() if consume else nodes[i]
-        if len(node.outputs) == 1:
-            grad = grads.pop(node.outputs[0], None)
-            if grad is None:
-                continue
-            incoming = (grad,)
-        else:
+        incoming: tuple[Any, ...] | None = None
+        if type(node.output) is tuple:
             incoming = _incoming(node, grads, recorded)
-            if incoming is None:
-                continue
-        rule = _differentiable(node.rule, tracked) if recorded else node.rule
+            grad = incoming
+        else:
+            grad = grads.pop(node.output, None)
+        if grad is None:
+            continue
+        rule: Rule = node.policy()
+        rule.ctx = _differentiable(node, tracked) if recorded else node.ctx
         try:
-            result = rule.backward(*incoming)
+            result = rule.backward(grad) if incoming is None else rule.backward(*incoming)
         except Exception as error:
             error.add_note(f"(in the backward of the nexnet rule {node.name})")
             raise
         if type(result) is not tuple:
             result = tuple(result) if type(result) is list else (result,)
-        parents = node.parents
-        if len(result) > len(parents):
-            _check_count(node, result)
-        for key, grad in zip(parents, result):  # noqa: B905  trailing Nones may be left out
+        parents: tuple[Any, ...] = node.ctx.parents
+        results: tuple[Any, ...] = result
+        if len(results) > len(parents):
+            _check_count(node, results)
+        for j in range(min(len(parents), len(results))):  # trailing Nones may be left out
+            key = parents[j]
+            grad = results[j]
             if key is None or grad is None or key not in tracked:
                 continue
             if recorded:
@@ -727,7 +760,11 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                     if not isinstance(grad, Tensor):
                         _refuse(grad, node, key)
                 data = grad
-            if data.shape != key.shape or data.dtype is not key.dtype or data.device != key.device:
+            if (
+                data.shape != key.shape
+                or data.dtype is not key.dtype
+                or not (data.is_cpu if key.device is _CPU else data.device == key.device)
+            ):
                 grad = _fit(grad, data, node, key)
             total = grads.get(key)
             if total is None:
@@ -743,26 +780,26 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
 
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
     """Give one gradient per output of a node that has several: zeros, or None, for an output that was not used."""
-    incoming = [None if key is None else grads.pop(key, None) for key in node.outputs]
+    incoming = [None if key is None else grads.pop(key, None) for key in node.output]
     if all(grad is None for grad in incoming):
         return None
-    if node.rule.materialize_grads:
-        for i, key in enumerate(node.outputs):
+    if node.policy.materialize_grads:
+        for i, key in enumerate(node.output):
             if incoming[i] is None and key is not None:
                 zeros = torch.zeros(key.shape, dtype=key.dtype, device=key.device)
                 incoming[i] = wrap(zeros) if recorded else zeros
     return tuple(incoming)
 
 
-def _differentiable(rule: Rule, tracked: set[Any]) -> Rule:
-    """Give the rule with what it saved as LiteTensors, so that the active tapes record its backward."""
-    ctx = rule.ctx
+def _differentiable(node: Node, tracked: set[Any]) -> Context:
+    """Give what the node saved as LiteTensors, so that the active tapes record its backward."""
+    ctx: Context = node.ctx
     links = ctx.links
     if isinstance(links, _NoLinks):
         raise links.error()
-    twin: Rule = type(rule)()
-    twin.ctx.saved = _map(ctx.saved, _wrap_constant) if links is None else links
-    twin.ctx.parents = tuple([key if key in tracked else None for key in ctx.parents])
+    twin: Context = Context()
+    twin.saved = _map(ctx.saved, _wrap_constant) if links is None else links
+    twin.parents = tuple([key if key in tracked else None for key in ctx.parents])
     return twin
 
 
@@ -794,7 +831,7 @@ def _refuse(grad: Any, node: Node, key: Key, why: str = "backward returned somet
         message(
             why,
             rule=node.name,
-            argument=f"{index} ({_argument_name(node.rule, index)})",
+            argument=f"{index} ({_argument_name(node.policy, index)})",
             expected=f"shape {tuple(key.shape)}, {key.dtype}, {key.device}",
             got=got,
             remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
@@ -802,8 +839,8 @@ def _refuse(grad: Any, node: Node, key: Key, why: str = "backward returned somet
     )
 
 
-def _argument_name(rule: Rule, index: int) -> str:
-    parameters = list(inspect.signature(type(rule).forward).parameters.values())[1:]
+def _argument_name(policy: type[Rule], index: int) -> str:
+    parameters = list(inspect.signature(policy.forward).parameters.values())[1:]
     return parameters[min(index, len(parameters) - 1)].name
 
 

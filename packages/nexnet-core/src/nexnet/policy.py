@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 from torch import Tensor
@@ -57,6 +56,8 @@ class Policy(Rule, metaclass=_PolicyType):
                 return 2 * x * grad
     """
 
+    materialize_grads = True
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from torch tensors."""
         raise NotImplementedError
@@ -84,10 +85,6 @@ class Operator(OperatorBase):
         super().__init__(policy)
         functools.update_wrapper(self, policy, updated=())
         self.__signature__ = self.signature
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind as a method, so that a class body can say ``exp = ops.exp``."""
-        return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
         return f"<nexnet operator {self.__name__}>"

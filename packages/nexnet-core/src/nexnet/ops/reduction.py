@@ -57,7 +57,9 @@ class sum(Policy):
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
         self.ctx.save(input.shape, dim, keepdim)
-        return torch.sum(input, dtype=dtype) if dim is None else torch.sum(input, dim, keepdim, dtype=dtype)
+        if dim is None and not keepdim:
+            return torch.sum(input, dtype=dtype)
+        return torch.sum(input, dim, keepdim, dtype=dtype)
 
     def backward(self, grad: Any) -> Any:
         shape, dim, keepdim = self.ctx.release
@@ -85,7 +87,9 @@ class mean(Policy):
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
         self.ctx.save(input.shape, dim, keepdim)
-        return torch.mean(input, dtype=dtype) if dim is None else torch.mean(input, dim, keepdim, dtype=dtype)
+        if dim is None and not keepdim:
+            return torch.mean(input, dtype=dtype)
+        return torch.mean(input, dim, keepdim, dtype=dtype)
 
     def backward(self, grad: Any) -> Any:
         shape, dim, keepdim = self.ctx.release

@@ -76,6 +76,34 @@ def check_output(out: Any, transform: str) -> LiteTensor:
     return out
 
 
+def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
+    """Take what the differentiated function returned as a pytree of floating tensors."""
+    outs, treespec = optree.tree_flatten(out, namespace=NAMESPACE)
+    for i, each in enumerate(outs):
+        if not isinstance(each, LiteTensor) or each.data.dtype not in DIFFERENTIABLE:
+            raise InputError(
+                message(
+                    f"the function given to {transform} must return tensors of real floating dtype.",
+                    argument=treespec.accessors()[i].codify("out"),
+                    got=f"dtype {each.dtype}" if isinstance(each, LiteTensor) else f"{each!r} ({type(each).__name__})",
+                    remedy="return anything else as (out, aux) with has_aux=True",
+                )
+            )
+    return outs, treespec
+
+
+def split_aux(result: Any) -> tuple[Any, Any]:
+    """Take ``(out, aux)`` apart."""
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise InputError(
+            message(
+                "with has_aux=True the function must return (out, aux).",
+                got=f"{type(result).__name__}" + (f" of length {len(result)}" if isinstance(result, tuple) else ""),
+            )
+        )
+    return result
+
+
 def gradients(
     tape: Tape, outs: Sequence[LiteTensor], seeds: Sequence[Any], inputs: Sequence[LiteTensor], consume: bool = True
 ) -> list[LiteTensor]:
@@ -92,10 +120,15 @@ def gradients(
         grads.clear()
         for i, each in enumerate(inputs):
             if mine[i] is None:
-                mine[i] = torch.zeros(each.data.shape, dtype=each.data.dtype, device=each.data.device)
+                mine[i] = zeros(each)
             elif not is_exclusive(mine, i):
                 mine[i] = clone(mine[i]) if recorded else mine[i].clone(memory_format=torch.contiguous_format)
         return [each if isinstance(each, LiteTensor) else wrap(each) for each in mine]
+
+
+def zeros(like: LiteTensor) -> Tensor:
+    """Give zeros of a tensor's kind, contiguous whatever the tensor's strides."""
+    return torch.zeros(like.data.shape, dtype=like.data.dtype, device=like.data.device)
 
 
 def ones(out: LiteTensor) -> Any:

@@ -10,7 +10,7 @@ import optree
 
 from ..errors import InputError, message
 from ..tape import Tape
-from ._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record
+from ._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record, split_aux
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -47,7 +47,7 @@ def value_and_grad(
             call[i] = argument
         tape = Tape()
         result = record(lambda: fn(*call, **kwargs), inputs, tape)
-        out, aux = _split_aux(result) if has_aux else (result, None)
+        out, aux = split_aux(result) if has_aux else (result, None)
         out = check_output(out, "value_and_grad")
         grads = optree.tree_unflatten(treespec, gradients(tape, [out], [ones(out)], inputs))
         grads = grads[0] if isinstance(argnums, int) else grads
@@ -82,14 +82,3 @@ def _places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         )
     return places
-
-
-def _split_aux(result: Any) -> tuple[Any, Any]:
-    if not (isinstance(result, tuple) and len(result) == 2):
-        raise InputError(
-            message(
-                "with has_aux=True the function must return (out, aux).",
-                got=f"{type(result).__name__}" + (f" of length {len(result)}" if isinstance(result, tuple) else ""),
-            )
-        )
-    return result

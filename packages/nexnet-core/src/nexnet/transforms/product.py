@@ -1,0 +1,171 @@
+"""Products with the Jacobian: vjp and jvp, linearize, and the Hessian's and Gauss-Newton's product with a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from .._engine import wrap
+from ..errors import InputError, message
+from ..tape import Tape
+from ..tensor import LiteTensor
+from ._evaluate import (
+    NAMESPACE,
+    check_outputs,
+    flatten,
+    fresh_aliases,
+    gradients,
+    record,
+    split_aux,
+    zeros,
+)
+from .gradient import value_and_grad
+
+__all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
+
+
+def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Give ``fn``'s value at the primals, and its pullback.
+
+    Args:
+        fn: a function of pytrees that returns a pytree of floating LiteTensors, or ``(out, aux)`` with ``has_aux``.
+        primals: the positional arguments; all are differentiated by.
+        has_aux: whether ``fn`` returns something beside the output.
+
+    Returns:
+        ``(out, pullback)`` or ``(out, pullback, aux)``. ``pullback(cotangent)``, with a cotangent of ``out``'s
+        structure, shapes and dtypes, gives the tuple of gradients, one per primal. It may be called many times, and
+        be differentiated itself.
+
+    Raises:
+        InputError: a primal that can't be differentiated by, or a cotangent that does not fit, named by its path.
+    """
+    leaves, treespec = flatten(primals, "primals")
+    inputs = fresh_aliases(leaves)
+    tape = Tape()
+    result = record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, tape)
+    out, aux = split_aux(result) if has_aux else (result, None)
+    outs, out_spec = check_outputs(out, "vjp")
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
+        grads: tuple[Any, ...] = optree.tree_unflatten(treespec, gradients(tape, outs, seeds, inputs, consume=False))
+        return grads
+
+    return (out, pullback, aux) if has_aux else (out, pullback)
+
+
+def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Give ``fn``'s value at the primals, and the linear function that pushes tangents forward from there.
+
+    The pullback is linear in its cotangent, so its own pullback is the pushforward (J. Townsend, "A new trick for
+    calculating Jacobian vector products", 2017). It is recorded once, and needs no second rule from anybody.
+
+    Returns:
+        ``(out, pushforward)``; ``pushforward(*tangents)``, with one tangent per primal, gives the tangent of ``out``.
+    """
+    leaves, treespec = flatten(primals, "primals")
+    out, pullback = vjp(fn, *primals)
+    dummy = optree.tree_map(lambda each: wrap(zeros(each)), out, namespace=NAMESPACE)
+    _, transposed = vjp(pullback, dummy)
+
+    def pushforward(*tangents: Any) -> Any:
+        fitted = fit_tree(tuple(tangents), leaves, treespec, "tangents", "the primals")
+        return transposed(optree.tree_unflatten(treespec, fitted))[0]
+
+    return out, pushforward
+
+
+def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """Give ``fn``'s value and its derivative along the tangents.
+
+    Args:
+        fn: a function of pytrees that returns a pytree of floating LiteTensors, or ``(out, aux)`` with ``has_aux``.
+        primals: the tuple of positional arguments.
+        tangents: a tuple of the same structure, shapes and dtypes.
+        has_aux: whether ``fn`` returns something beside the output.
+
+    Returns:
+        ``(out, tangent)``, or ``(out, tangent, aux)``.
+    """
+    kept: list[Any] = []
+
+    def without_aux(*args: Any) -> Any:
+        out, aux = split_aux(fn(*args))
+        kept.append(aux)
+        return out
+
+    out, pushforward = linearize(without_aux if has_aux else fn, *_as_tuple(primals, "primals"))
+    tangent = pushforward(*_as_tuple(tangents, "tangents"))
+    return (out, tangent, kept[0]) if has_aux else (out, tangent)
+
+
+def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
+    """Give the gradient of ``fn`` (a scalar function) and the product of its Hessian with the vectors.
+
+    Args:
+        fn: a function of pytrees that returns one tensor (of a larger one the sum is meant).
+        primals: the tuple of positional arguments.
+        vectors: a tuple of the same structure, shapes and dtypes.
+
+    Returns:
+        ``(gradient, product)``, each a tuple of the primals' structure. Reverse over reverse: the gradient's pullback
+        at the vectors, which is the product since a Hessian is symmetric.
+    """
+    primals = _as_tuple(primals, "primals")
+
+    def slope(*args: Any) -> Any:
+        return value_and_grad(fn, argnums=tuple(range(len(args))))(*args)[1]
+
+    gradient, pullback = vjp(slope, *primals)
+    return gradient, pullback(_as_tuple(vectors, "vectors"))
+
+
+def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
+    """Give the value of ``outer(inner(*primals))`` and the Gauss-Newton product J^T H J v.
+
+    J is the Jacobian of ``inner`` (a model: parameters to predictions) and H the Hessian of ``outer`` (a loss:
+    predictions to one tensor). Positive semi-definite where ``outer`` is convex, unlike the Hessian (Schraudolph 2002).
+    """
+    out, pushforward = linearize(inner, *_as_tuple(primals, "primals"))
+    _, product = hvp(outer, (out,), (pushforward(*_as_tuple(vectors, "vectors")),))
+    _, pullback = vjp(inner, *_as_tuple(primals, "primals"))
+    return outer(out), pullback(product[0])
+
+
+def fit_tree(
+    tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str
+) -> list[LiteTensor]:
+    """Flatten a tree of vectors, whose structure, shapes and dtypes must be those of the tensors in ``like``."""
+    leaves, found = optree.tree_flatten(tree, namespace=NAMESPACE)
+    if found != treespec:
+        raise InputError(
+            message(f"the {name} must have the structure of {model}.", argument=name, expected=treespec, got=found)
+        )
+    leaves = [each if isinstance(each, LiteTensor) else LiteTensor(each) for each in leaves]
+    for i, (each, other) in enumerate(zip(leaves, like, strict=True)):
+        if each.shape != other.shape or each.dtype != other.dtype:
+            raise InputError(
+                message(
+                    f"a tensor of the {name} must have the shape and dtype of its counterpart in {model}.",
+                    argument=treespec.accessors()[i].codify(name),
+                    expected=f"shape {tuple(other.shape)}, {other.dtype}",
+                    got=f"shape {tuple(each.shape)}, {each.dtype}",
+                )
+            )
+    return leaves
+
+
+def _as_tuple(value: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise InputError(
+            message(
+                f"{name} must be a tuple, with one entry per positional argument.",
+                argument=name,
+                got=type(value).__name__,
+                remedy=f"write ({name},) for a single one",
+            )
+        )
+    return tuple(value)

@@ -1,0 +1,44 @@
+"""What every test of the core shares: the choice of the engine's form, and a fixed seed."""
+
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+
+class PlainEngine:
+    """Finds ``nexnet._engine`` as its source file, so that the tests run on the uncompiled form."""
+
+    def find_spec(self, name: str, path: list[str] | None, target: object = None) -> ModuleSpec | None:
+        if name != "nexnet._engine" or path is None:
+            return None
+        return spec_from_file_location(name, Path(next(iter(path)), "_engine.py"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=("compiled", "python"), default="compiled", help="the engine's form to test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--engine") == "python":
+        if "nexnet._engine" in sys.modules:
+            raise pytest.UsageError("--engine=python: something has imported nexnet before the tests could choose")
+        sys.meta_path.insert(0, PlainEngine())
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    from nexnet import _engine
+
+    form = "python" if _engine.__file__.endswith(".py") else "compiled"
+    assert form == config.getoption("--engine"), "the engine is not of the form that was asked for"
+    return f"nexnet engine: {form}"
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Every test draws the same random numbers, alone or in company."""
+    import torch
+
+    torch.manual_seed(0)

@@ -1,0 +1,415 @@
+"""The engine: what is recorded, what is not, whose memory is whose, and what is freed when."""
+
+import gc
+import threading
+import weakref
+
+import pytest
+import torch
+
+import nexnet as nx
+from nexnet._engine import TapeContext, backward, kernels_only
+
+
+@nx.function
+class double(nx.Policy):
+    def forward(self, x):
+        return x * 2.0
+
+    def backward(self, grad):
+        return grad * 2.0
+
+
+@nx.function
+class product(nx.Policy):
+    def forward(self, x, y):
+        self.ctx.save(x, y)
+        return x * y
+
+    def backward(self, grad):
+        x, y = self.ctx.release
+        return grad * y, grad * x
+
+
+@nx.function
+class same(nx.Policy):
+    """Returns its argument, and hands the gradient it gets to its argument: both as the very object."""
+
+    def forward(self, x):
+        return x
+
+    def backward(self, grad):
+        return grad
+
+
+@nx.function
+class twins(nx.Policy):
+    """Hands one and the same gradient object to both of its arguments."""
+
+    def forward(self, x, y):
+        return x + y
+
+    def backward(self, grad):
+        return grad, grad
+
+
+class TestRecording:
+    def test_the_seed_diagram(self):
+        x, y = nx.LiteTensor(5.5), nx.LiteTensor(6.2)
+        z, grads = nx.autograd.session.value_and_grad(product)(x, y)
+        assert z.item() == pytest.approx(34.1)
+        assert {k.item(): v.item() for k, v in grads.items()} == {
+            x.item(): pytest.approx(6.2),
+            y.item(): pytest.approx(5.5),
+        }
+
+    def test_an_operation_on_untracked_tensors_is_not_recorded(self):
+        x, constant = nx.LiteTensor(1.0), nx.LiteTensor(2.0)
+
+        def fn(x):
+            product(constant, constant)
+            return product(x, constant)
+
+        _, tape = nx.trace(fn)(x)
+        assert len(tape) == 1
+
+    def test_no_gradient_is_asked_for_a_constant(self):
+        asked = []
+
+        @nx.function
+        class spy(nx.Policy):
+            def forward(self, x, y, z):
+                asked.append(self.ctx.needs_input_grad)
+                return x + y + z
+
+            def backward(self, grad):
+                asked.append(self.ctx.needs_input_grad)
+                return grad, None, grad
+
+        constant = nx.LiteTensor(1.0)
+        nx.grad(lambda x, z: spy(x, constant, z), argnums=(0, 1))(1.0, 2.0)
+        assert asked == [(True, False, True), (True, False, True)]
+
+    def test_an_operation_is_recorded_by_every_tape_that_tracks_an_argument(self):
+        x, y = nx.LiteTensor(2.0), nx.LiteTensor(3.0)
+        outer, inner = nx.Tape(), nx.Tape()
+        outer.watch(x)
+        inner.watch(y)
+        with TapeContext.recording(outer), TapeContext.recording(inner):
+            product(x, x)
+            product(y, y)
+            product(x, y)
+        assert (len(outer), len(inner)) == (2, 2)
+        assert outer.nodes[-1] is inner.nodes[-1]
+
+    def test_integer_outputs_are_not_tracked(self):
+        @nx.function
+        class largest(nx.Policy):
+            def forward(self, x):
+                values, indices = x.max(0)
+                self.ctx.save(indices, x.shape)
+                return values, indices
+
+            def backward(self, grad, none):
+                assert none is None
+                indices, shape = self.ctx.release
+                return torch.zeros(shape).scatter(0, indices[None], grad[None])
+
+        def fn(x):
+            values, indices = largest(x)
+            assert not any(tape.tracked & {indices.key} for tape in TapeContext.active())
+            return values
+
+        assert nx.grad(fn)(torch.tensor([1.0, 5.0, 2.0])).tolist() == [0.0, 1.0, 0.0]
+
+    def test_a_complex_output_is_refused(self):
+        @nx.function
+        class rotate(nx.Policy):
+            def forward(self, x):
+                return x * 1j
+
+            def backward(self, grad):
+                return grad
+
+        with pytest.raises(nx.InputError, match=r"does not differentiate complex tensors yet(.|\n)*rotate"):
+            nx.grad(rotate)(1.0)
+
+    def test_unused_outputs_give_zeros_or_none(self):
+        seen = []
+
+        class both(nx.Policy):
+            def forward(self, x):
+                return x * 2, x * 3
+
+            def backward(self, first, second):
+                seen.append((first, second))
+                return first * 2 + (0 if second is None else second * 3)
+
+        class sparing(both):
+            materialize_grads = False
+
+        for policy in (both, sparing):
+            operator = nx.function(policy)
+            assert nx.grad(lambda x, operator=operator: operator(x)[0])(1.0).item() == 2.0
+        assert seen[0][1].item() == 0.0
+        assert seen[1][1] is None
+
+
+class TestContexts:
+    def test_push_pop_current(self):
+        tape = nx.Tape()
+        assert TapeContext.current() is None
+        TapeContext.push(tape)
+        assert TapeContext.current() is tape
+        assert TapeContext.pop() is tape
+        assert TapeContext.active() == ()
+
+    @pytest.mark.parametrize("where", ["forward", "backward", "function"])
+    def test_an_exception_leaves_no_tape_behind(self, where):
+        @nx.function
+        class broken(nx.Policy):
+            def forward(self, x):
+                if where == "forward":
+                    raise ZeroDivisionError
+                return x * 2
+
+            def backward(self, grad):
+                if where == "backward":
+                    raise ZeroDivisionError
+                return grad
+
+        def fn(x):
+            y = broken(x)
+            if where == "function":
+                raise ZeroDivisionError
+            return y
+
+        for call in (nx.grad(fn), nx.grad(nx.grad(fn)), nx.trace(nx.grad(fn))):
+            with pytest.raises(ZeroDivisionError):
+                call(1.0)
+            assert TapeContext.active() == ()
+        assert nx.grad(double)(1.0).item() == 2.0
+
+    def test_an_error_in_backward_names_the_rule(self):
+        @nx.function
+        class faulty(nx.Policy):
+            def forward(self, x):
+                return x * 2
+
+            def backward(self, grad):
+                raise ZeroDivisionError("oh")
+
+        with pytest.raises(ZeroDivisionError, match="oh") as caught:
+            nx.grad(faulty)(1.0)
+        assert caught.value.__notes__ == ["(in the backward of the nexnet rule faulty)"]
+
+    def test_eight_threads_of_nested_gradients(self):
+        def cube(x):
+            return product(product(x, x), x)
+
+        failures = []
+
+        def work(number):
+            try:
+                for i in range(50):
+                    x = float(number + i)
+                    assert nx.grad(nx.grad(cube))(x).item() == 6 * x
+                assert TapeContext.active() == ()
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+    def test_a_tape_of_one_thread_records_nothing_of_another(self):
+        x = nx.LiteTensor(1.0)
+        tape = nx.Tape()
+        tape.watch(x)
+        with TapeContext.recording(tape):
+            thread = threading.Thread(target=double, args=(x,))
+            thread.start()
+            thread.join()
+        assert len(tape) == 0
+
+
+class TestOwnership:
+    """A gradient that the user gets shares memory with nothing, and the loop writes only into its own sums."""
+
+    def test_gradients_of_two_arguments_are_two_tensors(self):
+        x, y = torch.ones(3), torch.ones(3)
+        gx, gy = nx.grad(twins, argnums=(0, 1))(x, y)
+        gx.data.add_(100)
+        assert gy.tolist() == [1, 1, 1]
+
+    @pytest.mark.parametrize("order", [1, 2])
+    def test_a_gradient_does_not_alias_an_input_or_a_saved_tensor(self, order):
+        def fn(x, y):
+            return product(x, y)
+
+        x, y = nx.LiteTensor(torch.ones(3)), nx.LiteTensor(torch.full((3,), 2.0))
+        call = nx.grad(fn)
+        if order == 2:
+            call = nx.grad(lambda x, y: nx.grad(fn)(x, y), argnums=1)
+        gradient = call(x, y)
+        gradient.data.add_(100)
+        assert x.tolist() == [1, 1, 1]
+        assert y.tolist() == [2, 2, 2]
+
+    def test_a_rule_that_returns_what_it_saved(self):
+        kept = nx.LiteTensor(torch.full((3,), 7.0))
+
+        @nx.function
+        class constant_gradient(nx.Policy):
+            def forward(self, x, y):
+                self.ctx.save(y)
+                return x + y
+
+            def backward(self, grad):
+                return self.ctx.release[0]
+
+        gradient = nx.grad(constant_gradient)(torch.ones(3), kept)
+        assert gradient.data.data_ptr() != kept.data.data_ptr()
+
+    def test_gradients_are_contiguous_and_ordinary(self):
+        @nx.function
+        class turned(nx.Policy):
+            def forward(self, x):
+                return x.t()
+
+            def backward(self, grad):
+                return grad.t()
+
+        gradient = nx.grad(lambda x: product(turned(x), turned(x)))(torch.randn(3, 4)).data
+        assert gradient.is_contiguous()
+        gradient.requires_grad_().sum().backward()
+        assert not gradient.is_inference()
+
+    def test_a_value_that_leaves_is_ordinary(self):
+        value, _ = nx.value_and_grad(double)(torch.ones(3))
+        value.data.add_(1)
+        value.data.requires_grad_().sum().backward()
+
+    def test_accumulation_does_not_write_into_a_rules_tensors(self):
+        mine = torch.ones(3)
+
+        @nx.function
+        class lender(nx.Policy):
+            """Returns a tensor of its own as the gradient, each time the same."""
+
+            def forward(self, x):
+                return x * 1
+
+            def backward(self, grad):
+                return mine
+
+        def fn(x):
+            return lender(x) + lender(x) + lender(x) + lender(x)
+
+        assert nx.grad(fn)(torch.zeros(3)).tolist() == [4, 4, 4]
+        assert mine.tolist() == [1, 1, 1]
+
+    def test_a_sum_that_was_handed_on_is_not_added_into(self):
+        received = []
+
+        @nx.function
+        class keeper(nx.Policy):
+            def forward(self, x):
+                return x * 1
+
+            def backward(self, grad):
+                received.append((grad, grad.clone()))
+                return grad
+
+        def fn(x):
+            y = keeper(x)
+            return double(y) + double(y) + double(y) + double(x) + double(x)
+
+        assert nx.grad(fn)(torch.ones(2)).tolist() == [10, 10]
+        assert all(torch.equal(now, then) for now, then in received)
+
+    def test_the_seed_is_not_the_gradient(self):
+        value, gradient = nx.value_and_grad(same)(torch.zeros(2))
+        assert gradient.tolist() == [1, 1]
+        assert gradient.data.data_ptr() != value.data.data_ptr()
+
+
+class TestMemory:
+    def test_the_tape_keeps_what_rules_saved_not_what_flowed(self):
+        alive = []
+
+        def fn(x):
+            y = double(x)  # no rule saves y
+            alive.append(weakref.ref(y.data))
+            z = double(y)
+            del y
+            alive.append(weakref.ref(z.data))  # product saves z
+            out = product(z, z)
+            del z
+            assert [each() is not None for each in alive] == [False, True]
+            return out
+
+        nx.grad(fn)(torch.ones(3))
+        assert [each() is not None for each in alive] == [False, False]
+
+    def test_trace_keeps_values(self):
+        value, tape = nx.trace(lambda x: double(double(x)))(torch.ones(3))
+        (inputs, middle), (again, end) = tape.values
+        assert [each.tolist() for each in (*inputs, middle, *again, end)] == [[1] * 3, [2] * 3, [2] * 3, [4] * 3]
+        assert end is value
+
+    def test_nothing_is_left_for_the_garbage_collector(self):
+        gc.collect()
+        gc.disable()
+        try:
+            saved = weakref.ref(nx.grad(lambda x: product(double(x), x))(torch.ones(3)).data)
+            assert saved() is None
+            alive = []
+
+            def fn(x):
+                y = double(x)
+                alive.append(weakref.ref(y.data))
+                return product(y, y)
+
+            nx.grad(nx.grad(fn))(torch.ones(3))
+            assert alive[0]() is None
+        finally:
+            gc.enable()
+
+    def test_a_long_chain_is_differentiated_and_freed_without_recursion(self):
+        def fn(x):
+            y = x
+            for _ in range(100_000):
+                y = same(y)
+            return y
+
+        assert nx.grad(fn)(3.0).item() == 1.0
+
+    def test_a_shared_node_survives_the_inner_tape(self):
+        x = nx.LiteTensor(3.0)
+        outer, inner = nx.Tape(), nx.Tape()
+        outer.watch(x)
+        inner.watch(x)
+        with TapeContext.recording(outer):
+            with TapeContext.recording(inner):
+                y = product(x, x)
+            backward(inner, {y.key: nx.LiteTensor(1.0)})
+        assert (len(inner), outer.nodes[0].name) == (0, "product")
+        assert backward(outer, {y.key: torch.tensor(1.0)})[x.key].item() == 6.0
+
+
+def test_bwd_fn_is_the_rules_backward():
+    _, tape = nx.trace(product)(torch.tensor(2.0), torch.tensor(3.0))
+    (node,) = tape.nodes
+    assert [each.item() for each in node.bwd_fn(torch.tensor(1.0))] == [3.0, 2.0]
+    assert repr(node) == "Node(product, parents=2, outputs=1)"
+
+
+def test_kernels_only_makes_ordinary_tensors():
+    with kernels_only():
+        made = torch.ones(2) * 2
+    assert not made.is_inference()
+    made.requires_grad_().sum().backward()
