@@ -1,0 +1,39 @@
+"""A case for every differentiable operator of nexnet, in modules that mirror ``nexnet.ops``."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+
+from ._case import Case, Sample, binary, unary
+from ._draw import LAYOUTS, Domain, Draw
+
+__all__ = ["KINDS", "LAYOUTS", "Case", "Domain", "Draw", "Sample", "all_cases", "binary", "unary"]
+
+#: The modules of cases, each with its list ``CASES``.
+KINDS = (
+    "arithmetic",
+    "elementwise",
+    "selection",
+    "activation",
+    "loss",
+    "reduction",
+    "extrema",
+    "norm",
+    "linalg",
+    "shape",
+    "joining",
+    "indexing",
+    "gathering",
+)
+
+
+def all_cases() -> list[Case]:
+    """Give every case, in the order of KINDS; those of nexnet_nn last, where it is installed."""
+    kinds = [*KINDS, "layers"] if importlib.util.find_spec("nexnet_nn") else list(KINDS)
+    found = []
+    for kind in kinds:
+        module = importlib.import_module(f"{__name__}.{kind}")
+        found += [dataclasses.replace(case, kind=kind) for case in module.CASES]
+    return found

@@ -1,0 +1,89 @@
+"""Case: everything that a check of one operator needs, in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import nexnet
+
+from ._draw import LAYOUTS, REAL, Domain, Draw
+
+__all__ = ["Case", "Sample", "binary", "unary"]
+
+
+class Sample:
+    """The arguments of one call: LiteTensors, in containers or not, and anything else."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+    def __str__(self) -> str:
+        shown = [_show(arg) for arg in self.args] + [f"{name}={_show(value)}" for name, value in self.kwargs.items()]
+        return f"({', '.join(shown)})"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, nexnet.LiteTensor):
+        return f"{tuple(value.shape)}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(_show, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    return repr(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How one operator is checked.
+
+    Attributes:
+        name: the operator's name in nexnet (or what the table calls it, if ``call`` is given).
+        inputs: draws the arguments of one call.
+        jax: the counterpart, which takes the same arguments with JAX arrays for tensors. None needs ``without_jax``.
+        call: what is called; None: ``nexnet.<name>``.
+        kind: the module of operators it belongs to; filled in by ``nexnet_verify.cases``.
+        layouts: which of LAYOUTS make sense for it.
+        order: the highest order.
+        rtol: the error allowed against JAX, and its ``reason`` if it is not check_gradients' own.
+        float32_rtol: the error allowed in float32, and its ``reason``.
+        without_jax: why there is no counterpart.
+        covers: further public names that this case verifies.
+    """
+
+    name: str
+    inputs: Callable[[Draw], Sample]
+    jax: Callable[..., Any] | None = None
+    call: Callable[..., Any] | None = None
+    kind: str = ""
+    layouts: tuple[str, ...] = LAYOUTS
+    order: int = 2
+    rtol: float | None = None
+    float32_rtol: float | None = None
+    reason: str = ""
+    without_jax: str = ""
+    covers: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if (self.jax is None) is not bool(self.without_jax):
+            raise ValueError(f"case {self.name}: give either a JAX counterpart or the reason why there is none")
+        if (self.rtol is not None or self.float32_rtol is not None) and not self.reason:
+            raise ValueError(f"case {self.name}: a tolerance of its own needs its reason")
+
+    @property
+    def operator(self) -> Callable[..., Any]:
+        """What is checked."""
+        return self.call or getattr(nexnet.ops, self.name)  # type: ignore[no-any-return]
+
+
+def unary(name: str, jax: Callable[..., Any] | None, domain: Domain = REAL, **options: Any) -> Case:
+    """Make the case of an elementwise function of one tensor."""
+    return Case(name=name, inputs=lambda d: Sample(d.tensor(domain=domain)), jax=jax, **options)
+
+
+def binary(
+    name: str, jax: Callable[..., Any] | None, left: Domain = REAL, right: Domain | None = None, **options: Any
+) -> Case:
+    """Make the case of an elementwise function of two tensors that broadcast."""
+    return Case(name=name, inputs=lambda d: Sample(*d.tensors(left, right or left)), jax=jax, **options)

@@ -1,0 +1,96 @@
+"""Elements along a dimension, by an index tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import nexnet
+import numpy
+import torch
+
+from ._case import Case, Sample
+from ._draw import Draw
+
+SOLID = ("plain", "strided", "expanded")
+
+
+def gathered(d: Draw) -> Sample:
+    """Indices that repeat, fewer or more than there are elements."""
+    x = d.tensor((3, 4))
+    dim = d.choice(1, 0, -1)
+    shape = d.choice((3, 4), (2, 4), (3, 2), (1, 1)) if dim == 0 else d.choice((3, 5), (3, 4), (2, 1))
+    return Sample(x, dim, d.index(shape, x.shape[dim]))
+
+
+def gather_jax(x: Any, dim: int, index: Any) -> Any:
+    other = 1 - dim % 2
+    part = jnp.take(x, numpy.arange(index.shape[other]), axis=other)
+    return jnp.take_along_axis(part, index, axis=dim)
+
+
+def along(d: Draw) -> Sample:
+    x = d.tensor((3, 4))
+    return d.choice(
+        Sample(x, d.index((3, 2), 4), 1), Sample(x, d.index((1, 4), 3), 0), Sample(x, d.index((5,), 12))
+    )
+
+
+def scattered(add: bool) -> Any:
+    """A source larger than the index; indices repeat where they add up."""
+
+    def inputs(d: Draw) -> Sample:
+        x = d.tensor((3, 4))
+        dim = d.choice(1, 0)
+        if add:
+            index = d.index((2, 3), x.shape[dim])
+        else:
+            columns = [d.distinct_index(2, x.shape[dim]).data for _ in range(2)]
+            index = nexnet.LiteTensor(torch.stack(columns, dim=1 - dim))
+        src = d.tensor(d.choice(tuple(index.shape), (3, 4)))
+        return Sample(x, dim, index, src) if add else d.choice(Sample(x, dim, index, src), Sample(x, dim, index, 1.5))
+
+    return inputs
+
+
+def scatter_jax(add: bool) -> Any:
+    def call(x: Any, dim: int, index: Any, src: Any) -> Any:
+        rows, columns = numpy.indices(index.shape)
+        place = x.at[(index, columns) if dim == 0 else (rows, index)]
+        part = src if isinstance(src, float) else src[: index.shape[0], : index.shape[1]]
+        return place.add(part) if add else place.set(part)
+
+    return call
+
+
+def slices(d: Draw) -> Sample:
+    x = d.tensor((3, 4))
+    dim = d.choice(1, 0, -1)
+    return Sample(x, dim, d.index(d.choice((2,), (5,), (0,)), x.shape[dim]))
+
+
+def added(d: Draw) -> Sample:
+    x = d.tensor((3, 4))
+    dim = d.choice(1, 0)
+    count = d.choice(2, 5)
+    source = d.tensor((count, 4) if dim == 0 else (3, count))
+    return Sample(x, dim, d.index((count,), x.shape[dim]), source, alpha=d.choice(1, -2.0))
+
+
+def index_add_jax(x: Any, dim: int, index: Any, source: Any, alpha: float) -> Any:
+    return x.at[index].add(alpha * source) if dim == 0 else x.at[:, index].add(alpha * source)
+
+
+CASES = [
+    Case(name="gather", inputs=gathered, jax=gather_jax, layouts=SOLID),
+    Case(
+        name="take_along_dim",
+        inputs=along,
+        jax=lambda x, i, dim=None: jnp.take_along_axis(x, i, axis=dim),
+        layouts=SOLID,
+    ),
+    Case(name="scatter", inputs=scattered(False), jax=scatter_jax(False), layouts=SOLID),
+    Case(name="scatter_add", inputs=scattered(True), jax=scatter_jax(True), layouts=SOLID),
+    Case(name="index_select", inputs=slices, jax=lambda x, dim, i: jnp.take(x, i, axis=dim), layouts=SOLID),
+    Case(name="index_add", inputs=added, jax=index_add_jax, layouts=SOLID),
+]

@@ -1,0 +1,90 @@
+"""Reductions over some or all dimensions, and running sums and products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._case import Case, Sample
+from ._draw import REAL, Domain, Draw
+
+SEVERAL = ((4,), (2, 3), (3, 2, 2))
+NOT_EMPTY = ("plain", "strided", "expanded")
+
+
+def reduced(domain: Domain = REAL) -> Callable[[Draw], Sample]:
+    """x, dim (None, one or several) and keepdim."""
+
+    def inputs(d: Draw) -> Sample:
+        x = d.tensor(domain=domain)
+        return Sample(x, dim=d.dims(x.ndim), keepdim=d.flag())
+
+    return inputs
+
+
+def along_one(d: Draw) -> Sample:
+    """x and one dimension, given."""
+    x = d.tensor()
+    return Sample(x, d.dim(x.ndim))
+
+
+def product(d: Draw) -> Sample:
+    """x, one dimension or none, and keepdim with a dimension."""
+    x = d.tensor()
+    return d.choice(Sample(x), Sample(x, d.dim(x.ndim), d.flag()))
+
+
+def spread(d: Draw) -> Sample:
+    """x, of which more than one element is left, and every way to say the correction."""
+    x = d.tensor(d.choice(*SEVERAL[1:], SEVERAL[0]))
+    dim = d.choice(None, *[i for i, size in enumerate(x.shape) if size > 1])
+    return Sample(x, dim=dim, keepdim=d.flag(), correction=d.choice(1, 0))
+
+
+def logsumexp_inputs(d: Draw) -> Sample:
+    x = d.tensor()
+    dim = d.dims(x.ndim)
+    return Sample(x, tuple(range(x.ndim)) if dim is None else dim, keepdim=d.flag())
+
+
+def axes(reduce: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a reduction of JAX with torch's names. An empty tuple of dimensions, as None, is all of them."""
+
+    def call(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        dim = None if x.ndim == 0 or dim == () else dim
+        return reduce(x, axis=dim, keepdims=keepdim)
+
+    return call
+
+
+def running(accumulate: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, dim: accumulate(x, axis=dim) if x.ndim else x
+
+
+def both(first: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, dim, keepdim, correction: (
+        first(x, axis=dim, keepdims=keepdim, ddof=correction),
+        jnp.mean(x, axis=dim, keepdims=keepdim),
+    )
+
+
+def moment(reduce: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, dim, keepdim, correction: reduce(x, axis=dim, keepdims=keepdim, ddof=correction)
+
+
+CASES = [
+    Case(name="sum", inputs=reduced(), jax=axes(jnp.sum)),
+    Case(name="nansum", inputs=reduced(), jax=axes(jnp.nansum)),
+    Case(name="mean", inputs=reduced(), jax=axes(jnp.mean)),
+    Case(name="prod", inputs=product, jax=axes(jnp.prod)),
+    Case(name="var", inputs=spread, jax=moment(jnp.var), layouts=("plain", "strided")),
+    Case(name="std", inputs=spread, jax=moment(jnp.std), layouts=("plain", "strided")),
+    Case(name="var_mean", inputs=spread, jax=both(jnp.var), layouts=("plain", "strided")),
+    Case(name="std_mean", inputs=spread, jax=both(jnp.std), layouts=("plain", "strided")),
+    Case(name="logsumexp", inputs=logsumexp_inputs, jax=axes(jax.scipy.special.logsumexp)),
+    Case(name="cumsum", inputs=along_one, jax=running(jnp.cumsum)),
+    Case(name="cumprod", inputs=along_one, jax=running(jnp.cumprod)),
+]
