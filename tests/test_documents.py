@@ -58,6 +58,13 @@ def test_a_page_runs(page, monkeypatch, tmp_path):
     run(page.read_text(encoding="utf-8"), page)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_pages_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [each for each in targets if "://" not in each and not (page.parent / each).exists()]
+    assert not missing
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs_and_says_what_it_found(example, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
@@ -110,6 +117,23 @@ class TestSeed:
         x = nexnet.LiteTensor(5.5)
         for name in ("grad", "grad_fn", "requires_grad", "register_hook"):
             assert not hasattr(x, name)
+
+
+class TestRunner:
+    def test_blocks_share_a_namespace_and_their_output_is_compared(self):
+        run("```python\nx = 1\n```\ntext\n```python\nprint(x + 1)\n```\n```output\n2\n```\n", Path("page.md"))
+
+    def test_another_output_is_an_error(self):
+        with pytest.raises(AssertionError, match=r"page.md, line 4"):
+            run("```python\nprint(1)\n```\n```output\n2\n```\n", Path("page.md"))
+
+    def test_an_exception_shows_the_pages_own_line(self):
+        with pytest.raises(ZeroDivisionError) as caught:
+            run("# Title\n\n```python\n1 / 0\n```\n", Path("page.md"))
+        assert (caught.traceback[-1].frame.code.path, caught.traceback[-1].lineno + 1) == ("page.md", 4)
+
+    def test_a_block_in_a_list_is_run_too(self):
+        assert run("1. First:\n\n   ```python\n   x = 1\n   ```\n", Path("page.md"))["x"] == 1
 
 
 class TestCommands:
