@@ -81,7 +81,7 @@ def load(model_template: AnyModule, path: str | os.PathLike[str]) -> AnyModule:
         )
     leaves = [LiteTensor(tensors[name].to(leaf.device)) for name, leaf in wanted.items()]
     treespec = optree.tree_structure(model_template, namespace=NAMESPACE)
-    return optree.tree_unflatten(treespec, leaves)  # type: ignore[return-value]
+    return optree.tree_unflatten(treespec, leaves)  # type: ignore[no-any-return]
 
 
 def _kind(tensor: Any) -> str:

@@ -19,7 +19,7 @@ from .errors import FrozenModuleError, ModuleError
 __all__ = ["Module"]
 
 
-class _Entry(optree.PyTreeEntry):
+class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  optree has no types for mypy
     """A child's place in a module, as errors write it: ``.weight``, ``.layers[0]``."""
 
     def __call__(self, obj: Any) -> Any:
@@ -106,7 +106,7 @@ class Module(metaclass=_ModuleType):
 
     def parameters(self) -> list[Any]:
         """List the tensors, in the order in which they are flattened."""
-        return optree.tree_leaves(self, namespace=NAMESPACE)
+        return list(optree.tree_leaves(self, namespace=NAMESPACE))
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""
@@ -129,10 +129,10 @@ class Module(metaclass=_ModuleType):
                 dtype=dtype if dtype is not None and leaf.dtype.is_floating_point else leaf.dtype,
             )
 
-        return optree.tree_map(convert, self, namespace=NAMESPACE)  # type: ignore[return-value]
+        return optree.tree_map(convert, self, namespace=NAMESPACE)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return "\n".join(_describe(self))
+        return "\n".join(_describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
@@ -153,9 +153,16 @@ def _unflatten(layout: Layout, children: tuple[Any, ...]) -> Any:
 
 
 def _freeze(module: Any) -> None:
+    """Split the fields, and let nobody change them any more."""
     fields = module.__dict__
     for announced in dataclasses.fields(module):
-        if announced.name not in fields:
+        if announced.name in fields:
+            continue
+        if announced.default is not dataclasses.MISSING:
+            fields[announced.name] = announced.default
+        elif announced.default_factory is not dataclasses.MISSING:
+            fields[announced.name] = announced.default_factory()
+        else:
             raise ModuleError(
                 message(
                     f"{type(module).__name__}.__init__ did not set a field that the class announces.",

@@ -148,7 +148,7 @@ class SGD:
             )
         params, grads_, buffers, treespec = _flatten(model, grads, state)
         values = [each.data for each in params]
-        slopes = [each.data for each in grads_]
+        slopes: Any = [each.data for each in grads_]
         momentum, weight_decay = _number(self.momentum), _number(self.weight_decay)
         if self.maximize:
             slopes = torch._foreach_neg(slopes)

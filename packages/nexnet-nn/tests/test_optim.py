@@ -1,0 +1,222 @@
+import itertools
+
+import optree
+import pytest
+import torch
+
+import nexnet
+import nexnet_nn as nn
+from nexnet import LiteTensor
+
+COMBINATIONS = [
+    {"lr": 0.1, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n, "maximize": x}
+    for m, d, w, n, x in itertools.product((0, 0.9), (0, 0.3), (0, 0.01), (False, True), (False, True))
+    if not n or (m > 0 and d == 0)
+]
+
+
+def randn(*shape, seed=0):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def model(seed=0):
+    return nn.MLP([3, 4, 2], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def random_grads(like, seed):
+    leaves, spec = optree.tree_flatten(like, namespace="nexnet")
+    grads = [LiteTensor(randn(*leaf.shape, seed=seed + i)) for i, leaf in enumerate(leaves)]
+    return optree.tree_unflatten(spec, grads)
+
+
+def value_and_grad(m, x, y):
+    return nexnet.value_and_grad(lambda m: nn.mse_loss(m(x), y))(m)
+
+
+# Beside torch
+
+
+@pytest.mark.parametrize("method", ["update", "update_"])
+@pytest.mark.parametrize("options", COMBINATIONS, ids=str)
+def test_every_step_is_torchs(method, options):
+    mine = model()
+    theirs = [leaf.data.clone() for leaf in mine.parameters()]
+    sgd, reference = nn.SGD(**options), torch.optim.SGD(theirs, **options)
+    state = sgd.init(mine)
+    for step in range(4):
+        grads = random_grads(mine, seed=10 * step)
+        for p, g in zip(theirs, grads.parameters(), strict=True):
+            p.grad = g.data.clone()
+        reference.step()
+        mine, state = getattr(sgd, method)(mine, grads, state)
+        for a, b in zip(mine.parameters(), theirs, strict=True):
+            torch.testing.assert_close(a.data, b, rtol=1e-12, atol=1e-12)
+
+
+def test_both_forms_may_be_mixed_and_leave_the_gradients_alone():
+    sgd = nn.SGD(lr=0.1, momentum=0.9, weight_decay=0.01)
+    pure, mixed = model(), model()
+    pure_state, mixed_state = sgd.init(pure), sgd.init(mixed)
+    for step, method in enumerate(["update", "update_", "update", "update_"]):
+        grads = random_grads(pure, seed=10 * step)
+        before = [g.data.clone() for g in grads.parameters()]
+        pure, pure_state = sgd.update(pure, grads, pure_state)
+        mixed, mixed_state = getattr(sgd, method)(mixed, grads, mixed_state)
+        assert all(torch.equal(g.data, b) for g, b in zip(grads.parameters(), before, strict=True))
+        for a, b in zip(pure.parameters(), mixed.parameters(), strict=True):
+            torch.testing.assert_close(a.data, b.data, rtol=1e-12, atol=1e-12)
+
+
+def test_update_is_pure_and_update_in_place():
+    m = model()
+    before = [leaf.data.clone() for leaf in m.parameters()]
+    grads = random_grads(m, seed=1)
+    sgd = nn.SGD(lr=0.1)
+    moved, _ = sgd.update(m, grads, sgd.init(m))
+    assert all(torch.equal(leaf.data, b) for leaf, b in zip(m.parameters(), before, strict=True))
+    same, _ = sgd.update_(m, grads, sgd.init(m))
+    assert same is m
+    for a, b in zip(moved.parameters(), m.parameters(), strict=True):
+        torch.testing.assert_close(a.data, b.data, rtol=1e-12, atol=1e-12)
+
+
+def test_any_pytree_is_a_model():
+    sgd = nn.SGD(lr=0.5)
+    params = {"a": LiteTensor([1.0]), "b": [LiteTensor([2.0])]}
+    new, _ = sgd.update(params, {"a": LiteTensor([2.0]), "b": [LiteTensor([4.0])]}, sgd.init(params))
+    assert (new["a"].item(), new["b"][0].item()) == (0.0, 0.0)
+
+
+# Differentiating through a step
+
+
+def test_hyper_gradient_by_lr_is_minus_the_product_of_gradients():
+    x, y = LiteTensor(randn(5, 3, seed=1)), LiteTensor(randn(5, 2, seed=2))
+    m = model()
+    _, first = value_and_grad(m, x, y)
+
+    def after(lr):
+        sgd = nn.SGD(lr=lr)
+        new, _ = sgd.update(m, first, sgd.init(m))
+        return nn.mse_loss(new(x), y)
+
+    lr = 0.1
+    new, _ = nn.SGD(lr=lr).update(m, first, nn.SGDState())
+    _, second = value_and_grad(new, x, y)
+    expected = -sum((a.data * b.data).sum() for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    got = nexnet.grad(after)(LiteTensor(lr, dtype=torch.float64))
+    torch.testing.assert_close(got.data, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_an_lr_tensor_keeps_shapes_and_dtypes(shape):
+    m = nn.Dense(2, 2)
+    sgd = nn.SGD(lr=torch.full(shape, 0.5, dtype=torch.float64))
+    for new in (sgd.update(m, m, sgd.init(m))[0], sgd.update_(m, m, sgd.init(m))[0]):
+        assert [(p.shape, p.dtype) for p in new.parameters()] == [((2, 2), torch.float32), ((2,), torch.float32)]
+
+
+def _torch_update(params, grads, buffers, lr, momentum, weight_decay, nesterov):
+    new, new_buffers = [], []
+    for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+        g = g + weight_decay * p
+        b = g if buffers is None else momentum * buffers[i] + g
+        new_buffers.append(b)
+        new.append(p - lr * (g + momentum * b if nesterov else b))
+    return new, new_buffers
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_two_steps_are_differentiable_by_the_model_and_all_hyper_parameters(nesterov):
+    x, y = randn(5, 3, seed=1), randn(5, 2, seed=2)
+    hyper = [0.1, 0.9, 0.01]
+
+    def mine(m, lr, momentum, weight_decay):
+        sgd = nn.SGD(lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
+        state = sgd.init(m)
+        for _ in range(2):
+            grads = nexnet.grad(lambda m: nn.mse_loss(m(x), y))(m)
+            m, state = sgd.update(m, grads, state)
+        return nn.mse_loss(m(x), y)
+
+    def predict(params):
+        return torch.tanh(x @ params[0].T + params[1]) @ params[2].T + params[3]
+
+    m = nn.MLP([3, 4, 2], nexnet.tanh, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    params = [leaf.data.clone().requires_grad_() for leaf in m.parameters()]
+    tensors = [torch.tensor(h, dtype=torch.float64, requires_grad=True) for h in hyper]
+    now, buffers = params, None
+    for _ in range(2):
+        loss = torch.nn.functional.mse_loss(predict(now), y)
+        grads = torch.autograd.grad(loss, now, create_graph=True)
+        now, buffers = _torch_update(now, grads, buffers, *tensors, nesterov)
+    expected = torch.autograd.grad(torch.nn.functional.mse_loss(predict(now), y), [*params, *tensors])
+
+    hyper = [LiteTensor(h, dtype=torch.float64) for h in hyper]
+    by_model, *by_hyper = nexnet.grad(mine, argnums=(0, 1, 2, 3))(m, *hyper)
+    for got, want in zip([*by_model.parameters(), *by_hyper], expected, strict=True):
+        torch.testing.assert_close(got.data, want, rtol=1e-9, atol=1e-12)
+
+
+# What is refused
+
+
+def test_update_in_place_is_refused_while_something_is_differentiated():
+    m = model()
+    sgd = nn.SGD()
+
+    def inner(m):
+        sgd.update_(m, m, sgd.init(m))
+        return m.layers[0].weight.sum()
+
+    with pytest.raises(nexnet.errors.TrackedTensorError, match=r"being differentiated[\s\S]*use update"):
+        nexnet.grad(inner)(m)
+    sgd.update_(m, m, sgd.init(m))  # and the refusal leaves no tape behind
+
+
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+@pytest.mark.parametrize("value", [-0.1, LiteTensor(-0.1), torch.tensor(-0.1)])
+def test_negative_hyper_parameters_are_refused_as_in_torch(name, value):
+    with pytest.raises(nn.OptimizerError, match=rf"invalid {name}[\s\S]*at least 0"):
+        nn.SGD(**{name: value})
+    with pytest.raises(ValueError, match="Invalid"):
+        torch.optim.SGD([torch.ones(1)], **{name: -0.1})
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9, "dampening": 0.1}])
+def test_nesterov_needs_momentum_without_dampening_as_in_torch(options):
+    with pytest.raises(nn.OptimizerError, match="Nesterov momentum requires"):
+        nn.SGD(nesterov=True, **options)
+    with pytest.raises(ValueError, match="Nesterov momentum requires"):
+        torch.optim.SGD([torch.ones(1)], nesterov=True, **options)
+
+
+def test_a_hyper_parameter_is_one_number():
+    with pytest.raises(nn.OptimizerError, match=r"lr must have one element[\s\S]*\(2,\)"):
+        nn.SGD(lr=LiteTensor([0.1, 0.2]))
+
+
+def test_trees_must_belong_together():
+    sgd = nn.SGD(momentum=0.9)
+    m = model()
+    _, state = sgd.update(m, m, sgd.init(m))
+    other = nn.Dense(2, 2)
+    for method in (sgd.update, sgd.update_):
+        with pytest.raises(nn.OptimizerError, match=r"gradients and the model have different structures"):
+            method(m, other, sgd.init(m))
+        with pytest.raises(nn.OptimizerError, match=r"state and the model have different structures"):
+            method(other, other, state)
+
+
+def test_init_refuses_a_tensor_in_two_places_and_other_leaves():
+    tensor = LiteTensor([1.0])
+    with pytest.raises(nn.OptimizerError, match=r"model\['b'\][\s\S]*also model\['a'\]"):
+        nn.SGD().init({"a": tensor, "b": tensor})
+    with pytest.raises(nn.OptimizerError, match=r"model\['a'\][\s\S]*float"):
+        nn.SGD().init({"a": 1.0})
+
+
+def test_repr_names_the_hyper_parameters():
+    assert repr(nn.SGD(0.1, 0.9, nesterov=True)) == (
+        "SGD(lr=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=True, maximize=False)"
+    )
