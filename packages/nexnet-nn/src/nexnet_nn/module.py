@@ -19,7 +19,7 @@ from .errors import FrozenModuleError, ModuleError
 __all__ = ["Module"]
 
 
-class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  optree has no types for mypy
+class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  # optree has no types for mypy
     """A child's place in a module, as errors write it: ``.weight``, ``.layers[0]``."""
 
     def __call__(self, obj: Any) -> Any:
