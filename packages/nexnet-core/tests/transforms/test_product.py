@@ -17,6 +17,11 @@ def scalar_function(x, y):
     return torch.sum(x * x * x * y) + torch.sum(x) * torch.sum(y * y)
 
 
+def hessian(fn, argnums=0):
+    """torch.func.hessian by reverse mode alone: its forward mode warns of its own deprecations."""
+    return torch.func.jacrev(torch.func.jacrev(fn, argnums), argnums)
+
+
 @pytest.fixture
 def point():
     return torch.randn(4, dtype=torch.float64)
@@ -80,9 +85,8 @@ class TestVjp:
 class TestJvp:
     def test_against_torch(self, point, vector):
         out, tangent = nx.jvp(vector_function, (point,), (vector,))
-        expected_out, expected = torch.func.jvp(vector_function, (point,), (vector,))
-        assert torch.allclose(out.data, expected_out)
-        assert torch.allclose(tangent.data, expected)
+        assert torch.allclose(out.data, vector_function(point))
+        assert torch.allclose(tangent.data, torch.func.jacrev(vector_function)(point) @ vector)
 
     def test_pytrees_and_aux(self):
         out, tangent, aux = nx.jvp(
@@ -94,9 +98,9 @@ class TestJvp:
         def directional(x):
             return nx.jvp(nx.grad(lambda x: torch.sum(vector_function(x))), (x,), (vector,))[1]
 
-        hessian = torch.func.hessian(lambda x: vector_function(x).sum())
-        assert torch.allclose(directional(point).data, hessian(point) @ vector)
-        expected = torch.func.grad(lambda x: (hessian(x) @ vector).sum())(point)
+        second = hessian(lambda x: vector_function(x).sum())
+        assert torch.allclose(directional(point).data, second(point) @ vector)
+        expected = torch.func.grad(lambda x: (second(x) @ vector).sum())(point)
         assert torch.allclose(nx.grad(directional)(point).data, expected)
 
     def test_needs_no_second_rule(self):
@@ -139,8 +143,8 @@ class TestHvp:
     def test_against_torch(self, point, vector):
         gradient, product = nx.hvp(scalar_function, (point, vector), (vector, point))
         expected_gradient = torch.func.grad(scalar_function, argnums=(0, 1))(point, vector)
-        hessian = torch.func.hessian(scalar_function, argnums=(0, 1))(point, vector)
-        expected = [hessian[i][0] @ vector + hessian[i][1] @ point for i in (0, 1)]
+        blocks = hessian(scalar_function, (0, 1))(point, vector)
+        expected = [blocks[i][0] @ vector + blocks[i][1] @ point for i in (0, 1)]
         for found, wanted in zip((*gradient, *product), (*expected_gradient, *expected), strict=True):
             assert torch.allclose(found.data, wanted)
 
@@ -154,6 +158,6 @@ class TestHvp:
 
         value, (product,) = nx.gnvp(vector_function, loss, (point,), (vector,))
         jacobian = torch.func.jacrev(vector_function)(point)
-        hessian = torch.func.hessian(loss)(vector_function(point))
-        assert torch.allclose(product.data, jacobian.T @ hessian @ jacobian @ vector)
+        curvature = hessian(loss)(vector_function(point))
+        assert torch.allclose(product.data, jacobian.T @ curvature @ jacobian @ vector)
         assert torch.allclose(value.data, loss(vector_function(point)))
