@@ -1,13 +1,16 @@
 """The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
 
+from .activation import *
 from .arithmetic import *
 from .constant import *
+from .einsum import *
 from .elementwise import *
 from .extrema import *
 from .gathering import *
 from .indexing import *
 from .joining import *
 from .linalg import *
+from .loss import *
 from .norms import *
 from .reduction import *
 from .selection import *

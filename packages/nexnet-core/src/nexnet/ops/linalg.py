@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -172,16 +173,16 @@ class linear(Policy):
     def backward(self, grad: Any) -> Any:
         weight, input, weight_ndim = self.ctx.release
         needs = self.ctx.needs_input_grad
-        rows = grad
-        if grad.ndim != 2 or weight_ndim != 2:
-            if weight_ndim == 1:  # W is one row, and its dimension is not in y
+        rows, shape = grad, None
+        if grad.ndim != 2 or weight_ndim == 1:
+            if weight_ndim == 1:  # W is one row, which y has no dimension for
                 rows, weight = grad.unsqueeze(-1), None if weight is None else weight.unsqueeze(0)
-            rows = rows.reshape(-1, rows.shape[-1])
-            input = None if input is None else input.reshape(-1, input.shape[-1])
+            rows, shape = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]), rows.shape[:-1]
+            input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
         dx = None if weight is None else rows.mm(weight)
-        if dx is not None and grad.ndim != 2:
-            dx = dx.reshape(*grad.shape[: grad.ndim + 1 - weight_ndim], -1)
-        return dx, None if input is None else rows.mT.mm(input), rows.sum(0) if len(needs) > 2 and needs[2] else None
+        if dx is not None and shape is not None:
+            dx = dx.reshape(*shape, dx.shape[-1])
+        return dx, None if input is None else rows.t().mm(input), rows.sum(0) if len(needs) > 2 and needs[2] else None
 
 
 @implements(torch.nn.functional.bilinear, torch.bilinear)
