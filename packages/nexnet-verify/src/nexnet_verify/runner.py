@@ -139,6 +139,7 @@ def check_sample(case: Case, sample: Sample, seed: int, order: int, examples: in
         directions=DIRECTIONS,
         seed=seed,
         rtol=case.rtol,
+        strided=case.strided,
         float32_rtol=case.float32_rtol,
         report=True,
         name=case.name,

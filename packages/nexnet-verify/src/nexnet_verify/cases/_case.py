@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,13 +43,14 @@ class Case:
         name: the operator's name in nexnet (or what the table calls it, if ``call`` is given).
         inputs: draws the arguments of one call.
         jax: the counterpart, which takes the same arguments with JAX arrays for tensors. None needs ``without_jax``.
-        call: what is called; None: ``nexnet.<name>``.
+        call: what is called; None: the function of that name in ``nexnet.ops.<kind>``.
         kind: the module of operators it belongs to; filled in by ``nexnet_verify.cases``.
         layouts: which of LAYOUTS make sense for it.
         order: the highest order.
         rtol: the error allowed against JAX, and its ``reason`` if it is not check_gradients' own.
         float32_rtol: the error allowed in float32, and its ``reason``.
         without_jax: why there is no counterpart.
+        strided: whether other strides must give the same; if not, the ``reason``.
         covers: further public names that this case verifies.
     """
 
@@ -63,18 +65,22 @@ class Case:
     float32_rtol: float | None = None
     reason: str = ""
     without_jax: str = ""
+    strided: bool = True
     covers: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if (self.jax is None) is not bool(self.without_jax):
             raise ValueError(f"case {self.name}: give either a JAX counterpart or the reason why there is none")
-        if (self.rtol is not None or self.float32_rtol is not None) and not self.reason:
-            raise ValueError(f"case {self.name}: a tolerance of its own needs its reason")
+        own = self.rtol is not None or self.float32_rtol is not None or not self.strided
+        if own and not self.reason:
+            raise ValueError(f"case {self.name}: what is looser than usual needs its reason")
 
     @property
     def operator(self) -> Callable[..., Any]:
         """What is checked."""
-        return self.call or getattr(nexnet.ops, self.name)  # type: ignore[no-any-return]
+        if self.call is not None:
+            return self.call
+        return getattr(importlib.import_module(f"nexnet.ops.{self.kind}"), self.name)  # type: ignore[no-any-return]
 
 
 def unary(name: str, jax: Callable[..., Any] | None, domain: Domain = REAL, **options: Any) -> Case:

@@ -1,7 +1,215 @@
-"""loss."""
+"""Losses, with every reduction; away from the kinks of those that have some."""
 
 from __future__ import annotations
 
-from ._case import Case
+from collections.abc import Callable
+from typing import Any
 
-CASES: list[Case] = []
+import jax
+import jax.numpy as jnp
+import nexnet
+import nexnet.ops.loss
+import numpy
+import torch
+
+from ._case import Case, Sample
+from ._draw import POSITIVE, PROBABILITY, REAL, Domain, Draw
+
+SOLID = ("plain", "scalar", "strided", "expanded")  # the mean of nothing is not a number
+REDUCTIONS = ("mean", "sum", "none")
+IGNORED = 1
+
+# An input and a target whose distance is on one side or the other of the bound of the quadratic part, and not 0.
+NEAR, FAR = Domain(0.2, 0.4), Domain(1.5, 2.5)
+ZERO = Domain(-0.05, 0.05)
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    return losses if reduction == "none" else jnp.mean(losses) if reduction == "mean" else jnp.sum(losses)
+
+
+def pair(*choices: tuple[Domain, Domain], weighted: bool = False, **options: tuple[Any, ...]) -> Callable[[Draw], Sample]:
+    """An input and a target of one shape, a weight perhaps, and options."""
+
+    def inputs(d: Draw) -> Sample:
+        left, right = d.choice(*choices)
+        kwargs: dict[str, Any] = {name: d.choice(*values) for name, values in options.items()}
+        kwargs["reduction"] = d.choice(*REDUCTIONS)
+        shape = d.shape()
+        x, t = d.tensor(shape, left), d.tensor(shape, right)
+        return Sample(x, t, d.choice(None, d.tensor(shape, POSITIVE)) if weighted else None, **kwargs)
+
+    return inputs
+
+
+def weighted_last(name: str) -> Callable[..., Any]:
+    """Call a loss whose weight is a keyword; it may be differentiated by as well."""
+
+    def call(x: Any, t: Any, weight: Any, **options: Any) -> Any:
+        loss = getattr(nexnet.ops.loss, name)
+        return loss(x, t, **options) if weight is None else loss(x, t, weight=weight, **options)
+
+    return call
+
+
+def mean_by_weight(losses: Any, weight: Any, reduction: str) -> Any:
+    if weight is None:
+        return reduced(losses, reduction)
+    return jnp.sum(losses * weight) / jnp.sum(weight) if reduction == "mean" else reduced(losses * weight, reduction)
+
+
+def times_weight(losses: Any, weight: Any, reduction: str) -> Any:
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def huber(x: Any, t: Any, weight: Any, reduction: str, delta: float) -> Any:
+    size = jnp.abs(x - t)
+    return times_weight(jnp.where(size <= delta, size**2 / 2, delta * (size - delta / 2)), weight, reduction)
+
+
+def smooth_l1(x: Any, t: Any, weight: None, reduction: str, beta: float) -> Any:
+    size = jnp.abs(x - t)
+    return reduced(jnp.where(size < beta, size**2 / (2 * beta), size - beta / 2) if beta else size, reduction)
+
+
+def binary(x: Any, t: Any, weight: Any, reduction: str) -> Any:
+    return times_weight(-t * jnp.log(x) - (1 - t) * jnp.log(1 - x), weight, reduction)
+
+
+def logits_inputs(d: Draw) -> Sample:
+    shape = d.shape()
+    x, t = d.tensor(shape), d.tensor(shape, PROBABILITY)
+    weight, positive = d.choice(None, d.tensor(shape, POSITIVE)), d.choice(None, d.tensor(shape, POSITIVE))
+    return Sample(x, t, weight, positive, d.choice(*REDUCTIONS))
+
+
+def with_logits_call(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
+    loss = nexnet.ops.loss.binary_cross_entropy_with_logits
+    return loss(x, t, weight, reduction=reduction, pos_weight=positive)
+
+
+def with_logits(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
+    positive = 1.0 if positive is None else positive
+    losses = (1 - t) * x - (1 + (positive - 1) * t) * jax.nn.log_sigmoid(x)
+    return times_weight(losses, weight, reduction)
+
+
+def divergence_inputs(d: Draw) -> Sample:
+    shape, log_target = d.shape(), d.flag()
+    t = d.tensor(shape, REAL if log_target else PROBABILITY)
+    return Sample(d.tensor(shape), t, reduction=d.choice(*REDUCTIONS, "batchmean"), log_target=log_target)
+
+
+def divergence(x: Any, t: Any, reduction: str, log_target: bool) -> Any:
+    losses = jnp.exp(t) * (t - x) if log_target else t * (jnp.log(t) - x)
+    return jnp.sum(losses) / (x.shape[0] if x.ndim else 1) if reduction == "batchmean" else reduced(losses, reduction)
+
+
+# Classes
+
+
+def class_shapes(d: Draw) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """The input's shape, the target's, and the number of classes."""
+    return d.choice(((4, 3), (4,), 3), ((3,), (), 3), ((2, 3, 2), (2, 2), 3), ((1, 5), (1,), 5))
+
+
+def targets(d: Draw, shape: tuple[int, ...], classes: int) -> nexnet.LiteTensor:
+    """Class indices, the first of which is not one to ignore (the mean of nothing is not a number)."""
+    index = d.generator.integers(0, classes, shape)
+    index = numpy.where(numpy.arange(index.size).reshape(shape) == 0, 2, index) if index.size else index
+    return nexnet.LiteTensor(torch.from_numpy(numpy.asarray(index)))
+
+
+def entropy_inputs(d: Draw) -> Sample:
+    """Class indices or probabilities; a weight by class; an index to ignore; label smoothing."""
+    shape, target_shape, classes = class_shapes(d)
+    x, weight = d.tensor(shape), d.choice(None, d.tensor((classes,), POSITIVE))
+    options = {"reduction": d.choice(*REDUCTIONS), "label_smoothing": d.choice(0.0, 0.2)}
+    if d.choice(False, False, True):
+        return Sample(x, d.tensor(shape, PROBABILITY), weight, **options)
+    return Sample(x, targets(d, target_shape, classes), weight, ignore_index=d.choice(-100, IGNORED), **options)
+
+
+def likelihood_inputs(d: Draw) -> Sample:
+    shape, target_shape, classes = class_shapes(d)
+    x, weight = d.tensor(shape), d.choice(None, d.tensor((classes,), POSITIVE))
+    index = targets(d, target_shape, classes)
+    return Sample(x, index, weight, ignore_index=d.choice(-100, IGNORED), reduction=d.choice(*REDUCTIONS))
+
+
+def entropy(
+    x: Any, t: Any, weight: Any, reduction: str, label_smoothing: float = 0.0, ignore_index: int = -100
+) -> Any:
+    x = jnp.moveaxis(x, 1, -1) if x.ndim > 1 else x
+    log_p = jax.nn.log_softmax(x, axis=-1)
+    if not jnp.issubdtype(t.dtype, jnp.floating):
+        return likelihood_of(log_p, t, weight, ignore_index, reduction, label_smoothing)
+    t = jnp.moveaxis(t, 1, -1) if t.ndim > 1 else t
+    t = t * (1 - label_smoothing) + label_smoothing / x.shape[-1]
+    losses = -jnp.sum(log_p * t * (1.0 if weight is None else weight), axis=-1)
+    return reduced(losses, reduction)
+
+
+def likelihood(x: Any, t: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    return likelihood_of(jnp.moveaxis(x, 1, -1) if x.ndim > 1 else x, t, weight, ignore_index, reduction, 0.0)
+
+
+def likelihood_of(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
+    weight = jnp.ones(log_p.shape[-1]) if weight is None else weight
+    kept = t != ignore_index
+    index = numpy.where(kept, t, 0)
+    picked = jnp.take_along_axis(log_p, index[..., None], axis=-1)[..., 0]
+    spread = jnp.sum(log_p * weight, axis=-1) / log_p.shape[-1]
+    losses = jnp.where(kept, -(1 - smoothing) * weight[index] * picked - smoothing * spread, 0.0)
+    if reduction == "mean":
+        return jnp.sum(losses) / jnp.sum(jnp.where(kept, weight[index], 0.0))
+    return reduced(losses, reduction)
+
+
+CASES = [
+    Case(
+        name="mse_loss",
+        call=weighted_last("mse_loss"),
+        inputs=pair((REAL, REAL), weighted=True),
+        jax=lambda x, t, weight, reduction: mean_by_weight((x - t) ** 2, weight, reduction),
+        layouts=SOLID,
+    ),
+    Case(
+        name="l1_loss",
+        call=weighted_last("l1_loss"),
+        inputs=pair((ZERO, NEAR), (NEAR, ZERO), weighted=True),
+        jax=lambda x, t, weight, reduction: mean_by_weight(jnp.abs(x - t), weight, reduction),
+        layouts=SOLID,
+    ),
+    Case(
+        name="smooth_l1_loss",
+        call=weighted_last("smooth_l1_loss"),
+        inputs=pair((ZERO, NEAR), (FAR, ZERO), (NEAR, ZERO), beta=(1.0, 0.7, 0)),
+        jax=smooth_l1,
+        layouts=SOLID,
+    ),
+    Case(
+        name="huber_loss",
+        call=weighted_last("huber_loss"),
+        inputs=pair((ZERO, NEAR), (FAR, ZERO), (NEAR, ZERO), weighted=True, delta=(1.0, 0.7)),
+        jax=huber,
+        layouts=SOLID,
+    ),
+    Case(
+        name="binary_cross_entropy",
+        call=weighted_last("binary_cross_entropy"),
+        inputs=pair((PROBABILITY, PROBABILITY), weighted=True),
+        jax=binary,
+        layouts=SOLID,
+    ),
+    Case(
+        name="binary_cross_entropy_with_logits",
+        call=with_logits_call,
+        inputs=logits_inputs,
+        jax=with_logits,
+        layouts=SOLID,
+    ),
+    Case(name="kl_div", inputs=divergence_inputs, jax=divergence, layouts=SOLID),
+    Case(name="nll_loss", inputs=likelihood_inputs, jax=likelihood, layouts=("plain", "plain", "strided", "expanded")),
+    Case(name="cross_entropy", inputs=entropy_inputs, jax=entropy, layouts=("plain", "plain", "strided", "expanded")),
+]
