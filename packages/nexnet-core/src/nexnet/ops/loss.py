@@ -1,0 +1,480 @@
+"""Losses, with the signatures of torch.nn.functional. Each element's loss is reduced: "none", "mean" or "sum".
+
+Losses of two tensors want one shape: a difference is broadcast, with torch's warning.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch.nn import functional as F  # noqa: N812  torch's own name for it
+
+from .._engine import TensorBase, is_tracked
+from ..errors import InputError, message
+from ..policy import Operator, Policy, function, implements
+from .activation import log_softmax, logsigmoid
+from .arithmetic import mul, sub
+from .elementwise import abs, exp, operator, xlogy
+from .indexing import getitem
+from .joining import to
+from .reduction import mean, sum
+from .selection import where
+from .shape import expand, movedim, reshape
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
+
+_aten = torch.ops.aten
+_CODES = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _code(reduction: str, rule: str) -> int:
+    """Give torch's kernels the number by which they call a reduction."""
+    if reduction not in _CODES:
+        raise InputError(
+            message("no such reduction.", rule=rule, argument="reduction", expected="none, mean or sum", got=reduction)
+        )
+    return _CODES[reduction]
+
+
+def _reduce(loss: Any, reduction: str, rule: str) -> Any:
+    code = _code(reduction, rule)
+    return loss if code == 0 else mean(loss) if code == 1 else sum(loss)
+
+
+# Classes -------------------------------------------------------------------------------------------------------------
+#
+# nll_loss_forward N and nll_loss_backward N* are linear and each other's adjoint, so each is the other's rule.
+# They take (N, C) with (N,), or (C,) with (), and no gradient by the weight. The total weight is a further output.
+
+
+@implements(_aten.nll_loss_forward.default)
+@function
+class _nll_loss(Policy):
+    """N x:  -w[t] x[t] for each target t, reduced; their mean is weighted:  dx = N* g."""
+
+    materialize_grads = False
+
+    def forward(self, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
+        loss, total = _aten.nll_loss_forward.default(input, target, weight, reduction, ignore_index)
+        self.ctx.save(input, target, weight, reduction, ignore_index, total)
+        return loss, total
+
+    def backward(self, grad: Any, _: Any) -> Any:
+        return _aten.nll_loss_backward.default(grad, *self.ctx.release)
+
+
+@implements(_aten.nll_loss_backward.default)
+@function
+class _nll_loss_backward(Policy):
+    """N* g:  -w[t] g at each target t, else 0:  dg = N h.  The input gives its shape only."""
+
+    def forward(
+        self, grad: Any, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int, total: Any
+    ) -> Any:
+        self.ctx.save(target, weight, reduction, ignore_index)
+        return _aten.nll_loss_backward.default(grad, input, target, weight, reduction, ignore_index, total)
+
+    def backward(self, cotangent: Any) -> Any:
+        return _aten.nll_loss_forward.default(cotangent, *self.ctx.release)[0]
+
+
+@implements()
+@function
+class _cross_entropy(Policy):
+    """N y,  y = log_softmax x:  dx = z - e^y <z>,  z = N* g + dy.  y and the total weight are further outputs.
+
+    Two of torch's kernels each way, as one operation.
+    """
+
+    materialize_grads = False
+
+    def forward(self, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
+        out = torch.log_softmax(input, -1)
+        loss, total = _aten.nll_loss_forward.default(out, target, weight, reduction, ignore_index)
+        self.ctx.save(out, target, weight, reduction, ignore_index, total)
+        return loss, out, total
+
+    def backward(self, grad: Any, grad_out: Any, _: Any) -> Any:
+        out, *rest = self.ctx.release
+        if grad is not None:
+            picked = _aten.nll_loss_backward.default(grad, out, *rest)
+            grad_out = picked if grad_out is None else grad_out + picked
+        return None if grad_out is None else torch._log_softmax_backward_data(grad_out, out, out.ndim - 1, out.dtype)
+
+
+@implements(F.cross_entropy)
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """-ln p[target], p = softmax(input).
+
+    Args:
+        input: logits, of shape (C,), (N, C) or (N, C, d1, d2, ...).
+        target: class indices, of the input's shape without C; or probabilities, of the input's shape, by which the
+            loss is differentiable too.
+        weight: a factor for each class, shape (C,). A mean over class indices is weighted by it.
+        ignore_index: the class index whose losses, and gradients, are 0.
+        reduction: "none", "mean" or "sum".
+        label_smoothing: how much of the target is spread evenly over the classes, from 0 to 1.
+
+    Returns:
+        The loss: a scalar, or of the input's shape without C.
+
+    Raises:
+        InputError: a target of another shape, an unknown reduction, ``ignore_index`` with probabilities.
+    """
+    code = _code(reduction, "cross_entropy")
+    if weight is None and not label_smoothing and input.ndim == 2 and target.ndim == 1:
+        return _cross_entropy(input, target, None, code, ignore_index)[0]
+
+    class_dim = 1 if input.ndim > 1 else 0
+    log_p = log_softmax(input, class_dim)
+    if weight is not None:
+        weight = _tensor(weight)
+    if input.shape == target.shape:
+        if ignore_index >= 0:
+            raise InputError(
+                message(
+                    "ignore_index needs class indices, and the target has the input's shape: it is probabilities.",
+                    rule="cross_entropy",
+                    argument="ignore_index",
+                    got=ignore_index,
+                )
+            )
+        return _cross_entropy_of_probabilities(log_p, _tensor(target), weight, code, label_smoothing, class_dim)
+
+    loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if not label_smoothing:
+        return loss
+    # The mean over the classes of what nll_loss would give for each, where the target is not to be ignored.
+    kept = _tensor(target) != ignore_index
+    spread = where(kept, -sum(_weighted(log_p, weight, class_dim), class_dim), 0)
+    if code == 1:
+        counted = kept if weight is None else where(kept, _weight_of(weight, target, kept), 0)
+        spread = sum(spread) / sum(counted)
+    elif code == 2:
+        spread = sum(spread)
+    return (1 - label_smoothing) * loss + label_smoothing / input.shape[class_dim] * spread
+
+
+def _cross_entropy_of_probabilities(
+    log_p: Any, target: Any, weight: Any, code: int, label_smoothing: float, class_dim: int
+) -> Any:
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / log_p.shape[class_dim]
+    losses = -_weighted(mul(log_p, target), weight, class_dim)
+    if code == 0:
+        return sum(losses, class_dim)
+    return sum(losses) / (math.prod(log_p.shape) / log_p.shape[class_dim]) if code == 1 else sum(losses)
+
+
+@implements(F.nll_loss)
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """-input[target], the negative log-likelihood of a class index. See ``cross_entropy``; input is log p."""
+    code = _code(reduction, "nll_loss")
+    expected = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
+    if tuple(target.shape) != expected:
+        raise InputError(
+            message(
+                "the target's shape is not the input's without its classes.",
+                rule="nll_loss",
+                argument="target",
+                expected=expected,
+                got=tuple(target.shape),
+            )
+        )
+    if input.ndim > 2:
+        input, target = reshape(movedim(input, 1, -1), (-1, input.shape[1])), reshape(target, (-1,))
+    if isinstance(weight, TensorBase) and is_tracked(weight):
+        loss = _nll_by_weight(input, _tensor(target), weight, code, ignore_index)
+    else:
+        loss = _nll_loss(input, target, weight, code, ignore_index)[0]
+    return reshape(loss, expected) if code == 0 and len(expected) > 1 else loss
+
+
+def _nll_by_weight(input: Any, target: Any, weight: Any, code: int, ignore_index: int) -> Any:
+    """What torch's kernel computes, in operations that have a gradient by the weight."""
+    kept = target != ignore_index
+    index = where(kept, target, 0)
+    picked = torch.gather(input, -1, index[..., None])[..., 0]
+    weights = where(kept, _weight_of(weight, target, kept), 0)
+    losses = -weights * picked
+    return losses if code == 0 else sum(losses) / sum(weights) if code == 1 else sum(losses)
+
+
+def _weight_of(weight: Any, target: Any, kept: Any) -> Any:
+    return getitem(weight, where(kept, target, 0))
+
+
+def _weighted(values: Any, weight: Any, class_dim: int) -> Any:
+    if weight is None:
+        return values
+    return values * reshape(weight, [-1 if dim == class_dim else 1 for dim in range(values.ndim)])
+
+
+# Differences ---------------------------------------------------------------------------------------------------------
+
+
+def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> Operator:
+    """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
+
+    k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x - t, *parameters)`` / n = h g f''(x - t) / n.
+    n is the number of elements for a mean, else 1.
+    """
+    value, gradient = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+
+    class loss(Policy):
+        def forward(self, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
+            self.ctx.save(input, target, reduction, *parameters)
+            return value(input, target, reduction, *parameters)
+
+        def backward(self, grad: Any) -> Any:
+            dx = gradient(grad, *self.ctx.release)
+            return dx, -dx if self.ctx.needs_input_grad[1] else None
+
+    class loss_backward(Policy):
+        def forward(self, grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
+            self.ctx.save(grad, input, target, reduction, parameters)
+            return gradient(grad, input, target, reduction, *parameters)
+
+        def backward(self, cotangent: Any) -> Any:
+            grad, input, target, reduction, parameters = self.ctx.release
+            dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
+            dx = curvature(cotangent * grad, input - target, *parameters)
+            if reduction == 1:
+                dx = dx / math.prod(input.shape)
+            return dg, dx, -dx
+
+    operator(loss_backward, f"gradient of {formula}", (gradient,))
+    return operator(loss, formula, (value,))
+
+
+_mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss")
+_huber_loss = _difference_loss(
+    "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
+    lambda hg, difference, delta: where(torch.abs(difference) < delta, hg, 0),
+    "huber_loss",
+)
+_smooth_l1_loss = _difference_loss(
+    "(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2",
+    lambda hg, difference, beta: where(torch.abs(difference) < beta, hg / beta, 0),
+    "smooth_l1_loss",
+)
+
+
+@implements(F.mse_loss)
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """(x - t)^2. With a weight, of the input's shape, the mean is weighted."""
+    input, target = _matched(input, target, "mse_loss")
+    code = _code(reduction, "mse_loss")
+    if weight is None:
+        return _mse_loss(input, target, code)
+    return _weighted_mean(_mse_loss(input, target, 0), weight, reduction, "mse_loss")
+
+
+@implements(F.l1_loss)
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """|x - t|; the gradient is 0 where x = t. With a weight, of the input's shape, the mean is weighted."""
+    input, target = _matched(input, target, "l1_loss")
+    losses = abs(sub(input, target))
+    return _reduce(losses, reduction, "l1_loss") if weight is None else _weighted_mean(
+        losses, weight, reduction, "l1_loss"
+    )
+
+
+@implements(F.smooth_l1_loss)
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2; l1_loss for beta = 0.
+
+    At |x - t| = beta the second derivative is that of the outer side: 0.
+    """
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    return _smooth_l1_loss(*_matched(input, target, "smooth_l1_loss"), _code(reduction, "smooth_l1_loss"), beta)
+
+
+@implements(F.huber_loss)
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2), times the weight.
+
+    At |x - t| = delta the second derivative is that of the outer side: 0.
+    """
+    input, target = _matched(input, target, "huber_loss")
+    if weight is None:
+        return _huber_loss(input, target, _code(reduction, "huber_loss"), delta)
+    return _reduce(mul(_huber_loss(input, target, 0, delta), weight), reduction, "huber_loss")
+
+
+def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:
+    weight = _tensor(weight)
+    if weight.shape != losses.shape:
+        raise InputError(
+            message(
+                "the weight has not the input's shape.",
+                rule=rule,
+                argument="weight",
+                expected=tuple(losses.shape),
+                got=tuple(weight.shape),
+            )
+        )
+    losses = mul(losses, weight)
+    return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction, rule)
+
+
+def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
+    """Give both in one shape and dtype, as torch's kernels for gradients want them."""
+    input, target = _tensor(input), _tensor(target)
+    if input.shape != target.shape:
+        warnings.warn(
+            f"{rule} was given an input of shape {tuple(input.shape)} and a target of shape {tuple(target.shape)}: "
+            "they are broadcast, which is seldom meant. Give both one shape.",
+            stacklevel=3,
+        )
+        shape = torch.broadcast_shapes(input.shape, target.shape)
+        input, target = expand(input, shape), expand(target, shape)
+    if input.dtype is not target.dtype:
+        dtype = torch.promote_types(input.dtype, target.dtype)
+        input, target = (each if each.dtype is dtype else to(each, dtype) for each in (input, target))
+    return input, target
+
+
+def _tensor(value: Any) -> Any:
+    return torch.as_tensor(value) if isinstance(value, numpy.ndarray) else value
+
+
+# Probabilities -------------------------------------------------------------------------------------------------------
+
+
+@implements()
+@function
+class _binary_cross_entropy(Policy):
+    """-t ln x - (1 - t) ln(1 - x), each ln at least -100:  dx = g (x - t) / (x (1 - x)),  dt = g (ln(1 - x) - ln x).
+
+    The denominator is at least 1e-12.
+    """
+
+    def forward(self, input: Any, target: Any) -> Any:
+        self.ctx.save(input, target)
+        return _aten.binary_cross_entropy.default(input, target, None, 0)
+
+    def backward(self, grad: Any) -> Any:
+        input, target = self.ctx.release
+        dx = _aten.binary_cross_entropy_backward.default(grad, input, target, None, 0)
+        if not self.ctx.needs_input_grad[1]:
+            return dx
+        return dx, grad * (_log_at_least_minus_100(1 - input) - _log_at_least_minus_100(input))
+
+
+def _log_at_least_minus_100(x: Any) -> Any:
+    return torch.clamp(torch.log(x), min=-100)
+
+
+@implements(_aten.binary_cross_entropy_backward.default)
+@function
+class _binary_cross_entropy_backward(Policy):
+    """g (x - t) / m,  m = x (1 - x):  dg = h (x - t) / m,  dx = h g (x^2 - 2 x t + t) / m^2,  dt = -h g / m."""
+
+    def forward(self, grad: Any, input: Any, target: Any, weight: None = None, reduction: int = 0) -> Any:
+        self.ctx.save(grad, input, target)
+        return _aten.binary_cross_entropy_backward.default(grad, input, target, None, 0)
+
+    def backward(self, cotangent: Any) -> Any:
+        grad, x, t = self.ctx.release
+        m = torch.clamp(x * (1 - x), min=1e-12)
+        hg = cotangent * grad / m
+        dg = _aten.binary_cross_entropy_backward.default(cotangent, x, t, None, 0)
+        return dg, hg * ((x * x - 2 * x * t + t) / m), -hg
+
+
+@implements(F.binary_cross_entropy)
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    """-t ln x - (1 - t) ln(1 - x) of probabilities x, times the weight (it broadcasts).
+
+    Each ln is at least -100. From logits, binary_cross_entropy_with_logits is the stable form.
+
+    Raises:
+        InputError: input and target differ in shape.
+    """
+    _check_shapes(input, target, "binary_cross_entropy")
+    losses = _binary_cross_entropy(*_matched(input, target, "binary_cross_entropy"))
+    return _reduce(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
+
+
+@implements()
+@function
+class _binary_cross_entropy_with_logits(Policy):
+    """(1 - t) x - ln s,  s = sigmoid x:  dx = g (s - t),  dt = -g x."""
+
+    def forward(self, input: Any, target: Any) -> Any:
+        self.ctx.save(input, target)
+        return torch.binary_cross_entropy_with_logits(input, target, reduction=0)
+
+    def backward(self, grad: Any) -> Any:
+        input, target = self.ctx.release
+        need_input, need_target = self.ctx.needs_input_grad
+        return grad * (torch.sigmoid(input) - target) if need_input else None, -grad * input if need_target else None
+
+
+@implements(F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits)
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
+) -> Any:
+    """(1 - t) x - (1 + (p - 1) t) ln s, s = sigmoid x, times the weight; p is ``pos_weight``. Both broadcast.
+
+    Raises:
+        InputError: input and target differ in shape.
+    """
+    _check_shapes(input, target, "binary_cross_entropy_with_logits")
+    if pos_weight is None:
+        losses = _binary_cross_entropy_with_logits(input, target)
+    else:
+        losses = mul(sub(1, target), input) - (mul(sub(pos_weight, 1), target) + 1) * logsigmoid(input)
+    return _reduce(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy_with_logits")
+
+
+@implements(F.kl_div)
+def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+    """t (ln t - x), the divergence of probabilities t from p = e^x;  with ``log_target``, e^t (t - x).
+
+    "mean" divides by the number of elements; "batchmean", by the size of the first dimension, is the divergence.
+    """
+    losses = mul(exp(target), sub(target, input)) if log_target else xlogy(target, target) - mul(target, input)
+    if reduction == "batchmean":
+        return sum(losses) / (input.shape[0] if input.ndim else 1)
+    return _reduce(losses, reduction, "kl_div")
+
+
+def _check_shapes(input: Any, target: Any, rule: str) -> None:
+    if input.shape != target.shape:
+        raise InputError(
+            message(
+                "the target has not the input's shape.",
+                rule=rule,
+                argument="target",
+                expected=tuple(input.shape),
+                got=tuple(target.shape),
+            )
+        )
