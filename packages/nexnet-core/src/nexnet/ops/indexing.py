@@ -19,7 +19,8 @@ from ..policy import Policy, function, implements
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
-_BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
+_PLAIN = frozenset({int, slice, type(None)})
+_BASIC = _PLAIN | {type(Ellipsis)}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -32,10 +33,12 @@ def getitem(input: Any, index: Any) -> Any:
 
     A list is an index tensor. The gradients of an element that is taken several times add up.
     """
-    if type(index) in _BASIC or (type(index) is tuple and all([type(each) in _BASIC for each in index])):
+    if type(index) in _PLAIN or (type(index) is tuple and all([type(each) in _PLAIN for each in index])):
         return slicing(input, index)
     basic, tensors = split_index(index, input)
-    return at(input if basic is None else slicing(input, basic), *tensors)
+    if basic is not None or not tensors:
+        input = slicing(input, basic or ())
+    return at(input, *tensors) if tensors else input
 
 
 @implements()
@@ -98,7 +101,9 @@ def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor
     items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
     if len(items) > 1:  # beside others, torch selects by an index tensor without dimensions as by an int
         items = [int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items]
-    covered = sum(each.ndim if _is_mask(each) else each not in (None, Ellipsis) if type(each) in _BASIC else 1 for each in items)
+    if sum([each is Ellipsis for each in items]) > 1:
+        raise IndexError("an index can only have a single Ellipsis ('...')")
+    covered = sum([each.ndim if _is_mask(each) else each is not None and each is not Ellipsis for each in items])
     basic: list[Any] = []
     tensors: list[Tensor | None] = []
     for item in items:
@@ -205,12 +210,14 @@ class _put(Policy):
         values = torch.as_tensor(values, device=out.device)
         self.ctx.save(values.ndim, accumulate, basic, *index)
         values = values.to(out.dtype)
+        while values.ndim and values.shape[0] == 1:  # as in torch, sizes of 1 in front always fit
+            values = values[0]
         if index:
             torch.ops.aten.index_put_.default(part, index, values, accumulate)
-            return out
-        if values.ndim > part.ndim:  # as in torch, what has a size of 1 in front fits
-            values = values.reshape(values.shape[values.ndim - part.ndim :])
-        part.add_(values) if accumulate else part.copy_(values)
+        elif accumulate:
+            part.add_(values)
+        else:
+            part.copy_(values)
         return out
 
     def backward(self, grad: Any) -> Any:
