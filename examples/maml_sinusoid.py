@@ -45,8 +45,8 @@ def meta_loss(model, tasks):
     return sum(loss(adapt(model, *seen), *judged) for seen, judged in tasks) / len(tasks)
 
 
-model = nn.MLP([1, 32, 32, 1], activation=nexnet.relu, init=nn.init.kaiming_uniform, generator=generator)
-outer = nn.SGD(lr=0.01, momentum=0.9)
+model = nn.MLP([1, 32, 32, 1], activation=nexnet.relu, init=nn.init.xavier_uniform, generator=generator)
+outer = nn.SGD(lr=0.005, momentum=0.9)
 state = outer.init(model)
 meta_gradient = nexnet.value_and_grad(meta_loss)
 held_out = [draw_task() for _ in range(50)]
@@ -58,4 +58,4 @@ for _ in range(300):
 
 after = meta_loss(model, held_out).item()
 print(f"loss on new tasks after one step of adaptation: {before:.2f} before meta-learning, {after:.2f} after")
-assert after < 0.75 * before
+assert after < 0.6 * before
