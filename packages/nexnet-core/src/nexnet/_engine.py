@@ -134,12 +134,12 @@ class Context:
 
     saved = cython.declare(tuple, visibility="readonly")
     parents = cython.declare(tuple, visibility="readonly")
-    links = cython.declare(object)  # what was saved, as the outer tapes differentiate it; None: constants to them
+    links = cython.declare(object, visibility="readonly")  # what was saved, as outer tapes see it; None: constants
 
-    def __init__(self) -> None:
-        self.saved = ()
-        self.parents = ()
-        self.links = None
+    def __init__(self, saved: tuple[Any, ...] = (), parents: tuple[Any, ...] = (), links: Any = None) -> None:
+        self.saved = saved
+        self.parents = parents
+        self.links = links
 
     def save(self, *values: Any) -> None:
         """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
@@ -176,7 +176,7 @@ class Rule:
 class Node:
     """One recorded operation: the keys of its outputs and parents, and the rule that leads from one to the other."""
 
-    output = cython.declare(object)  # the key of the one output, or a tuple of keys where a rule has several
+    output = cython.declare(object, visibility="readonly")  # the key of the one output, or a tuple of keys where a rule has several
     policy = cython.declare(object, visibility="readonly")
     ctx = cython.declare(Context, visibility="readonly")
 
@@ -258,6 +258,7 @@ class _Local(threading.local):
     def __init__(self) -> None:
         self.tapes: list[TapeBase] = []
         self.inside_rule = False
+        self.mapped = 0  # how many vmaps are at work: in-place sums can't take a batched tensor into a plain one
 
 
 _local = _Local()
@@ -442,11 +443,11 @@ class OperatorBase:
                         data[i] = data[i].detach()
                         break
         out = rule.forward(*data, **kwargs)
-        out = _map(out, lambda each: each.detach() if any(each is raw for raw in data) else each)
+        out = map_leaves(out, lambda each: each.detach() if any(each is raw for raw in data) else each)
         result = _wrap_all(out, self.name)
         known = [(raw, arg) for raw, arg in zip(data, args, strict=True) if isinstance(arg, TensorBase)]
         known += zip(_leaves(out), _leaves(result), strict=True)
-        ctx.links = _map(ctx.saved, lambda each: _link(each, known))
+        ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
         given = (*args, *kwargs.values())
         unlinked = [each for each in _leaves(ctx.links) if _may_hide_inputs(each, given, obstacle)]
         if unlinked:
@@ -493,9 +494,9 @@ class OperatorBase:
                 renamed.append((each, alias))
             return alias
 
-        result = _map(out, leave)
-        ctx.links = _map(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
-        ctx.saved = _map(ctx.links, unwrap)
+        result = map_leaves(out, leave)
+        ctx.links = map_leaves(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
+        ctx.saved = map_leaves(ctx.links, unwrap)
         if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in _leaves(ctx.links)):
             for tape, mark in zip(outer, marks, strict=True):
                 tape.forget(mark)  # nothing refers to what forward computed on its way
@@ -597,6 +598,23 @@ def _wrap_all(out: Any, rule: str) -> Any:
     )
 
 
+def record_composite(
+    policy: type[Rule], parents: tuple[Any, ...], saved: tuple[Any, ...], links: Any, result: Any, tapes: list[TapeBase]
+) -> None:
+    """Append a node for what was computed outside of an operator call, as ``vmap`` does for a whole function."""
+    _record(policy, Context(saved, parents, links), (), result, tapes)
+
+
+@contextmanager
+def mapping() -> Iterator[None]:
+    """Tell the backward loop that a vmap is at work on this thread."""
+    _local.mapped += 1
+    try:
+        yield
+    finally:
+        _local.mapped -= 1
+
+
 @cython.cfunc
 def _those_tracking(parents: list, tapes: list) -> list:
     """Give the tapes that track one of the keys."""
@@ -652,14 +670,14 @@ def _identify(tensor: TensorBase, policy: object, parents: tuple) -> Key:
     return None
 
 
-def _map(value: Any, fn: Callable[[Any], Any]) -> Any:
+def map_leaves(value: Any, fn: Callable[[Any], Any]) -> Any:
     """Apply ``fn`` to every leaf of nested tuples, lists and dicts, except to None and to shapes."""
     if value is None or type(value) is torch.Size:
         return value
     if isinstance(value, (tuple, list)):
-        return _rebuild(value, [_map(each, fn) for each in value])
+        return _rebuild(value, [map_leaves(each, fn) for each in value])
     if isinstance(value, dict):
-        return {name: _map(each, fn) for name, each in value.items()}
+        return {name: map_leaves(each, fn) for name, each in value.items()}
     return fn(value)
 
 
@@ -721,6 +739,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
     key: Key | None
     tensor: TensorBase
     owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
+    in_place = not recorded and _local.mapped == 0
     for i in range(len(nodes) - 1, -1, -1):
         node = nodes.pop() if consume else nodes[i]
         incoming: tuple[Any, ...] | None = None
@@ -769,13 +788,12 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             total = grads.get(key)
             if total is None:
                 grads[key] = grad
-            elif recorded:
-                grads[key] = total + grad
-            elif key in owned:
+            elif in_place and key in owned:
                 total.add_(grad)
             else:
                 grads[key] = total + grad
-                owned.add(key)
+                if in_place:
+                    owned.add(key)
 
 
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
@@ -797,10 +815,8 @@ def _differentiable(node: Node, tracked: set[Any]) -> Context:
     links = ctx.links
     if isinstance(links, _NoLinks):
         raise links.error()
-    twin: Context = Context()
-    twin.saved = _map(ctx.saved, _wrap_constant) if links is None else links
-    twin.parents = tuple([key if key in tracked else None for key in ctx.parents])
-    return twin
+    saved = map_leaves(ctx.saved, _wrap_constant) if links is None else links
+    return Context(saved, tuple([key if key in tracked else None for key in ctx.parents]))
 
 
 def _wrap_constant(value: Any) -> Any:

@@ -5,6 +5,7 @@ from .gradient import grad, value_and_grad
 from .graph import ComputationGraph, build_computation_graph
 from .product import gnvp, hvp, jvp, linearize, vjp
 from .trace import trace
+from .vmap import vmap
 
 __all__ = [
     "ComputationGraph",
@@ -19,4 +20,5 @@ __all__ = [
     "trace",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -1,0 +1,299 @@
+"""How vmap is recorded: what a batch of examples did becomes one node on the outer tapes.
+
+Inside of a vmap torch's tensors are batched: they look like one example, and are of use only there. When the vmap
+ends, the nodes that the outer tapes recorded inside of it are taken off and packed into one composite node, with what
+they had saved unbatched. Its backward enters a vmap again and goes through the packed nodes. If that is itself
+recorded, for a higher order, it is packed in the same way: nothing else is needed for any order and any nesting.
+
+Gradients of a tensor that was the same for every example (closed over, or not mapped) are summed over the batch.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._functorch.vmap import lazy_load_decompositions, vmap_increment_nesting
+
+from .._engine import (
+    Context,
+    Key,
+    Node,
+    TapeContext,
+    backward,
+    is_tracked,
+    kernels_only,
+    map_leaves,
+    mapping,
+    record_composite,
+    unwrap,
+    wrap,
+)
+from ..policy import Policy
+from ..tape import Tape
+from ..tensor import LiteTensor
+
+_functorch = torch._C._functorch
+
+
+class _Level:
+    """One vmap at work: puts tensors with the batch in front into it, and takes them out of it."""
+
+    def __init__(self, level: int, size: int) -> None:
+        self.level, self.size = level, size
+
+    def enter(self, data: Tensor) -> Tensor:
+        return _functorch._add_batch_dim(data, 0, self.level)
+
+    def leave(self, data: Tensor) -> Tensor:
+        return _functorch._remove_batch_dim(data, self.level, self.size, 0)
+
+    def holds(self, data: Tensor) -> bool:
+        return _functorch.is_batchedtensor(data) and _functorch.maybe_get_level(data) == self.level
+
+
+def run_mapped(
+    body: Callable[[list[LiteTensor]], Sequence[LiteTensor]], inputs: Sequence[LiteTensor], size: int, randomness: str
+) -> list[LiteTensor]:
+    """Run ``body`` on one example of the inputs, for all at once; give its outputs with the batch in front.
+
+    The inputs have the batch in front; what ``body`` closes over is the same for every example.
+    """
+    lazy_load_decompositions()
+    tapes = TapeContext.active()
+    marks = [len(tape) for tape in tapes]
+    packed = None
+    try:
+        with kernels_only(), mapping(), vmap_increment_nesting(size, randomness) as number:
+            level = _Level(number, size)
+            examples = [wrap(level.enter(each.data)) for each in inputs]
+            for each, example in zip(inputs, examples, strict=True):
+                for tape in tapes:
+                    if each.key in tape.tracked:
+                        tape.watch(example)
+            outs = body(examples)
+            results = [wrap(level.leave(each.data)) for each in outs]
+            nodes: list[Node] = []
+            for tape, mark in zip(tapes, marks, strict=True):
+                nodes = _merge(nodes, tape.nodes[mark:])
+            if any(is_tracked(each) for each in outs):
+                packed = _Packing(level, inputs, examples, nodes, outs, results, randomness)
+                concerned = [tape for tape in tapes if any(each.key in tape.tracked for each in outs)]
+    finally:
+        for tape, mark in zip(tapes, marks, strict=True):
+            tape.forget(mark)
+    if packed is not None:
+        packed.record(concerned)
+    return results
+
+
+def _merge(first: list[Node], second: list[Node]) -> list[Node]:
+    """Merge two lists of nodes, each in the order of time, that have some nodes in common."""
+    common = set(map(id, first)) & set(map(id, second))
+    merged: list[Node] = []
+    ahead = iter(first)
+    for node in second:
+        if id(node) in common:
+            for other in ahead:
+                if other is node:
+                    break
+                merged.append(other)
+        merged.append(node)
+    return [*merged, *ahead]
+
+
+class _Slot:
+    """The place of a tensor in what a node had saved."""
+
+    def __init__(self, index: int, as_tensor: bool) -> None:
+        self.index = index
+        self.as_tensor = as_tensor  # it was a LiteTensor itself: in the closure of a traced custom_grad
+
+
+class _Closure:
+    """A saved function (a custom_grad's backward), with slots for the tensors that it closes over."""
+
+    def __init__(self, fn: types.FunctionType, cells: list[Any], defaults: Any) -> None:
+        self.fn, self.cells, self.defaults = fn, cells, defaults
+
+    def rebuild(self, fill: Callable[[Any], Any]) -> types.FunctionType:
+        cells = tuple(types.CellType(fill(content)) for content in self.cells)
+        fn = self.fn
+        made = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, fill(self.defaults), cells)
+        made.__kwdefaults__ = fn.__kwdefaults__
+        return made
+
+
+class _Packing:
+    """Nodes that were recorded inside of a vmap, with nothing batched left in them."""
+
+    def __init__(
+        self,
+        level: _Level,
+        inputs: Sequence[LiteTensor],
+        examples: Sequence[LiteTensor],
+        nodes: list[Node],
+        outs: Sequence[LiteTensor],
+        results: Sequence[LiteTensor],
+        randomness: str,
+    ) -> None:
+        self.level, self.inputs, self.randomness = level, inputs, randomness
+        self.entered = {each.key: i for i, each in enumerate(examples) if each.key is not None}
+        self.inside = {key for node in nodes for key in node.outputs if key is not None}
+        self.slots: list[Tensor] = []
+        self.mapped: list[bool] = []  # for each slot, whether it has the batch in front
+        self.links: list[Any] = []
+        self.linked = False
+        self.places: dict[int, int] = {}
+        self.alive: list[Any] = []  # what `places` knows by id
+        self.outputs: list[tuple[Key, bool, LiteTensor]] = [
+            (out.key, True, result) for out, result in zip(outs, results, strict=True) if is_tracked(out)
+        ]
+        self.hidden: dict[Key, LiteTensor] = {}
+        self.nodes = [(node.output, node.policy, node.parents, self.pack(node.ctx)) for node in nodes]
+        wanted = [key for *_, parents, _ in self.nodes for key in parents]
+        wanted += [key for key, *_ in self.outputs]
+        self.outside = [k for k in dict.fromkeys(wanted) if k is not None and k not in self.inside]
+
+    def pack(self, ctx: Context) -> Any:
+        """Give what a node saved with slots for its tensors."""
+        links = ctx.links
+        if links is not None and not isinstance(links, tuple):
+            self.links, self.linked = links, True  # it can't be differentiated again, and says so when asked
+            links = None
+        return self.pack_values(ctx.saved, links)
+
+    def pack_values(self, values: Any, links: Any) -> Any:
+        counterparts: list[Any] = []
+        if links is not None:
+            self.linked = True
+            map_leaves(links, counterparts.append)
+        ahead = iter(counterparts)
+        return map_leaves(values, lambda value: self.pack_leaf(value, next(ahead, None)))
+
+    def pack_leaf(self, value: Any, link: Any) -> Any:
+        if isinstance(value, types.FunctionType) and value.__closure__ is not None:
+            cells = [self.pack_values(cell.cell_contents, None) for cell in value.__closure__]
+            return _Closure(value, cells, self.pack_values(value.__defaults__, None))
+        if isinstance(value, LiteTensor):
+            return _Slot(self.place(value.data, value), True)
+        return _Slot(self.place(value, link), False) if isinstance(value, Tensor) else value
+
+    def place(self, data: Tensor, link: Any) -> int:
+        """Give the slot of a tensor, out of the vmap, beside the LiteTensor that it is to the outer tapes."""
+        identity = id(data if link is None else link)
+        if identity not in self.places:
+            self.places[identity] = len(self.slots)
+            self.alive.append((data, link))
+            mapped = self.level.holds(data)
+            plain = self.level.leave(data) if mapped else data
+            self.slots.append(plain)
+            self.mapped.append(mapped)
+            if isinstance(self.links, list):
+                self.links.append(self.link(plain, mapped, link))
+        return self.places[identity]
+
+    def link(self, plain: Tensor, mapped: bool, link: Any) -> LiteTensor:
+        key = link.key if isinstance(link, LiteTensor) else None
+        if key is None:
+            return wrap(plain)
+        if key in self.entered:
+            return self.inputs[self.entered[key]]
+        if key not in self.inside:
+            return wrap(plain) if mapped else link
+        if key not in self.hidden:  # made inside: the node gives it as a further output
+            self.hidden[key] = wrap(plain)
+            self.outputs.append((key, mapped, self.hidden[key]))
+        return self.hidden[key]
+
+    def record(self, tapes: list[Tape]) -> None:
+        """Append the composite node to the tapes."""
+        parents = tuple(self.inputs[self.entered[k]].key if k in self.entered else k for k in self.outside)
+        program = _Program(self)
+        links = (program, *self.links) if self.linked and isinstance(self.links, list) else None
+        if not isinstance(self.links, list):
+            links = self.links
+        outputs = tuple(each for *_, each in self.outputs)
+        record_composite(mapped_nodes, parents, (program, *self.slots), links, outputs, tapes)
+
+
+class _Program:
+    """What a composite node needs beside its tensors: the packed nodes, and where gradients come from and go to."""
+
+    def __init__(self, packing: _Packing) -> None:
+        self.size, self.randomness = packing.level.size, packing.randomness
+        self.nodes, self.mapped = packing.nodes, packing.mapped
+        self.outputs = [(key, mapped) for key, mapped, _ in packing.outputs]
+        self.outside = packing.outside
+        self.is_mapped = [key in packing.entered for key in packing.outside]
+        self.tracked = {*packing.inside, *packing.outside}
+
+    def tape(self, tensors: list[LiteTensor], recorded: bool) -> Tape:
+        """Make the tape of the packed nodes, with their tensors in place."""
+
+        def fill(lite: bool) -> Callable[[Any], Any]:
+            def leaf(value: Any) -> Any:
+                if isinstance(value, _Slot):
+                    tensor = tensors[value.index]
+                    return tensor if lite or value.as_tensor else tensor.data
+                if isinstance(value, _Closure):
+                    return value.rebuild(lambda content: map_leaves(content, leaf))
+                return value
+
+            return leaf
+
+        tape = Tape()
+        tape.tracked.update(self.tracked)
+        for output, policy, parents, saved in self.nodes:
+            links = map_leaves(saved, fill(True)) if recorded else None
+            tape.nodes.append(Node(output, policy, Context(map_leaves(saved, fill(False)), parents, links)))
+        return tape
+
+
+class mapped_nodes(Policy):
+    """What a vmap did, as one node:  its gradient is the vmap of the packed nodes' gradients."""
+
+    materialize_grads = False
+
+    def forward(self, *args: Any) -> Any:
+        raise NotImplementedError("a vmap is recorded as a whole, after it has run")
+
+    def backward(self, *grads: Any) -> Any:
+        program, *values = self.ctx.release
+        recorded = TapeContext.current() is not None
+        tensors = [each if isinstance(each, LiteTensor) else wrap(each) for each in values]
+        seeds = [
+            (key, mapped, grad if isinstance(grad, LiteTensor) else wrap(grad))
+            for (key, mapped), grad in zip(program.outputs, grads, strict=True)
+            if grad is not None
+        ]
+        entering = [i for i, mapped in enumerate(program.mapped) if mapped]
+        inputs = [tensors[i] for i in entering] + [grad for _, mapped, grad in seeds if mapped]
+        found: list[int] = []
+
+        def body(examples: list[LiteTensor]) -> list[LiteTensor]:
+            ahead = iter(examples)
+            local = list(tensors)
+            for i in entering:
+                local[i] = next(ahead)
+            totals: dict[Any, Any] = {}
+            for key, mapped, grad in seeds:
+                seed = next(ahead) if mapped else grad
+                seed = seed if recorded else unwrap(seed)
+                totals[key] = totals[key] + seed if key in totals else seed
+            totals = backward(program.tape(local, recorded), totals)
+            found[:] = [i for i, key in enumerate(program.outside) if key in totals]
+            outs = [totals[program.outside[i]] for i in found]
+            return [each if isinstance(each, LiteTensor) else wrap(each) for each in outs]
+
+        results = run_mapped(body, inputs, program.size, program.randomness)
+        out: list[Any] = [None] * len(program.outside)
+        for i, result in zip(found, results, strict=True):
+            out[i] = result if program.is_mapped[i] else result.sum(0)
+        return tuple(out)
+
+
+mapped_nodes.__name__ = "vmap"

@@ -1,0 +1,165 @@
+"""vmap: a function of one example, over a batch of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+import optree
+from torch import Tensor
+
+from .. import ops
+from ..errors import InputError, message
+from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE
+from ._mapped import run_mapped
+
+__all__ = ["vmap"]
+
+
+class _Whole:
+    """Stands for None in ``in_dims`` and ``out_dims``: not mapped. (None itself is an empty pytree.)"""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+_WHOLE = _Whole()
+
+
+def vmap(
+    fn: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """Make a function that applies ``fn`` to every example of a batch at once.
+
+    It composes with every other transform, in both orders: ``vmap(grad(fn))`` gives per-example gradients,
+    ``grad(lambda w: vmap(...)(xs).sum())`` differentiates through the batch, also by what ``fn`` closes over. A user's
+    rule needs nothing for it: torch batches the kernels that its ``forward`` and ``backward`` call.
+
+    Args:
+        fn: a function of pytrees that returns a pytree of tensors. It sees one example: tensors without the mapped
+            dimension. Python control flow can't depend on a mapped tensor's values (use ``nexnet.where``).
+        in_dims: which dimension of each argument is mapped: an int for all, or a tuple with one entry per positional
+            argument, each an int, None (the same for every example) or a pytree of such (a prefix of the argument).
+        out_dims: where the mapped dimension goes in the output: an int, or a pytree prefix of the output.
+        randomness: of torch's random functions in ``fn``: "error", "different" for each example, or "same".
+        chunk_size: how many examples at once, to bound memory; None for all.
+
+    Raises:
+        InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
+            tensor.
+    """
+    if randomness not in ("error", "different", "same"):
+        raise InputError(
+            message("vmap does not know this randomness.", argument="randomness",
+                    expected="'error', 'different' or 'same'", got=repr(randomness))
+        )  # fmt: skip
+    if chunk_size is not None and chunk_size < 1:
+        raise InputError(
+            message("a chunk must have at least one example.", argument="chunk_size", expected=">= 1", got=chunk_size)
+        )
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
+        dims = _prefix(in_dims, args, "in_dims", "the arguments")
+        mapped = [i for i, dim in enumerate(dims) if dim is not _WHOLE]
+        inputs = [
+            _to_front(leaves[i], dims[i], lambda i=i: treespec.accessors()[i].codify("args")) for i in mapped
+        ]
+        size = _common_size(inputs, mapped, treespec)
+        out_spec: list[optree.PyTreeSpec] = []
+
+        def body(examples: Sequence[LiteTensor]) -> list[LiteTensor]:
+            call = list(leaves)
+            for i, example in zip(mapped, examples, strict=True):
+                call[i] = example
+            outs, spec = optree.tree_flatten(
+                fn(*optree.tree_unflatten(treespec, call), **kwargs), namespace=NAMESPACE
+            )
+            out_spec[:] = [spec]
+            return [_as_output(each, lambda i=i: spec.accessors()[i].codify("out")) for i, each in enumerate(outs)]
+
+        step = size if chunk_size is None else chunk_size
+        if step >= size:
+            results = run_mapped(body, inputs, size, randomness)
+        else:
+            chunks = [
+                run_mapped(body, [x[start : start + step] for x in inputs], min(step, size - start), randomness)
+                for start in range(0, size, step)
+            ]
+            results = [ops.cat(parts) for parts in zip(*chunks, strict=True)]
+        out = optree.tree_unflatten(out_spec[0], results)
+        places = _prefix(out_dims, out, "out_dims", "the output")
+        moved = [
+            each[0] if place is _WHOLE else each if place == 0 else each.movedim(0, place)
+            for each, place in zip(results, places, strict=True)
+        ]
+        return optree.tree_unflatten(out_spec[0], moved)
+
+    return wrapper
+
+
+def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
+    """Give one dimension (or _WHOLE) for every leaf of the tree."""
+    marked = optree.tree_map(lambda dim: _WHOLE if dim is None else dim, dims, none_is_leaf=True, namespace=NAMESPACE)
+    if isinstance(marked, list) and isinstance(tree, tuple):
+        marked = tuple(marked)
+    try:
+        found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
+    except ValueError as error:
+        raise InputError(
+            message(f"{name} does not match {model}.", argument=name, expected=f"an int or a prefix of {model}",
+                    got=dims, remedy="give one entry per positional argument, each an int, None or a pytree of them")
+        ) from error  # fmt: skip
+    if any(dim is not _WHOLE and type(dim) is not int for dim in found):
+        raise InputError(message(f"{name} holds ints and None.", argument=name, got=dims))
+    return found
+
+
+def _to_front(leaf: Any, dim: int, path: Callable[[], str]) -> LiteTensor:
+    if isinstance(leaf, (Tensor, numpy.ndarray)):
+        leaf = LiteTensor(leaf)
+    if not isinstance(leaf, LiteTensor) or not -leaf.ndim <= dim < leaf.ndim:
+        raise InputError(
+            message(
+                "vmap can't map over this argument.",
+                argument=path(),
+                expected=f"a tensor with a dimension {dim}",
+                got=f"a tensor of shape {tuple(leaf.shape)}" if isinstance(leaf, LiteTensor) else repr(leaf),
+                remedy="give None in in_dims for what is the same for every example",
+            )
+        )
+    return leaf if dim == 0 else leaf.movedim(dim, 0)
+
+
+def _common_size(inputs: list[LiteTensor], mapped: list[int], treespec: optree.PyTreeSpec) -> int:
+    sizes = [each.shape[0] for each in inputs]
+    if len(set(sizes)) != 1:
+        accessors = treespec.accessors()
+        raise InputError(
+            message(
+                "vmap needs one batch size, and at least one mapped argument.",
+                argument="in_dims",
+                got=", ".join(
+                    f"{accessors[i].codify('args')}: {size}" for i, size in zip(mapped, sizes, strict=True)
+                ) or "no mapped argument",
+            )
+        )  # fmt: skip
+    return sizes[0]
+
+
+def _as_output(value: Any, path: Callable[[], str]) -> LiteTensor:
+    if isinstance(value, (float, int, Tensor)):
+        value = LiteTensor(value)
+    if not isinstance(value, LiteTensor):
+        raise InputError(
+            message("the function given to vmap must return tensors.", argument=path(), got=type(value).__name__)
+        )
+    return value

@@ -1,0 +1,174 @@
+"""vmap: alone, over gradients, under gradients, nested, over rules; against torch.func in float64."""
+
+import pytest
+import torch
+
+import nexnet as nx
+
+W = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+XS = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def model(weight, x):
+    """R^(4x3) x R^3 -> R, in operations that torch tensors and LiteTensors both have."""
+    return torch.sum(torch.tanh(torch.matmul(weight, x)) ** 2)
+
+
+def squared(fn):
+    return lambda *args: torch.sum(fn(*args) ** 2)
+
+
+#: Each takes (grad, vmap) of either library and gives a function of W.
+COMPOSITIONS = {
+    "vmap": lambda grad, vmap: lambda w: vmap(lambda x: model(w, x))(XS),
+    "vmap of grad": lambda grad, vmap: lambda w: vmap(lambda x: grad(model)(w, x))(XS),
+    "grad of vmap, closing over w": lambda grad, vmap: grad(squared(lambda w: vmap(lambda x: model(w, x))(XS))),
+    "grad of vmap, w mapped": lambda grad, vmap: grad(squared(lambda w: vmap(lambda row: model(row[None], XS[0]))(w))),
+    "grad of vmap, w not mapped": lambda grad, vmap: grad(squared(lambda w: vmap(model, (None, 0))(w, XS))),
+    "grad of grad of vmap": lambda grad, vmap: grad(
+        squared(grad(squared(lambda w: vmap(lambda x: model(w, x))(XS))))
+    ),
+    "grad of vmap of grad": lambda grad, vmap: grad(squared(lambda w: vmap(lambda x: grad(model)(w, x))(XS))),
+    "grad of grad of vmap of grad": lambda grad, vmap: grad(
+        squared(grad(squared(lambda w: vmap(lambda x: grad(model)(w, x))(XS))))
+    ),
+    "vmap of vmap": lambda grad, vmap: lambda w: vmap(lambda x: vmap(lambda y: model(w, x * y))(XS))(XS),
+    "grad of grad of vmap of vmap": lambda grad, vmap: grad(
+        squared(grad(squared(lambda w: vmap(lambda x: vmap(lambda y: model(w, x * y))(XS))(XS))))
+    ),
+    "vmap of grad of vmap of grad": lambda grad, vmap: lambda w: vmap(
+        lambda x: grad(squared(lambda w: vmap(lambda y: grad(model)(w, x * y))(XS)))(w)
+    )(XS),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_compositions_equal_torchs(name):
+    ours = COMPOSITIONS[name](nx.grad, nx.vmap)(W)
+    theirs = COMPOSITIONS[name](torch.func.grad, torch.func.vmap)(W)
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours.data, theirs, rtol=1e-9, atol=1e-12)
+
+
+class TestRules:
+    """A user's rule needs nothing extra, at any order."""
+
+    @staticmethod
+    def rules():
+        @nx.function
+        class saves_an_intermediate(nx.Policy):
+            def forward(self, x):
+                self.ctx.save(2 * x)
+                return x * x
+
+            def backward(self, grad):
+                (slope,) = self.ctx.release
+                return grad * slope
+
+        @nx.custom_grad
+        def closes_over_one(x):
+            slope = 2 * x
+            return x * x, lambda grad: grad * slope
+
+        return saves_an_intermediate, closes_over_one
+
+    @pytest.mark.parametrize("which", [0, 1])
+    @pytest.mark.parametrize("orders", [1, 2, 3])
+    def test_under_gradients(self, which, orders):
+        rule = self.rules()[which]
+        ours = lambda xs: squared(nx.vmap(lambda x: torch.sum(rule(x) * x)))(xs)  # noqa: E731
+        theirs = lambda xs: squared(torch.func.vmap(lambda x: torch.sum(x * x * x)))(xs)  # noqa: E731
+        for _ in range(orders - 1):
+            ours, theirs = squared(nx.grad(ours)), squared(torch.func.grad(theirs))
+        assert torch.allclose(nx.grad(ours)(XS).data, torch.func.grad(theirs)(XS), rtol=1e-9)
+
+    def test_over_jvp(self):
+        rule = self.rules()[0]
+        tangents = nx.vmap(lambda x: nx.jvp(rule, (x,), (x,))[1])(XS)
+        assert torch.allclose(tangents.data, 2 * XS * XS)
+
+    def test_trace_shows_one_node(self):
+        _, tape = nx.trace(lambda w: nx.vmap(lambda x: model(w, x))(XS).sum())(W)
+        assert [node.name for node in tape.nodes] == ["vmap", "sum"]
+
+
+class TestDims:
+    def test_in_dims_and_out_dims(self):
+        def fn(tree, scale, k):
+            return {"a": tree["x"] * scale, "b": (tree["y"].sum() * k,)}
+
+        x, y = torch.randn(3, 5), torch.randn(5, 2)
+        out = nx.vmap(fn, in_dims=({"x": 1, "y": 0}, None, None), out_dims={"a": -1, "b": 0})({"x": x, "y": y}, 2.0, 3)
+        assert torch.allclose(out["a"].data, x * 2)
+        assert torch.allclose(out["b"][0].data, y.sum(1) * 3)
+
+    def test_an_output_that_is_the_same_for_all(self):
+        assert nx.vmap(lambda x: nx.ones(2))(XS).shape == (5, 2)
+        assert nx.vmap(lambda x: nx.ones(2), out_dims=None)(XS).shape == (2,)
+        gradient = nx.grad(lambda w: nx.vmap(lambda x: w)(XS).sum())(2.0)
+        assert gradient.item() == 5.0
+
+    def test_an_output_that_is_the_input(self):
+        assert nx.grad(lambda xs: (nx.vmap(lambda x: x)(xs) * XS).sum())(XS).tolist() == XS.tolist()
+
+    @pytest.mark.parametrize("chunk_size", [1, 2, 5, 7])
+    def test_chunks(self, chunk_size):
+        fn = nx.vmap(lambda x: model(W, x), chunk_size=chunk_size)
+        expected = torch.func.vmap(lambda x: model(W, x))(XS)
+        assert torch.allclose(fn(XS).data, expected)
+        assert torch.allclose(
+            nx.grad(lambda xs: fn(xs).sum())(XS).data,
+            torch.func.grad(lambda xs: torch.func.vmap(lambda x: model(W, x))(xs).sum())(XS),
+        )
+
+    def test_randomness(self):
+        def draw(x):
+            return x + nx.rand(())
+
+        assert len(set(nx.vmap(draw, randomness="different")(torch.zeros(4)).tolist())) == 4
+        assert len(set(nx.vmap(draw, randomness="same")(torch.zeros(4)).tolist())) == 1
+        with pytest.raises(RuntimeError, match="randomness"):
+            nx.vmap(draw)(torch.zeros(4))
+
+
+class TestWrongUse:
+    def test_in_dims_that_do_not_match(self):
+        with pytest.raises(nx.InputError, match=r"in_dims does not match the arguments"):
+            nx.vmap(model, in_dims=(0, 0, 0))(W, XS)
+        with pytest.raises(nx.InputError, match=r"in_dims holds ints and None"):
+            nx.vmap(model, in_dims=(0.5, 0))(W, XS)
+
+    def test_a_dimension_that_is_not_there(self):
+        with pytest.raises(nx.InputError, match=r"can't map over this argument(.|\n)*args\[1\](.|\n)*dimension 2"):
+            nx.vmap(model, in_dims=(None, 2))(W, XS)
+        with pytest.raises(nx.InputError, match=r"args\[0\]\['scale'\](.|\n)*2.0(.|\n)*None in in_dims"):
+            nx.vmap(lambda tree: tree["x"])({"x": XS, "scale": 2.0})
+
+    def test_batches_of_different_sizes(self):
+        with pytest.raises(nx.InputError, match=r"one batch size(.|\n)*args\[0\]: 4, args\[1\]: 5"):
+            nx.vmap(model)(W, XS)
+        with pytest.raises(nx.InputError, match=r"no mapped argument"):
+            nx.vmap(model, in_dims=None)(W, XS)
+
+    def test_control_flow_on_values(self):
+        with pytest.raises(RuntimeError, match="vmap"):
+            nx.vmap(lambda x: x if x.sum() > 0 else -x)(XS)
+
+    def test_no_tensor(self):
+        with pytest.raises(nx.InputError, match=r"must return tensors(.|\n)*out\[1\](.|\n)*str"):
+            nx.vmap(lambda x: (x, "text"))(XS)
+
+    def test_arguments_of_its_own(self):
+        with pytest.raises(nx.InputError, match="randomness"):
+            nx.vmap(model, randomness="none")
+        with pytest.raises(nx.InputError, match="chunk_size"):
+            nx.vmap(model, chunk_size=0)
+
+    def test_an_exception_leaves_the_outer_tape_whole(self):
+        def fn(w):
+            try:
+                nx.vmap(lambda x: [w * x][1])(XS)
+            except IndexError:
+                return (w * w).sum()
+
+        assert torch.allclose(nx.grad(fn)(W).data, 2 * W)
