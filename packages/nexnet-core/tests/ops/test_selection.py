@@ -74,7 +74,10 @@ class TestClamp:
 
     def test_a_number_and_a_tensor(self, draw, check_against_torch):
         check_against_torch(
-            lambda x, b: nx.clamp(x, -0.5, b), lambda x, b: torch.clamp(torch.clamp(x, -0.5), max=b), draw(9), draw(4, 1)
+            lambda x, b: nx.clamp(x, -0.5, b),
+            lambda x, b: torch.clamp(torch.clamp(x, -0.5), max=b),
+            draw(9),
+            draw(4, 1),
         )
 
     def test_at_a_bound_x_has_the_whole_gradient(self):

@@ -51,7 +51,7 @@ def _refuse_inplace(name: str) -> None:
 
 
 def _straight(hg: Any, input: Any, *parameters: Any) -> None:
-    """f'' = 0 wherever it exists."""
+    """No second derivative: f'' = 0 wherever it exists."""
 
 
 def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_function: Callable[..., Any]) -> Operator:
@@ -147,12 +147,12 @@ relu6 = _activation(
     F.relu6,
 )
 hardsigmoid = _activation(
-    "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3, and 0 at both bounds", _hardsigmoid_backward, F.hardsigmoid
+    "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3, and 0 at both bounds",
+    _hardsigmoid_backward,
+    F.hardsigmoid,
 )
 
 # Smooth, or smooth on either side of 0 -------------------------------------------------------------------------------
-
-
 
 
 def _hardswish_curvature(hg: Any, x: Any) -> Any:
@@ -165,7 +165,7 @@ def _silu_curvature(hg: Any, x: Any) -> Any:
 
 
 def _mish_curvature(hg: Any, x: Any) -> Any:
-    """f = x t,  t = tanh(softplus x),  t' = s (1 - t^2),  f'' = 2 t' + x t'',  t'' = t' (1 - s - 2 s t)."""
+    """With f = x t,  t = tanh(softplus x):  t' = s (1 - t^2),  t'' = t' (1 - s - 2 s t),  f'' = 2 t' + x t''."""
     s, t = torch.sigmoid(x), torch.tanh(F.softplus(x))
     slope = s * (1 - t * t)
     return hg * (slope * (2 + x * (1 - s - 2 * s * t)))
@@ -197,9 +197,7 @@ mish = _activation("x t,  t = tanh(softplus x):  dx = g (t + x s (1 - t^2)),  s 
 logsigmoid = of_input(
     "ln sigmoid x = -softplus(-x),  dx = g sigmoid(-x)", lambda g, x: g * torch.sigmoid(-x), F.logsigmoid
 )
-softsign = of_input(
-    "x / (1 + |x|),  dx = g / (1 + |x|)^2", lambda g, x: g / torch.square(torch.abs(x) + 1), F.softsign
-)
+softsign = of_input("x / (1 + |x|),  dx = g / (1 + |x|)^2", lambda g, x: g / torch.square(torch.abs(x) + 1), F.softsign)
 
 
 @implements(F.softplus)
@@ -219,9 +217,11 @@ class softplus(Policy):
 
 
 def _gelu_curvature(hg: Any, x: Any, *, approximate: str) -> Any:
-    """f = x P(x),  f'' = p(x) (2 - x^2),  p the normal density;  tanh: f = x (1 + t) / 2,  t = tanh u,  t' = (1 - t^2) u',
-    f'' = t' + x t'' / 2,  t'' = (1 - t^2) (u'' - 2 t u'^2),  u = k (x + c x^3).
-    """  # fmt: skip
+    """With f = x P(x):  f'' = p(x) (2 - x^2),  p the normal density.
+
+    With f = x (1 + t) / 2,  t = tanh u,  u = k (x + c x^3):  t' = (1 - t^2) u',  t'' = (1 - t^2) (u'' - 2 t u'^2),
+    f'' = t' + x t'' / 2.
+    """
     square = x * x
     if approximate == "none":
         return hg * (torch.exp(-0.5 * square) * (2 - square) * (1 / math.sqrt(2 * math.pi)))
@@ -270,8 +270,8 @@ class _elu_backward(Policy):
         grad, input, alpha, scale, input_scale = self.ctx.release
         below = torch.where(input < 0, input, 0)  # e^(c x) of a large x would be infinite, and 0 times it NaN
         curvature = scale * alpha * input_scale**2 * torch.exp(below * input_scale)
-        dx = torch.where(input < 0, cotangent * grad * curvature, 0)
-        return _aten.elu_backward.default(cotangent, alpha, scale, input_scale, False, input), None, None, None, None, dx
+        dg = _aten.elu_backward.default(cotangent, alpha, scale, input_scale, False, input)
+        return dg, None, None, None, None, torch.where(input < 0, cotangent * grad * curvature, 0)
 
 
 class _Elu(Policy):

@@ -66,7 +66,7 @@ class sub(Policy):
 
 @implements(torch.rsub, torch.Tensor.__rsub__)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """other - alpha input."""
+    """The reverse of sub: other - alpha input."""
     return sub(other, input, alpha=alpha)
 
 
@@ -167,8 +167,7 @@ class pow(Policy):
 
     def forward(self, input: Any, exponent: Any) -> Any:
         out = torch.pow(input, exponent)
-        need_input, need_exponent = self.ctx.needs_input_grad
-        self.ctx.save(input, exponent, out if need_exponent else None)
+        self.ctx.save(input, exponent, out if self.ctx.needs_input_grad[1] else None)
         return out
 
     def backward(self, grad: Any) -> Any:
@@ -181,7 +180,7 @@ class pow(Policy):
 
 
 def _slope_by_base(x: Any, n: Any) -> Any:
-    """n x^(n-1), and 0 for 0^0. What a mask hides is finite, or its derivative would be NaN."""
+    """Give n x^(n-1), and 0 for 0^0. What a mask hides is finite, or its derivative would be NaN."""
     if not isinstance(n, (int, float)):
         constant = (x == 0) & (n == 0)
         return torch.where(constant, 0, n * torch.where(constant, 1, x) ** (n - 1))
@@ -193,7 +192,7 @@ def _slope_by_base(x: Any, n: Any) -> Any:
 
 
 def _slope_by_exponent(x: Any, n: Any, z: Any) -> Any:
-    """z log x, and 0 for x = 0, n >= 0."""
+    """Give z log x, and 0 for x = 0, n >= 0."""
     if not isinstance(x, (int, float)):
         return torch.xlogy(z, torch.where((x == 0) & (n >= 0), 1, x))
     if x == 0:

@@ -7,6 +7,7 @@ torch's signatures; what is computed from their result is a constant to every de
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 
 from .._engine import TensorBase, wrap
+from ..errors import InputError, message
 from ..policy import implements
+from .arithmetic import add
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "bitwise_and",
@@ -27,16 +30,38 @@ __all__ = [
 ]  # fmt: skip
 
 
+# torch's functions don't tell their signatures: these keywords are handed on, and torch refuses those it does not take.
+_KEYWORDS = ("dtype", "layout", "memory_format", "pin_memory", "generator")
+_SIGNATURE = Signature(
+    [
+        Parameter("args", Parameter.VAR_POSITIONAL),
+        *[Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in _KEYWORDS],
+        Parameter("kwargs", Parameter.VAR_KEYWORD),
+    ]
+)
+
+
 def constant(torch_function: Callable[..., Any]) -> Callable[..., Any]:
     """Make nexnet's form of a torch function that has no gradient, or whose gradient is zero wherever it has one."""
+    name = torch_function.__name__
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        out = torch_function(*[_raw(arg) for arg in args], **{name: _raw(value) for name, value in kwargs.items()})
-        return _lite(out)
+        if kwargs:
+            if kwargs.get("out") is not None:
+                raise InputError(
+                    message(
+                        "out= writes into a tensor, and nexnet is functional.",
+                        rule=name,
+                        remedy="use the value that the function returns",
+                    )
+                )
+            kwargs = {key: _raw(value) for key, value in kwargs.items()}
+        return _lite(torch_function(*[_raw(arg) for arg in args], **kwargs))
 
-    name = torch_function.__name__
     call.__name__ = call.__qualname__ = name
+    call.__module__ = __name__
     call.__doc__ = f"torch.{name}, as torch documents it. No gradient: its result is a constant."
+    call.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
     return call
 
 
@@ -127,10 +152,17 @@ bincount = _register(torch.bincount)
 
 zeros_like = _register(torch.zeros_like)
 ones_like = _register(torch.ones_like)
-full_like = _register(torch.full_like)
 empty_like = _register(torch.empty_like)
 rand_like = _register(torch.rand_like)
 randn_like = _register(torch.randn_like)
 randint_like = _register(torch.randint_like)
 bernoulli = _register(torch.bernoulli)
 multinomial = _register(torch.multinomial)
+
+
+@implements(torch.full_like)
+def full_like(input: Any, fill_value: Any, **options: Any) -> Any:
+    """One value in the shape of another tensor. A LiteTensor without dimensions, as value, has its gradient."""
+    if isinstance(fill_value, TensorBase):
+        return add(zeros_like(input, **options), fill_value)
+    return wrap(torch.full_like(_raw(input), fill_value, **options))

@@ -190,9 +190,7 @@ def _cross_entropy_of_probabilities(
 
 
 @implements(F.nll_loss)
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Any:
+def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input[target], the negative log-likelihood of a class index. See ``cross_entropy``; input is log p."""
     code = _code(reduction, "nll_loss")
     expected = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
@@ -300,9 +298,9 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
     """|x - t|; the gradient is 0 where x = t. With a weight, of the input's shape, the mean is weighted."""
     input, target = _matched(input, target, "l1_loss")
     losses = abs(sub(input, target))
-    return _reduce(losses, reduction, "l1_loss") if weight is None else _weighted_mean(
-        losses, weight, reduction, "l1_loss"
-    )
+    if weight is None:
+        return _reduce(losses, reduction, "l1_loss")
+    return _weighted_mean(losses, weight, reduction, "l1_loss")
 
 
 @implements(F.smooth_l1_loss)
@@ -457,7 +455,7 @@ def binary_cross_entropy_with_logits(
 
 @implements(F.kl_div)
 def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
-    """t (ln t - x), the divergence of probabilities t from p = e^x;  with ``log_target``, e^t (t - x).
+    """The divergence t (ln t - x) of probabilities t from p = e^x;  with ``log_target``, e^t (t - x).
 
     "mean" divides by the number of elements; "batchmean", by the size of the first dimension, is the divergence.
     """
