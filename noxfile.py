@@ -138,7 +138,8 @@ def _bench(session: nox.Session, *args: str) -> None:
     install_packages(session, "nexnet-core", "nexnet-nn")
     install(session, "pytest-benchmark", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
-    pytest(session, *args)
+    harmless = "default::pytest_benchmark.logger.PytestBenchmarkWarning"  # such as: no saved times to compare with
+    pytest(session, "-W", harmless, *args)
 
 
 @nox.session(default=False)

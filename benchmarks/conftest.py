@@ -24,7 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = []
     config.option.benchmark_disable |= config.getoption("--quick")
     config.option.benchmark_save = config.getoption("--save") or config.option.benchmark_save
-    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")  # no error
     if config.getoption("--compare"):
         config.option.benchmark_compare = f"*_{config.getoption('--compare')}"
 
