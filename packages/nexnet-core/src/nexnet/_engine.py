@@ -459,7 +459,7 @@ class OperatorBase:
         self, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], outer: list[TapeBase], marks: list[int]
     ) -> Any:
         """Run forward, once, on LiteTensors that the outer tapes record: intermediates are then functions of them."""
-        random_state = _RandomState(args, kwargs)
+        random_state = RandomState((*args, *kwargs.values()))
         before = _local.inside_rule
         _local.inside_rule = True
         try:
@@ -533,19 +533,34 @@ class _NoLinks:
         return error
 
 
-class _RandomState:
-    """The random generators that a forward may draw from, as they were, for when it must be run anew."""
+class RandomState:
+    """The random generators that a function may draw from, as they were, for when it must be run anew.
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    These are torch's default generators, of the CPU and of the arguments' devices, and generators among the arguments.
+    """
+
+    def __init__(self, args: tuple[Any, ...]) -> None:
         generators = [torch.default_generator]
-        generators += [each for each in (*args, *kwargs.values()) if isinstance(each, torch.Generator)]
+        generators += [each for each in args if isinstance(each, torch.Generator)]
         devices = {each.data.device for each in args if isinstance(each, TensorBase)}
-        generators += [torch.cuda.default_generators[d.index] for d in devices if d.type == "cuda"]
+        generators += [torch.cuda.default_generators[device.index] for device in devices if device.type == "cuda"]
         self.states = [(generator, generator.get_state()) for generator in generators]
 
     def restore(self) -> None:
+        """Set every generator back."""
         for generator, state in self.states:
             generator.set_state(state)
+
+    @contextmanager
+    def replayed(self) -> Iterator[None]:
+        """Set every generator back for a ``with`` block, and then to where it was before."""
+        now = [(generator, generator.get_state()) for generator, _ in self.states]
+        self.restore()
+        try:
+            yield
+        finally:
+            for generator, state in now:
+                generator.set_state(state)
 
 
 def _constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:

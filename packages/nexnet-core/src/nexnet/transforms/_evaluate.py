@@ -45,6 +45,23 @@ def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
     return leaf
 
 
+def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Give the positions that ``argnums`` names among so many arguments."""
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    places = tuple(i + count if i < 0 else i for i in wanted)
+    if any(not 0 <= i < count for i in places) or len(set(places)) < len(places):
+        raise InputError(
+            message(
+                "argnums does not name distinct positional arguments.",
+                argument="argnums",
+                expected=f"indices of the {count} positional arguments given",
+                got=argnums,
+                remedy="pass what is differentiated by position, not by keyword",
+            )
+        )
+    return places
+
+
 def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
     """Give new tensors of the same values, linked to the old ones on the outer tapes.
 

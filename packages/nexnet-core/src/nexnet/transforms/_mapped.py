@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import optree
 import torch
 from torch import Tensor
 from torch._functorch.vmap import lazy_load_decompositions, vmap_increment_nesting
@@ -32,9 +33,12 @@ from .._engine import (
     unwrap,
     wrap,
 )
+from ..errors import InputError, message
 from ..policy import Policy
 from ..tape import Tape
 from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE
+from ._segment import Segment, made_by
 
 _functorch = torch._C._functorch
 
@@ -63,46 +67,22 @@ def run_mapped(
     The inputs have the batch in front; what ``body`` closes over is the same for every example.
     """
     lazy_load_decompositions()
-    tapes = TapeContext.active()
-    marks = [len(tape) for tape in tapes]
     packed = None
-    try:
-        with kernels_only(), mapping(), vmap_increment_nesting(size, randomness) as number:
-            level = _Level(number, size)
-            examples = [wrap(level.enter(each.data)) for each in inputs]
-            for each, example in zip(inputs, examples, strict=True):
-                for tape in tapes:
-                    if each.key in tape.tracked:
-                        tape.watch(example)
-            outs = body(examples)
-            results = [wrap(level.leave(each.data)) for each in outs]
-            nodes: list[Node] = []
-            for tape, mark in zip(tapes, marks, strict=True):
-                nodes = _merge(nodes, tape.nodes[mark:])
-            if any(is_tracked(each) for each in outs):
-                packed = _Packing(level, inputs, examples, nodes, outs, results, randomness)
-                concerned = [tape for tape in tapes if any(each.key in tape.tracked for each in outs)]
-    finally:
-        for tape, mark in zip(tapes, marks, strict=True):
-            tape.forget(mark)
+    with Segment() as segment, kernels_only(), mapping(), vmap_increment_nesting(size, randomness) as number:
+        level = _Level(number, size)
+        examples = [wrap(level.enter(each.data)) for each in inputs]
+        for each, example in zip(inputs, examples, strict=True):
+            for tape in segment.tapes:
+                if each.key in tape.tracked:
+                    tape.watch(example)
+        outs = body(examples)
+        results = [wrap(level.leave(each.data)) for each in outs]
+        concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in outs)]
+        if concerned:
+            packed = _Packing(level, inputs, examples, segment.nodes(), outs, results, randomness)
     if packed is not None:
         packed.record(concerned)
     return results
-
-
-def _merge(first: list[Node], second: list[Node]) -> list[Node]:
-    """Merge two lists of nodes, each in the order of time, that have some nodes in common."""
-    common = set(map(id, first)) & set(map(id, second))
-    merged: list[Node] = []
-    ahead = iter(first)
-    for node in second:
-        if id(node) in common:
-            for other in ahead:
-                if other is node:
-                    break
-                merged.append(other)
-        merged.append(node)
-    return [*merged, *ahead]
 
 
 class _Slot:
@@ -114,15 +94,20 @@ class _Slot:
 
 
 class _Closure:
-    """A saved function (a custom_grad's backward), with slots for the tensors that it closes over."""
+    """A saved function (a custom_grad's backward, say), with slots for the tensors that it closes over."""
 
-    def __init__(self, fn: types.FunctionType, cells: list[Any], defaults: Any) -> None:
-        self.fn, self.cells, self.defaults = fn, cells, defaults
+    def __init__(self, fn: types.FunctionType, pack: Callable[[Any], Any]) -> None:
+        self.fn = fn
+        self.trees = []
+        for content in (fn.__defaults__, *(cell.cell_contents for cell in fn.__closure__ or ())):
+            leaves, treespec = optree.tree_flatten(content, namespace=NAMESPACE)
+            self.trees.append((treespec, [pack(leaf) if leaf is not fn else leaf for leaf in leaves]))
 
     def rebuild(self, fill: Callable[[Any], Any]) -> types.FunctionType:
-        cells = tuple(types.CellType(fill(content)) for content in self.cells)
         fn = self.fn
-        made = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, fill(self.defaults), cells)
+        defaults, *contents = [optree.tree_unflatten(spec, [fill(x) for x in leaves]) for spec, leaves in self.trees]
+        cells = tuple(types.CellType(content) for content in contents)
+        made = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, defaults, cells)
         made.__kwdefaults__ = fn.__kwdefaults__
         return made
 
@@ -142,7 +127,7 @@ class _Packing:
     ) -> None:
         self.level, self.inputs, self.randomness = level, inputs, randomness
         self.entered = {each.key: i for i, each in enumerate(examples) if each.key is not None}
-        self.inside = {key for node in nodes for key in node.outputs if key is not None}
+        self.inside = made_by(nodes)
         self.slots: list[Tensor] = []
         self.mapped: list[bool] = []  # for each slot, whether it has the batch in front
         self.links: list[Any] = []
@@ -174,12 +159,21 @@ class _Packing:
         ahead = iter(counterparts)
         return map_leaves(values, lambda value: self.pack_leaf(value, next(ahead, None)))
 
-    def pack_leaf(self, value: Any, link: Any) -> Any:
+    def pack_leaf(self, value: Any, link: Any = None) -> Any:
         if isinstance(value, types.FunctionType) and value.__closure__ is not None:
-            cells = [self.pack_values(cell.cell_contents, None) for cell in value.__closure__]
-            return _Closure(value, cells, self.pack_values(value.__defaults__, None))
+            return _Closure(value, self.pack_leaf)
         if isinstance(value, LiteTensor):
+            self.linked = True
             return _Slot(self.place(value.data, value), True)
+        unreachable = [key for key in getattr(value, "closed_over", ()) if key in self.inside or key in self.entered]
+        if unreachable:
+            raise InputError(
+                message(
+                    "vmap can't follow a tensor that a checkpointed function takes from a global or an object.",
+                    got=f"a tensor of shape {tuple(unreachable[0].shape)}",
+                    remedy="pass it to the checkpointed function as an argument",
+                )
+            )
         return _Slot(self.place(value, link), False) if isinstance(value, Tensor) else value
 
     def place(self, data: Tensor, link: Any) -> int:
@@ -239,9 +233,7 @@ class _Program:
                 if isinstance(value, _Slot):
                     tensor = tensors[value.index]
                     return tensor if lite or value.as_tensor else tensor.data
-                if isinstance(value, _Closure):
-                    return value.rebuild(lambda content: map_leaves(content, leaf))
-                return value
+                return value.rebuild(leaf) if isinstance(value, _Closure) else value
 
             return leaf
 

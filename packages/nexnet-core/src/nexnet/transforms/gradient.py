@@ -8,9 +8,8 @@ from typing import Any
 
 import optree
 
-from ..errors import InputError, message
 from ..tape import Tape
-from ._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record, split_aux
+from ._evaluate import check_output, flatten, fresh_aliases, gradients, ones, places, record, split_aux
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -39,11 +38,11 @@ def value_and_grad(
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        places = _places(argnums, len(args))
-        leaves, treespec = flatten(tuple(args[i] for i in places), "args")
+        chosen = places(argnums, len(args))
+        leaves, treespec = flatten(tuple(args[i] for i in chosen), "args")
         inputs = fresh_aliases(leaves)
         call = list(args)
-        for i, argument in zip(places, optree.tree_unflatten(treespec, inputs), strict=True):
+        for i, argument in zip(chosen, optree.tree_unflatten(treespec, inputs), strict=True):
             call[i] = argument
         tape = Tape()
         result = record(lambda: fn(*call, **kwargs), inputs, tape)
@@ -66,19 +65,3 @@ def grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bo
         return (grads, value[1]) if has_aux else grads
 
     return wrapper
-
-
-def _places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    places = tuple(i + count if i < 0 else i for i in wanted)
-    if any(not 0 <= i < count for i in places) or len(set(places)) < len(places):
-        raise InputError(
-            message(
-                "argnums does not name distinct positional arguments.",
-                argument="argnums",
-                expected=f"indices of the {count} positional arguments given",
-                got=argnums,
-                remedy="pass what is differentiated by position, not by keyword",
-            )
-        )
-    return places

@@ -1,0 +1,114 @@
+"""checkpoint: keep a function's arguments instead of its intermediates, and compute these anew in backward."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from .._engine import (
+    RandomState,
+    TapeContext,
+    backward,
+    kernels_only,
+    record_composite,
+    unwrap,
+    wrap,
+)
+from ..policy import Policy
+from ..tape import Tape
+from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE, check_outputs, record
+from ._segment import Segment, made_by
+
+__all__ = ["checkpoint"]
+
+
+def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of the same values and gradients that keeps none of ``fn``'s intermediates for backward.
+
+    Backward runs ``fn`` a second time (a third at second order, and so on), on the same random numbers. Memory then
+    holds the intermediates of one checkpointed call at a time. It composes with every other transform, at any order.
+
+    Args:
+        fn: a function of pytrees that returns a pytree of floating tensors. It must be repeatable: what it computes
+            may depend on its arguments, on what it closes over, and on torch's random state (its default generators,
+            and generators passed as arguments).
+    """
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if TapeContext.current() is None:
+            return fn(*args, **kwargs)
+        leaves, treespec = optree.tree_flatten((fn, args, kwargs), namespace=NAMESPACE)
+        random_state = RandomState(tuple(leaves))
+        with Segment() as segment, kernels_only():
+            outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
+            nodes = segment.nodes()
+            inside = made_by(nodes)
+            concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in outs)]
+        if not concerned:
+            return optree.tree_unflatten(out_spec, outs)
+        wanted = [key for node in nodes for key in node.parents] + [each.key for each in outs]
+        outside = {key for key in wanted if key is not None and key not in inside}
+        inputs = {x.key: x for leaf in leaves for x in _tensors_of(leaf) if x.key in outside}
+        closed_over = [key for key in outside if key not in inputs]
+        results = tuple(wrap(each.data) for each in outs)
+        call = _Call(treespec, closed_over, random_state)
+        saved = (call, tuple(inputs.values()), *leaves)
+        record_composite(checkpointed, (*inputs, *closed_over), saved, None, results, concerned)
+        return optree.tree_unflatten(out_spec, results)
+
+    return wrapper
+
+
+def _tensors_of(leaf: Any) -> list[LiteTensor]:
+    """Give the tensor, or those that a function closes over."""
+    if isinstance(leaf, types.FunctionType):
+        cells = [cell.cell_contents for cell in leaf.__closure__ or ()]
+        inner = optree.tree_leaves((cells, leaf.__defaults__), namespace=NAMESPACE)
+        return [x for each in inner if each is not leaf for x in _tensors_of(each)]
+    return [leaf] if isinstance(leaf, LiteTensor) else []
+
+
+class _Call:
+    """How a call is repeated: its structure, its random state, and what it takes from where nobody can look."""
+
+    def __init__(self, treespec: optree.PyTreeSpec, closed_over: list[Any], random_state: RandomState) -> None:
+        self.treespec, self.closed_over, self.random_state = treespec, closed_over, random_state
+
+    def __call__(self, leaves: list[Any]) -> list[LiteTensor]:
+        fn, args, kwargs = optree.tree_unflatten(self.treespec, leaves)
+        with self.random_state.replayed():
+            outs: list[LiteTensor] = optree.tree_leaves(fn(*args, **kwargs), namespace=NAMESPACE)
+        return outs
+
+
+class checkpointed(Policy):
+    """What a checkpointed function did, as one node:  its gradient is that of the function, run again."""
+
+    materialize_grads = False
+
+    def forward(self, *args: Any) -> Any:
+        raise NotImplementedError("a checkpointed call is recorded as a whole, after it has run")
+
+    def backward(self, *grads: Any) -> Any:
+        call, inputs, *leaves = self.ctx.release
+        recorded = TapeContext.current() is not None
+        tape = Tape()
+        tape.tracked.update(call.closed_over)
+        outs = record(lambda: call(leaves), inputs, tape)
+        seeds: dict[Any, Any] = {}
+        for out, grad in zip(outs, grads, strict=True):
+            if grad is not None and out.key in tape.tracked:
+                grad = grad if recorded else unwrap(grad)
+                seeds[out.key] = seeds[out.key] + grad if out.key in seeds else grad
+        with kernels_only():
+            found = backward(tape, seeds)
+        return tuple(found.get(key) for key in (*(each.key for each in inputs), *call.closed_over))
+
+
+checkpointed.__name__ = "checkpoint"

@@ -1,0 +1,165 @@
+"""Whole Jacobians and Hessians, row by row or column by column, all at once by vmap."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import optree
+import torch
+
+from .._engine import wrap
+from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE, check_outputs, flatten, places, split_aux
+from .product import linearize, vjp
+from .vmap import vmap
+
+__all__ = ["hessian", "jacfwd", "jacobian", "jacrev", "value_and_jacobian"]
+
+
+def jacobian(
+    fn: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    mode: str | None = None,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """Make a function that gives the Jacobian of ``fn``.
+
+    Args:
+        fn: a function of pytrees that returns a pytree of tensors, or ``(out, aux)`` with ``has_aux``.
+        argnums: which positional arguments to differentiate by.
+        has_aux: whether ``fn`` returns something beside the output; then ``(jacobian, aux)`` is returned.
+        mode: "reverse", a row at a time, "forward", a column at a time, or None: whichever has fewer to do.
+        chunk_size: how many rows or columns at once, to bound memory; None for all.
+
+    Returns:
+        A function of the same arguments. Its result has ``out``'s structure, and at each of its leaves the structure
+        of the argument (a tuple of such, if ``argnums`` is a tuple), with tensors of shape ``(*out, *argument)``.
+    """
+    both = value_and_jacobian(fn, argnums, has_aux, mode=mode, chunk_size=chunk_size)
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return wrapper
+
+
+def jacrev(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[..., Any]:
+    """Make a function that gives the Jacobian of ``fn`` by reverse mode. See ``jacobian``."""
+    return jacobian(fn, argnums, mode="reverse", **options)
+
+
+def jacfwd(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[..., Any]:
+    """Make a function that gives the Jacobian of ``fn`` by forward mode. See ``jacobian``."""
+    return jacobian(fn, argnums, mode="forward", **options)
+
+
+def hessian(
+    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """Make a function that gives the Hessian of ``fn``: the Jacobian of its Jacobian, reverse over reverse.
+
+    For a scalar ``fn`` the result has the argument's structure twice over, with tensors of shape
+    ``(*argument, *argument)``. See ``jacobian`` for the rest.
+    """
+    return jacrev(jacrev(fn, argnums, chunk_size=chunk_size), argnums, chunk_size=chunk_size)
+
+
+def value_and_jacobian(
+    fn: Callable[..., Any],
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    mode: str | None = None,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """Make a function that gives ``(value, jacobian)``, or ``((value, aux), jacobian)``. See ``jacobian``."""
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        chosen = places(argnums, len(args))
+        primals = tuple(args[i] for i in chosen)
+        kept: list[Any] = []
+
+        def of_primals(*primals: Any) -> Any:
+            call = list(args)
+            for i, primal in zip(chosen, primals, strict=True):
+                call[i] = primal
+            out = fn(*call, **kwargs)
+            if has_aux:
+                out, aux = split_aux(out)
+                kept[:] = [aux]
+            return out
+
+        leaves, treespec = flatten(primals, "args")
+        out, pullback = vjp(of_primals, *primals)
+        outs, out_spec = check_outputs(out, "jacobian")
+        rows, columns = sum(each.numel() for each in outs), sum(each.numel() for each in leaves)
+        if (mode or ("reverse" if rows <= columns else "forward")) == "reverse":
+            table = _by_rows(pullback, outs, out_spec, chunk_size)  # [out][leaf] of shape (*out, *leaf)
+        else:
+            out, pushforward = linearize(of_primals, *primals)
+            table = _by_columns(pushforward, leaves, treespec, outs, chunk_size)
+        per_out = [optree.tree_unflatten(treespec, row) for row in table]
+        found = optree.tree_unflatten(out_spec, [row[0] if isinstance(argnums, int) else row for row in per_out])
+        return ((out, kept[0]) if has_aux else out), found
+
+    return wrapper
+
+
+def _basis(tensors: list[LiteTensor], which: int) -> list[LiteTensor]:
+    """Give a batch of lists of tensors: in each exactly one element of tensor ``which`` is one, all others zero."""
+    count = tensors[which].numel()
+    made = []
+    for i, each in enumerate(tensors):
+        kind: dict[str, Any] = {"dtype": each.dtype, "device": each.device}
+        flat = torch.eye(count, **kind) if i == which else torch.zeros(count, each.numel(), **kind)
+        made.append(wrap(flat.reshape(count, *each.shape)))
+    return made
+
+
+def _by_rows(
+    pullback: Callable[..., Any], outs: list[LiteTensor], out_spec: optree.PyTreeSpec, chunk_size: int | None
+) -> list[list[Any]]:
+    def row(*cotangents: LiteTensor) -> list[Any]:
+        found: list[Any] = optree.tree_leaves(pullback(optree.tree_unflatten(out_spec, cotangents)), namespace=NAMESPACE)
+        return found
+
+    table = []
+    for i, out in enumerate(outs):
+        stacked = _mapped(row, _basis(outs, i), chunk_size)
+        table.append([each.reshape(*out.shape, *each.shape[1:]) for each in stacked])
+    return table
+
+
+def _by_columns(
+    pushforward: Callable[..., Any],
+    leaves: list[LiteTensor],
+    treespec: optree.PyTreeSpec,
+    outs: list[LiteTensor],
+    chunk_size: int | None,
+) -> list[list[Any]]:
+    def column(*tangents: LiteTensor) -> list[Any]:
+        found: list[Any] = optree.tree_leaves(
+            pushforward(*optree.tree_unflatten(treespec, tangents)), namespace=NAMESPACE
+        )
+        return found
+
+    table: list[list[Any]] = [[] for _ in outs]
+    for i, leaf in enumerate(leaves):
+        stacked = _mapped(column, _basis(leaves, i), chunk_size)
+        for j, each in enumerate(stacked):
+            table[j].append(each.movedim(0, -1).reshape(*outs[j].shape, *leaf.shape))
+    return table
+
+
+def _mapped(fn: Callable[..., list[Any]], basis: list[LiteTensor], chunk_size: int | None) -> list[Any]:
+    if basis[0].shape[0] == 0:  # nothing to map over: an empty batch of the right shapes
+        return [each[None][:0] for each in fn(*[wrap(torch.zeros_like(each.data[:0].sum(0))) for each in basis])]
+    found: list[Any] = vmap(fn, chunk_size=chunk_size)(*basis)
+    return found
