@@ -231,7 +231,7 @@ class TestKinksOfDifferences:
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 class TestBinaryCrossEntropy:
     def test_of_probabilities(self, reduction, draw, check_against_torch):
-        for shape in ((4, 3), ()):
+        for shape in ((4, 3), (), (0,)):
             x, target = draw(*shape, low=0.1, high=0.9), draw(*shape, low=0, high=1)
             check_against_torch(
                 lambda x, t: nx.binary_cross_entropy(x, t, reduction=reduction),
@@ -248,7 +248,7 @@ class TestBinaryCrossEntropy:
         )
 
     def test_of_logits(self, reduction, draw, check_against_torch):
-        for shape in ((4, 3), (), *([] if reduction == "mean" else [(0,)])):
+        for shape in ((4, 3), (), (0,)):
             check_against_torch(
                 lambda x, t: nx.binary_cross_entropy_with_logits(x, t, reduction=reduction),
                 lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction=reduction),

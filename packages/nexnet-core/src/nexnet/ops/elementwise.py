@@ -191,8 +191,7 @@ erfc = of_input(
     torch.special.erfc,
 )
 
-
-_logit_backward = kernel(
+_logit_backward: Callable[..., Any] = kernel(
     "g / (x (1 - x)), and 0 outside of [eps, 1 - eps] (NaN outside of [0, 1] without eps)",
     lambda hg, x, eps: _logit_backward(_logit_backward(hg, x, eps), x, eps) * (2 * x - 1),
     torch.ops.aten.logit_backward.default,

@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 _aten = torch.ops.aten
+_nll_loss_forward = _aten.nll_loss_forward.default
+_nll_loss_backward = _aten.nll_loss_backward.default
+_bce = _aten.binary_cross_entropy.default
+_bce_backward = _aten.binary_cross_entropy_backward.default
 _CODES = {"none": 0, "mean": 1, "sum": 2}
 
 
@@ -62,7 +66,7 @@ def _reduce(loss: Any, reduction: str, rule: str) -> Any:
 # They take (N, C) with (N,), or (C,) with (), and no gradient by the weight. The total weight is a further output.
 
 
-@implements(_aten.nll_loss_forward.default)
+@implements(_nll_loss_forward)
 @function
 class _nll_loss(Policy):
     """N x:  -w[t] x[t] for each target t, reduced; their mean is weighted:  dx = N* g."""
@@ -70,51 +74,51 @@ class _nll_loss(Policy):
     materialize_grads = False
 
     def forward(self, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
-        loss, total = _aten.nll_loss_forward.default(input, target, weight, reduction, ignore_index)
+        loss, total = _nll_loss_forward(input, target, weight, reduction, ignore_index)
         self.ctx.save(input, target, weight, reduction, ignore_index, total)
         return loss, total
 
     def backward(self, grad: Any, _: Any) -> Any:
-        return _aten.nll_loss_backward.default(grad, *self.ctx.release)
+        return _nll_loss_backward(grad, *self.ctx.release)
 
 
-@implements(_aten.nll_loss_backward.default)
+@implements(_nll_loss_backward)
 @function
-class _nll_loss_backward(Policy):
+class _adjoint_of_nll_loss(Policy):
     """N* g:  -w[t] g at each target t, else 0:  dg = N h.  The input gives its shape only."""
 
     def forward(
         self, grad: Any, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int, total: Any
     ) -> Any:
         self.ctx.save(target, weight, reduction, ignore_index)
-        return _aten.nll_loss_backward.default(grad, input, target, weight, reduction, ignore_index, total)
+        return _nll_loss_backward(grad, input, target, weight, reduction, ignore_index, total)
 
     def backward(self, cotangent: Any) -> Any:
-        return _aten.nll_loss_forward.default(cotangent, *self.ctx.release)[0]
+        return _nll_loss_forward(cotangent, *self.ctx.release)[0]
 
 
 @implements()
 @function
 class _cross_entropy(Policy):
-    """N y,  y = log_softmax x:  dx = z - e^y <z>,  z = N* g + dy.  y and the total weight are further outputs.
+    """N y,  y = log_softmax x:  dx = z - e^y <z>,  z = N* g + dy.  y and the number of targets are further outputs.
 
     Two of torch's kernels each way, as one operation.
     """
 
     materialize_grads = False
 
-    def forward(self, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
-        out = torch.log_softmax(input, -1)
-        loss, total = _aten.nll_loss_forward.default(out, target, weight, reduction, ignore_index)
-        self.ctx.save(out, target, weight, reduction, ignore_index, total)
+    def forward(self, input: Any, target: Any, reduction: int, ignore_index: int) -> Any:
+        out = torch.log_softmax(input, 1)
+        loss, total = _nll_loss_forward(out, target, None, reduction, ignore_index)
+        self.ctx.save(out, target, reduction, ignore_index, total)
         return loss, out, total
 
     def backward(self, grad: Any, grad_out: Any, _: Any) -> Any:
-        out, *rest = self.ctx.release
+        out, target, reduction, ignore_index, total = self.ctx.release
         if grad is not None:
-            picked = _aten.nll_loss_backward.default(grad, out, *rest)
+            picked = _nll_loss_backward(grad, out, target, None, reduction, ignore_index, total)
             grad_out = picked if grad_out is None else grad_out + picked
-        return None if grad_out is None else torch._log_softmax_backward_data(grad_out, out, out.ndim - 1, out.dtype)
+        return None if grad_out is None else torch._log_softmax_backward_data(grad_out, out, 1, out.dtype)
 
 
 @implements(F.cross_entropy)
@@ -146,7 +150,7 @@ def cross_entropy(
     """
     code = _code(reduction, "cross_entropy")
     if weight is None and not label_smoothing and input.ndim == 2 and target.ndim == 1:
-        return _cross_entropy(input, target, None, code, ignore_index)[0]
+        return _cross_entropy(input, target, code, ignore_index)[0]
 
     class_dim = 1 if input.ndim > 1 else 0
     log_p = log_softmax(input, class_dim)
@@ -261,9 +265,7 @@ def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> 
         def backward(self, cotangent: Any) -> Any:
             grad, input, target, reduction, parameters = self.ctx.release
             dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
-            dx = curvature(cotangent * grad, input - target, *parameters)
-            if reduction == 1:
-                dx = dx / math.prod(input.shape)
+            dx = curvature(cotangent * _share(grad, input, reduction), input - target, *parameters)
             return dg, dx, -dx
 
     operator(loss_backward, f"gradient of {formula}", (gradient,))
@@ -371,39 +373,44 @@ def _tensor(value: Any) -> Any:
 class _binary_cross_entropy(Policy):
     """-t ln x - (1 - t) ln(1 - x), each ln at least -100:  dx = g (x - t) / (x (1 - x)),  dt = g (ln(1 - x) - ln x).
 
-    The denominator is at least 1e-12.
+    The denominator is at least 1e-12. The loss is reduced: for a mean, g stands for g / n.
     """
 
-    def forward(self, input: Any, target: Any) -> Any:
-        self.ctx.save(input, target)
-        return _aten.binary_cross_entropy.default(input, target, None, 0)
+    def forward(self, input: Any, target: Any, reduction: int) -> Any:
+        self.ctx.save(input, target, reduction)
+        return _bce(input, target, None, reduction)
 
     def backward(self, grad: Any) -> Any:
-        input, target = self.ctx.release
-        dx = _aten.binary_cross_entropy_backward.default(grad, input, target, None, 0)
+        input, target, reduction = self.ctx.release
+        dx = _bce_backward(grad, input, target, None, reduction)
         if not self.ctx.needs_input_grad[1]:
             return dx
-        return dx, grad * (_log_at_least_minus_100(1 - input) - _log_at_least_minus_100(input))
+        return dx, _share(grad, input, reduction) * (_log_or_minus_100(1 - input) - _log_or_minus_100(input))
 
 
-def _log_at_least_minus_100(x: Any) -> Any:
+def _share(grad: Any, input: Any, reduction: int) -> Any:
+    """Give each element's part in the gradient of a reduced loss."""
+    return grad / math.prod(input.shape) if reduction == 1 and 0 not in input.shape else grad
+
+
+def _log_or_minus_100(x: Any) -> Any:
     return torch.clamp(torch.log(x), min=-100)
 
 
-@implements(_aten.binary_cross_entropy_backward.default)
+@implements(_bce_backward)
 @function
 class _binary_cross_entropy_backward(Policy):
     """g (x - t) / m,  m = x (1 - x):  dg = h (x - t) / m,  dx = h g (x^2 - 2 x t + t) / m^2,  dt = -h g / m."""
 
-    def forward(self, grad: Any, input: Any, target: Any, weight: None = None, reduction: int = 0) -> Any:
-        self.ctx.save(grad, input, target)
-        return _aten.binary_cross_entropy_backward.default(grad, input, target, None, 0)
+    def forward(self, grad: Any, input: Any, target: Any, weight: None, reduction: int) -> Any:
+        self.ctx.save(grad, input, target, reduction)
+        return _bce_backward(grad, input, target, weight, reduction)
 
     def backward(self, cotangent: Any) -> Any:
-        grad, x, t = self.ctx.release
+        grad, x, t, reduction = self.ctx.release
         m = torch.clamp(x * (1 - x), min=1e-12)
-        hg = cotangent * grad / m
-        dg = _aten.binary_cross_entropy_backward.default(cotangent, x, t, None, 0)
+        hg = cotangent * _share(grad, x, reduction) / m
+        dg = cotangent * _bce_backward(torch.ones_like(grad), x, t, None, reduction)
         return dg, hg * ((x * x - 2 * x * t + t) / m), -hg
 
 
@@ -417,22 +424,26 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
         InputError: input and target differ in shape.
     """
     _check_shapes(input, target, "binary_cross_entropy")
-    losses = _binary_cross_entropy(*_matched(input, target, "binary_cross_entropy"))
-    return _reduce(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy")
+    input, target = _matched(input, target, "binary_cross_entropy")
+    code = _code(reduction, "binary_cross_entropy")
+    if weight is None:
+        return _binary_cross_entropy(input, target, code)
+    return _reduce(mul(_binary_cross_entropy(input, target, 0), weight), reduction, "binary_cross_entropy")
 
 
 @implements()
 @function
 class _binary_cross_entropy_with_logits(Policy):
-    """(1 - t) x - ln s,  s = sigmoid x:  dx = g (s - t),  dt = -g x."""
+    """(1 - t) x - ln s,  s = sigmoid x:  dx = g (s - t),  dt = -g x.  Reduced: for a mean, g stands for g / n."""
 
-    def forward(self, input: Any, target: Any) -> Any:
-        self.ctx.save(input, target)
-        return torch.binary_cross_entropy_with_logits(input, target, reduction=0)
+    def forward(self, input: Any, target: Any, reduction: int) -> Any:
+        self.ctx.save(input, target, reduction)
+        return torch.binary_cross_entropy_with_logits(input, target, reduction=reduction)
 
     def backward(self, grad: Any) -> Any:
-        input, target = self.ctx.release
-        need_input, need_target = self.ctx.needs_input_grad
+        input, target, reduction = self.ctx.release
+        need_input, need_target = self.ctx.needs_input_grad[:2]
+        grad = _share(grad, input, reduction)
         return grad * (torch.sigmoid(input) - target) if need_input else None, -grad * input if need_target else None
 
 
@@ -445,12 +456,15 @@ def binary_cross_entropy_with_logits(
     Raises:
         InputError: input and target differ in shape.
     """
-    _check_shapes(input, target, "binary_cross_entropy_with_logits")
+    name = "binary_cross_entropy_with_logits"
+    _check_shapes(input, target, name)
+    if weight is None and pos_weight is None:
+        return _binary_cross_entropy_with_logits(input, target, _code(reduction, name))
     if pos_weight is None:
-        losses = _binary_cross_entropy_with_logits(input, target)
+        losses = _binary_cross_entropy_with_logits(input, target, 0)
     else:
         losses = mul(sub(1, target), input) - (mul(sub(pos_weight, 1), target) + 1) * logsigmoid(input)
-    return _reduce(losses if weight is None else mul(losses, weight), reduction, "binary_cross_entropy_with_logits")
+    return _reduce(losses if weight is None else mul(losses, weight), reduction, name)
 
 
 @implements(F.kl_div)
