@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["EPSILON", "Estimate", "Smoothness", "central", "judge", "one_sided"]
+__all__ = ["EPSILON", "FIRST_STEP", "OTHER_STEP", "Estimate", "Smoothness", "central", "derivative", "judge", "one_sided"]
 
 EPSILON = 2.0**-52
 FIRST_STEP = 2.0**-4
+OTHER_STEP = 0.6180339887 * 2.0**-9  # in no simple ratio to the first: what alternates in step with one does not with both
 LEVELS = 28
 COLUMNS = 6
 GOOD_ENOUGH = 1e-11
@@ -35,27 +36,40 @@ class Estimate:
         return f"{self.step:.2g} of the input's size, extrapolated (estimated error {self.error:.1g})"
 
 
-def central(f: Function, noise: float, scale: float) -> Estimate:
+def central(f: Function, noise: float, scale: float, first_step: float = FIRST_STEP) -> Estimate:
     """Give f'(0) from (f(h) - f(-h)) / 2h.
 
     Args:
         f: may return nan or inf where it is not defined; the steps that reach there are left out.
         noise: the rounding error of one value of f.
         scale: the size of a derivative that would matter; once the error is far below it, the search ends.
+        first_step: the largest.
     """
-    return _extrapolate(lambda h: (f(h) - f(-h)) / (2 * h), noise, scale, ratio=4.0)
+    return _extrapolate(lambda h: (f(h) - f(-h)) / (2 * h), noise, scale, 4.0, first_step)
 
 
 def one_sided(f: Function, noise: float, scale: float, sign: int) -> Estimate:
     """Give the derivative at 0 from the right (sign 1) or from the left (sign -1)."""
     at_zero = f(0.0)
-    return _extrapolate(lambda h: (f(sign * h) - at_zero) / (sign * h), noise, scale, ratio=2.0)
+    return _extrapolate(lambda h: (f(sign * h) - at_zero) / (sign * h), noise, scale, 2.0, FIRST_STEP)
 
 
-def _extrapolate(difference: Function, noise: float, scale: float, ratio: float) -> Estimate:
+def derivative(f: Function, noise: float, scale: float, first_step: float = FIRST_STEP) -> Estimate:
+    """Give f'(0): from central differences or, where these do not converge (x |x| at 0), from both sides."""
+    estimate = central(f, noise, scale, first_step)
+    if estimate.error <= 1e-6 * max(abs(estimate.value), scale):
+        return estimate
+    right, left = one_sided(f, noise, scale, 1), one_sided(f, noise, scale, -1)
+    error = max(right.error, left.error)
+    if error < estimate.error and _agree(left, right, scale):
+        return Estimate((left.value + right.value) / 2, error, min(left.step, right.step))
+    return estimate
+
+
+def _extrapolate(difference: Function, noise: float, scale: float, ratio: float, first_step: float) -> Estimate:
     best = Estimate(math.nan, math.inf, math.nan)
     previous: list[float] = []
-    step = FIRST_STEP
+    step = first_step
     for _ in range(LEVELS):
         row = [difference(step)]
         rounding = noise / step
@@ -87,7 +101,11 @@ def judge(f: Function, noise: float, scale: float) -> Smoothness:
     for side, name in ((right, "right"), (left, "left")):
         if not side.error <= 1e-3 * max(abs(side.value), scale):
             return Smoothness(False, f"the derivative from the {name} does not exist (a jump, a pole, or noise)")
-    size = max(abs(right.value), abs(left.value), scale)
-    if abs(right.value - left.value) > 1e-5 * size + 10 * (right.error + left.error):
+    if not _agree(left, right, scale):
         return Smoothness(False, f"a kink: {left.value:.6g} from the left, {right.value:.6g} from the right")
     return Smoothness(True, "")
+
+
+def _agree(left: Estimate, right: Estimate, scale: float) -> bool:
+    size = max(abs(right.value), abs(left.value), scale)
+    return abs(right.value - left.value) <= 1e-5 * size + 10 * (right.error + left.error)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .differences import EPSILON, Estimate, Smoothness, central, judge
-from .problem import Problem
+from .differences import EPSILON, FIRST_STEP, OTHER_STEP, Estimate, Smoothness, derivative, judge
+from .problem import Problem, unit
 from .report import Singular
 
 __all__ = ["Deviation", "FiniteDifferences"]
@@ -56,9 +56,18 @@ class FiniteDifferences:
         self.problem, self.order, self.gradient = problem, order, gradient
         self.rtol, self.atol = rtol, atol
         self.followed = problem.followed(order)
-        self.value_size = problem.size(order - 1)
-        self.noise = 4 * EPSILON * self.value_size
-        self.units = [_unit(each) for each in self.followed]
+        self.measure()
+        self.units = [unit(each) for each in self.followed]
+
+    def measure(self) -> None:
+        """Estimate the size of F, and its rounding error."""
+        self.value_size = self.problem.size(self.order - 1)
+        self.noise = 4 * EPSILON * self.problem.rounding_size(self.order - 1)
+
+    def refresh(self) -> None:
+        """Compute the gradient anew, after elements were masked."""
+        self.gradient = self.problem.gradient(self.order)
+        self.measure()
 
     # Directions ------------------------------------------------------------------------------------------------------
 
@@ -71,10 +80,19 @@ class FiniteDifferences:
         rule = float(sum(term.sum() for term in terms))
         size = float(sum(term.abs().sum() for term in terms))
         size = size if math.isfinite(size) else 1.0
-        estimate = central(self._function(steps), self.noise, max(size, 1e-2 * self.value_size))
+        function = self._function(steps)
+        for first_step in (FIRST_STEP, OTHER_STEP):
+            estimate = derivative(function, self.noise, max(size, 1e-2 * self.value_size), first_step)
+            deviation = self._deviation(rule, size, estimate)
+            if not deviation.wrong:
+                break
+        return deviation
+
+    def _deviation(self, rule: float, size: float, estimate: Estimate) -> Deviation:
         size = max(size, abs(estimate.value)) if math.isfinite(estimate.value) else size
         allowed = self.atol + self.rtol * size
-        if estimate.error <= 1e-2 * size + 1e-8 * self.value_size:  # else nothing has converged, which is no excuse
+        settled = 1e-2 * size + 1e-8 * self.value_size + 1e3 * self.noise
+        if estimate.error <= settled:  # else nothing has converged, which is no excuse
             allowed += 10 * estimate.error
         return Deviation(rule, estimate, allowed, max(size, 1e-6 * self.value_size))
 
@@ -83,7 +101,7 @@ class FiniteDifferences:
         steps = [d * unit for d, unit in zip(direction, self.units, strict=True)]
         terms = [(g.double() * step).abs() for g, step in zip(self.gradient, steps, strict=True)]
         size = float(sum(term[term.isfinite()].sum() for term in terms))
-        return judge(self._function(steps), self.noise, max(size, 1e-2 * self.value_size))
+        return judge(self._function(steps), self.noise, max(size, 1e-2 * self.value_size, 1e5 * self.noise))
 
     def _function(self, steps: Sequence[Tensor]) -> Callable[[float], float]:
         def f(t: float) -> float:
@@ -129,7 +147,7 @@ class FiniteDifferences:
         """Give an element's index in its tensor."""
         return tuple(int(k) for k in torch.unravel_index(torch.tensor(element[1]), self.followed[element[0]].shape))
 
-    def unit(self, element: Element) -> float:
+    def unit_of(self, element: Element) -> float:
         """Give the size of one element, by which its derivative was scaled."""
         return float(self.units[element[0]].reshape(-1)[element[1]])
 
@@ -161,11 +179,3 @@ class FiniteDifferences:
         found = self.along(chosen)
         gap = abs(found.rule - found.difference.value) - found.allowed
         return gap if math.isfinite(gap) else math.inf
-
-
-def _unit(tensor: Tensor) -> Tensor:
-    """Give each element's size: that of the element, or of its neighbours where it is zero, or one."""
-    size = tensor.abs().double()
-    inside = size[(size > 0) & size.isfinite()]
-    typical = float(inside.mean()) if len(inside) else 1.0
-    return torch.where((size > 0) & size.isfinite(), size, typical)

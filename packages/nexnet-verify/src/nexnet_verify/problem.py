@@ -23,7 +23,7 @@ import torch
 from nexnet.errors import InputError, message
 from torch import Tensor
 
-__all__ = ["NAMESPACE", "Problem", "copy_layout"]
+__all__ = ["NAMESPACE", "Problem", "copy_layout", "is_float", "unit"]
 
 NAMESPACE = "nexnet"
 Scalar = Callable[..., nexnet.LiteTensor]
@@ -175,6 +175,13 @@ class Problem:
             pairs = zip(self.direction(level), self.gradient(level), strict=True)
         return float(sum((v.double() * g.double()).abs().sum() for v, g in pairs))
 
+    def rounding_size(self, level: int) -> float:
+        """Give the size of what is rounded in F(level): its terms, or the values that a gradient has come from."""
+        if level == 0:
+            return self.size(0)
+        units = torch.cat([unit(leaf).reshape(-1) for leaf in self.leaves])
+        return max(self.size(level), self.size(level - 1) / (float(units.mean()) if units.numel() else 1.0))
+
     def gradient(self, order: int, leaves: Sequence[Tensor] | None = None, dtype: Any = None) -> list[Tensor]:
         """Give the derivative of an order as nexnet computes it: one tensor for each of ``followed(order)``."""
         point = [*(self.leaves if leaves is None else leaves), *self.weights]
@@ -182,6 +189,14 @@ class Problem:
         places = tuple(range(len(self.followed(order))))
         found = nexnet.grad(self.scalar(order - 1), argnums=places)(*map(nexnet.LiteTensor, point))
         return [each.data for each in found]
+
+
+def unit(tensor: Tensor) -> Tensor:
+    """Give each element's size: that of the element, or of its neighbours where it is zero, or one."""
+    size = tensor.abs().double()
+    inside = size[(size > 0) & size.isfinite()]
+    typical = float(inside.mean()) if len(inside) else 1.0
+    return torch.where((size > 0) & size.isfinite(), size, typical)
 
 
 def _raw(leaf: Any) -> Tensor:

@@ -8,7 +8,7 @@ import multiprocessing
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -55,6 +55,12 @@ class Result:
     def error(self, reference: str, order: int) -> float:
         """Give the largest relative error against a reference at an order; nan if there is none."""
         return self.errors.get(f"{reference} {order}", math.nan)
+
+    def columns(self) -> list[float]:
+        """Give the figures of a table: finite differences and JAX at first and second order, and float32."""
+        float32 = [error for name, error in self.errors.items() if name.startswith("float32")]
+        pairs = [(reference, order) for reference in ("finite differences", "JAX") for order in (1, 2)]
+        return [*(self.error(reference, order) for reference, order in pairs), max(float32, default=math.nan)]
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON takes it: no nan."""
@@ -194,7 +200,7 @@ def _run_named(name: str, kind: str, examples: int, seed: int, order: int | None
 
 def run_cases(
     cases: Sequence[Case], examples: int, seed: int = 0, order: int | None = None, jobs: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run cases, in this process or in several, and give each result as it comes. Closing the iterator stops the rest."""
     if jobs <= 1 or len(cases) <= 1:
         for case in cases:

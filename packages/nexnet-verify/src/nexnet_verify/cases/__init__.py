@@ -13,6 +13,7 @@ __all__ = ["KINDS", "LAYOUTS", "Case", "Domain", "Draw", "Sample", "all_cases", 
 
 #: The modules of cases, each with its list ``CASES``.
 KINDS = (
+    "constant",
     "arithmetic",
     "elementwise",
     "selection",

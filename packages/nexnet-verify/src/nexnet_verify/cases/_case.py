@@ -31,8 +31,9 @@ def _show(value: Any) -> str:
         return f"{tuple(value.shape)}"
     if isinstance(value, (list, tuple)):
         inner = ", ".join(map(_show, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return repr(value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
+    written = repr(value)
+    return written if "\n" not in written and len(written) < 40 else type(value).__name__
 
 
 @dataclass(frozen=True, kw_only=True)

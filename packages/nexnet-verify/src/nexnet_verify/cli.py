@@ -1,0 +1,204 @@
+"""``nexnet-verify``: every operator's gradients, or a rule of your own, checked and shown as a table."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from nexnet.errors import NexnetError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .cases import Case, all_cases
+from .runner import Result, run_cases
+from .summary import Summary, number
+from .target import check_target
+
+__all__ = ["main"]
+
+RIGHT, WRONG, MISUSED = 0, 1, 2
+EXAMPLES = 10
+WIDTH = 150  # where there is no terminal to ask
+SHOWN = 20  # failures in full
+
+
+class _Misuse(Exception):  # noqa: N818  shown as one line, never as a traceback
+    """The command was used wrongly."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _Misuse(message)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="nexnet-verify",
+        description="Check the gradients of nexnet's operators and layers, or of a rule of your own, against finite "
+        "differences, JAX and themselves.",
+        epilog="Exit codes: 0 all right; 1 something is wrong, or an operator has no case; 2 wrong use.",
+    )
+    parser.add_argument("target", nargs="?", help="package.module:rule, a Policy or function of your own")
+    parser.add_argument("--op", action="append", metavar="NAME", help="only this operator (may be repeated)")
+    parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind (may be repeated)")
+    parser.add_argument("--order", type=_positive, help="the highest order to check (default: each case's own, 2)")
+    parser.add_argument("--examples", type=_positive, default=EXAMPLES, help="per case (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
+    parser.add_argument("--jobs", type=_positive, default=_cores(), help="processes (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a sortable table")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    own = parser.add_argument_group("a rule of your own")
+    own.add_argument("--shapes", nargs="+", metavar="N,M", help="of its arguments: 3,4 4,2 2 (a scalar: scalar)")
+    own.add_argument("--positive", nargs="+", type=int, default=[], metavar="I", help="arguments drawn above zero")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    try:
+        options = _parser().parse_args(argv)
+        for path in (options.json, options.html):
+            if path is not None and not path.parent.is_dir():
+                raise _Misuse(f"there is no directory {path.parent} to write {path.name} into")
+        if options.target is not None:
+            return _run_target(options)
+        if options.shapes or options.positive:
+            raise _Misuse("--shapes and --positive are for a rule of your own: name it as package.module:rule")
+        return _run_cases(options, _choose(options))
+    except _Misuse as error:
+        print(f"nexnet-verify: {error}", file=sys.stderr)
+        return MISUSED
+    except KeyboardInterrupt:
+        print("nexnet-verify: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run_target(options: argparse.Namespace) -> int:
+    if options.op or options.kind or options.json or options.html:
+        raise _Misuse("--op, --kind, --json and --html are for nexnet's own operators, not for a rule of your own")
+    if not options.shapes:
+        raise _Misuse("give the shapes of the arguments: --shapes 3,4 4,2")
+    try:
+        report = check_target(
+            options.target, options.shapes, options.positive, order=options.order or 2, seed=options.seed
+        )
+    except (NexnetError, ValueError, ImportError) as error:
+        raise _Misuse(" ".join(str(error).split())) from error
+    print(report)
+    return RIGHT if report.passed else WRONG
+
+
+def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    results = []
+    running = run_cases(cases, options.examples, options.seed, options.order, options.jobs)
+    with _progress() as progress:
+        task = progress.add_task("", total=len(cases))
+        for result in running:
+            results.append(result)
+            progress.update(task, advance=1, description=result.name if result.passed else f"[red]{result.name}")
+            if options.fail_fast and not result.passed:
+                break
+        running.close()
+    order = {(case.name, case.kind): i for i, case in enumerate(cases)}
+    results.sort(key=lambda result: order[result.name, result.kind])
+    everything = not (options.op or options.kind) and len(results) == len(cases)
+    summary = Summary.of(
+        results, cases, everything, options.seed, options.examples, time.perf_counter() - start
+    )
+    _show(summary)
+    if options.json is not None:
+        summary.write_json(options.json)
+    if options.html is not None:
+        summary.write_html(options.html)
+    return RIGHT if summary.passed else WRONG
+
+
+def _choose(options: argparse.Namespace) -> list[Case]:
+    cases = all_cases()
+    kinds = list(dict.fromkeys(case.kind for case in cases))
+    for kind in options.kind or ():
+        if kind not in kinds:
+            raise _Misuse(f"there is no kind {kind!r}; the kinds are {', '.join(kinds)}")
+    names = {name: case for case in cases for name in (*case.covers, case.name)}
+    for name in options.op or ():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 3)
+            raise _Misuse(f"no case is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    wanted = {names[name].name for name in options.op or ()}
+    chosen = [case for case in cases if not options.kind or case.kind in options.kind]
+    chosen = [case for case in chosen if not options.op or case.name in wanted]
+    if not chosen:
+        raise _Misuse(f"no operator of kind {', '.join(options.kind)} is named {', '.join(options.op)}")
+    return chosen
+
+
+# What is printed -----------------------------------------------------------------------------------------------------
+
+
+def _progress() -> Progress:
+    columns: list[Any] = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")]
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _show(summary: Summary) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console.print(_table(summary.results))
+    for corner in summary.corners:
+        if corner.status == "WRONG":
+            expected = ", ".join(map(str, corner.corner.expected))
+            console.print(f"corner WRONG: {corner.corner.point}: expected {expected}, got {corner.got}", style="red")
+    failed = [result for result in summary.results if not result.passed]
+    for result in failed[:SHOWN]:
+        console.rule(f"{result.kind}.{result.name}", style="red")
+        console.print(result.failure, markup=False)
+    if len(failed) > SHOWN:
+        console.print(f"... and {len(failed) - SHOWN} more: --json or --html shows all")
+    for name, why in summary.exempt.items():
+        console.print(f"no case of its own: {name}: {why}", markup=False, style="dim")
+    for problem in summary.problems:
+        console.print(problem, markup=False, style="red")
+    for line in summary.lines():
+        console.print(line, markup=False)
+
+
+def _table(results: Sequence[Result]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("operator", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("examples", justify="right", no_wrap=True)
+    table.add_column("inputs tried", no_wrap=True, overflow="ellipsis", max_width=34)
+    for name in ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "float32", "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in results:
+        tried = dict.fromkeys(each.partition(" ")[2] for each in result.inputs)
+        table.add_row(
+            result.name,
+            result.kind,
+            str(result.examples),
+            " ".join(tried).replace("[", r"\["),
+            *[number(each) for each in result.columns()],
+            "[green]right[/green]" if result.passed else "[red]WRONG[/red]",
+        )
+    return table
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def _cores() -> int:
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)

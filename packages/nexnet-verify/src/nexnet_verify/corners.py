@@ -1,0 +1,219 @@
+"""Kinks, ties, zeros and infinities: what nexnet does there, as a table. These points are compared with the table, never
+with finite differences; PyTorch's and JAX's conventions stand beside nexnet's where the two differ.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nexnet
+import torch
+
+__all__ = ["CORNERS", "Corner", "CornerResult", "check_corner"]
+
+INF, NAN = math.inf, math.nan
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A point without a derivative, or with one that is easily wrong.
+
+    Attributes:
+        operator: the operator it belongs to.
+        point: what is differentiated, where.
+        fn: the function of the tensors, which finds operators in the namespace ``o``.
+        inputs: the tensors, as nested lists.
+        expected: for each input, its gradient (of the sum of the output), or several that are all right.
+        order: 2 for the gradient of the gradient's sum.
+        torch, jax: what these do, where they differ.
+    """
+
+    operator: str
+    point: str
+    fn: Callable[..., Any]
+    inputs: Sequence[Any]
+    expected: Sequence[Any]
+    order: int = 1
+    torch: str = ""
+    jax: str = ""
+
+
+@dataclass(frozen=True)
+class CornerResult:
+    """What nexnet gave at a corner. ``status``: "right", "WRONG" or "not built"."""
+
+    corner: Corner
+    status: str
+    got: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON takes it."""
+        corner = self.corner
+        return {
+            "operator": corner.operator,
+            "point": corner.point,
+            "order": corner.order,
+            "expected": [repr(each) for each in corner.expected],
+            "got": self.got,
+            "status": self.status,
+            "torch": corner.torch,
+            "jax": corner.jax,
+        }
+
+
+class AnyOf(tuple[Any, ...]):
+    """Several answers, each of which is right."""
+
+
+def check_corner(corner: Corner) -> CornerResult:
+    """Compute a corner's gradients and compare them with the table."""
+    if corner.operator and not hasattr(nexnet.ops, corner.operator):
+        return CornerResult(corner, "not built", "")
+    inputs = [nexnet.LiteTensor(torch.tensor(each, dtype=torch.float64)) for each in corner.inputs]
+    places = tuple(range(len(inputs)))
+
+    def total(*tensors: nexnet.LiteTensor) -> Any:
+        gradient = nexnet.grad(corner.fn, argnums=places)(*tensors)
+        result = nexnet.ops.sum(gradient[0])
+        for each in gradient[1:]:
+            result = result + nexnet.ops.sum(each)
+        return result
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own remarks on the variance of one element
+            found = nexnet.grad(corner.fn if corner.order == 1 else total, argnums=places)(*inputs)
+    except Exception as error:
+        return CornerResult(corner, "WRONG", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    got = [each.data.tolist() for each in found]
+    right = all(_fits(each.data, expected) for each, expected in zip(found, corner.expected, strict=True))
+    return CornerResult(corner, "right" if right else "WRONG", ", ".join(map(str, got)))
+
+
+def _fits(got: torch.Tensor, expected: Any) -> bool:
+    if isinstance(expected, AnyOf):
+        return any(_fits(got, each) for each in expected)
+    want = torch.tensor(expected, dtype=torch.float64)
+    return got.shape == want.shape and torch.allclose(got, want, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+o = nexnet.ops
+
+#: Where PyTorch and JAX differ, and then where they agree.
+CORNERS = [
+    Corner("abs", "abs(0)", lambda x: o.abs(x), [0.0], [0.0], torch="0", jax="1"),
+    Corner("vector_norm", "norm 1 at 0", lambda x: o.vector_norm(x, 1), [[0.0, 2.0]], [[0.0, 1.0]], torch="0", jax="1"),
+    Corner("l1_loss", "l1_loss where x = t", lambda x, t: o.l1_loss(x, t), [[1.0], [1.0]], [[0.0], [0.0]], torch="0", jax="1"),
+    Corner("leaky_relu", "leaky_relu(0)", lambda x: o.leaky_relu(x), [0.0], [0.01], torch="0.01", jax="1"),
+    Corner("hardtanh", "hardtanh(+-1)", lambda x: o.hardtanh(x), [[-1.0, 1.0]], [[0.0, 0.0]], torch="0", jax="1"),
+    Corner("clamp", "clamp at scalar bounds", lambda x: o.clamp(x, -1.0, 1.0), [[-1.0, 1.0]], [[1.0, 1.0]], torch="1", jax="0.5"),
+    Corner(
+        "clamp",
+        "clamp, tie with a tensor bound",
+        lambda x, low: o.clamp(x, low),
+        [[1.0], [1.0]],
+        [[1.0], [0.0]],
+        torch="1, 0",
+        jax="0.5, 0.5",
+    ),
+    Corner(
+        "max",
+        "max(dim) of a tie",
+        lambda x: o.max(x, 0)[0],
+        [[2.0, 2.0, 1.0]],
+        [AnyOf(([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]))],
+        torch="one index",
+        jax="even split",
+    ),
+    Corner(
+        "median", "median of 4", lambda x: o.median(x), [[4.0, 1.0, 3.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], torch="lower element", jax="0.5, 0.5"
+    ),
+    Corner("fmax", "fmax of a tie", lambda x, y: o.fmax(x, y), [1.0, 1.0], [1.0, 0.0], torch="1, 0", jax="0, 1"),
+    Corner("fmin", "fmin of a tie", lambda x, y: o.fmin(x, y), [1.0, 1.0], [1.0, 0.0], torch="1, 0", jax="0, 1"),
+    Corner("cummax", "cummax of a tie", lambda x: o.cummax(x, 0)[0], [[2.0, 2.0, 1.0]], [[1.0, 2.0, 0.0]], torch="1, 2, 0", jax="2, 1, 0"),
+    *[
+        Corner("norm", f"norm {p} at 0", lambda x, p=p: o.norm(x, p), [[0.0, 0.0]], [[0.0, 0.0]], torch="0", jax="nan")
+        for p in (2, 3, "fro")
+    ],
+    Corner("std", "std of constants", lambda x: o.std(x), [[1.0, 1.0]], [[0.0, 0.0]], torch="0", jax="nan"),
+    Corner("hypot", "hypot(0, 0)", lambda x, y: o.hypot(x, y), [0.0, 0.0], [NAN, NAN], torch="nan", jax="0.5"),
+    Corner("atan2", "atan2(0, 0)", lambda x, y: o.atan2(x, y), [0.0, 0.0], [0.0, 0.0], torch="0", jax="nan"),
+    Corner("pow", "pow(0, 0) by the base", lambda x: o.pow(x, 0.0), [0.0], [0.0], torch="0", jax="nan"),
+    Corner("pow", "x**1.0 at 0, second order", lambda x: o.pow(x, 1.0), [0.0], [0.0], order=2, torch="0", jax="nan"),
+    Corner("pow", "pow(0, -1) by the exponent", lambda n: o.pow(0.0, n), [-1.0], [-INF], torch="-inf", jax="nan"),
+    Corner("xlogy", "xlogy(0, 0) by x", lambda x: o.xlogy(x, torch.zeros(())), [0.0], [0.0], torch="0", jax="-inf"),
+    Corner("sinc", "sinc(0), second order", lambda x: o.sinc(x), [0.0], [-math.pi**2 / 3], order=2, torch="nan", jax="-pi^2/3"),
+    Corner("logaddexp", "logaddexp(inf, 1)", lambda x, y: o.logaddexp(x, y), [INF, 1.0], [1.0, 0.0], torch="1, 0", jax="1, 2.718"),
+    Corner(
+        "logcumsumexp", "logcumsumexp([-inf, 1])", lambda x: o.logcumsumexp(x, 0)[1], [[-INF, 1.0]], [[0.0, 1.0]], torch="nan, 1", jax="0, 1"
+    ),
+    Corner(
+        "det",
+        "det of a matrix of rank n - 1",
+        lambda x: o.det(x),
+        [[[1.0, 2.0], [2.0, 4.0]]],
+        [[[4.0, -2.0], [-2.0, 1.0]]],
+        torch="0",
+        jax="the adjugate",
+    ),
+    Corner(
+        "index_put",
+        "indexed set with equal indices, by the values",
+        lambda v: o.index_put(torch.zeros(3, dtype=torch.float64), (torch.tensor([1, 1]),), v),
+        [[2.0, 3.0]],
+        [[1.0, 1.0]],
+        torch="1, 1",
+        jax="0, 1",
+    ),
+    Corner("copysign", "copysign(0, 1)", lambda x: o.copysign(x, torch.ones(())), [0.0], [0.0], torch="0", jax="1"),
+    Corner("mul", "an input that is not used", lambda x, y: o.mul(x, 2.0), [1.0, 1.0], [2.0, 0.0], torch="None", jax="0"),
+    Corner("mul", "a linear function, second order", lambda x: o.mul(x, 2.0), [1.0], [0.0], order=2, torch="error", jax="0"),
+    # They agree: kinks and ties
+    Corner("relu", "relu(0)", lambda x: o.relu(x), [0.0], [0.0]),
+    Corner("relu6", "relu6 at its bounds", lambda x: o.relu6(x), [[0.0, 6.0]], [[0.0, 0.0]]),
+    Corner("hardsigmoid", "hardsigmoid at its bounds", lambda x: o.hardsigmoid(x), [[-3.0, 3.0]], [[0.0, 0.0]]),
+    Corner("elu", "elu(0)", lambda x: o.elu(x), [0.0], [1.0]),
+    Corner("maximum", "maximum of a tie", lambda x, y: o.maximum(x, y), [1.0, 1.0], [0.5, 0.5]),
+    Corner("minimum", "minimum of a tie", lambda x, y: o.minimum(x, y), [1.0, 1.0], [0.5, 0.5]),
+    Corner("max", "max over all, a tie", lambda x: o.max(x), [[2.0, 2.0, 1.0]], [[0.5, 0.5, 0.0]]),
+    Corner("amax", "amax, a tie", lambda x: o.amax(x, 0), [[2.0, 2.0, 1.0]], [[0.5, 0.5, 0.0]]),
+    Corner("amin", "amin, a tie of three", lambda x: o.amin(x, 0), [[2.0, 2.0, 2.0]], [[1 / 3, 1 / 3, 1 / 3]]),
+    Corner("vector_norm", "inf-norm, a tie", lambda x: o.vector_norm(x, INF), [[2.0, -2.0, 1.0]], [[0.5, -0.5, 0.0]]),
+    Corner("sign", "sign(0), a constant", lambda x: o.add(o.sign(x), o.mul(x, 0.0)), [0.0], [0.0]),
+    Corner("round", "round(0.5), a constant", lambda x: o.add(o.round(x), o.mul(x, 0.0)), [0.5], [0.0]),
+    Corner("softplus", "softplus(0): smooth", lambda x: o.softplus(x), [0.0], [0.5]),
+    Corner("softplus", "softplus(0), second order", lambda x: o.softplus(x), [0.0], [0.25], order=2),
+    # Singular points
+    Corner("sqrt", "sqrt(0)", lambda x: o.sqrt(x), [0.0], [INF]),
+    Corner("sqrt", "sqrt(x x) at 0", lambda x: o.sqrt(o.mul(x, x)), [0.0], [NAN]),
+    Corner("pow", "x**0 at 0, a number", lambda x: o.pow(x, 0), [0.0], [0.0]),
+    Corner("pow", "pow(0, 0.5)", lambda x: o.pow(x, 0.5), [0.0], [INF]),
+    Corner("pow", "pow(-2, 2.) by the exponent", lambda n: o.pow(-2.0, n), [2.0], [NAN]),
+    Corner("var", "var of one element", lambda x: o.var(x), [[1.0]], [[NAN]]),
+    # Infinities
+    Corner("logsumexp", "logsumexp of all -inf", lambda x: o.logsumexp(x, 0), [[-INF, -INF]], [[NAN, NAN]]),
+    Corner("logsumexp", "logsumexp with one -inf", lambda x: o.logsumexp(x, 0), [[-INF, 1.0]], [[0.0, 1.0]]),
+    Corner("softmax", "softmax of all -inf", lambda x: o.softmax(x, 0)[0], [[-INF, -INF]], [[NAN, NAN]]),
+    Corner("softmax", "softmax with one -inf", lambda x: o.softmax(x, 0)[1], [[-INF, 1.0]], [[0.0, 0.0]]),
+    Corner("log_softmax", "log_softmax of all -inf", lambda x: o.log_softmax(x, 0)[0], [[-INF, -INF]], [[NAN, NAN]]),
+    Corner(
+        "log_softmax", "log_softmax with one -inf", lambda x: o.log_softmax(x, 0)[1], [[-INF, 1.0, 1.0]], [[0.0, 0.5, -0.5]]
+    ),
+    Corner("where", "the trap of where", lambda x: o.where(x > 0, o.sqrt(x), 0.0), [0.0], [NAN]),
+    # Products
+    Corner("prod", "prod with one zero", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[6.0, 0.0, 0.0]]),
+    Corner("prod", "prod with two zeros", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),
+    Corner("prod", "prod with one zero, second order", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[5.0, 3.0, 2.0]], order=2),
+    Corner("prod", "prod with two zeros, second order", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[3.0, 3.0, 0.0]], order=2),
+    Corner("cumprod", "cumprod with a zero", lambda x: o.cumprod(x, 0), [[2.0, 0.0, 3.0]], [[1.0, 8.0, 0.0]]),
+    # Shapes
+    Corner("add", "(4, 0) + (4, 1)", lambda x, y: o.add(x, y), [[[]] * 4, [[1.0]] * 4], [[[]] * 4, [[0.0]] * 4]),
+    Corner("sum", "sum of nothing", lambda x: o.sum(x), [[]], [[]]),
+    Corner("mean", "mean of nothing", lambda x: o.mean(x), [[]], [[]]),
+    Corner("prod", "prod of nothing", lambda x: o.prod(x), [[]], [[]]),
+    Corner("gather", "gather twice the same", lambda x: o.gather(x, 0, torch.tensor([1, 1])), [[1.0, 2.0]], [[0.0, 2.0]]),
+]

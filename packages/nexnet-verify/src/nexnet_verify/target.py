@@ -1,0 +1,95 @@
+"""A rule of the user's own, named on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import nexnet
+import torch
+
+from .checker import check_gradients
+from .report import GradientReport
+
+__all__ = ["check_target", "load_target", "parse_shape"]
+
+
+def load_target(name: str) -> Callable[..., Any]:
+    """Import ``package.module:attribute``; modules of the current directory count.
+
+    Raises:
+        ValueError: the name has no colon, or does not name a callable.
+        ImportError: the module does not import.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not colon or not module_name or not attribute:
+        raise ValueError(f"{name!r} is not of the form package.module:rule (nexnet's own operators: --op NAME)")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        value: Any = importlib.import_module(module_name)
+    except Exception as error:
+        raise ImportError(f"{module_name} does not import: {type(error).__name__}: {error}") from error
+    for part in attribute.split("."):
+        if not hasattr(value, part):
+            raise ValueError(f"{module_name} has no {attribute!r}")
+        value = getattr(value, part)
+    if not callable(value):
+        raise ValueError(f"{name} is no function or Policy, but {type(value).__name__}")
+    return value  # type: ignore[no-any-return]
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Read ``3,4`` as a shape; ``scalar`` is the shape without dimensions.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text in ("scalar", "()"):
+        return ()
+    try:
+        shape = tuple(int(size) for size in text.strip("(),").split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} is no shape; write 3,4 (a scalar: scalar)") from None
+    if any(size < 0 for size in shape):
+        raise ValueError(f"{text!r} is no shape: a size is negative")
+    return shape
+
+
+def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], order: int, seed: int) -> GradientReport:
+    """Draw arguments of these shapes, those named by ``positive`` above zero, and check the rule's gradients.
+
+    Raises:
+        ValueError: the name, a shape or an index is wrong, or the rule does not take such arguments.
+        ImportError: the module does not import.
+    """
+    target = load_target(name)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [parse_shape(shape) for shape in shapes]
+    for i in positive:
+        if not 0 <= i < len(sizes):
+            raise ValueError(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
+    tensors = [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
+    for i in positive:
+        tensors[i] = tensors[i].abs() + 0.1
+    arguments = [nexnet.LiteTensor(tensor) for tensor in tensors]
+    rule = nexnet.function(target) if isinstance(target, type) and issubclass(target, nexnet.Policy) else target
+    try:
+        rule(*arguments)
+    except Exception as error:
+        given = ", ".join(str(size) for size in sizes)
+        raise ValueError(f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}") from error
+    written = " ".join(shapes) + (f" --positive {' '.join(map(str, positive))}" if positive else "")
+    report = check_gradients(
+        rule,
+        *arguments,
+        order=order,
+        seed=seed,
+        report=True,
+        reproduce=f"nexnet-verify {name} --shapes {written} --order {order} --seed {seed}",
+    )
+    assert report is not None
+    return report
