@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from email.message import Message
@@ -13,6 +14,8 @@ from email.parser import Parser
 from pathlib import Path, PurePosixPath
 
 import pytest
+
+import nexnet
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"nexnet-core": "nexnet", "nexnet-nn": "nexnet_nn", "nexnet-verify": "nexnet_verify"}
@@ -94,6 +97,14 @@ def test_the_metadata_says_who_what_and_for_which_python(built):
     needed = {each.split(">")[0].split("<")[0].strip() for each in metadata.get_all("Requires-Dist")}
     allowed = {"nexnet-core": set(), "nexnet-nn": {"nexnet-core"}, "nexnet-verify": {"nexnet-core"}}
     assert {each for each in needed if each in PACKAGES} == allowed[name]
+
+
+def test_the_three_share_one_version_which_the_core_tells():
+    versions = {
+        tomllib.loads((ROOT / "packages" / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+        for name in PACKAGES
+    }
+    assert versions == {nexnet.__version__}
 
 
 def test_the_licence_is_the_same_everywhere():
