@@ -91,10 +91,12 @@ class OperatorMethods:
     log10 = ops.log10
     log1p = ops.log1p
     log2 = ops.log2
+    log_softmax = ops.log_softmax
     logaddexp = ops.logaddexp
     logaddexp2 = ops.logaddexp2
     logit = ops.logit
     reciprocal = ops.reciprocal
+    relu = ops.relu
     round = ops.round
     rsqrt = ops.rsqrt
     sgn = ops.sgn
@@ -102,6 +104,7 @@ class OperatorMethods:
     sign = ops.sign
     sin = ops.sin
     sinh = ops.sinh
+    softmax = ops.softmax
     sqrt = ops.sqrt
     square = ops.square
     tan = ops.tan

@@ -12,10 +12,10 @@ import numpy
 import torch
 
 from . import ops
-from ._engine import TensorBase, unwrap, wrap
+from ._engine import TensorBase, unwrap
 from .errors import InputError, message
 from .policy import implements
-from .tensor import LiteTensor, plain
+from .tensor import LiteTensor, from_torch, plain
 
 __all__ = [
     "arange",
@@ -45,8 +45,8 @@ def tensor(data: Any, *, dtype: DType = None, device: Device = None) -> LiteTens
     """
     data = plain(data)
     if isinstance(data, torch.Tensor):
-        return wrap(data.detach().to(dtype=dtype, device=device, copy=True))  # type: ignore[no-any-return]
-    return wrap(torch.tensor(data, dtype=dtype, device=device))  # type: ignore[no-any-return]
+        return from_torch(data.detach().to(dtype=dtype, device=device, copy=True))
+    return from_torch(torch.tensor(data, dtype=dtype, device=device))
 
 
 def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
@@ -56,7 +56,7 @@ def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> LiteTens
     """
     if isinstance(data, LiteTensor):
         same = dtype in (None, data.dtype) and (device is None or torch.device(device) == data.device)
-        return data if same else ops.to(data, dtype=dtype, device=device)  # type: ignore[no-any-return]
+        return data if same else ops.to(data, dtype=dtype, device=device)
     return LiteTensor(data, dtype, device)
 
 
@@ -70,17 +70,17 @@ def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
 
 def zeros(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Zeros of a shape."""
-    return wrap(torch.zeros(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.zeros(*size, dtype=dtype, device=device))
 
 
 def ones(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Ones of a shape."""
-    return wrap(torch.ones(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.ones(*size, dtype=dtype, device=device))
 
 
 def empty(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Uninitialised memory of a shape."""
-    return wrap(torch.empty(*size, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.empty(*size, dtype=dtype, device=device))
 
 
 def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
@@ -93,31 +93,31 @@ def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, dev
                     "full takes one value.", rule="full", argument="fill_value", got=f"shape {tuple(fill_value.shape)}"
                 )
             )
-        return ops.clone(ops.expand(as_tensor(fill_value, dtype, device), size))  # type: ignore[no-any-return]
-    return wrap(torch.full(size, fill_value, dtype=dtype, device=device))  # type: ignore[no-any-return]
+        return ops.clone(ops.expand(as_tensor(fill_value, dtype, device), size))
+    return from_torch(torch.full(size, fill_value, dtype=dtype, device=device))
 
 
 def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """The unit matrix of shape (n, n), or (n, m)."""
-    return wrap(torch.eye(n, n if m is None else m, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.eye(n, n if m is None else m, dtype=dtype, device=device))
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0."""
     start, end = (0, start) if end is None else (start, end)
-    return wrap(torch.arange(start, end, step, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.arange(start, end, step, dtype=dtype, device=device))
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """``steps`` evenly spaced values from ``start`` to ``end``, both of them in."""
-    return wrap(torch.linspace(start, end, steps, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.linspace(start, end, steps, dtype=dtype, device=device))
 
 
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
     """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents."""
-    return wrap(torch.logspace(start, end, steps, base, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.logspace(start, end, steps, base, dtype=dtype, device=device))
 
 
 @implements(torch.nn.functional.one_hot)
@@ -127,4 +127,4 @@ def one_hot(tensor: Any, num_classes: int = -1) -> LiteTensor:
     Without ``num_classes`` it is one more than the largest number.
     """
     numbers = unwrap(tensor) if isinstance(tensor, (TensorBase, torch.Tensor)) else torch.as_tensor(tensor)
-    return wrap(torch.nn.functional.one_hot(numbers, num_classes))  # type: ignore[no-any-return]
+    return from_torch(torch.nn.functional.one_hot(numbers, num_classes))

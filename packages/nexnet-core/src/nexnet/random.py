@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from ._engine import TensorBase, check_may_leave, unwrap, wrap
+from ._engine import TensorBase, check_may_leave, unwrap
 from .creation import Device, DType
 from .ops import bernoulli
 from .policy import implements
-from .tensor import LiteTensor
+from .tensor import LiteTensor, from_torch
 
 __all__ = ["bernoulli", "manual_seed", "normal", "rand", "randint", "randn", "randperm", "uniform"]
 
@@ -30,13 +30,13 @@ def manual_seed(seed: int) -> torch.Generator:
 def rand(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Uniform numbers of [0, 1)."""
     device = _device(device, generator)
-    return wrap(torch.rand(*size, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.rand(*size, generator=generator, dtype=dtype, device=device))
 
 
 def randn(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Numbers of the normal distribution with mean 0 and variance 1."""
     device = _device(device, generator)
-    return wrap(torch.randn(*size, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.randn(*size, generator=generator, dtype=dtype, device=device))
 
 
 def uniform(
@@ -50,7 +50,7 @@ def uniform(
 ) -> LiteTensor:
     """Uniform numbers of [low, high)."""
     out = torch.empty(_shape(size), dtype=dtype, device=_device(device, generator))
-    return wrap(out.uniform_(low, high, generator=generator))  # type: ignore[no-any-return]
+    return from_torch(out.uniform_(low, high, generator=generator))
 
 
 @implements(torch.normal)
@@ -74,9 +74,9 @@ def normal(
             check_may_leave(each, "normal")
     mean, std = unwrap(mean), unwrap(std)
     if isinstance(mean, torch.Tensor) or isinstance(std, torch.Tensor):
-        return wrap(torch.normal(mean, std, generator=generator))  # type: ignore[no-any-return]
+        return from_torch(torch.normal(mean, std, generator=generator))
     out = torch.empty(_shape(() if size is None else size), dtype=dtype, device=_device(device, generator))
-    return wrap(out.normal_(mean, std, generator=generator))  # type: ignore[no-any-return]
+    return from_torch(out.normal_(mean, std, generator=generator))
 
 
 def randint(
@@ -94,17 +94,13 @@ def randint(
     elif high is None:
         low, high = 0, low
     device = _device(device, generator)
-    return wrap(  # type: ignore[no-any-return]
-        torch.randint(low, high, _shape(size), generator=generator, dtype=dtype, device=device)
-    )
+    return from_torch(torch.randint(low, high, _shape(size), generator=generator, dtype=dtype, device=device))
 
 
-def randperm(
-    n: int, *, generator: Generator = None, dtype: DType = torch.int64, device: Device = None
-) -> LiteTensor:
+def randperm(n: int, *, generator: Generator = None, dtype: DType = torch.int64, device: Device = None) -> LiteTensor:
     """The integers 0 to n - 1 in random order."""
     device = _device(device, generator)
-    return wrap(torch.randperm(n, generator=generator, dtype=dtype, device=device))  # type: ignore[no-any-return]
+    return from_torch(torch.randperm(n, generator=generator, dtype=dtype, device=device))
 
 
 def _shape(size: int | Sequence[int]) -> Sequence[int]:

@@ -47,10 +47,10 @@ class LiteTensor(TensorBase, OperatorMethods):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
+    def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102
         if isinstance(data, (TensorBase, list, tuple)):
             data = plain(data)
-        return wrap(torch.as_tensor(data, dtype=dtype, device=device).detach())  # type: ignore[no-any-return]
+        return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
     __array_ufunc__ = None  # numpy's operators leave array * LiteTensor to __rmul__ below
     __hash__ = TensorBase.__hash__
@@ -203,7 +203,7 @@ class LiteTensor(TensorBase, OperatorMethods):
     @implements(torch.detach)
     def detach(self) -> LiteTensor:
         """The same values as a constant: no gradient passes."""
-        return wrap(self.data)  # type: ignore[no-any-return]
+        return from_torch(self.data)
 
     # Other dtypes and devices ----------------------------------------------------------------------------------------
 
@@ -230,23 +230,23 @@ class LiteTensor(TensorBase, OperatorMethods):
 
     def new_zeros(self, *size: Any, **kwargs: Any) -> LiteTensor:
         """Zeros of a shape, in this tensor's dtype and on its device unless others are given."""
-        return wrap(self.data.new_zeros(*size, **kwargs))  # type: ignore[no-any-return]
+        return from_torch(self.data.new_zeros(*size, **kwargs))
 
     def new_ones(self, *size: Any, **kwargs: Any) -> LiteTensor:
         """Ones of a shape, in this tensor's dtype and on its device unless others are given."""
-        return wrap(self.data.new_ones(*size, **kwargs))  # type: ignore[no-any-return]
+        return from_torch(self.data.new_ones(*size, **kwargs))
 
     def new_full(self, size: Any, fill_value: Any, **kwargs: Any) -> LiteTensor:
         """A constant of a shape, in this tensor's dtype and on its device unless others are given."""
-        return wrap(self.data.new_full(size, fill_value, **kwargs))  # type: ignore[no-any-return]
+        return from_torch(self.data.new_full(size, fill_value, **kwargs))
 
     def new_empty(self, *size: Any, **kwargs: Any) -> LiteTensor:
         """Uninitialised values of a shape, in this tensor's dtype and on its device unless others are given."""
-        return wrap(self.data.new_empty(*size, **kwargs))  # type: ignore[no-any-return]
+        return from_torch(self.data.new_empty(*size, **kwargs))
 
     def new_tensor(self, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
         """A copy of some data, in this tensor's dtype and on its device unless others are given."""
-        return wrap(torch.tensor(plain(data), dtype=dtype or self.dtype, device=device or self.device))  # type: ignore
+        return from_torch(torch.tensor(plain(data), dtype=dtype or self.dtype, device=device or self.device))
 
     # Views of it, and its parts ---------------------------------------------------------------------------------------
 
@@ -256,9 +256,9 @@ class LiteTensor(TensorBase, OperatorMethods):
         return ops.where(condition, self, other)  # type: ignore[no-any-return]
 
     T = property(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
-    mT = property(ops.mT)
+    mT = property(ops.mT)  # noqa: N815  torch's name
     H = T
-    mH = mT
+    mH = mT  # noqa: N815
     at = property(Indexer)
 
     def __iter__(self) -> Iterator[LiteTensor]:
@@ -288,6 +288,11 @@ class LiteTensor(TensorBase, OperatorMethods):
 
     def __getattr__(self, name: str) -> Any:
         raise missing_attribute(name)
+
+
+def from_torch(data: Tensor) -> LiteTensor:
+    """Make a LiteTensor of a torch tensor without autograd, as it is."""
+    return wrap(data)  # type: ignore[no-any-return]
 
 
 def plain(data: Any) -> Any:

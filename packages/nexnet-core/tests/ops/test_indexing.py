@@ -66,7 +66,9 @@ def test_index_tensors_of_every_kind(kind, index, draw):
     lite = nx.LiteTensor(x)
     assert torch.equal(lite[kind(index)].data, x[index])
     assert torch.equal(lite[kind(index), ...].data, x[index])
-    assert torch.equal(nx.grad(lambda x: x[kind(index)])(lite).data, torch.autograd.functional.jacobian(lambda x: x[index].sum(), x))
+    assert torch.equal(
+        nx.grad(lambda x: x[kind(index)])(lite).data, torch.autograd.functional.jacobian(lambda x: x[index].sum(), x)
+    )
 
 
 def test_index_objects_of_other_kinds(draw):
@@ -103,7 +105,7 @@ def test_gradients_of_repeated_elements_add_up():
 
 def test_iteration_and_unpacking(draw):
     x = nx.LiteTensor(draw(2, 3))
-    first, second = x
+    _, second = x
     assert torch.equal(second.data, x.data[1])
     assert nx.grad(lambda x: sum(row[0] for row in x))(x).tolist() == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     with pytest.raises(TypeError, match="0-d"):
@@ -111,6 +113,7 @@ def test_iteration_and_unpacking(draw):
 
 
 # x.at[...] -----------------------------------------------------------------------------------------------------------
+
 
 def torch_put(x, index, v, accumulate=False):
     """What x.at[index].set(v) and .add(v) are, in torch, with a gradient for both."""
@@ -243,7 +246,9 @@ def test_scatter_of_numbers_and_of_a_larger_source(check_against_torch, draw):
 @pytest.mark.parametrize("dim", [0, 1])
 def test_index_select_and_index_add(dim, check_against_torch, draw):
     index = torch.tensor([2, 0, 2])
-    check_against_torch(lambda x: nx.index_select(x, dim, index) ** 2, lambda x: torch.index_select(x, dim, index) ** 2, draw(3, 3))
+    check_against_torch(
+        lambda x: nx.index_select(x, dim, index) ** 2, lambda x: torch.index_select(x, dim, index) ** 2, draw(3, 3)
+    )
     for alpha in (1, 2.5):
         check_against_torch(
             lambda x, s, a=alpha: nx.index_add(x, dim, index, s, alpha=a) ** 2,
@@ -262,21 +267,29 @@ def test_take_and_take_along_dim(check_against_torch, draw):
         lambda x: nx.take_along_dim(x, order, dim=0), lambda x: torch.take_along_dim(x, order, dim=0), draw(2, 3)
     )
     wide = torch.tensor([[[1, 0]], [[2, 2]]])
-    check_against_torch(lambda x: nx.take_along_dim(x, wide, 2), lambda x: torch.take_along_dim(x, wide, 2), draw(1, 4, 3))
+    check_against_torch(
+        lambda x: nx.take_along_dim(x, wide, 2), lambda x: torch.take_along_dim(x, wide, 2), draw(1, 4, 3)
+    )
 
 
 # Masks ---------------------------------------------------------------------------------------------------------------
 
 
 def test_masked_fill(check_against_torch, draw):
-    check_against_torch(lambda x: nx.masked_fill(x, MASK, 2.0) ** 2, lambda x: x.masked_fill(MASK, 2.0) ** 2, draw(3, 4))
+    check_against_torch(
+        lambda x: nx.masked_fill(x, MASK, 2.0) ** 2, lambda x: x.masked_fill(MASK, 2.0) ** 2, draw(3, 4)
+    )
     check_against_torch(
         lambda x, v: nx.masked_fill(x, MASK, v) ** 2, lambda x, v: x.masked_fill(MASK, v) ** 2, draw(3, 4), draw()
     )
     check_against_torch(lambda x: x.masked_fill(MASK, 2.0), lambda x: x.masked_fill(MASK, 2.0), draw(4))
-    check_against_torch(lambda x: x.masked_fill(ROWS[:, None], 2.0), lambda x: x.masked_fill(ROWS[:, None], 2.0), draw(3, 4))
+    check_against_torch(
+        lambda x: x.masked_fill(ROWS[:, None], 2.0), lambda x: x.masked_fill(ROWS[:, None], 2.0), draw(3, 4)
+    )
 
 
 def test_masked_select(check_against_torch, draw):
-    check_against_torch(lambda x: nx.masked_select(x, MASK) ** 2, lambda x: torch.masked_select(x, MASK) ** 2, draw(3, 4))
+    check_against_torch(
+        lambda x: nx.masked_select(x, MASK) ** 2, lambda x: torch.masked_select(x, MASK) ** 2, draw(3, 4)
+    )
     check_against_torch(lambda x: nx.masked_select(x, MASK), lambda x: torch.masked_select(x, MASK), draw(4))

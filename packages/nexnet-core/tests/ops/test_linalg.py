@@ -25,7 +25,9 @@ SHAPES = [
 @pytest.mark.parametrize(("left", "right"), SHAPES)
 def test_matmul_of_all_ranks(left, right, check_against_torch, draw):
     check_against_torch(nx.matmul, torch.matmul, draw(*left), draw(*right), order=3)
-    check_against_torch(lambda a: a @ a.mT if a.ndim > 1 else a @ a, lambda a: a @ a.mT if a.ndim > 1 else a @ a, draw(*left))
+    check_against_torch(
+        lambda a: a @ a.mT if a.ndim > 1 else a @ a, lambda a: a @ a.mT if a.ndim > 1 else a @ a, draw(*left)
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,10 @@ def test_einsum(equation, shapes, check_against_torch, draw):
 
 def test_einsum_to_third_order_with_one_tensor_twice(check_against_torch, draw):
     check_against_torch(
-        lambda x: torch.einsum("ij,kj,ii->ik", x, x, x), lambda x: torch.einsum("ij,kj,ii->ik", x, x, x), draw(3, 3), order=3
+        lambda x: torch.einsum("ij,kj,ii->ik", x, x, x),
+        lambda x: torch.einsum("ij,kj,ii->ik", x, x, x),
+        draw(3, 3),
+        order=3,
     )
 
 

@@ -79,7 +79,9 @@ def test_expanded_and_transposed_inputs(check_against_torch, draw):
 @pytest.mark.parametrize(("dim", "keepdim"), [(0, False), ((0, 1), False), (-1, True)])
 def test_logsumexp(dim, keepdim, check_against_torch, draw):
     check_against_torch(
-        lambda x: nx.logsumexp(x, dim, keepdim), lambda x: torch.logsumexp(x, dim, keepdim), draw(3, 4, low=-30, high=30)
+        lambda x: nx.logsumexp(x, dim, keepdim),
+        lambda x: torch.logsumexp(x, dim, keepdim),
+        draw(3, 4, low=-30, high=30),
     )
 
 
@@ -108,7 +110,9 @@ def test_logsumexp_of_infinities():
 )
 def test_variance_in_every_form(name, args, kwargs, check_against_torch, draw):
     check_against_torch(
-        lambda x: getattr(nx, name)(x, *args, **kwargs), lambda x: getattr(torch, name)(x, *args, **kwargs), draw(2, 3, 4)
+        lambda x: getattr(nx, name)(x, *args, **kwargs),
+        lambda x: getattr(torch, name)(x, *args, **kwargs),
+        draw(2, 3, 4),
     )
 
 

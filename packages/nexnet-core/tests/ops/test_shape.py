@@ -137,7 +137,9 @@ def test_joins_against_torch(name, check_against_torch, draw):
 def test_the_functions_are_nexnets_own_too(check_against_torch, draw):
     a, b = draw(2, 3), draw(2, 3)
     for name in ("cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack"):
-        check_against_torch(lambda *x, name=name: getattr(nx, name)(x), lambda *x, name=name: getattr(torch, name)(x), a, b)
+        check_against_torch(
+            lambda *x, name=name: getattr(nx, name)(x), lambda *x, name=name: getattr(torch, name)(x), a, b
+        )
     assert nx.cat([nx.LiteTensor(a), b], axis=1).shape == (2, 6)
 
 

@@ -92,7 +92,11 @@ def einsum(equation: str, *operands: Any) -> Any:
 
 def _name_ellipsis(inputs: list[str], output: str, ndims: list[int]) -> tuple[list[str], str]:
     """Write letters for ``...``, the same from the right in each operand."""
-    covered = [ndim - len(each.replace("...", "")) if "..." in each else 0 for each, ndim in zip(inputs, ndims, strict=True)]
+    covered = [
+        ndim - len(each.replace("...", "")) if "..." in each else 0 for each, ndim in zip(inputs, ndims, strict=True)
+    ]
     free = "".join(each for each in string.ascii_letters if each not in "".join(inputs))[: max([*covered, 0])]
-    inputs = [each.replace("...", free[len(free) - n :] if n > 0 else "") for each, n in zip(inputs, covered, strict=True)]
+    inputs = [
+        each.replace("...", free[len(free) - n :] if n > 0 else "") for each, n in zip(inputs, covered, strict=True)
+    ]
     return inputs, output.replace("...", free)

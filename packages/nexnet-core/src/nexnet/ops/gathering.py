@@ -77,13 +77,13 @@ _scatter = implements()(function(_scatter_tensor))
 
 @implements(torch.scatter)
 def scatter(input: Any, dim: int, index: Any, src: Any = 0, *, value: float | None = None) -> Any:
-    """x with ``src`` (a tensor, or a number) put at the indices of a dimension."""
+    """X with ``src`` (a tensor, or a number) put at the indices of a dimension."""
     return _scatter(input, dim, index, _covered(src, index) if value is None else value)
 
 
 @implements(torch.scatter_add)
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """x with ``src`` added at the indices of a dimension."""
+    """X with ``src`` added at the indices of a dimension."""
     return _scatter_add(input, dim, index, _covered(src, index))
 
 

@@ -33,37 +33,46 @@ def getitem(input: Any, index: Any) -> Any:
 
     A list is an index tensor. The gradients of an element that is taken several times add up.
     """
-    if type(index) in _PLAIN or (type(index) is tuple and all([type(each) in _PLAIN for each in index])):
+    if type(index) in _PLAIN:
         return slicing(input, index)
+    if type(index) is tuple and _PLAIN.issuperset(map(type, index)):
+        return slicing(input, *index)
+    if isinstance(index, (TensorBase, Tensor)) and index.ndim:
+        return at(input, index)
     basic, tensors = split_index(index, input)
     if basic is not None or not tensors:
-        input = slicing(input, basic or ())
+        input = slicing(input, *(basic or ()))
     return at(input, *tensors) if tensors else input
 
 
 @implements()
 @function
 class slicing(Policy):
-    """x[i], a view:  dx = zeros with g at i."""
+    """x[i, j, ...] for ints, slices and None, a view:  dx = zeros with g there."""
 
-    def forward(self, input: Any, index: Any) -> Any:
+    def forward(self, input: Any, *index: Any) -> Any:
         self.ctx.save(input.shape, index)
         return input[index]
 
     def backward(self, grad: Any) -> Any:
-        return slicing_backward(grad, *self.ctx.release)
+        shape, index = self.ctx.release
+        return _put_in_zeros(grad, shape, index) if type(grad) is Tensor else slicing_backward(grad, shape, index)
+
+
+def _put_in_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
+    out = x.new_zeros(shape)
+    out[index] = x
+    return out
 
 
 @implements()
 @function
 class slicing_backward(Policy):
-    """Zeros of a shape with x at i:  dx = g[i]."""
+    """Zeros of a shape with x at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, index: Any) -> Any:
         self.ctx.save(index)
-        out = input.new_zeros(shape)
-        out[index] = input
-        return out
+        return _put_in_zeros(input, shape, index)
 
     def backward(self, grad: Any) -> Any:
         (index,) = self.ctx.release
@@ -73,34 +82,43 @@ class slicing_backward(Policy):
 @implements()
 @function
 class at(Policy):
-    """x[i, j, ...] for index tensors and masks, or None for a whole dimension:  dx = zeros with g added at (i, j, ...)."""
+    """x[i, j, ...] for index tensors and masks, or None for a whole dimension:  dx = zeros with g added there."""
 
     def forward(self, input: Any, *index: Any) -> Any:
         self.ctx.save(input.shape, *index)
-        return torch.ops.aten.index.Tensor(input, index)
+        return input[index] if len(index) == 1 else torch.ops.aten.index.Tensor(input, index)
 
     def backward(self, grad: Any) -> Any:
-        return at_backward(grad, *self.ctx.release)
+        shape, *index = self.ctx.release
+        return _add_to_zeros(grad, shape, index) if type(grad) is Tensor else at_backward(grad, shape, *index)
+
+
+def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
+    if len(index) == 1:
+        return x.new_zeros(shape).index_put_(index, x, True)
+    return torch.ops.aten.index_put_.default(x.new_zeros(shape), index, x, True)  # type: ignore[no-any-return]
 
 
 @implements()
 @function
 class at_backward(Policy):
-    """Zeros of a shape with x added at (i, j, ...):  dx = g[i, j, ...]."""
+    """Zeros of a shape with x added at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, *index: Any) -> Any:
         self.ctx.save(*index)
-        return torch.ops.aten.index_put_.default(input.new_zeros(shape), index, input, True)
+        return _add_to_zeros(input, shape, index)
 
     def backward(self, grad: Any) -> Any:
         return at(grad, *self.ctx.release)
 
 
 def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor | None]]:
-    """Split an index of x in its basic part (None if that changes nothing) and its tensors, by dimension of the rest."""
+    """Split an index of x in its basic part (None if that changes nothing) and the tensors for what that leaves."""
     items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
     if len(items) > 1:  # beside others, torch selects by an index tensor without dimensions as by an int
-        items = [int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items]
+        items = [
+            int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items
+        ]
     if sum([each is Ellipsis for each in items]) > 1:
         raise IndexError("an index can only have a single Ellipsis ('...')")
     covered = sum([each.ndim if _is_mask(each) else each is not None and each is not Ellipsis for each in items])
@@ -244,7 +262,7 @@ def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
 
 @implements(torch.index_put)
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-    """x with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index."""
+    """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index."""
     return put_at(input, tuple(indices), values, accumulate)
 
 
@@ -266,11 +284,11 @@ class IndexedUpdate:
         return getitem(self._x, self._index)
 
     def set(self, values: Any) -> Any:
-        """x with ``values`` at the index."""
+        """X with ``values`` at the index."""
         return put_at(self._x, self._index, values, False)
 
     def add(self, values: Any) -> Any:
-        """x with ``values`` added at the index."""
+        """X with ``values`` added at the index."""
         return put_at(self._x, self._index, values, True)
 
 
@@ -298,4 +316,8 @@ class masked_fill(Policy):
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release
         need_input, _, need_value = self.ctx.needs_input_grad
-        return grad.masked_fill(mask, 0) if need_input else None, None, grad.masked_fill(~mask, 0) if need_value else None
+        return (
+            grad.masked_fill(mask, 0) if need_input else None,
+            None,
+            grad.masked_fill(~mask, 0) if need_value else None,
+        )

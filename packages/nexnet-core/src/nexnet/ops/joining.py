@@ -179,7 +179,7 @@ class repeat(Policy):
 
 @implements(torch.tile)
 def tile(input: Any, *dims: Any) -> Any:
-    """x as tiles; dimensions that ``dims`` does not reach are not repeated."""
+    """X as tiles; dimensions that ``dims`` does not reach are not repeated."""
     counts = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
@@ -200,13 +200,13 @@ class flip(Policy):
 
 @implements(torch.fliplr)
 def fliplr(input: Any) -> Any:
-    """x with its columns in reverse order."""
+    """X with its columns in reverse order."""
     return flip(input, 1)
 
 
 @implements(torch.flipud)
 def flipud(input: Any) -> Any:
-    """x with its rows in reverse order."""
+    """X with its rows in reverse order."""
     return flip(input, 0)
 
 
@@ -268,5 +268,5 @@ class to(Policy):
 
 @implements(torch.Tensor.type_as)
 def type_as(input: Any, other: Any) -> Any:
-    """x in the dtype and on the device of another tensor."""
+    """X in the dtype and on the device of another tensor."""
     return to(input, dtype=other.dtype, device=other.device)

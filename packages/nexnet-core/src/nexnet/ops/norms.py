@@ -52,7 +52,13 @@ class vector_norm(Policy):
 @implements(torch.norm, torch.functional.norm, torch.linalg.norm)
 @numpy_names
 def norm(
-    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None, ord: Any = None
+    input: Any,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: torch.dtype | None = None,
+    ord: Any = None,
 ) -> Any:
     """The p-norm of the elements, over ``dim`` or all of them; ``"fro"`` is 2."""
     p = p if ord is None else ord

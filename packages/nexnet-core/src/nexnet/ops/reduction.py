@@ -33,21 +33,25 @@ def reduced_dims(dim: Dims, ndim: int) -> list[int]:
     if dim is None:
         return list(range(ndim))
     if isinstance(dim, int):
-        return [dim % ndim] if ndim else []
+        dim = [dim]
     return [d % ndim for d in dim] if ndim and dim else list(range(ndim))
 
 
 def restore_dims(reduced: Any, shape: torch.Size, dim: Dims, keepdim: bool) -> Any:
     """Give what a reduction over ``dim`` has left with size 1 in the dimensions that it has removed."""
-    if keepdim or dim is None or not shape:
+    if keepdim or dim is None or dim == () or not shape:
         return reduced
+    if isinstance(dim, int):
+        return reduced.unsqueeze(dim)
     dims = reduced_dims(dim, len(shape))
     return reduced.reshape([1 if i in dims else size for i, size in enumerate(shape)])
 
 
 def count_reduced(shape: torch.Size, dim: Dims) -> int:
     """Give how many elements a reduction over ``dim`` makes one of."""
-    return math.prod(shape) if dim is None else math.prod([shape[d] for d in reduced_dims(dim, len(shape))])
+    if isinstance(dim, int):
+        return shape[dim] if shape else 1
+    return math.prod([shape[d] for d in reduced_dims(dim, len(shape))])
 
 
 @implements(torch.sum)

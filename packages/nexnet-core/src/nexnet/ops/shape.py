@@ -24,9 +24,9 @@ __all__ = [
     "expand",
     "expand_as",
     "flatten",
+    "mT",
     "moveaxis",
     "movedim",
-    "mT",
     "permute",
     "ravel",
     "reshape",
@@ -145,19 +145,19 @@ class unsqueeze(Policy):
 
 @implements(torch.ravel)
 def ravel(input: Any) -> Any:
-    """x in one dimension, contiguous."""
+    """X in one dimension, contiguous."""
     return input.contiguous().reshape(-1)
 
 
 @implements(torch.Tensor.reshape_as)
 def reshape_as(input: Any, other: Any) -> Any:
-    """x in the shape of another tensor."""
+    """X in the shape of another tensor."""
     return reshape(input, other.shape)
 
 
 @implements(torch.Tensor.view_as)
 def view_as(input: Any, other: Any) -> Any:
-    """x in the shape of another tensor, without a copy."""
+    """X in the shape of another tensor, without a copy."""
     return view(input, other.shape)
 
 
@@ -203,13 +203,13 @@ class expand(Policy):
 
 @implements(torch.Tensor.expand_as)
 def expand_as(input: Any, other: Any) -> Any:
-    """x repeated to the shape of another tensor."""
+    """X repeated to the shape of another tensor."""
     return expand(input, other.shape)
 
 
 @implements(torch.broadcast_to)
 def broadcast_to(input: Any, size: Sequence[int]) -> Any:
-    """x repeated to a shape."""
+    """X repeated to a shape."""
     return expand(input, size)
 
 
@@ -241,7 +241,7 @@ class transpose(Policy):
 
 @implements(torch.swapaxes, torch.swapdims)
 def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
-    """x with two dimensions exchanged."""
+    """X with two dimensions exchanged."""
     return transpose(input, axis0, axis1)
 
 
@@ -296,7 +296,7 @@ class t(Policy):
 
 @implements(torch.adjoint)
 @function
-class mT(Policy):  # noqa: N801
+class mT(Policy):
     """The transpose of each matrix of a batch."""
 
     def forward(self, input: Any) -> Any:
