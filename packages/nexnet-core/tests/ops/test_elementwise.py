@@ -1,6 +1,8 @@
 """Elementwise functions: the formula sheet against torch to third order, their singular points, and other layouts."""
 
+import importlib
 import math
+import pickle
 
 import pytest
 import torch
@@ -190,3 +192,10 @@ def test_half_the_operators_save_only_their_output():
         (saved,) = tape.nodes[0].rule.ctx.saved
         assert saved is output.data
         assert saved is not inputs[0].data
+
+
+@pytest.mark.parametrize("name", ["arithmetic", "elementwise", "selection", "activation", "loss", "constant"])
+def test_every_operator_pickles_by_its_name(name):
+    module = importlib.import_module(f"nexnet.ops.{name}")
+    for each in module.__all__:
+        assert pickle.loads(pickle.dumps(getattr(module, each))) is getattr(module, each)

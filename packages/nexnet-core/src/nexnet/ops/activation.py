@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
-from .elementwise import kernel, of_input, operator
+from .elementwise import kernel, operator
 
 __all__ = [
     "celu",
@@ -68,7 +68,7 @@ def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_functio
             (input,) = self.ctx.release
             return gradient(grad, input)
 
-    return operator(rule, formula, (torch_function,))
+    return operator(rule, formula, (torch_function,), __name__)
 
 
 # Piecewise linear ----------------------------------------------------------------------------------------------------
@@ -194,10 +194,34 @@ hardswish = _activation(
 )
 silu = _activation("x s,  s = sigmoid x:  dx = g s (1 + x (1 - s))", _silu_backward, F.silu)
 mish = _activation("x t,  t = tanh(softplus x):  dx = g (t + x s (1 - t^2)),  s = sigmoid x", _mish_backward, F.mish)
-logsigmoid = of_input(
-    "ln sigmoid x = -softplus(-x),  dx = g sigmoid(-x)", lambda g, x: g * torch.sigmoid(-x), F.logsigmoid
-)
-softsign = of_input("x / (1 + |x|),  dx = g / (1 + |x|)^2", lambda g, x: g / torch.square(torch.abs(x) + 1), F.softsign)
+
+
+@implements(F.logsigmoid)
+@function
+class logsigmoid(Policy):
+    """ln sigmoid x = -softplus(-x):  dx = g sigmoid(-x)."""
+
+    def forward(self, input: Any) -> Any:
+        self.ctx.save(input)
+        return F.logsigmoid(input)
+
+    def backward(self, grad: Any) -> Any:
+        (input,) = self.ctx.release
+        return grad * torch.sigmoid(-input)
+
+
+@implements(F.softsign)
+@function
+class softsign(Policy):
+    """x / (1 + |x|):  dx = g / (1 + |x|)^2."""
+
+    def forward(self, input: Any) -> Any:
+        self.ctx.save(input)
+        return F.softsign(input)
+
+    def backward(self, grad: Any) -> Any:
+        (input,) = self.ctx.release
+        return grad / torch.square(torch.abs(input) + 1)
 
 
 @implements(F.softplus)

@@ -118,9 +118,13 @@ def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[.
     return torch_kernel
 
 
-def operator(rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...]) -> Operator:
+def operator(
+    rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...], module: str = __name__
+) -> Operator:
+    """Make the operator of a rule, named after the first torch function, as if ``module`` had defined it."""
     name = torch_functions[0].__name__.split(".")[0]
     rule.__name__ = rule.__qualname__ = name
+    rule.__module__ = module
     rule.__doc__ = f"{name}:  {formula}"
     made: Operator = implements(*torch_functions)(function(rule))
     return made

@@ -269,7 +269,7 @@ def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> 
             return dg, dx, -dx
 
     operator(loss_backward, f"gradient of {formula}", (gradient,))
-    return operator(loss, formula, (value,))
+    return operator(loss, formula, (value,), __name__)
 
 
 _mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss")
