@@ -6,11 +6,13 @@ from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerEr
 from .layers import MLP, Dense, Sequential
 from .losses import *
 from .module import Module
-from .optim import SGD, SGDState
+from .optim import SGD, Adam, AdamState, SGDState
 
 __all__ = [
     "MLP",
     "SGD",
+    "Adam",
+    "AdamState",
     "CheckpointError",
     "Dense",
     "FrozenModuleError",

@@ -1,0 +1,10 @@
+"""Optimisers: objects with hyper-parameters and no state, which give a new model and a new state.
+
+``update`` is pure and made of nexnet's operators: it can be differentiated through, also by a hyper-parameter that is a
+LiteTensor. ``update_`` writes into the storage of the parameters and of the state, at the speed of torch's kernels.
+"""
+
+from .adam import Adam, AdamState
+from .sgd import SGD, SGDState
+
+__all__ = ["SGD", "Adam", "AdamState", "SGDState"]

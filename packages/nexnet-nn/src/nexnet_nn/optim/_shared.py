@@ -1,0 +1,123 @@
+"""What the optimisers share: checks, hyper-parameters that are numbers or tensors, trees that must belong together."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import optree
+from torch import Tensor
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import TrackedTensorError, message
+
+from .._layout import NAMESPACE
+from ..errors import OptimizerError
+
+Model = TypeVar("Model")
+Hyperparameter = float | LiteTensor | Tensor
+
+
+def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = False, below: float | None = None) -> Any:
+    """Take a number, or a tensor of one element, at least 0 unless ``negative`` is allowed, and below a bound."""
+    if isinstance(value, Tensor):
+        value = LiteTensor(value)
+    number = value
+    if isinstance(value, LiteTensor):
+        if value.data.numel() != 1:
+            raise OptimizerError(
+                message(f"a tensor {name} must have one element.", rule=rule, got=f"shape {tuple(value.shape)}")
+            )
+        number = value.data
+    try:
+        is_wrong = bool(number < 0 and not negative) or (below is not None and bool(number >= below))
+    except RuntimeError:  # inside of vmap a value can't be looked at
+        is_wrong = False
+    if is_wrong:
+        bounds = "a number of at least 0" if below is None else f"a number of at least 0, below {below}"
+        raise OptimizerError(message(f"invalid {name}.", rule=rule, argument=name, expected=bounds, got=value))
+    return value
+
+
+def check_model(rule: str, model: Any) -> tuple[list[LiteTensor], Any]:
+    """Flatten a model that is to be optimised.
+
+    Raises:
+        OptimizerError: a leaf of the model that is no LiteTensor, or a tensor that is two leaves at once: after a
+            step these would be two tensors.
+    """
+    seen: dict[int, int] = {}
+    leaves, treespec = optree.tree_flatten(model, namespace=NAMESPACE)
+    for i, leaf in enumerate(leaves):
+        if not isinstance(leaf, LiteTensor) or id(leaf) in seen:
+            paths = [accessor.codify("model") for accessor in treespec.accessors()]
+            other = f"the tensor that is also {paths[seen[id(leaf)]]}" if id(leaf) in seen else type(leaf).__name__
+            raise OptimizerError(
+                message(
+                    "an optimiser takes a model whose leaves are LiteTensors, each of them once.",
+                    rule=rule,
+                    argument=paths[i],
+                    got=other,
+                    remedy="keep a shared tensor in one place of the model, and use it from there",
+                )
+            )
+        seen[id(leaf)] = i
+    return leaves, treespec
+
+
+def refuse_tracking(rule: str) -> None:
+    """Refuse to write into tensors while something is being differentiated."""
+    if nexnet.TapeContext.current() is not None:
+        raise TrackedTensorError(
+            message(
+                "update_ writes into tensors while something is being differentiated: saved values would be lost.",
+                rule=rule,
+                remedy="use update, which is pure, inside of a differentiated function",
+            )
+        )
+
+
+def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[LiteTensor]:
+    """Flatten a tree that must have the model's structure.
+
+    Raises:
+        OptimizerError: it has another.
+    """
+    leaves: list[LiteTensor]
+    leaves, got = optree.tree_flatten(tree, namespace=NAMESPACE)
+    if got != treespec:
+        raise OptimizerError(
+            message(
+                f"the {what} and the model have different structures.",
+                rule=rule,
+                expected=treespec,
+                got=got,
+                remedy="pass the gradient by this very model, and the state that came with it",
+            )
+        )
+    return leaves
+
+
+def is_used(value: Any) -> bool:
+    """Say whether a hyper-parameter has an effect: 0 has none, but a tensor of value 0 may be differentiated by."""
+    return isinstance(value, LiteTensor) or value != 0
+
+
+def as_scalar(value: Any) -> Any:
+    """Give a tensor of one element the shape (), in which it broadcasts without a trace."""
+    return value.reshape(()) if isinstance(value, LiteTensor) and value.ndim > 0 else value
+
+
+def as_number(value: Any) -> float:
+    """Give the number that a hyper-parameter is."""
+    return value.data.item() if isinstance(value, LiteTensor) else value  # type: ignore[no-any-return]
+
+
+def add_scaled(x: Any, y: Any, factor: Any) -> Any:
+    """Give x + factor y, in one kernel where the factor is a number."""
+    return x + y * factor if isinstance(factor, LiteTensor) else nexnet.add(x, y, alpha=factor)
+
+
+def describe(optimizer: Any) -> str:
+    """Write an optimiser with its hyper-parameters."""
+    return f"{type(optimizer).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(optimizer).items())})"
