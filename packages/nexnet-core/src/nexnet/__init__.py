@@ -22,7 +22,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 
 import builtins as _builtins
 
-from . import autograd, creation, errors, functions, ops, random, transforms
+from . import autograd, creation, errors, functions, ops, random, transforms, tree
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "ops",
     "random",
     "transforms",
+    "tree",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
 __all__ += [name for name in ops.__all__ if name not in {*__all__, *dir(_builtins)}]

@@ -293,3 +293,28 @@ def test_masked_select(check_against_torch, draw):
         lambda x: nx.masked_select(x, MASK) ** 2, lambda x: torch.masked_select(x, MASK) ** 2, draw(3, 4)
     )
     check_against_torch(lambda x: nx.masked_select(x, MASK), lambda x: torch.masked_select(x, MASK), draw(4))
+
+
+# Under vmap ----------------------------------------------------------------------------------------------------------
+
+BATCHED = {
+    "index": lambda x, i: x[i],
+    "index in another dimension": lambda x, i: x[:, i],
+    "index beside an int": lambda x, i: x[1, i],
+    "index without dimensions": lambda x, i: x[:, i[0]],
+    "set": lambda x, i: x.at[i].set(0.5),
+    "set in a part": lambda x, i: x.at[1:, i].set(x[0, 0]),
+    "add": lambda x, i: x.at[i].add(x[0]),
+}
+
+
+@pytest.mark.parametrize("name", BATCHED)
+@pytest.mark.parametrize("in_dims", [(0, 0), (None, 0), (0, None)], ids=str)
+def test_batches_of_indices(name, in_dims, draw):
+    fn = BATCHED[name]
+    x, i = nx.LiteTensor(draw(3, 4, 4)), nx.tensor([[1, 0, 2], [2, 3, 0], [1, 2, 3]])
+    x, i = (x if in_dims[0] == 0 else x[0]), (i if in_dims[1] == 0 else i[0])
+    for each in (fn, nx.grad(fn)):
+        got = nx.vmap(each, in_dims)(x, i)
+        rows = [each(x[j] if in_dims[0] == 0 else x, i[j] if in_dims[1] == 0 else i) for j in range(3)]
+        torch.testing.assert_close(got.data, nx.stack(rows).data)

@@ -94,9 +94,20 @@ class at(Policy):
 
 
 def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
-    if len(index) == 1:
-        return x.new_zeros(shape).index_put_(index, x, True)
-    return torch.ops.aten.index_put_.default(x.new_zeros(shape), index, x, True)  # type: ignore[no-any-return]
+    zeros = x.new_zeros(shape)
+    try:
+        if len(index) == 1:
+            return zeros.index_put_(index, x, True)
+        return torch.ops.aten.index_put_.default(zeros, index, x, True)  # type: ignore[no-any-return]
+    except RuntimeError as error:
+        if not _is_of_vmap(error):
+            raise
+        return torch.ops.aten.index_put.default(zeros, index, x, True)  # type: ignore[no-any-return]
+
+
+def _is_of_vmap(error: RuntimeError) -> bool:
+    """Say whether torch.vmap has refused to write a batch of values into a tensor that is not one of a batch."""
+    return str(error).startswith("vmap: ")
 
 
 @implements()
@@ -115,7 +126,8 @@ class at_backward(Policy):
 def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor | None]]:
     """Split an index of x in its basic part (None if that changes nothing) and the tensors for what that leaves."""
     items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
-    if len(items) > 1:  # beside others, torch selects by an index tensor without dimensions as by an int
+    if any(isinstance(each, Tensor) and each.ndim for each in items):
+        # Beside others torch selects by an index tensor without dimensions, as by an int.
         items = [
             int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items
         ]
@@ -231,7 +243,12 @@ class _put(Policy):
         while values.ndim and values.shape[0] == 1:  # as in torch, sizes of 1 in front always fit
             values = values[0]
         if index:
-            torch.ops.aten.index_put_.default(part, index, values, accumulate)
+            try:
+                torch.ops.aten.index_put_.default(part, index, values, accumulate)
+            except RuntimeError as error:
+                if not _is_of_vmap(error):
+                    raise
+                return _put_by_number(input, values, accumulate, basic, index)
         elif accumulate:
             part.add_(values)
         else:
@@ -249,6 +266,13 @@ class _put(Policy):
         if need_input and not accumulate:
             grad = _put_part(grad, 0.0, False, basic, *index)
         return grad, part
+
+
+def _put_by_number(x: Tensor, values: Tensor, accumulate: bool, basic: Any, index: Any) -> Tensor:
+    """Put values without writing into x: at the numbers of its elements that an index selects."""
+    numbers = torch.arange(x.numel(), device=x.device).reshape(x.shape)
+    numbers = torch.ops.aten.index.Tensor(numbers if basic is None else numbers[basic], index)
+    return x.reshape(-1).index_put((numbers,), values.expand(numbers.shape), accumulate).reshape(x.shape)
 
 
 _put_part = implements()(function(_put))
