@@ -16,8 +16,7 @@ from ..errors import InputError, message
 from ..ops import alias, clone
 from ..tape import Tape
 from ..tensor import LiteTensor
-
-NAMESPACE = "nexnet"
+from ..tree import NAMESPACE as NAMESPACE
 
 
 def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
