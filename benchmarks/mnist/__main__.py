@@ -138,8 +138,8 @@ def report(result: Result) -> str:
     ]
     seconds = result.median_seconds
     parts.append(
-        "Median time of an epoch's training steps (forward, loss, gradients, update, accuracy;\n"
-        "without shuffling and validation): "
+        "Median time of an epoch's training steps (forward, loss, gradients, update;\n"
+        "without shuffling, accuracies and validation): "
         f"nexnet {seconds['nexnet']:.3f} s, PyTorch {seconds['PyTorch']:.3f} s, ratio {result.ratio:.3f}\n"
         "Largest difference of accuracies: "
         f"train {result.largest_difference('train_acc'):.6f}, val {result.largest_difference('val_acc'):.6f}"

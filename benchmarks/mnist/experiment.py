@@ -42,7 +42,8 @@ class Epoch(NamedTuple):
         train_acc: share of right answers among the same logits, each from before its batch's step.
         val_loss: mean loss on the validation set after the epoch.
         val_acc: share of right answers there.
-        seconds: time of the training steps. Neither shuffling (done once, for both) nor validation is in it.
+        seconds: time of the training steps: forward, loss, gradients and update. Shuffling (done once, for both),
+            accuracies and validation are not in it.
     """
 
     train_loss: float
@@ -61,11 +62,11 @@ class Trainer(Protocol):
 
     name: str
 
-    def step(self, x: Tensor, y: Tensor) -> tuple[float, int]:
-        """Train on a batch; give its loss and the number of right answers, both from before the step."""
+    def step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Train on a batch; give its loss and its logits, both from before the step."""
 
-    def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, int]:
-        """Give the loss of a batch and the number of right answers."""
+    def evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the loss and the logits of a batch."""
 
 
 class Observer:
@@ -140,7 +141,7 @@ def _epoch(
     advance: Callable[[int], None],
 ) -> Epoch:
     seconds = 0.0
-    outcomes: list[tuple[float, int]] = []
+    outcomes: list[tuple[Tensor, Tensor]] = []
     for start in range(0, len(train_batches), CHUNK):
         chunk = train_batches[start : start + CHUNK]
         _synchronize(device)
@@ -155,11 +156,14 @@ def _epoch(
     return Epoch(train_loss, train_acc, val_loss, val_acc, seconds)
 
 
-def _mean(outcomes: Sequence[tuple[float, int]], batches: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """Give the mean loss and the accuracy over all samples of the batches."""
-    sizes = [len(y) for _, y in batches]
-    loss = sum(loss * size for (loss, _), size in zip(outcomes, sizes, strict=True))
-    return loss / sum(sizes), sum(right for _, right in outcomes) / sum(sizes)
+def _mean(outcomes: Sequence[tuple[Tensor, Tensor]], batches: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """Give the mean loss and the accuracy over all samples, from the losses and logits of the batches."""
+    labels = [y for _, y in batches]
+    sizes = torch.tensor([len(y) for y in labels], dtype=torch.float64)
+    losses = torch.stack([loss for loss, _ in outcomes]).to("cpu", torch.float64)
+    answers = torch.cat([logits for _, logits in outcomes]).argmax(1)
+    right = (answers == torch.cat(labels)).sum().item()
+    return (losses @ sizes / sizes.sum()).item(), right / int(sizes.sum())
 
 
 def _synchronize(device: torch.device) -> None:

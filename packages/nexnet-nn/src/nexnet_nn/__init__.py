@@ -1,6 +1,6 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import init, losses
+from . import init, losses, meta
 from .checkpoint import load, save
 from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
 from .layers import MLP, Dense, Sequential
@@ -24,6 +24,7 @@ __all__ = [
     "init",
     "load",
     "losses",
+    "meta",
     "save",
     *losses.__all__,
 ]
