@@ -37,7 +37,9 @@ def getitem(input: Any, index: Any) -> Any:
         return slicing(input, index)
     if type(index) is tuple and _PLAIN.issuperset(map(type, index)):
         return slicing(input, *index)
-    if isinstance(index, (TensorBase, Tensor)) and index.ndim:
+    if isinstance(index, TensorBase):
+        index = index.data  # an index has no gradient
+    if isinstance(index, Tensor) and index.ndim:
         return at(input, index)
     basic, tensors = split_index(index, input)
     if basic is not None or not tensors:
