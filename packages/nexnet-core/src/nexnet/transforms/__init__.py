@@ -6,6 +6,7 @@ from .gradient import grad, value_and_grad
 from .graph import ComputationGraph, build_computation_graph
 from .jacobian import hessian, jacfwd, jacobian, jacrev, value_and_jacobian
 from .product import gnvp, hvp, jvp, linearize, vjp
+from .shaping import clip_gradient, reverse_gradient, scale_gradient, straight_through, surrogate
 from .trace import trace
 from .vmap import vmap
 
@@ -13,6 +14,7 @@ __all__ = [
     "ComputationGraph",
     "build_computation_graph",
     "checkpoint",
+    "clip_gradient",
     "gnvp",
     "grad",
     "hessian",
@@ -23,7 +25,11 @@ __all__ = [
     "jvp",
     "linearize",
     "no_tape",
+    "reverse_gradient",
+    "scale_gradient",
     "stop_gradient",
+    "straight_through",
+    "surrogate",
     "trace",
     "value_and_grad",
     "value_and_jacobian",

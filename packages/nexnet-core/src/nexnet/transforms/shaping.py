@@ -1,0 +1,166 @@
+"""Shaping gradients: the same values, another gradient. Each is a rule as a user would write it.
+
+Forward mode sees the rule too: ``jvp`` is derived from ``backward``, linearised at a gradient of zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from ..errors import InputError, message
+from ..policy import Operator, Policy, function
+from ..tree import NAMESPACE
+
+__all__ = ["clip_gradient", "reverse_gradient", "scale_gradient", "straight_through", "surrogate"]
+
+
+def scale_gradient(x: Any, scale: Any) -> Any:
+    """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is multiplied by ``scale``.
+
+    ``scale`` may be a tensor that broadcasts with ``x``. It has no gradient of its own, as the value does not depend
+    on it; a gradient of a gradient does, and is differentiated by it.
+    """
+    return optree.tree_map(lambda leaf: _scaled(leaf, scale), x, namespace=NAMESPACE)
+
+
+def reverse_gradient(x: Any, scale: Any = 1.0) -> Any:
+    """Give ``x`` as it is; its gradient is multiplied by ``-scale`` (Ganin and Lempitsky 2015)."""
+    return scale_gradient(x, -scale)
+
+
+def clip_gradient(
+    x: Any, min: float | None = None, max: float | None = None, *, max_norm: float | None = None
+) -> Any:
+    """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is clipped.
+
+    Args:
+        x: the values.
+        min: the least that an element of the gradient may be.
+        max: the most that an element of the gradient may be.
+        max_norm: instead of bounds, the most that the Euclidean norm of the whole gradient, of all tensors of ``x``
+            together, may be: a longer one is scaled down.
+
+    Raises:
+        InputError: neither bounds nor norm are given, or both, or they leave nothing.
+    """
+    bounded = min is not None or max is not None
+    empty = min is not None and max is not None and min > max
+    if bounded == (max_norm is not None) or empty or (max_norm is not None and max_norm <= 0):
+        raise InputError(
+            message(
+                "clip_gradient clips to bounds or to a norm.",
+                expected="min, max or both, with min <= max; or max_norm > 0",
+                got=f"min={min}, max={max}, max_norm={max_norm}",
+            )
+        )
+    if bounded:
+        return optree.tree_map(lambda leaf: _bounded(leaf, min, max), x, namespace=NAMESPACE)
+    leaves, treespec = optree.tree_flatten(x, namespace=NAMESPACE)
+    return optree.tree_unflatten(treespec, _within_norm(*leaves, max_norm=max_norm)) if leaves else x
+
+
+def straight_through(fn: Callable[[Any], Any]) -> Operator:
+    """Make an operator with the value of ``fn`` and the gradient of the identity, at every order (Bengio et al. 2013).
+
+    Args:
+        fn: a function of one tensor, such as ``torch.round``, that returns one of the same shape. Like a rule's
+            ``forward`` it gets torch tensors.
+    """
+
+    class StraightThrough(Policy):
+        def forward(self, x: Any) -> Any:
+            out = fn(x)
+            if getattr(out, "shape", None) != x.shape:
+                raise InputError(
+                    message(
+                        "straight_through needs a function that keeps the shape: its gradient is the identity's.",
+                        rule=_name(fn),
+                        expected=f"shape {tuple(x.shape)}",
+                        got=f"shape {tuple(out.shape)}" if hasattr(out, "shape") else type(out).__name__,
+                    )
+                )
+            return out.to(x.dtype)
+
+        def backward(self, grad: Any) -> Any:
+            return grad
+
+    return _named(StraightThrough, fn)
+
+
+def surrogate(forward: Callable[..., Any], backward_fn: Callable[..., Any]) -> Operator:
+    """Make an operator with the value of ``forward`` and a gradient of your own: ``backward_fn(grad, *inputs)``.
+
+    Args:
+        forward: a function of tensors that returns one. Like a rule's ``forward`` it gets torch tensors.
+        backward_fn: gets the gradient of the output and the inputs; returns the gradient of the input, or a tuple of
+            such for several. Of higher orders it is itself the function that is differentiated.
+
+    Example::
+
+        spike = nexnet.surrogate(lambda v: (v > 0).float(), lambda grad, v: grad / (1 + abs(v)) ** 2)
+    """
+
+    class Surrogate(Policy):
+        def forward(self, *inputs: Any) -> Any:
+            self.ctx.save(*inputs)
+            return forward(*inputs)
+
+        def backward(self, grad: Any) -> Any:
+            return backward_fn(grad, *self.ctx.release)
+
+    return _named(Surrogate, forward)
+
+
+@function
+class _scaled(Policy):
+    """x:  dx = scale g."""
+
+    def forward(self, x: Any, scale: Any) -> Any:
+        self.ctx.save(scale)
+        return x
+
+    def backward(self, grad: Any) -> Any:
+        (scale,) = self.ctx.release
+        return grad * scale
+
+
+@function
+class _bounded(Policy):
+    """x:  dx = g, clamped."""
+
+    def forward(self, x: Any, min: float | None, max: float | None) -> Any:
+        self.ctx.save(min, max)
+        return x
+
+    def backward(self, grad: Any) -> Any:
+        return grad.clamp(*self.ctx.release)
+
+
+@function
+class _within_norm(Policy):
+    """x, y, ...:  dx = g / max(1, |g| / m), with the norm |g| over the gradients of all."""
+
+    def forward(self, *tensors: Any, max_norm: float) -> Any:
+        self.ctx.save(max_norm)
+        return tensors
+
+    def backward(self, *grads: Any) -> Any:
+        (max_norm,) = self.ctx.release
+        squares = sum((grad * grad).sum() for grad in grads)
+        longer = squares > max_norm**2
+        scale = max_norm / squares.where(longer, max_norm**2).sqrt()  # a square root of zero has no derivative
+        return tuple(grad * scale for grad in grads)
+
+
+def _named(policy: type[Policy], fn: Callable[..., Any]) -> Operator:
+    """Make an operator that has the name of a function."""
+    policy.__name__ = policy.__qualname__ = _name(fn)
+    policy.__doc__ = fn.__doc__
+    return function(policy)
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    return getattr(fn, "__name__", type(fn).__name__)
