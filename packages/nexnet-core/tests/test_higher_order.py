@@ -83,10 +83,15 @@ class TestSavedValues:
                 return grad * inverse, -grad * ratio * inverse
 
         x, y = torch.tensor(3.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
-        hessian = [
-            [grad(lambda x, y, i=i: grad(quotient, i)(x, y), j)(x, y).item() for j in (0, 1)] for i in (0, 1)
-        ]
+        hessian = [[grad(lambda x, y, i=i: grad(quotient, i)(x, y), j)(x, y).item() for j in (0, 1)] for i in (0, 1)]
         assert hessian == [[0.0, -0.25], [-0.25, 0.75]]
+
+    @pytest.mark.parametrize("constant", [np.full(3, 2.0), torch.full((3,), 2.0, dtype=torch.float64)])
+    def test_a_constant(self, constant):
+        def fn(x):
+            return nx.sum(nx.mul(nx.mul(x, x), constant))
+
+        assert grad(grad(fn))(torch.tensor(3.0, dtype=torch.float64)).item() == 12.0
 
     def test_in_a_list_a_tuple_or_beside_plain_values(self):
         @nx.function
@@ -115,8 +120,8 @@ class TestSavedValues:
             return a * a * b
 
         for shared in (nx.LiteTensor(3.0), torch.tensor(3.0)):
-            second = [[grad(lambda a, b, i=i: grad(fn, i)(a, b), j)(shared, shared).item() for j in (0, 1)] for i in (0, 1)]
-            assert second == [[6.0, 6.0], [6.0, 0.0]]
+            firsts = [lambda a, b, i=i: grad(fn, i)(a, b) for i in (0, 1)]
+            assert [[grad(first, j)(shared, shared).item() for j in (0, 1)] for first in firsts] == [[6, 6], [6, 0]]
 
     def test_an_output_that_is_the_input(self):
         @nx.function

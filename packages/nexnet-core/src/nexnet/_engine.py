@@ -30,7 +30,7 @@ from torch import Tensor
 from .errors import GradientError, HigherOrderError, InputError, RuleError, TrackedTensorError, message
 
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
-_PLAIN = frozenset({float, int, bool, complex, type(None), str, slice, torch.dtype, torch.device})
+_PLAIN = frozenset({float, int, bool, complex, type(None), type(...), str, slice, torch.dtype, torch.device})
 _CONSTANTS = _PLAIN - {float, complex}  # what can't vary smoothly with an input
 _TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
 
@@ -38,9 +38,7 @@ _CPU = torch.device("cpu")
 
 # Torch's kernels without its autograd dispatch; what they make are ordinary tensors, unlike inference_mode's.
 # A private name, measured 0.1 us cheaper per call than no_grad, which serves where a torch does not have it.
-kernels_only: Callable[[], AbstractContextManager[Any]] = getattr(
-    torch._C, "_AutoDispatchBelowAutograd", torch.no_grad
-)
+kernels_only: Callable[[], AbstractContextManager[Any]] = getattr(torch._C, "_AutoDispatchBelowAutograd", torch.no_grad)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -176,7 +174,7 @@ class Rule:
 class Node:
     """One recorded operation: the keys of its outputs and parents, and the rule that leads from one to the other."""
 
-    output = cython.declare(object, visibility="readonly")  # the key of the one output, or a tuple of keys where a rule has several
+    output = cython.declare(object, visibility="readonly")  # the one output's key, or a tuple where a rule has several
     policy = cython.declare(object, visibility="readonly")
     ctx = cython.declare(Context, visibility="readonly")
 
@@ -253,7 +251,7 @@ class TapeBase:
 
 
 class _Local(threading.local):
-    """This thread's active tapes, outermost first, and whether a rule's own code is being differentiated."""
+    """The thread's active tapes, outermost first, and whether a rule's own code is being differentiated."""
 
     def __init__(self) -> None:
         self.tapes: list[TapeBase] = []
@@ -445,7 +443,10 @@ class OperatorBase:
         out = rule.forward(*data, **kwargs)
         out = map_leaves(out, lambda each: each.detach() if any(each is raw for raw in data) else each)
         result = _wrap_all(out, self.name)
-        known = [(raw, arg) for raw, arg in zip(data, args, strict=True) if isinstance(arg, TensorBase)]
+        known = [
+            (raw, arg if isinstance(arg, TensorBase) else _wrap_constant(raw))
+            for raw, arg in zip(data, args, strict=True)
+        ]
         known += zip(_leaves(out), _leaves(result), strict=True)
         ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
         given = (*args, *kwargs.values())
@@ -497,7 +498,8 @@ class OperatorBase:
         result = map_leaves(out, leave)
         ctx.links = map_leaves(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
         ctx.saved = map_leaves(ctx.links, unwrap)
-        if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in _leaves(ctx.links)):
+        kept = _leaves(ctx.links)
+        if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in kept):
             for tape, mark in zip(outer, marks, strict=True):
                 tape.forget(mark)  # nothing refers to what forward computed on its way
         return result
@@ -595,6 +597,8 @@ def _constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
 
 def _wrap_all(out: Any, rule: str) -> Any:
     """Make LiteTensors of forward's outputs: a tensor, or a tuple or list of tensors and Nones."""
+    if type(out) is Tensor:
+        return wrap(out)
     if isinstance(out, (tuple, list)):
         return _rebuild(out, [None if each is None else _wrap_all(each, rule) for each in out])
     if isinstance(out, Tensor):
@@ -633,21 +637,20 @@ def mapping() -> Iterator[None]:
 @cython.cfunc
 def _those_tracking(parents: list, tapes: list) -> list:
     """Give the tapes that track one of the keys."""
-    return [tape for tape in tapes if any([key is not None and key in tape.tracked for key in parents])]
+    return [tape for tape in tapes if not tape.tracked.isdisjoint([key for key in parents if key is not None])]
 
 
 @cython.cfunc
-def _record(policy: object, ctx: Context, args: tuple, result: object, recorders: list) -> object:
+def _record(policy: Any, ctx: Context, args: tuple, result: Any, recorders: list) -> Any:
     """Append a node to the tapes, which from now on track the differentiable outputs."""
     tape: TapeBase
     node: Node
-    key: Key | None
     if isinstance(result, TensorBase):
         output = _identify(result, policy, ctx.parents)
         recorded = output is not None
     else:
         output = tuple([None if each is None else _identify(each, policy, ctx.parents) for each in result])
-        recorded = any([key is not None for key in output])
+        recorded = output.count(None) < len(output)
     if recorded:
         node = Node(output, policy, ctx)
         for tape in recorders:
@@ -662,7 +665,7 @@ def _record(policy: object, ctx: Context, args: tuple, result: object, recorders
 
 
 @cython.cfunc
-def _identify(tensor: TensorBase, policy: object, parents: tuple) -> Key:
+def _identify(tensor: TensorBase, policy: Any, parents: tuple) -> Any:
     """Give an output its identity, or None to one that can't carry a gradient."""
     key: Key = Key(tensor.data)
     parent: Key | None
@@ -785,7 +788,9 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                 continue
             if recorded:
                 if not isinstance(grad, TensorBase):
-                    grad = wrap(grad) if isinstance(grad, Tensor) else _refuse(grad, node, key)
+                    if not isinstance(grad, Tensor):
+                        _refuse(grad, node, key)
+                    grad = wrap(grad)
                 tensor = grad
                 data = tensor.data
             else:
@@ -887,9 +892,7 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
     shape = key.shape
     if data.shape != shape:
         extra = data.ndim - len(shape)
-        if extra >= 0 and all(
-            size == 1 or size == came for size, came in zip(shape, data.shape[extra:], strict=True)
-        ):
+        if extra >= 0 and all(size == 1 or size == came for size, came in zip(shape, data.shape[extra:], strict=True)):
             dims = [i for i in range(data.ndim) if i < extra or shape[i - extra] != data.shape[i]]
             grad = grad.sum(dims, keepdim=True).reshape(shape)
         elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:

@@ -93,7 +93,7 @@ def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, dev
                     "full takes one value.", rule="full", argument="fill_value", got=f"shape {tuple(fill_value.shape)}"
                 )
             )
-        return ops.clone(ops.expand(as_tensor(fill_value, dtype, device), size))
+        return ops.clone(ops.expand(as_tensor(fill_value, dtype, device), size))  # type: ignore[no-any-return]
     return from_torch(torch.full(size, fill_value, dtype=dtype, device=device))
 
 

@@ -42,7 +42,7 @@ class HigherOrderError(NexnetError, RuntimeError):
     """A derivative of higher order was asked of a rule that cannot give it."""
 
 
-class NoGradientRule(NexnetError, NotImplementedError):
+class NoGradientRule(NexnetError, NotImplementedError):  # noqa: N818  it is no error of anybody's
     """A torch function without a rule in nexnet was called on a LiteTensor."""
 
 

@@ -1,11 +1,11 @@
-"""Rules and what makes operators of them: ``Policy``, ``function``, ``custom_grad``, and the table behind torch.<fn>."""
+"""Rules and what makes operators of them: ``Policy``, ``function``, ``custom_grad``, and ``implements`` for torch."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -58,6 +58,10 @@ class Policy(Rule, metaclass=_PolicyType):
 
     materialize_grads = True
 
+    if TYPE_CHECKING:  # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from torch tensors."""
         raise NotImplementedError
@@ -87,10 +91,10 @@ class Operator(OperatorBase):
         self.__signature__ = self.signature
 
     def __repr__(self) -> str:
-        return f"<nexnet operator {self.__name__}>"
+        return f"<nexnet operator {self.name}>"
 
     def __reduce__(self) -> str:
-        return self.__qualname__
+        return self.policy.__qualname__  # type: ignore[no-any-return]
 
 
 def function(policy: type[Policy]) -> Operator:

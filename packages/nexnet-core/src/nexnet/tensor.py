@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import ops
@@ -172,12 +173,12 @@ class LiteTensor(TensorBase, OperatorMethods):
     def __contains__(self, element: Any) -> builtins.bool:
         return builtins.bool((self == element).any())
 
-    def numpy(self) -> numpy.ndarray[Any, Any]:
+    def numpy(self) -> NDArray[Any]:
         """A copy as a numpy array, from any device."""
         check_may_leave(self, "numpy()")
         return numpy.array(self.data.cpu().numpy())
 
-    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> numpy.ndarray[Any, Any]:
+    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> NDArray[Any]:
         check_may_leave(self, "numpy.asarray")
         array = self.data.numpy() if copy is False else numpy.array(self.data.cpu().numpy())
         return array if dtype is None else array.astype(dtype, copy=False)

@@ -40,7 +40,8 @@ class TestArguments:
         assert nx.grad(sum_of_squares)(2.0).shape == ()
 
     def test_pytrees_are_mirrored(self):
-        tree = {"w": [nx.ones(2), (torch.ones(()), None)], "point": Point(2.0, np.float64(3.0)), "o": OrderedDict(a=4.0)}
+        point, ordered = Point(2.0, np.float64(3.0)), OrderedDict(a=4.0)
+        tree = {"w": [nx.ones(2), (torch.ones(()), None)], "point": point, "o": ordered}
 
         def fn(tree):
             a, (b, nothing) = tree["w"]

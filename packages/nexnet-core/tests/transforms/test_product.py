@@ -89,9 +89,10 @@ class TestJvp:
         assert torch.allclose(tangent.data, torch.func.jacrev(vector_function)(point) @ vector)
 
     def test_pytrees_and_aux(self):
-        out, tangent, aux = nx.jvp(
-            lambda p: ((p["x"] * p["y"], p["x"]), "aux"), ({"x": 3.0, "y": 4.0},), ({"x": 1.0, "y": 10.0},), has_aux=True
-        )
+        def fn(p):
+            return (p["x"] * p["y"], p["x"]), "aux"
+
+        out, tangent, aux = nx.jvp(fn, ({"x": 3.0, "y": 4.0},), ({"x": 1.0, "y": 10.0},), has_aux=True)
         assert ([o.item() for o in out], [t.item() for t in tangent], aux) == ([12.0, 3.0], [34.0, 1.0], "aux")
 
     def test_of_a_gradient_and_gradient_of_it(self, point, vector):

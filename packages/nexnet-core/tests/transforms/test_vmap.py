@@ -25,9 +25,7 @@ COMPOSITIONS = {
     "grad of vmap, closing over w": lambda grad, vmap: grad(squared(lambda w: vmap(lambda x: model(w, x))(XS))),
     "grad of vmap, w mapped": lambda grad, vmap: grad(squared(lambda w: vmap(lambda row: model(row[None], XS[0]))(w))),
     "grad of vmap, w not mapped": lambda grad, vmap: grad(squared(lambda w: vmap(model, (None, 0))(w, XS))),
-    "grad of grad of vmap": lambda grad, vmap: grad(
-        squared(grad(squared(lambda w: vmap(lambda x: model(w, x))(XS))))
-    ),
+    "grad of grad of vmap": lambda grad, vmap: grad(squared(grad(squared(lambda w: vmap(lambda x: model(w, x))(XS))))),
     "grad of vmap of grad": lambda grad, vmap: grad(squared(lambda w: vmap(lambda x: grad(model)(w, x))(XS))),
     "grad of grad of vmap of grad": lambda grad, vmap: grad(
         squared(grad(squared(lambda w: vmap(lambda x: grad(model)(w, x))(XS))))
@@ -36,9 +34,9 @@ COMPOSITIONS = {
     "grad of grad of vmap of vmap": lambda grad, vmap: grad(
         squared(grad(squared(lambda w: vmap(lambda x: vmap(lambda y: model(w, x * y))(XS))(XS))))
     ),
-    "vmap of grad of vmap of grad": lambda grad, vmap: lambda w: vmap(
-        lambda x: grad(squared(lambda w: vmap(lambda y: grad(model)(w, x * y))(XS)))(w)
-    )(XS),
+    "vmap of grad of vmap of grad": lambda grad, vmap: (
+        lambda w: vmap(lambda x: grad(squared(lambda w: vmap(lambda y: grad(model)(w, x * y))(XS)))(w))(XS)
+    ),
 }
 
 

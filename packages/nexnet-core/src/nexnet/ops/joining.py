@@ -119,7 +119,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
 class split(Policy):
     """x in pieces of a size, or of several sizes:  dx = the pieces' gradients one after the other."""
 
-    def forward(self, tensor: Any, split_size_or_sections: int | Sequence[int], dim: int = 0) -> Any:
+    def forward(self, tensor: Any, split_size_or_sections: int | list[int], dim: int = 0) -> Any:
         self.ctx.save(dim)
         return torch.split(tensor, split_size_or_sections, dim)
 
@@ -215,7 +215,7 @@ def flipud(input: Any) -> Any:
 class roll(Policy):
     """x moved along dimensions, what leaves at the end coming in at the start:  dx = g moved back."""
 
-    def forward(self, input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Any:
+    def forward(self, input: Any, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()) -> Any:
         self.ctx.save(shifts, dims)
         return torch.roll(input, shifts, dims)
 

@@ -104,7 +104,7 @@ class mean(Policy):
 class logsumexp(Policy):
     """y = log sum_i exp(x_i):  dx_i = g exp(x_i - y).  NaN where every x_i is -inf, as in PyTorch."""
 
-    def forward(self, input: Any, dim: Dims, keepdim: bool = False) -> Any:
+    def forward(self, input: Any, dim: Any, keepdim: bool = False) -> Any:
         out = torch.logsumexp(input, dim, keepdim)
         self.ctx.save(input, out, dim, keepdim)
         return out

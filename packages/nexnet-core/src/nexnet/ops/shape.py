@@ -216,7 +216,7 @@ def broadcast_to(input: Any, size: Sequence[int]) -> Any:
 @implements(torch.broadcast_tensors)
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """Each tensor repeated to the shape that all have together."""
-    tensors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     shape = torch.broadcast_shapes(*(each.shape for each in tensors))
     return tuple(expand(each, shape) for each in tensors)
 

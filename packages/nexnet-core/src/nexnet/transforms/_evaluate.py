@@ -1,4 +1,4 @@
-"""What the gradient transforms share: arguments to tensors, a recorded evaluation, and gradients that are the user's."""
+"""What the gradient transforms share: tensors of arguments, a recorded evaluation, gradients that are the user's."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
     for i, leaf in enumerate(leaves):
         if type(leaf) is not LiteTensor or leaf.data.dtype not in DIFFERENTIABLE:
-            leaves[i] = _to_tensor(leaf, lambda i=i: treespec.accessors()[i].codify(name))
+            leaves[i] = _to_tensor(leaf, path_to(treespec, i, name))
     return leaves, treespec
+
+
+def path_to(treespec: optree.PyTreeSpec, i: int, name: str) -> Callable[[], str]:
+    """Say, when it is asked for, how one writes leaf i of a tree of that name: ``args[0]['w'][1]``."""
+    return lambda: str(treespec.accessors()[i].codify(name))
 
 
 def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
@@ -100,7 +105,7 @@ def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.Py
             raise InputError(
                 message(
                     f"the function given to {transform} must return tensors of real floating dtype.",
-                    argument=treespec.accessors()[i].codify("out"),
+                    argument=path_to(treespec, i, "out")(),
                     got=f"dtype {each.dtype}" if isinstance(each, LiteTensor) else f"{each!r} ({type(each).__name__})",
                     remedy="return anything else as (out, aux) with has_aux=True",
                 )
@@ -132,7 +137,7 @@ def gradients(
                 seed = seed if recorded else unwrap(seed)
                 grads[out.key] = seed if out.key not in grads else grads[out.key] + seed
         backward(tape, grads, consume)
-        mine = [grads.get(each.key) for each in inputs]
+        mine: list[Any] = [grads.get(each.key) for each in inputs]
         grads.clear()
         for i, each in enumerate(inputs):
             if mine[i] is None:

@@ -17,12 +17,16 @@ from typing import Any
 import optree
 import torch
 from torch import Tensor
-from torch._functorch.vmap import lazy_load_decompositions, vmap_increment_nesting
+from torch._functorch.vmap import (  # type: ignore[attr-defined]
+    lazy_load_decompositions,
+    vmap_increment_nesting,
+)
 
 from .._engine import (
     Context,
     Key,
     Node,
+    TapeBase,
     TapeContext,
     backward,
     is_tracked,
@@ -190,7 +194,7 @@ class _Packing:
                 self.links.append(self.link(plain, mapped, link))
         return self.places[identity]
 
-    def link(self, plain: Tensor, mapped: bool, link: Any) -> LiteTensor:
+    def link(self, plain: Tensor, mapped: bool, link: Any) -> Any:
         key = link.key if isinstance(link, LiteTensor) else None
         if key is None:
             return wrap(plain)
@@ -203,7 +207,7 @@ class _Packing:
             self.outputs.append((key, mapped, self.hidden[key]))
         return self.hidden[key]
 
-    def record(self, tapes: list[Tape]) -> None:
+    def record(self, tapes: list[TapeBase]) -> None:
         """Append the composite node to the tapes."""
         parents = tuple(self.inputs[self.entered[k]].key if k in self.entered else k for k in self.outside)
         program = _Program(self)

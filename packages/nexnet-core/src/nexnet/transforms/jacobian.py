@@ -127,7 +127,9 @@ def _by_rows(
     pullback: Callable[..., Any], outs: list[LiteTensor], out_spec: optree.PyTreeSpec, chunk_size: int | None
 ) -> list[list[Any]]:
     def row(*cotangents: LiteTensor) -> list[Any]:
-        found: list[Any] = optree.tree_leaves(pullback(optree.tree_unflatten(out_spec, cotangents)), namespace=NAMESPACE)
+        found: list[Any] = optree.tree_leaves(
+            pullback(optree.tree_unflatten(out_spec, cotangents)), namespace=NAMESPACE
+        )
         return found
 
     table = []

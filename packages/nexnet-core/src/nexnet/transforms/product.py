@@ -17,6 +17,7 @@ from ._evaluate import (
     flatten,
     fresh_aliases,
     gradients,
+    path_to,
     record,
     split_aux,
     zeros,
@@ -135,9 +136,7 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, v
     return outer(out), pullback(product[0])
 
 
-def fit_tree(
-    tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str
-) -> list[LiteTensor]:
+def fit_tree(tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str) -> list[LiteTensor]:
     """Flatten a tree of vectors, whose structure, shapes and dtypes must be those of the tensors in ``like``."""
     leaves, found = optree.tree_flatten(tree, namespace=NAMESPACE)
     if found != treespec:
@@ -150,7 +149,7 @@ def fit_tree(
             raise InputError(
                 message(
                     f"a tensor of the {name} must have the shape and dtype of its counterpart in {model}.",
-                    argument=treespec.accessors()[i].codify(name),
+                    argument=path_to(treespec, i, name)(),
                     expected=f"shape {tuple(other.shape)}, {other.dtype}",
                     got=f"shape {tuple(each.shape)}, {each.dtype}",
                 )

@@ -31,9 +31,7 @@ def reverse_gradient(x: Any, scale: Any = 1.0) -> Any:
     return scale_gradient(x, -scale)
 
 
-def clip_gradient(
-    x: Any, min: float | None = None, max: float | None = None, *, max_norm: float | None = None
-) -> Any:
+def clip_gradient(x: Any, min: float | None = None, max: float | None = None, *, max_norm: float | None = None) -> Any:
     """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is clipped.
 
     Args:

@@ -33,9 +33,7 @@ def trace(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Tape]]:
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Tape]:
         leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
-        leaves = [
-            LiteTensor(leaf) if isinstance(leaf, (float, numpy.ndarray, Tensor)) else leaf for leaf in leaves
-        ]
+        leaves = [LiteTensor(leaf) if isinstance(leaf, (float, numpy.ndarray, Tensor)) else leaf for leaf in leaves]
         followed = [i for i, x in enumerate(leaves) if isinstance(x, LiteTensor) and x.data.dtype in DIFFERENTIABLE]
         inputs = fresh_aliases([leaves[i] for i in followed])
         for i, each in zip(followed, inputs, strict=True):

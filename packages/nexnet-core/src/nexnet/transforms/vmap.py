@@ -13,14 +13,14 @@ from torch import Tensor
 from .. import ops
 from ..errors import InputError, message
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE
+from ._evaluate import NAMESPACE, path_to
 from ._mapped import run_mapped
 
 __all__ = ["vmap"]
 
 
 class _Whole:
-    """Stands for None in ``in_dims`` and ``out_dims``: not mapped. (None itself is an empty pytree.)"""
+    """Stands for None, not mapped, in ``in_dims`` and ``out_dims``: None itself is an empty pytree."""
 
     def __repr__(self) -> str:
         return "None"
@@ -70,9 +70,7 @@ def vmap(
         leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
         dims = _prefix(in_dims, args, "in_dims", "the arguments")
         mapped = [i for i, dim in enumerate(dims) if dim is not _WHOLE]
-        inputs = [
-            _to_front(leaves[i], dims[i], lambda i=i: treespec.accessors()[i].codify("args")) for i in mapped
-        ]
+        inputs = [_to_front(leaves[i], dims[i], path_to(treespec, i, "args")) for i in mapped]
         size = _common_size(inputs, mapped, treespec)
         out_spec: list[optree.PyTreeSpec] = []
 
@@ -80,11 +78,9 @@ def vmap(
             call = list(leaves)
             for i, example in zip(mapped, examples, strict=True):
                 call[i] = example
-            outs, spec = optree.tree_flatten(
-                fn(*optree.tree_unflatten(treespec, call), **kwargs), namespace=NAMESPACE
-            )
+            outs, spec = optree.tree_flatten(fn(*optree.tree_unflatten(treespec, call), **kwargs), namespace=NAMESPACE)
             out_spec[:] = [spec]
-            return [_as_output(each, lambda i=i: spec.accessors()[i].codify("out")) for i, each in enumerate(outs)]
+            return [_as_output(each, path_to(spec, i, "out")) for i, each in enumerate(outs)]
 
         step = size if chunk_size is None else chunk_size
         if step >= size:
@@ -112,7 +108,7 @@ def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
     if isinstance(marked, list) and isinstance(tree, tuple):
         marked = tuple(marked)
     try:
-        found = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
+        found: list[Any] = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
     except ValueError as error:
         raise InputError(
             message(f"{name} does not match {model}.", argument=name, expected=f"an int or a prefix of {model}",
@@ -142,13 +138,12 @@ def _to_front(leaf: Any, dim: int, path: Callable[[], str]) -> LiteTensor:
 def _common_size(inputs: list[LiteTensor], mapped: list[int], treespec: optree.PyTreeSpec) -> int:
     sizes = [each.shape[0] for each in inputs]
     if len(set(sizes)) != 1:
-        accessors = treespec.accessors()
         raise InputError(
             message(
                 "vmap needs one batch size, and at least one mapped argument.",
                 argument="in_dims",
                 got=", ".join(
-                    f"{accessors[i].codify('args')}: {size}" for i, size in zip(mapped, sizes, strict=True)
+                    f"{path_to(treespec, i, 'args')()}: {size}" for i, size in zip(mapped, sizes, strict=True)
                 ) or "no mapped argument",
             )
         )  # fmt: skip
