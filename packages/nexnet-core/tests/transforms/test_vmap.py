@@ -48,6 +48,18 @@ def test_compositions_equal_torchs(name):
     assert torch.allclose(ours.data, theirs, rtol=1e-9, atol=1e-12)
 
 
+def test_what_every_example_shares_is_differentiated_once():
+    """The pullback computes cos(x) inside of the vmap, where it is the same for all: it must not count twice."""
+
+    def mean_row(x):
+        _, pullback = nx.vjp(lambda x: torch.sin(x) * x, x)
+        return nx.vmap(lambda e: pullback(e)[0])(torch.tensor([[1.0], [2.0]], dtype=torch.float64)).mean(0) / 1.5
+
+    x = torch.tensor([0.7], dtype=torch.float64)
+    third = nx.grad(lambda x: nx.grad(lambda x: mean_row(x).sum())(x).sum())(x)
+    assert torch.allclose(third.data, -3 * x.sin() - x * x.cos())
+
+
 class TestRules:
     """A user's rule needs nothing extra, at any order."""
 

@@ -261,11 +261,12 @@ class mapped_nodes(Policy):
         program, *values = self.ctx.release
         recorded = TapeContext.current() is not None
         tensors = [each if isinstance(each, LiteTensor) else wrap(each) for each in values]
-        seeds = [
-            (key, mapped, grad if isinstance(grad, LiteTensor) else wrap(grad))
-            for (key, mapped), grad in zip(program.outputs, grads, strict=True)
-            if grad is not None
-        ]
+        seeds = []
+        for (key, mapped), grad in zip(program.outputs, grads, strict=True):
+            if grad is not None:
+                grad = grad if isinstance(grad, LiteTensor) else wrap(grad)
+                # What is the same for every example has one gradient, not one each: each gets its share of it.
+                seeds.append((key, mapped, grad if mapped else grad / program.size))
         entering = [i for i, mapped in enumerate(program.mapped) if mapped]
         inputs = [tensors[i] for i in entering] + [grad for _, mapped, grad in seeds if mapped]
         found: list[int] = []
