@@ -8,6 +8,7 @@ import contextlib
 import io
 import re
 import runpy
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_a_pages_links_lead_somewhere(page):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs_and_says_what_it_found(example, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(example), "--quick"])
     runpy.run_path(str(example), run_name="__main__")
     assert capsys.readouterr().out.strip()
 
