@@ -27,4 +27,4 @@ def test_paired_ratio(case, pytestconfig, results):
     else:
         measured = measure(case)
         results.append(measured)
-    assert set(measured.times) == {"PyTorch", "nexnet"}
+    assert set(measured.times) >= {"PyTorch", "nexnet"}
