@@ -39,8 +39,8 @@ def adapt(
 ) -> Model:
     """Give the model after some steps down the gradient of ``loss(model, *data)``.
 
-    The result is differentiable by the model, by the data, and by the optimiser's hyper-parameters that are LiteTensors:
-    differentiated by the model it is MAML's inner loop (C. Finn, P. Abbeel and S. Levine, 2017)::
+    The result is differentiable by the model, by the data, and by the optimiser's hyper-parameters that are
+    LiteTensors. Differentiated by the model it is MAML's inner loop (C. Finn, P. Abbeel and S. Levine, 2017)::
 
         def meta_loss(model, seen, judged):
             return loss(meta.adapt(loss, model, *seen, optimizer=nn.SGD(0.01)), *judged)
