@@ -115,7 +115,7 @@ def verify(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
-    install(session, "build", *requirements("nexnet-core", extra="test"))
+    install(session, "build", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     pytest(session, "tests", *session.posargs)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,28 +96,20 @@ def measure(case: Case, rounds: int = 40, slice_seconds: float = 0.01) -> Measur
 
 
 def table(results: Iterable[Measured], title: str | None = None) -> Table:
-    """Make the table of paired ratios."""
-    results = list(results)
-    others = list(dict.fromkeys(who for each in results for who in list(each.times)[1:]))
-    made = Table(title=title, caption="median of paired ratios (lower to upper quartile); below 1 is faster")
+    """Make the table of paired ratios: a row for each contender after the first."""
+    made = Table(title=title, caption="medians and quartiles of paired ratios; below 1 is faster than PyTorch")
     made.add_column("case")
     made.add_column("PyTorch eager", justify="right")
-    for who in others:
-        made.add_column(f"{who} / PyTorch", justify="right")
+    made.add_column("contender")
+    made.add_column("ratio", justify="right")
+    made.add_column("quartiles", justify="right")
     for each in results:
-        made.add_row(str(each.case), _duration(each.reference), *_cells(each, others))
+        what, reference = str(each.case), _duration(each.reference)
+        for who in list(each.times)[1:]:
+            low, median, high = each.ratios(who)
+            made.add_row(what, reference, who, f"{median:.2f}", f"{low:.2f} to {high:.2f}")
+            what = reference = ""
     return made
-
-
-def _cells(measured: Measured, others: Sequence[str]) -> list[str]:
-    cells = []
-    for who in others:
-        if who in measured.times:
-            low, median, high = measured.ratios(who)
-            cells.append(f"{median:.2f} ({low:.2f} to {high:.2f})")
-        else:
-            cells.append("")
-    return cells
 
 
 def _duration(seconds: float) -> str:
