@@ -750,6 +750,15 @@ def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dic
     return grads
 
 
+def saved_versions(tape: TapeBase) -> list[int]:
+    """Give how often each tensor that the tape's rules saved has been written into, in the order of the nodes."""
+    node: Node
+    versions: list[int] = []
+    for node in tape.nodes:
+        versions += [each._version for each in node.ctx.saved if type(each) is Tensor]
+    return versions
+
+
 def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
     nodes: list[Node] = tape.nodes
     tracked: set[Any] = tape.tracked

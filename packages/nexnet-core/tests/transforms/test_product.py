@@ -70,6 +70,15 @@ class TestVjp:
         first.data.add_(100)
         assert (second.tolist(), cotangent.tolist()) == ([1, 1], [1, 1])
 
+    def test_a_saved_tensor_that_was_written_into(self):
+        x, y = nx.LiteTensor([1.0, 2.0]), nx.LiteTensor([3.0, 4.0])
+        _, pullback = nx.vjp(lambda x: x * y, x)
+        x.data.add_(1)  # not needed by the pullback
+        assert pullback(torch.ones(2))[0].tolist() == [3.0, 4.0]
+        y.data.add_(1)
+        with pytest.raises(nx.TrackedTensorError, match=r"written into after it was made(.|\n)*update_"):
+            pullback(torch.ones(2))
+
     def test_a_cotangent_that_does_not_fit(self, point):
         _, pullback = nx.vjp(lambda x: {"a": x, "b": x}, point)
         with pytest.raises(nx.InputError, match=r"cotangent must have the structure of the function's output"):

@@ -51,6 +51,8 @@ def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
 
 def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     """Give the positions that ``argnums`` names among so many arguments."""
+    if isinstance(argnums, int) and 0 <= argnums < count:
+        return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     places = tuple(i + count if i < 0 else i for i in wanted)
     if any(not 0 <= i < count for i in places) or len(set(places)) < len(places):

@@ -7,8 +7,8 @@ from typing import Any
 
 import optree
 
-from .._engine import wrap
-from ..errors import InputError, message
+from .._engine import saved_versions, wrap
+from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import (
@@ -42,6 +42,7 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Raises:
         InputError: a primal that can't be differentiated by, or a cotangent that does not fit, named by its path.
+        TrackedTensorError: what the pullback needs was written into since (by an optimiser's ``update_``, say).
     """
     leaves, treespec = flatten(primals, "primals")
     inputs = fresh_aliases(leaves)
@@ -49,8 +50,17 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     result = record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, tape)
     out, aux = split_aux(result) if has_aux else (result, None)
     outs, out_spec = check_outputs(out, "vjp")
+    versions = saved_versions(tape)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
+        if saved_versions(tape) != versions:
+            raise TrackedTensorError(
+                message(
+                    "a tensor that the pullback needs was written into after it was made: gradients would be wrong.",
+                    rule=getattr(fn, "__name__", "vjp"),
+                    remedy="call the pullback before an in-place update (update_), or use the pure one (update)",
+                )
+            )
         seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
         grads: tuple[Any, ...] = optree.tree_unflatten(treespec, gradients(tape, outs, seeds, inputs, consume=False))
         return grads
