@@ -219,3 +219,41 @@ class TestSpikingNeuron:
         rates = trains.mean(0)  # of each input of each example
         apart = rates[labels == 0].mean(0) - rates[labels == 1].mean(0)
         assert apart.abs().max() < 0.01
+
+
+class TestDeepEquilibrium:
+    def test_its_gradient_is_torchs_by_the_implicit_function_theorem(self):
+        module = example("deep_equilibrium")
+        x, labels = module.rings(3, torch.Generator().manual_seed(0))
+        x = x.double()
+        model = module.make_model(torch.Generator().manual_seed(1), torch.float64)
+        inner, *others = [weight.requires_grad_() for weight in weights_of(model)]
+
+        def step(z):
+            return torch.tanh(z @ (0.9 * inner / inner.norm()) + functional.linear(x, others[0], others[1]))
+
+        with torch.no_grad():
+            z = torch.zeros(3, module.HIDDEN, dtype=torch.float64)
+            for _ in range(400):
+                z = step(z)
+        jacobian = torch.func.jacrev(lambda z: step(z).flatten())(z).detach().flatten(1)
+        z = z.requires_grad_()
+        value = functional.cross_entropy(functional.linear(z, others[2], others[3]), labels)
+        by_z, *by_out = torch.autograd.grad(value, [z, others[2], others[3]])
+        adjoint = torch.linalg.solve(torch.eye(z.numel()) - jacobian.T, by_z.flatten()).reshape(z.shape)
+        expected = [*torch.autograd.grad(step(z.detach()), [inner, *others[:2]], adjoint), *by_out]
+
+        got, grads = nexnet.value_and_grad(module.loss)(model, x, labels)
+        assert_close(got, value.detach())
+        for mine, theirs in zip(grads.parameters(), expected, strict=True):
+            assert_close(mine, theirs, rtol=1e-8)
+
+    def test_its_gradient_is_that_of_the_loop(self):
+        module = example("deep_equilibrium")
+        x, _ = module.rings(40, torch.Generator().manual_seed(0))  # 640 unknowns: the system is solved by iteration
+        x = x.double()
+        layer = module.make_model(torch.Generator().manual_seed(1), torch.float64).layer
+        implicit = nexnet.grad(lambda layer: (layer(x) ** 2).sum())(layer)
+        explicit = nexnet.grad(lambda layer: (module.unrolled(layer, x, 400) ** 2).sum())(layer)
+        for mine, theirs in zip(implicit.parameters(), explicit.parameters(), strict=True):
+            assert_close(mine, theirs.data, rtol=1e-8)
