@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
-from nexnet.errors import InputError, message
 from torch import Tensor
+
+from nexnet.errors import InputError, message
 
 from . import consistency
 from .comparing import Gap, compare, hint
@@ -51,7 +52,7 @@ def check_gradients(
 
     In float64, at the point that the arguments are: against central finite differences whose step chooses itself (of
     the function at order 1, of the gradient at order 2, ...), along seeded directions and with non-uniform cotangents,
-    and element by element where small; against JAX, if a counterpart is given; and against itself (deterministic, nothing
+    and element by element where small; against JAX, if a counterpart is given; against itself (deterministic, nothing
     written into, any subset of the inputs, strided inputs, float32). Elements at which the function is found to have
     no derivative are left out, and warned about: a convention at a kink is neither right nor wrong.
 
@@ -189,7 +190,9 @@ class _Check:
             if not torch.equal(old.nan_to_num(), new.nan_to_num()):
                 name = self.problem.path(i) if i < len(self.problem.leaves) else "a constant argument"
                 self.note(order, "untouched", math.nan, old.numel(), False)
-                self.fail(f"{self.problem.name} writes into its input.", order, argument=name, hint=consistency.IN_PLACE)
+                self.fail(
+                    f"{self.problem.name} writes into its input.", order, argument=name, hint=consistency.IN_PLACE
+                )
 
     # Comparisons of whole tensors ------------------------------------------------------------------------------------
 
@@ -210,12 +213,16 @@ class _Check:
         for i, gap in enumerate(gaps):
             if gap.wrong.any():
                 problem, remedy = text
-                self.wrong_tensor(problem.format(self.problem.name), order, reference, gap, i if place is None else place, remedy)
+                self.wrong_tensor(
+                    problem.format(self.problem.name), order, reference, gap, i if place is None else place, remedy
+                )
 
     def gaps(self, order: int, got: Sequence[Tensor], expected: Sequence[Any]) -> list[Gap]:
         """Compare values or derivatives with a reference's, leaving out where there is no derivative."""
         rtol = JAX_RTOL if self.rtol is None else self.rtol
-        gaps = compare(got, [torch.as_tensor(numpy.array(each)) for each in expected], rtol, self.atol, self.scale(order))
+        gaps = compare(
+            got, [torch.as_tensor(numpy.array(each)) for each in expected], rtol, self.atol, self.scale(order)
+        )
         if order > 0:
             for gap, mask in zip(gaps, self.problem.masks, strict=False):
                 gap.leave_out(mask)
@@ -235,7 +242,7 @@ class _Check:
         """Compare a derivative with JAX's; what differs at a kink is a convention, and is left out."""
         while True:
             gaps = self.gaps(order, self.problem.gradient(order), reference.gradient(order))
-            if not any([self.drop_singular(gap, i, order) for i, gap in enumerate(gaps)]):
+            if not sum(self.drop_singular(gap, i, order) for i, gap in enumerate(gaps)):
                 break
         self.compared("JAX", order, gaps)
 
@@ -307,7 +314,9 @@ class _Check:
         for i, gap in enumerate(gaps):
             if gap.wrong.any():
                 text = f"the gradient of {problem.name} in float32 is not that in float64, at order {order}."
-                remedy = "a constant or a cast that only one dtype can bear; or float32=False, if the function is meant so"
+                remedy = (
+                    "a constant or a cast that only one dtype can bear; or float32=False, if the function is meant so"
+                )
                 self.wrong_tensor(text, order, "float64", gap, i, remedy)
 
     # Finite differences ----------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from nexnet.errors import NexnetError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from nexnet.errors import NexnetError
 
 from .cases import Case, all_cases
 from .runner import Result, run_cases
@@ -25,7 +26,7 @@ from .target import check_target
 __all__ = ["main"]
 
 RIGHT, WRONG, MISUSED = 0, 1, 2
-EXAMPLES = 10
+EXAMPLES = 8
 WIDTH = 150  # where there is no terminal to ask
 SHOWN = 20  # failures in full
 
@@ -113,9 +114,7 @@ def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:
     order = {(case.name, case.kind): i for i, case in enumerate(cases)}
     results.sort(key=lambda result: order[result.name, result.kind])
     everything = not (options.op or options.kind) and len(results) == len(cases)
-    summary = Summary.of(
-        results, cases, everything, options.seed, options.examples, time.perf_counter() - start
-    )
+    summary = Summary.of(results, cases, everything, options.seed, options.examples, time.perf_counter() - start)
     _show(summary)
     if options.json is not None:
         summary.write_json(options.json)
@@ -164,8 +163,9 @@ def _show(summary: Summary) -> None:
         console.print(result.failure, markup=False)
     if len(failed) > SHOWN:
         console.print(f"... and {len(failed) - SHOWN} more: --json or --html shows all")
-    for name, why in summary.exempt.items():
-        console.print(f"no case of its own: {name}: {why}", markup=False, style="dim")
+    if summary.exempt:
+        listed = ", ".join(f"{name} ({why})" for name, why in summary.exempt.items())
+        console.print(f"inner operators, no case of their own: {listed}", markup=False, style="dim")
     for problem in summary.problems:
         console.print(problem, markup=False, style="red")
     for line in summary.lines():

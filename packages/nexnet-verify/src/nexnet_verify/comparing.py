@@ -75,9 +75,8 @@ def hint(got: Tensor, expected: Tensor) -> str | None:
     finite = got.isfinite() & expected.isfinite()
     if not bool(finite.all()):
         return "the rule gives a number where the reference gives none, or the reverse"
-    if got.shape == expected.mT.shape if got.ndim >= 2 else False:
-        if torch.allclose(got, expected.mT, rtol=1e-5):
-            return "it is the reference transposed"
+    if got.ndim == 2 and got.shape == expected.mT.shape and torch.allclose(got, expected.mT, rtol=1e-5):
+        return "it is the reference transposed"
     large = expected.abs() > 1e-6 * max(_largest(expected), 1e-300)
     if not bool(large.any()):
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import nexnet
 import torch
 from torch import Tensor
+
+import nexnet
 
 from .problem import Problem
 
@@ -67,7 +68,7 @@ def shared_gradient(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
 def kept_outputs(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
     """Give the outputs as they are after a backward that used them, and as they were before it."""
 
-    def total(*leaves: nexnet.LiteTensor) -> tuple[nexnet.LiteTensor, list[Tensor]]:
+    def total(*leaves: nexnet.LiteTensor) -> nexnet.LiteTensor:
         outputs = problem.outputs(leaves)
         kept.extend((each.data, each.data.clone()) for each in outputs)
         result: nexnet.LiteTensor | None = None
@@ -100,12 +101,16 @@ def subsets(problem: Problem, order: int) -> Iterator[tuple[int, Tensor, Tensor]
             yield i, alone(*point).data, together_now[i].data
             continue
         direction = nexnet.LiteTensor(problem.direction(1)[i])
-        mixed = lambda *x, i=i, v=direction: (together(*x)[i] * v).sum()  # noqa: E731
-        own = lambda *x, alone=alone, v=direction: (alone(*x) * v).sum()  # noqa: E731
+        mixed = _along(lambda *x, i=i: together(*x)[i], direction)
+        own = _along(alone, direction)
         expected = nexnet.grad(mixed, argnums=everything)(*point)
         for j, row in enumerate(nexnet.grad(own, argnums=everything)(*point)):
             yield j, row.data, expected[j].data
         yield i, nexnet.grad(own, argnums=i)(*point).data, expected[i].data
+
+
+def _along(gradient: Callable[..., nexnet.LiteTensor], direction: nexnet.LiteTensor) -> Callable[..., Any]:
+    return lambda *x: (gradient(*x) * direction).sum()
 
 
 def strided(problem: Problem) -> list[Tensor] | None:

@@ -1,5 +1,7 @@
-"""Kinks, ties, zeros and infinities: what nexnet does there, as a table. These points are compared with the table, never
-with finite differences; PyTorch's and JAX's conventions stand beside nexnet's where the two differ.
+"""Kinks, ties, zeros and infinities: what nexnet does there, as a table.
+
+These points are compared with the table, never with finite differences. PyTorch's and JAX's conventions stand beside
+nexnet's where the two differ.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nexnet
 import torch
+
+import nexnet
 
 __all__ = ["CORNERS", "Corner", "CornerResult", "check_corner"]
 
@@ -101,16 +104,32 @@ def _fits(got: torch.Tensor, expected: Any) -> bool:
     return got.shape == want.shape and torch.allclose(got, want, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
-o = nexnet.ops
+o: Any = nexnet.ops
 
 #: Where PyTorch and JAX differ, and then where they agree.
 CORNERS = [
     Corner("abs", "abs(0)", lambda x: o.abs(x), [0.0], [0.0], torch="0", jax="1"),
     Corner("vector_norm", "norm 1 at 0", lambda x: o.vector_norm(x, 1), [[0.0, 2.0]], [[0.0, 1.0]], torch="0", jax="1"),
-    Corner("l1_loss", "l1_loss where x = t", lambda x, t: o.l1_loss(x, t), [[1.0], [1.0]], [[0.0], [0.0]], torch="0", jax="1"),
+    Corner(
+        "l1_loss",
+        "l1_loss where x = t",
+        lambda x, t: o.l1_loss(x, t),
+        [[1.0], [1.0]],
+        [[0.0], [0.0]],
+        torch="0",
+        jax="1",
+    ),
     Corner("leaky_relu", "leaky_relu(0)", lambda x: o.leaky_relu(x), [0.0], [0.01], torch="0.01", jax="1"),
     Corner("hardtanh", "hardtanh(+-1)", lambda x: o.hardtanh(x), [[-1.0, 1.0]], [[0.0, 0.0]], torch="0", jax="1"),
-    Corner("clamp", "clamp at scalar bounds", lambda x: o.clamp(x, -1.0, 1.0), [[-1.0, 1.0]], [[1.0, 1.0]], torch="1", jax="0.5"),
+    Corner(
+        "clamp",
+        "clamp at scalar bounds",
+        lambda x: o.clamp(x, -1.0, 1.0),
+        [[-1.0, 1.0]],
+        [[1.0, 1.0]],
+        torch="1",
+        jax="0.5",
+    ),
     Corner(
         "clamp",
         "clamp, tie with a tensor bound",
@@ -130,11 +149,25 @@ CORNERS = [
         jax="even split",
     ),
     Corner(
-        "median", "median of 4", lambda x: o.median(x), [[4.0, 1.0, 3.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], torch="lower element", jax="0.5, 0.5"
+        "median",
+        "median of 4",
+        lambda x: o.median(x),
+        [[4.0, 1.0, 3.0, 2.0]],
+        [[0.0, 0.0, 0.0, 1.0]],
+        torch="lower element",
+        jax="0.5, 0.5",
     ),
     Corner("fmax", "fmax of a tie", lambda x, y: o.fmax(x, y), [1.0, 1.0], [1.0, 0.0], torch="1, 0", jax="0, 1"),
     Corner("fmin", "fmin of a tie", lambda x, y: o.fmin(x, y), [1.0, 1.0], [1.0, 0.0], torch="1, 0", jax="0, 1"),
-    Corner("cummax", "cummax of a tie", lambda x: o.cummax(x, 0)[0], [[2.0, 2.0, 1.0]], [[1.0, 2.0, 0.0]], torch="1, 2, 0", jax="2, 1, 0"),
+    Corner(
+        "cummax",
+        "cummax of a tie",
+        lambda x: o.cummax(x, 0)[0],
+        [[2.0, 2.0, 1.0]],
+        [[1.0, 2.0, 0.0]],
+        torch="1, 2, 0",
+        jax="2, 1, 0",
+    ),
     *[
         Corner("norm", f"norm {p} at 0", lambda x, p=p: o.norm(x, p), [[0.0, 0.0]], [[0.0, 0.0]], torch="0", jax="nan")
         for p in (2, 3, "fro")
@@ -146,10 +179,33 @@ CORNERS = [
     Corner("pow", "x**1.0 at 0, second order", lambda x: o.pow(x, 1.0), [0.0], [0.0], order=2, torch="0", jax="nan"),
     Corner("pow", "pow(0, -1) by the exponent", lambda n: o.pow(0.0, n), [-1.0], [-INF], torch="-inf", jax="nan"),
     Corner("xlogy", "xlogy(0, 0) by x", lambda x: o.xlogy(x, torch.zeros(())), [0.0], [0.0], torch="0", jax="-inf"),
-    Corner("sinc", "sinc(0), second order", lambda x: o.sinc(x), [0.0], [-math.pi**2 / 3], order=2, torch="nan", jax="-pi^2/3"),
-    Corner("logaddexp", "logaddexp(inf, 1)", lambda x, y: o.logaddexp(x, y), [INF, 1.0], [1.0, 0.0], torch="1, 0", jax="1, 2.718"),
     Corner(
-        "logcumsumexp", "logcumsumexp([-inf, 1])", lambda x: o.logcumsumexp(x, 0)[1], [[-INF, 1.0]], [[0.0, 1.0]], torch="nan, 1", jax="0, 1"
+        "sinc",
+        "sinc(0), second order",
+        lambda x: o.sinc(x),
+        [0.0],
+        [-(math.pi**2) / 3],
+        order=2,
+        torch="nan",
+        jax="-pi^2/3",
+    ),
+    Corner(
+        "logaddexp",
+        "logaddexp(inf, 1)",
+        lambda x, y: o.logaddexp(x, y),
+        [INF, 1.0],
+        [1.0, 0.0],
+        torch="1, 0",
+        jax="1, 2.718",
+    ),
+    Corner(
+        "logcumsumexp",
+        "logcumsumexp([-inf, 1])",
+        lambda x: o.logcumsumexp(x, 0)[1],
+        [[-INF, 1.0]],
+        [[0.0, 1.0]],
+        torch="nan, 1",
+        jax="0, 1",
     ),
     Corner(
         "det",
@@ -170,8 +226,12 @@ CORNERS = [
         jax="0, 1",
     ),
     Corner("copysign", "copysign(0, 1)", lambda x: o.copysign(x, torch.ones(())), [0.0], [0.0], torch="0", jax="1"),
-    Corner("mul", "an input that is not used", lambda x, y: o.mul(x, 2.0), [1.0, 1.0], [2.0, 0.0], torch="None", jax="0"),
-    Corner("mul", "a linear function, second order", lambda x: o.mul(x, 2.0), [1.0], [0.0], order=2, torch="error", jax="0"),
+    Corner(
+        "mul", "an input that is not used", lambda x, _: o.mul(x, 2.0), [1.0, 1.0], [2.0, 0.0], torch="None", jax="0"
+    ),
+    Corner(
+        "mul", "a linear function, second order", lambda x: o.mul(x, 2.0), [1.0], [0.0], order=2, torch="error", jax="0"
+    ),
     # They agree: kinks and ties
     Corner("relu", "relu(0)", lambda x: o.relu(x), [0.0], [0.0]),
     Corner("relu6", "relu6 at its bounds", lambda x: o.relu6(x), [[0.0, 6.0]], [[0.0, 0.0]]),
@@ -201,19 +261,29 @@ CORNERS = [
     Corner("softmax", "softmax with one -inf", lambda x: o.softmax(x, 0)[1], [[-INF, 1.0]], [[0.0, 0.0]]),
     Corner("log_softmax", "log_softmax of all -inf", lambda x: o.log_softmax(x, 0)[0], [[-INF, -INF]], [[NAN, NAN]]),
     Corner(
-        "log_softmax", "log_softmax with one -inf", lambda x: o.log_softmax(x, 0)[1], [[-INF, 1.0, 1.0]], [[0.0, 0.5, -0.5]]
+        "log_softmax",
+        "log_softmax with one -inf",
+        lambda x: o.log_softmax(x, 0)[1],
+        [[-INF, 1.0, 1.0]],
+        [[0.0, 0.5, -0.5]],
     ),
     Corner("where", "the trap of where", lambda x: o.where(x > 0, o.sqrt(x), 0.0), [0.0], [NAN]),
     # Products
     Corner("prod", "prod with one zero", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[6.0, 0.0, 0.0]]),
     Corner("prod", "prod with two zeros", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),
-    Corner("prod", "prod with one zero, second order", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[5.0, 3.0, 2.0]], order=2),
-    Corner("prod", "prod with two zeros, second order", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[3.0, 3.0, 0.0]], order=2),
+    Corner(
+        "prod", "prod with one zero, second order", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[5.0, 3.0, 2.0]], order=2
+    ),
+    Corner(
+        "prod", "prod with two zeros, second order", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[3.0, 3.0, 0.0]], order=2
+    ),
     Corner("cumprod", "cumprod with a zero", lambda x: o.cumprod(x, 0), [[2.0, 0.0, 3.0]], [[1.0, 8.0, 0.0]]),
     # Shapes
     Corner("add", "(4, 0) + (4, 1)", lambda x, y: o.add(x, y), [[[]] * 4, [[1.0]] * 4], [[[]] * 4, [[0.0]] * 4]),
     Corner("sum", "sum of nothing", lambda x: o.sum(x), [[]], [[]]),
     Corner("mean", "mean of nothing", lambda x: o.mean(x), [[]], [[]]),
     Corner("prod", "prod of nothing", lambda x: o.prod(x), [[]], [[]]),
-    Corner("gather", "gather twice the same", lambda x: o.gather(x, 0, torch.tensor([1, 1])), [[1.0, 2.0]], [[0.0, 2.0]]),
+    Corner(
+        "gather", "gather twice the same", lambda x: o.gather(x, 0, torch.tensor([1, 1])), [[1.0, 2.0]], [[0.0, 2.0]]
+    ),
 ]

@@ -1,6 +1,6 @@
 """Derivatives of a function of one real variable by finite differences, with a step that chooses itself.
 
-Ridders' method: differences at steps h, h/2, h/4, ... are extrapolated to h = 0 (Richardson, Neville's tableau), and the
+Ridders' method: differences at steps h, h/2, h/4, ... are extrapolated to h = 0 (Richardson, Neville's tableau). The
 entry of the tableau that differs least from its neighbours is the answer; that difference, and the rounding of the
 values, are its estimated error. C. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Adv. Eng. Software 4
 (1982); Press et al., Numerical Recipes, 5.7.
@@ -12,11 +12,23 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["EPSILON", "FIRST_STEP", "OTHER_STEP", "Estimate", "Smoothness", "central", "derivative", "judge", "one_sided"]
+__all__ = [
+    "EPSILON",
+    "FIRST_STEP",
+    "OTHER_STEP",
+    "Estimate",
+    "Smoothness",
+    "central",
+    "derivative",
+    "judge",
+    "one_sided",
+]
 
 EPSILON = 2.0**-52
 FIRST_STEP = 2.0**-4
-OTHER_STEP = 0.6180339887 * 2.0**-9  # in no simple ratio to the first: what alternates in step with one does not with both
+OTHER_STEP = (
+    0.6180339887 * 2.0**-9
+)  # in no simple ratio to the first: what alternates in step with one does not with both
 LEVELS = 28
 COLUMNS = 6
 GOOD_ENOUGH = 1e-11
@@ -26,7 +38,7 @@ Function = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A derivative, its estimated error, and the smallest step that went into it. The error is inf if none was found."""
+    """A derivative, its estimated error, and the smallest step that went into it. Its error is inf if there is none."""
 
     value: float
     error: float
@@ -57,7 +69,7 @@ def one_sided(f: Function, noise: float, scale: float, sign: int) -> Estimate:
 def derivative(f: Function, noise: float, scale: float, first_step: float = FIRST_STEP) -> Estimate:
     """Give f'(0): from central differences or, where these do not converge (x |x| at 0), from both sides."""
     estimate = central(f, noise, scale, first_step)
-    if estimate.error <= 1e-6 * max(abs(estimate.value), scale):
+    if estimate.error <= 1e-9 * max(abs(estimate.value), scale):
         return estimate
     right, left = one_sided(f, noise, scale, 1), one_sided(f, noise, scale, -1)
     error = max(right.error, left.error)

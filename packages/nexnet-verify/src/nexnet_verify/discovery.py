@@ -33,7 +33,7 @@ class Coverage:
     Attributes:
         missing: public operators without a case.
         unknown: names of cases that are no operator.
-        inner: operators without a public name, and the reason why they have no case of their own; None: no case reaches them.
+        inner: operators without a public name, and why they have no case of their own; None: no case reaches them.
     """
 
     missing: tuple[Found, ...]
@@ -48,7 +48,10 @@ class Coverage:
     def problems(self) -> list[str]:
         """Say what is not verified, a line each."""
         return [
-            *(f"{found.kind}.{found.name} has no case: add one to nexnet_verify.cases.{found.kind}" for found in self.missing),
+            *(
+                f"{found.kind}.{found.name} has no case: add one to nexnet_verify.cases.{found.kind}"
+                for found in self.missing
+            ),
             *(f"the case {name} is for no operator of nexnet" for name in self.unknown),
             *(f"the inner operator {name} is reached by no case" for name, why in self.inner.items() if why is None),
         ]
@@ -71,7 +74,9 @@ def public_operators() -> list[Found]:
             _, _, names = found.setdefault(id(value), (own, kind, []))
             names.append(name)
     return [
-        Found(own if own in names else names[0], kind, tuple(n for n in names if n != (own if own in names else names[0])))
+        Found(
+            own if own in names else names[0], kind, tuple(n for n in names if n != (own if own in names else names[0]))
+        )
         for own, kind, names in found.values()
     ]
 
@@ -80,12 +85,12 @@ def inner_operators() -> dict[str, Operator]:
     """Give the operators that have no public name: kernels used in backward, and steps of public functions."""
     public = {id(getattr(module, name)) for module in _modules() for name in getattr(module, "__all__", ())}
     operators = [value for module in _modules() for value in vars(module).values()] + list(RULES.values())
-    return {each.__name__: each for each in operators if isinstance(each, Operator) and id(each) not in public}
+    return {each.name: each for each in operators if isinstance(each, Operator) and id(each) not in public}
 
 
 def is_constant(value: Any) -> bool:
     """Say whether a function was made by ``nexnet.ops.constant.constant``: it has no gradient."""
-    made_like = getattr(importlib.import_module("nexnet.ops.constant"), "sign")  # noqa: B009
+    made_like = importlib.import_module("nexnet.ops.constant").sign
     return getattr(value, "__code__", None) is made_like.__code__
 
 
@@ -105,7 +110,7 @@ def compare_with_cases(cases: Iterable[Case], reached: dict[str, str], modules: 
         missing=tuple(each for each in wanted if not {each.name, *each.aliases} & verified),
         unknown=tuple(sorted(name for name in verified if name not in names)),
         inner={
-            name: f"an inner step, reached to second order by the case {reached[name]}" if name in reached else None
+            name: f"a step of {reached[name]}, verified there to second order" if name in reached else None
             for name in inner_operators()
         },
     )

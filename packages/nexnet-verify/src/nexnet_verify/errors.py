@@ -76,7 +76,7 @@ class Finding:
         return "\n".join([self.problem, *lines])
 
 
-class GradientMismatch(NexnetError, AssertionError):
+class GradientMismatch(NexnetError, AssertionError):  # noqa: N818  it reads as what was found
     """A rule gives another derivative than its reference. ``finding`` holds the facts, ``str()`` shows them."""
 
     def __init__(self, finding: Finding) -> None:

@@ -74,11 +74,9 @@ class FiniteDifferences:
     def along(self, direction: Sequence[Tensor]) -> Deviation:
         """Compare along a direction, given in units of the inputs' sizes."""
         steps = [d * unit for d, unit in zip(direction, self.units, strict=True)]
-        terms = [
-            torch.where(step == 0, 0.0, g.double() * step) for g, step in zip(self.gradient, steps, strict=True)
-        ]
+        terms = [torch.where(step == 0, 0.0, g.double() * step) for g, step in zip(self.gradient, steps, strict=True)]
         rule = float(sum(term.sum() for term in terms))
-        size = float(sum(term.abs().sum() for term in terms))
+        size = math.sqrt(float(sum(term.square().sum() for term in terms)))  # not of their sizes: one of many must show
         size = size if math.isfinite(size) else 1.0
         function = self._function(steps)
         for first_step in (FIRST_STEP, OTHER_STEP):
@@ -161,10 +159,8 @@ class FiniteDifferences:
         return Singular(self.problem.path(element[0]), self.index(element), self.order, verdict.reason)
 
     def narrow(self, direction: list[Tensor]) -> Element:
-        """Find an element that is wrong, given a direction that is: halve the direction's support, keep the worse half."""
-        support = [
-            (i, int(j)) for i, each in enumerate(direction) for j in torch.nonzero(each.reshape(-1)).reshape(-1)
-        ]
+        """Find an element that is wrong, given a direction that is: halve its support, keep the worse half."""
+        support = [(i, int(j)) for i, each in enumerate(direction) for j in torch.nonzero(each.reshape(-1)).reshape(-1)]
         while len(support) > 1:
             middle = len(support) // 2
             halves = [support[:middle], support[middle:]]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import nexnet
 import numpy
 import optree
-from nexnet.errors import InputError, message
 from torch import Tensor
+
+import nexnet
+from nexnet.errors import InputError, message
 
 from .problem import NAMESPACE, Problem
 
@@ -44,41 +46,28 @@ class JaxReference:
         problem = self.problem
         asked = [problem.direction(level) for level in range(1, self.order)]
         if not self._answer or any(
-            not (a == b).all() for old, new in zip(self._asked, asked, strict=True) for a, b in zip(old, new, strict=True)
+            not (a == b).all()
+            for old, new in zip(self._asked, asked, strict=True)
+            for a, b in zip(old, new, strict=True)
         ):
             self._asked = asked
             numbers = [[each.numpy() for each in some] for some in (problem.leaves, problem.weights, *asked)]
             with _enable_x64(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a counterpart's own remarks on dtypes are not the user's concern
                 try:
-                    found = jax.jit(self._chain, compiler_options=_OPTIONS)(*numbers)
+                    found = self._compiled()(*numbers)
                 except jax.errors.JAXTypeError:  # the counterpart looks at values: it runs as it is
-                    found = self._chain(*[[jnp.asarray(each) for each in some] for some in numbers])
+                    chain = _chain(self.fn, self.problem.arguments, self.order)
+                    found = chain(*[[jnp.asarray(each) for each in some] for some in numbers])
                 self._answer = [[numpy.asarray(each) for each in some] for some in found]
             self._check()
         return self._answer
 
-    def _chain(self, leaves: list[Any], weights: list[Any], *directions: list[Any]) -> list[Any]:
-        """Compute the outputs and the gradients of every order."""
-        count = len(leaves)
-
-        def level(k: int) -> Callable[..., Any]:
-            if k == 0:
-                return lambda *all_: _dot(all_[count:], self._outputs(all_[:count]))
-            below = jax.grad(level(k - 1), argnums=places(k))
-            return lambda *all_: _dot(directions[k - 1], below(*all_))
-
-        def places(k: int) -> tuple[int, ...]:
-            return tuple(range(count if k == 1 else count + len(weights)))
-
-        point = [*leaves, *weights]
-        orders = [list(jax.grad(level(k - 1), argnums=places(k))(*point)) for k in range(1, self.order + 1)]
-        return [self._outputs(leaves), *orders]
-
-    def _outputs(self, leaves: Sequence[Any]) -> list[Any]:
-        found = optree.tree_leaves(self.fn(*self.problem.arguments(leaves, as_jax)), namespace=NAMESPACE)
-        arrays = [jnp.asarray(each) for each in found]
-        return [each for each in arrays if jnp.issubdtype(each.dtype, jnp.floating)]
+    def _compiled(self) -> Callable[..., Any]:
+        """Compile the chain, or give what was compiled for the same function and arguments of the same structure."""
+        if self.problem.constants:
+            return _compile(self.fn, self.problem.arguments, self.order)
+        return _compile_shared(self.fn, self.problem.treespec, self.order)
 
     def _check(self) -> None:
         mine = [tuple(each.shape) for each in self.problem.weights]
@@ -95,6 +84,45 @@ class JaxReference:
             )
 
 
+Arguments = Callable[..., tuple[Any, ...]]
+
+
+def _compile(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callable[..., Any]:
+    return jax.jit(_chain(fn, arguments, order), compiler_options=_OPTIONS)
+
+
+@functools.lru_cache(maxsize=64)
+def _compile_shared(fn: Callable[..., Any], treespec: Any, order: int) -> Callable[..., Any]:
+    return _compile(fn, lambda leaves, _: tuple(optree.tree_unflatten(treespec, leaves)), order)
+
+
+def _chain(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callable[..., list[Any]]:
+    """Make the function of leaves, cotangents and directions that gives the outputs and all gradients."""
+
+    def outputs(leaves: Sequence[Any]) -> list[Any]:
+        found = optree.tree_leaves(fn(*arguments(leaves, as_jax)), namespace=NAMESPACE)
+        arrays = [jnp.asarray(each) for each in found]
+        return [each for each in arrays if jnp.issubdtype(each.dtype, jnp.floating)]
+
+    def chain(leaves: list[Any], weights: list[Any], *directions: list[Any]) -> list[Any]:
+        count = len(leaves)
+
+        def level(k: int) -> Callable[..., Any]:
+            if k == 0:
+                return lambda *all_: _dot(all_[count:], outputs(all_[:count]))
+            below = jax.grad(level(k - 1), argnums=places(k))
+            return lambda *all_: _dot(directions[k - 1], below(*all_))
+
+        def places(k: int) -> tuple[int, ...]:
+            return tuple(range(count if k == 1 else count + len(weights)))
+
+        point = [*leaves, *weights]
+        orders = [list(jax.grad(level(k - 1), argnums=places(k))(*point)) for k in range(1, order + 1)]
+        return [outputs(leaves), *orders]
+
+    return chain
+
+
 def as_jax(constant: Any) -> Any:
     """Give a constant argument as JAX takes it."""
     if isinstance(constant, nexnet.LiteTensor):
@@ -105,7 +133,7 @@ def as_jax(constant: Any) -> Any:
 def _enable_x64() -> Any:
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
-    from jax.experimental import enable_x64
+    from jax.experimental import enable_x64  # type: ignore[attr-defined]
 
     return enable_x64()
 

@@ -10,7 +10,8 @@ from typing import Any
 __all__ = ["page"]
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #1d2430; background: #fff; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
+  color: #1d2430; background: #fff; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #8883; white-space: nowrap; }
@@ -66,7 +67,18 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
 
 
 def _cases(cases: Sequence[dict[str, Any]], columns: Sequence[Sequence[float]]) -> str:
-    heads = ["operator", "kind", "#examples", "#FD 1st", "#FD 2nd", "#JAX 1st", "#JAX 2nd", "#float32", "#seconds", "verdict"]
+    heads = [
+        "operator",
+        "kind",
+        "#examples",
+        "#FD 1st",
+        "#FD 2nd",
+        "#JAX 1st",
+        "#JAX 2nd",
+        "#float32",
+        "#seconds",
+        "verdict",
+    ]
     rows = []
     for case, errors in zip(cases, columns, strict=True):
         tried = _text("\n".join(case["inputs"]))
@@ -79,7 +91,9 @@ def _cases(cases: Sequence[dict[str, Any]], columns: Sequence[Sequence[float]]) 
 
 def _failures(cases: Sequence[dict[str, Any]]) -> str:
     failed = [case for case in cases if not case["passed"]]
-    shown = [f"<h3>{_text(case['kind'])}.{_text(case['name'])}</h3><pre>{_text(case['failure'])}</pre>" for case in failed]
+    shown = [
+        f"<h3>{_text(case['kind'])}.{_text(case['name'])}</h3><pre>{_text(case['failure'])}</pre>" for case in failed
+    ]
     return "<h2>What failed</h2>" + "\n".join(shown) if shown else ""
 
 
@@ -105,7 +119,9 @@ def _exempt(exempt: dict[str, str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[str], name: str) -> str:
-    cells = [f"<th data-numeric>{head[1:]}</th>" if head.startswith("#") else f"<th>{_text(head)}</th>" for head in heads]
+    cells = [
+        f"<th data-numeric>{head[1:]}</th>" if head.startswith("#") else f"<th>{_text(head)}</th>" for head in heads
+    ]
     return f"<table id={name}><thead><tr>{''.join(cells)}</tr></thead><tbody>\n" + "\n".join(rows) + "</tbody></table>"
 
 

@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import nexnet
 import numpy
 import optree
 import torch
-from nexnet.errors import InputError, message
 from torch import Tensor
+
+import nexnet
+from nexnet.errors import InputError, message
 
 __all__ = ["NAMESPACE", "Problem", "copy_layout", "is_float", "unit"]
 

@@ -4,6 +4,8 @@ Every mutant is a real rule with one mistake in it, at inputs where the mistake 
 of misses and of false alarms.
 """
 
+# ruff: noqa: ARG005  a rule takes all that it is given, and is described by its mistake
+
 from __future__ import annotations
 
 import math
@@ -11,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nexnet
 import torch
+
+import nexnet
 
 from .checker import check_gradients
 from .report import GradientReport
@@ -224,7 +227,11 @@ MUTANTS = [
     Rule("tan: 1 + y", rule(torch.tan, lambda g, x, y: g * (1 + y)), VECTOR, scale=0.5),
     Rule("sigmoid: y (1 + y)", rule(torch.sigmoid, lambda g, x, y: g * y * (1 + y)), VECTOR),
     Rule("gelu: P(x) alone", rule(lambda x: x * torch.erf(x), lambda g, x, y: g * torch.erf(x)), VECTOR),
-    Rule("softplus: sigmoid(-x)", rule(lambda x: torch.log1p(torch.exp(x)), lambda g, x, y: g * torch.sigmoid(-x)), VECTOR),
+    Rule(
+        "softplus: sigmoid(-x)",
+        rule(lambda x: torch.log1p(torch.exp(x)), lambda g, x, y: g * torch.sigmoid(-x)),
+        VECTOR,
+    ),
     Rule("cos: a factor of 1.0001", rule(torch.cos, lambda g, x, y: -1.0001 * g * torch.sin(x)), VECTOR),
     Rule("sin: 0.0001 too much", rule(torch.sin, lambda g, x, y: g * (torch.cos(x) + 1e-4)), VECTOR),
     Rule("reciprocal: without the square", rule(lambda x: 1 / x, lambda g, x, y: -g * y), VECTOR),
@@ -245,17 +252,41 @@ MUTANTS = [
     Rule("where: to both", rule(lambda x, y: torch.where(x > 0, x, y), lambda g, x, y, z: (g, g)), PAIR),
     Rule("wrong where only the first is asked for", wrong_if_only_the_first_is_asked_for, PAIR),
     # Matrices, axes, arrangement
-    Rule("matmul: without the transpose", rule(torch.matmul, lambda g, a, b, c: (g.matmul(b), mT(a).matmul(g))), SQUARE * 2),
-    Rule("matmul: the product the wrong way round", rule(torch.matmul, lambda g, a, b, c: (mT(b).matmul(g), mT(a).matmul(g))), SQUARE * 2),
-    Rule("matmul: the second transposed", rule(torch.matmul, lambda g, a, b, c: (g.matmul(mT(b)), mT(g).matmul(a))), SQUARE * 2),
-    Rule("linear: transposed weight", rule(lambda x, w: x.matmul(mT(w)), lambda g, x, w, y: (g.matmul(w), mT(x).matmul(g))), SQUARE * 2),
+    Rule(
+        "matmul: without the transpose",
+        rule(torch.matmul, lambda g, a, b, c: (g.matmul(b), mT(a).matmul(g))),
+        SQUARE * 2,
+    ),
+    Rule(
+        "matmul: the product the wrong way round",
+        rule(torch.matmul, lambda g, a, b, c: (mT(b).matmul(g), mT(a).matmul(g))),
+        SQUARE * 2,
+    ),
+    Rule(
+        "matmul: the second transposed",
+        rule(torch.matmul, lambda g, a, b, c: (g.matmul(mT(b)), mT(g).matmul(a))),
+        SQUARE * 2,
+    ),
+    Rule(
+        "linear: transposed weight",
+        rule(lambda x, w: x.matmul(mT(w)), lambda g, x, w, y: (g.matmul(w), mT(x).matmul(g))),
+        SQUARE * 2,
+    ),
     Rule("transpose: not undone", rule(lambda x: mT(x) * 1.0, lambda g, x, y: g), SQUARE),
     Rule("sum: along the wrong axis", rule(lambda x: x.sum(0), lambda g, x, y: g.reshape(3, 1).expand(3, 3)), SQUARE),
-    Rule("broadcast: summed over the wrong axis", rule(lambda x, s: x * s, lambda g, x, s, y: (g * s, (g * x).sum(1))), [(3, 3), (3,)]),
+    Rule(
+        "broadcast: summed over the wrong axis",
+        rule(lambda x, s: x * s, lambda g, x, s, y: (g * s, (g * x).sum(1))),
+        [(3, 3), (3,)],
+    ),
     Rule("cumsum: not reversed", rule(lambda x: torch.cumsum(x, 0), lambda g, x, y: torch.cumsum(g, 0)), VECTOR),
     Rule("flip: not flipped back", rule(lambda x: torch.flip(x, (0,)), lambda g, x, y: g), VECTOR),
     Rule("roll: rolled on", rule(lambda x: torch.roll(x, 1, 0), lambda g, x, y: torch.roll(g, 1, 0)), VECTOR),
-    Rule("permute: by the same order", rule(lambda x: torch.permute(x, (1, 2, 0)), lambda g, x, y: torch.permute(g, (1, 2, 0))), [(2, 2, 2)]),
+    Rule(
+        "permute: by the same order",
+        rule(lambda x: torch.permute(x, (1, 2, 0)), lambda g, x, y: torch.permute(g, (1, 2, 0))),
+        [(2, 2, 2)],
+    ),
     Rule("reshape: through a transpose", rule(lambda x: x.reshape(9), lambda g, x, y: mT(g.reshape(3, 3))), SQUARE),
     Rule("tril: the other triangle", rule(torch.tril, lambda g, x, y: torch.triu(g)), SQUARE),
     Rule("gather: the later overwrites", later_gradient_overwrites, [(3,)]),
@@ -265,12 +296,20 @@ MUTANTS = [
     Rule("var: n in place of n - 1", rule(torch.var, lambda g, x, y: g * 2 * (x - x.mean()) / 4), VECTOR),
     Rule("prod: without the division", rule(torch.prod, lambda g, x, y: (g * y).expand(tuple(x.shape))), VECTOR),
     Rule("norm: without the division", rule(lambda x: torch.sqrt((x * x).sum()), lambda g, x, y: g * x), VECTOR),
-    Rule("logsumexp: even shares", rule(lambda x: torch.logsumexp(x, 0), lambda g, x, y: (g / 4).expand(tuple(x.shape))), VECTOR),
+    Rule(
+        "logsumexp: even shares",
+        rule(lambda x: torch.logsumexp(x, 0), lambda g, x, y: (g / 4).expand(tuple(x.shape))),
+        VECTOR,
+    ),
     Rule("softmax: the diagonal only", rule(lambda x: torch.softmax(x, 0), lambda g, x, y: g * y * (1 - y)), VECTOR),
     Rule("softmax: without the sum", rule(lambda x: torch.softmax(x, 0), lambda g, x, y: g * y), VECTOR),
     # Piecewise
     Rule("relu: a slope below", rule(torch.relu, lambda g, x, y: torch.where(x > 0, g, 0.01 * g)), VECTOR),
-    Rule("leaky relu: the sides swapped", rule(lambda x: torch.where(x > 0, x, 0.1 * x), lambda g, x, y: torch.where(x > 0, 0.1 * g, g)), VECTOR),
+    Rule(
+        "leaky relu: the sides swapped",
+        rule(lambda x: torch.where(x > 0, x, 0.1 * x), lambda g, x, y: torch.where(x > 0, 0.1 * g, g)),
+        VECTOR,
+    ),
     Rule("clamp: passes outside too", rule(lambda x: torch.clamp(x, -0.5, 0.5), lambda g, x, y: g), VECTOR),
     Rule("wrong below zero only", rule(torch.exp, lambda g, x, y: torch.where(x > 0, g * y, g * y * 1.01)), VECTOR),
     # Only at second order
@@ -279,17 +318,42 @@ MUTANTS = [
     Rule("exp: the output is a constant", rule(torch.exp, lambda g, x, y: g * cut(y)), VECTOR),
     Rule("square: the incoming gradient is cut", rule(lambda x: x * x, lambda g, x, y: cut(g) * 2 * x), VECTOR),
     Rule("mul: the second is a constant", rule(lambda x, y: x * y, lambda g, x, y, z: (g * cut(y), g * x)), PAIR),
-    Rule("kernel: the second rule's sign", inner(lambda g, x: g * torch.cos(x), lambda h, g, x: (h * torch.cos(x), h * g * torch.sin(x)), torch.sin), VECTOR),
-    Rule("kernel: no gradient by the gradient", inner(lambda g, x: g * torch.cos(x), lambda h, g, x: (None, -h * g * torch.sin(x)), torch.sin), VECTOR),
-    Rule("quartic: wrong from the third order on", rule(lambda x: x**4, lambda g, x, y: g * 4 * (2 * cut(x) * x**2 - cut(x) ** 2 * x)), VECTOR, order=3),
+    Rule(
+        "kernel: the second rule's sign",
+        inner(lambda g, x: g * torch.cos(x), lambda h, g, x: (h * torch.cos(x), h * g * torch.sin(x)), torch.sin),
+        VECTOR,
+    ),
+    Rule(
+        "kernel: no gradient by the gradient",
+        inner(lambda g, x: g * torch.cos(x), lambda h, g, x: (None, -h * g * torch.sin(x)), torch.sin),
+        VECTOR,
+    ),
+    Rule(
+        "quartic: wrong from the third order on",
+        rule(lambda x: x**4, lambda g, x, y: g * 4 * (2 * cut(x) * x**2 - cut(x) ** 2 * x)),
+        VECTOR,
+        order=3,
+    ),
     # Only somewhere
     Rule("wrong without dimensions only", rule(torch.exp, lambda g, x, y: g * y if x.ndim else g), [()]),
-    Rule("wrong for broadcast operands only", rule(lambda x, y: x * y, lambda g, x, y, z: (g * y, g * x if x.shape == y.shape else g)), [(2, 3), (3,)]),
+    Rule(
+        "wrong for broadcast operands only",
+        rule(lambda x, y: x * y, lambda g, x, y, z: (g * y, g * x if x.shape == y.shape else g)),
+        [(2, 3), (3,)],
+    ),
     Rule("wrong for strided inputs only", rule(torch.exp, lambda g, x, y: g * y if is_contiguous(x) else g), [(3, 4)]),
     Rule("wrong in float32 only", rule(torch.exp, lambda g, x, y: g * y if x.dtype is torch.float64 else g), VECTOR),
     Rule("one element in a hundred is 1% off", rule(torch.exp, lambda g, x, y: g * y * slot(x, 37, 1.01)), [(10, 10)]),
-    Rule("one element in a hundred is lost", rule(torch.sin, lambda g, x, y: g * torch.cos(x) * slot(x, 99, 0.0)), [(100,)]),
-    Rule("the first element counts twice", rule(torch.sum, lambda g, x, y: g.expand(tuple(x.shape)) * slot(x, 0, 2.0)), [(5, 6)]),
+    Rule(
+        "one element in a hundred is lost",
+        rule(torch.sin, lambda g, x, y: g * torch.cos(x) * slot(x, 99, 0.0)),
+        [(100,)],
+    ),
+    Rule(
+        "the first element counts twice",
+        rule(torch.sum, lambda g, x, y: g.expand(tuple(x.shape)) * slot(x, 0, 2.0)),
+        [(5, 6)],
+    ),
     # Not functions
     Rule("writes into what it saved", writes_into_what_it_saved, VECTOR),
     Rule("writes into its input", writes_into_its_input, VECTOR),
@@ -326,12 +390,16 @@ RIGHT = [
     Rule("saturated: logsumexp of thousands", lambda x: torch.logsumexp(x, 0), points=[[1000.0, 999.0, -1000.0]]),
     Rule("kinks: abs", torch.abs, points=[[0.0, 1.0, -2.0, 0.0]]),
     Rule("kinks: relu of many zeros", torch.relu, points=[[0.0, -1.0, 2.0] * 12]),
-    Rule("kinks: an MLP with dead units", mlp, points=[[[0.0, 0.0], [1.0, -2.0]], [[1.0, 2.0], [0.5, -1.0]], [[1.0], [2.0]]]),
+    Rule(
+        "kinks: an MLP with dead units",
+        mlp,
+        points=[[[0.0, 0.0], [1.0, -2.0]], [[1.0, 2.0], [0.5, -1.0]], [[1.0], [2.0]]],
+    ),
     Rule("kinks: the maximum of equals", torch.maximum, points=[[1.0, 2.0], [1.0, 3.0]]),
-    Rule("kinks: x |x|, at second order", lambda x: x * torch.abs(x), points=[[0.0, 1.0]]),
+    Rule("differentiable once: x |x|", lambda x: x * torch.abs(x), points=[[0.0, 1.0]]),
     Rule("near a kink: relu at 1e-7", torch.relu, points=[[1e-7, -1e-7, 1.0]]),
     Rule("near a kink: abs(x - 1) at 1.0001", lambda x: torch.abs(x - 1), points=[[1.0001, 0.999]]),
-    Rule("a jump: sign(x) x", lambda x: torch.sign(x) * x * x, points=[[0.0, 2.0]]),
+    Rule("differentiable once: sign(x) x^2", lambda x: torch.sign(x) * x * x, points=[[0.0, 2.0]]),
     Rule("a pole: sqrt(0)", torch.sqrt, points=[[0.0, 4.0]]),
     Rule("no derivative: a constant output", lambda x: x * 0.0 + 3.0, VECTOR),
     Rule("linear", lambda x: 3.0 * x, VECTOR, order=3),

@@ -76,7 +76,9 @@ class GradientReport:
         ]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = [f"gradients of {self.rule}: {'right' if self.passed else 'WRONG'}"]
-        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
         lines += [f"not differentiable: {each}" for each in self.singular]
         lines += [f"note: {each}" for each in self.notes]
         lines += [str(each) for each in self.findings]

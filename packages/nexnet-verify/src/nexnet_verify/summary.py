@@ -74,9 +74,13 @@ class Summary:
         """Sum up in a few lines."""
         right = sum(result.passed for result in self.results)
         count = sum(result.examples for result in self.results)
-        lines = [f"{right} of {len(self.results)} cases right, {count} examples, seed {self.seed}, {self.seconds:.0f} s"]
+        lines = [
+            f"{right} of {len(self.results)} cases right, {count} examples, seed {self.seed}, {self.seconds:.0f} s"
+        ]
         if self.corners:
-            by_status = {status: [c for c in self.corners if c.status == status] for status in ("right", "WRONG", "not built")}
+            by_status = {
+                status: [c for c in self.corners if c.status == status] for status in ("right", "WRONG", "not built")
+            }
             line = f"{len(by_status['right'])} of {len(self.corners)} corners right"
             if by_status["not built"]:
                 names = dict.fromkeys(c.corner.operator for c in by_status["not built"])
@@ -107,7 +111,9 @@ class Summary:
 
     def write_html(self, path: Path) -> None:
         """Write the page."""
-        path.write_text(page(self.to_json(), self.lines(), [result.columns() for result in self.results]), encoding="utf-8")
+        path.write_text(
+            page(self.to_json(), self.lines(), [result.columns() for result in self.results]), encoding="utf-8"
+        )
 
 
 def missing_layers(cases: Sequence[Case]) -> list[str]:

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import nexnet
 import torch
+
+import nexnet
 
 from .checker import check_gradients
 from .report import GradientReport
@@ -81,7 +82,9 @@ def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], orde
         rule(*arguments)
     except Exception as error:
         given = ", ".join(str(size) for size in sizes)
-        raise ValueError(f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}"
+        ) from error
     written = " ".join(shapes) + (f" --positive {' '.join(map(str, positive))}" if positive else "")
     report = check_gradients(
         rule,

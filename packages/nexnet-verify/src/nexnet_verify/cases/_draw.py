@@ -1,4 +1,4 @@
-"""What Hypothesis draws for a case: shapes, memory layouts and arguments; the numbers come from the function's domain."""
+"""What Hypothesis draws for a case: shapes, layouts, arguments. The numbers come from the function's domain."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import nexnet
 import numpy
 import torch
 from hypothesis import strategies as st
+
+import nexnet
 
 __all__ = [
     "ABOVE_ONE",
@@ -26,7 +27,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Every example has one of these: contiguous; operands that broadcast; no dimensions; strides with gaps or in another
+#: Every example has one: contiguous; operands that broadcast; no dimensions; strides with gaps or in another
 #: order; an expanded tensor (strides of zero); a dimension of size 0.
 LAYOUTS = ("plain", "broadcast", "scalar", "strided", "expanded", "empty")
 
@@ -60,7 +61,9 @@ class Domain:
             numbers = generator.uniform(self.low, self.high, count)
         for point in self.avoid:
             near = numpy.abs(numbers - point) < self.margin
-            numbers = numpy.where(near, point + numpy.where(numbers < point, -1, 1) * (self.margin + numpy.abs(numbers - point)), numbers)
+            numbers = numpy.where(
+                near, point + numpy.where(numbers < point, -1, 1) * (self.margin + numpy.abs(numbers - point)), numbers
+            )
         return torch.from_numpy(numbers.astype(numpy.float32).astype(numpy.float64)).reshape(tuple(shape))
 
 
@@ -145,7 +148,9 @@ class Draw:
     def tensors(self, *domains: Domain, low: int = 0, high: int = 3) -> list[nexnet.LiteTensor]:
         """Draw tensors whose shapes broadcast together; they are equal but for the "broadcast" layout."""
         shape = self.shape(low, high)
-        return [self.tensor(each, domain) for each, domain in zip(self.broadcast(shape, len(domains)), domains, strict=True)]
+        return [
+            self.tensor(each, domain) for each, domain in zip(self.broadcast(shape, len(domains)), domains, strict=True)
+        ]
 
     def broadcast(self, shape: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
         """Draw shapes that broadcast to one: the first has it, and the others have dimensions of size 1, or fewer."""

@@ -1,5 +1,7 @@
 """Activations, away from their kinks; the kinks are corners."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import torch
+
 from nexnet.ops import activation
 
 from ._case import Case, Sample, unary

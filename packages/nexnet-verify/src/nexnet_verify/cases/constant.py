@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import nexnet
 import torch
+
+import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw

@@ -1,5 +1,7 @@
 """Sums of products by index letters."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,7 @@
 """Functions of one tensor, element by element, and smooth functions of two."""
 
+# ruff: noqa: ARG005, D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 import jax

@@ -1,5 +1,7 @@
 """The largest, the smallest, the middle, of elements that all differ; ties are corners."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,7 +29,7 @@ def selected(d: Draw) -> Sample:
 
 
 def lower_median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """torch's median: the lower element of two."""
+    """Torch's median: the lower element of two."""
     if x.ndim == 0:
         return x
     axis = dim if dim is not None else 0

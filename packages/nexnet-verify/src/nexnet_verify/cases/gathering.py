@@ -1,13 +1,16 @@
 """Elements along a dimension, by an index tensor."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
-import nexnet
 import numpy
 import torch
+
+import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw
@@ -31,9 +34,7 @@ def gather_jax(x: Any, dim: int, index: Any) -> Any:
 
 def along(d: Draw) -> Sample:
     x = d.tensor((3, 4))
-    return d.choice(
-        Sample(x, d.index((3, 2), 4), 1), Sample(x, d.index((1, 4), 3), 0), Sample(x, d.index((5,), 12))
-    )
+    return d.choice(Sample(x, d.index((3, 2), 4), 1), Sample(x, d.index((1, 4), 3), 0), Sample(x, d.index((5,), 12)))
 
 
 def scattered(add: bool) -> Any:

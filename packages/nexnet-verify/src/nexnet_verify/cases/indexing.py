@@ -1,13 +1,16 @@
 """Parts of a tensor, and new values put in its place."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
-import nexnet
 import numpy
 import torch
+
+import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw

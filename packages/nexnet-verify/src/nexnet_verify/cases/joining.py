@@ -1,5 +1,7 @@
 """Tensors joined, split, repeated and rearranged; copies and conversions."""
 
+# ruff: noqa: ARG005, D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from collections.abc import Callable

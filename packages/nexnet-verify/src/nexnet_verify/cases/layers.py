@@ -1,15 +1,18 @@
 """The layers of nexnet_nn: differentiated by their input and by each of their parameters."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
+import optree
+import torch
+
 import nexnet
 import nexnet.ops.activation
 import nexnet_nn as nn
-import optree
-import torch
 
 from ..problem import NAMESPACE
 from ._case import Case, Sample
@@ -54,7 +57,7 @@ def dense_jax(layer: Any, x: Any) -> Any:
 def mlp_jax(model: Any, x: Any) -> Any:
     *hidden, last = model.layers
     for layer in hidden:
-        x = ACTIVATIONS[model.activation](dense_jax(layer, x))
+        x = ACTIVATIONS[model.activation](dense_jax(layer, x))  # type: ignore[no-untyped-call]
     return dense_jax(last, x)
 
 

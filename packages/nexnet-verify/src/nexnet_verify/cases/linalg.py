@@ -1,5 +1,7 @@
 """Products of matrices and vectors."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any
@@ -48,7 +50,7 @@ def scaled(*shapes: str) -> Any:
 
 
 def affine(d: Draw) -> Sample:
-    """x of any rank, W and perhaps b."""
+    """X of any rank, W and perhaps b."""
     rows = d.choice((4,), (), (2, 3), (1,))
     inner, outer = d.choice((3, 2), (1, 4), (2, 1))
     if d.layout == "empty":

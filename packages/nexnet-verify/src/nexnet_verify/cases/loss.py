@@ -1,5 +1,7 @@
 """Losses, with every reduction; away from the kinks of those that have some."""
 
+# ruff: noqa: ARG001, D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,10 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import nexnet
-import nexnet.ops.loss
 import numpy
 import torch
+
+import nexnet
+import nexnet.ops.loss
 
 from ._case import Case, Sample
 from ._draw import POSITIVE, PROBABILITY, REAL, Domain, Draw
@@ -28,7 +31,9 @@ def reduced(losses: Any, reduction: str) -> Any:
     return losses if reduction == "none" else jnp.mean(losses) if reduction == "mean" else jnp.sum(losses)
 
 
-def pair(*choices: tuple[Domain, Domain], weighted: bool = False, **options: tuple[Any, ...]) -> Callable[[Draw], Sample]:
+def pair(
+    *choices: tuple[Domain, Domain], weighted: bool = False, **options: tuple[Any, ...]
+) -> Callable[[Draw], Sample]:
     """An input and a target of one shape, a weight perhaps, and options."""
 
     def inputs(d: Draw) -> Sample:
@@ -137,9 +142,7 @@ def likelihood_inputs(d: Draw) -> Sample:
     return Sample(x, index, weight, ignore_index=d.choice(-100, IGNORED), reduction=d.choice(*REDUCTIONS))
 
 
-def entropy(
-    x: Any, t: Any, weight: Any, reduction: str, label_smoothing: float = 0.0, ignore_index: int = -100
-) -> Any:
+def entropy(x: Any, t: Any, weight: Any, reduction: str, label_smoothing: float = 0.0, ignore_index: int = -100) -> Any:
     x = jnp.moveaxis(x, 1, -1) if x.ndim > 1 else x
     log_p = jax.nn.log_softmax(x, axis=-1)
     if not jnp.issubdtype(t.dtype, jnp.floating):

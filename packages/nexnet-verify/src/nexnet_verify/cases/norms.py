@@ -1,5 +1,7 @@
 """Norms, away from zero and from ties of the largest element."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 import math
@@ -16,8 +18,9 @@ LAYOUTS = ("plain", "scalar", "strided")
 
 
 def normed(d: Draw) -> Sample:
-    import nexnet
     import torch
+
+    import nexnet
 
     x = d.tensor(domain=SIZES)
     signs = torch.from_numpy(d.generator.choice([-1.0, 1.0], tuple(x.shape)))

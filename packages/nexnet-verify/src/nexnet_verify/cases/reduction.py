@@ -1,5 +1,7 @@
 """Reductions over some or all dimensions, and running sums and products."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from ._case import Case, Sample
 from ._draw import REAL, Domain, Draw
 
 SEVERAL = ((4,), (2, 3), (3, 2, 2))
-NOT_EMPTY = ("plain", "strided", "expanded")
+NOT_EMPTY = ("plain", "scalar", "strided", "expanded")  # the mean of nothing is not a number: a corner
 
 
 def reduced(domain: Domain = REAL) -> Callable[[Draw], Sample]:
@@ -26,7 +28,7 @@ def reduced(domain: Domain = REAL) -> Callable[[Draw], Sample]:
 
 
 def along_one(d: Draw) -> Sample:
-    """x and one dimension, given."""
+    """X and one dimension, given."""
     x = d.tensor()
     return Sample(x, d.dim(x.ndim))
 
@@ -78,13 +80,13 @@ def moment(reduce: Callable[..., Any]) -> Callable[..., Any]:
 CASES = [
     Case(name="sum", inputs=reduced(), jax=axes(jnp.sum)),
     Case(name="nansum", inputs=reduced(), jax=axes(jnp.nansum)),
-    Case(name="mean", inputs=reduced(), jax=axes(jnp.mean)),
+    Case(name="mean", inputs=reduced(), jax=axes(jnp.mean), layouts=NOT_EMPTY),
     Case(name="prod", inputs=product, jax=axes(jnp.prod)),
     Case(name="var", inputs=spread, jax=moment(jnp.var), layouts=("plain", "strided")),
     Case(name="std", inputs=spread, jax=moment(jnp.std), layouts=("plain", "strided")),
     Case(name="var_mean", inputs=spread, jax=both(jnp.var), layouts=("plain", "strided")),
     Case(name="std_mean", inputs=spread, jax=both(jnp.std), layouts=("plain", "strided")),
-    Case(name="logsumexp", inputs=logsumexp_inputs, jax=axes(jax.scipy.special.logsumexp)),
+    Case(name="logsumexp", inputs=logsumexp_inputs, jax=axes(jax.scipy.special.logsumexp), layouts=NOT_EMPTY),
     Case(name="cumsum", inputs=along_one, jax=running(jnp.cumsum)),
     Case(name="cumprod", inputs=along_one, jax=running(jnp.cumprod)),
 ]

@@ -1,13 +1,16 @@
 """Choices between elements, away from their ties; the ties are corners."""
 
+# ruff: noqa: D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 from typing import Any
 
 import jax.numpy as jnp
+
 import nexnet
 
-from ._case import Case, Sample, binary
+from ._case import Case, Sample
 from ._draw import REAL, Domain, Draw
 
 # Two operands that never meet: their differences are at least 0.2.
@@ -23,13 +26,13 @@ def chosen(d: Draw) -> Sample:
 
 
 def clamped(d: Draw) -> Sample:
-    """x and bounds: numbers, one of them, or tensors that are never reached exactly."""
+    """X and bounds: numbers, one of them, or tensors that are never reached exactly."""
     x, low, high = d.tensors(MIXED, Domain(-1.1, -0.9), Domain(0.9, 1.1))
     return d.choice(Sample(x, -1.0, 1.0), Sample(x, low, high), Sample(x, None, 1.0), Sample(x, -1.0), Sample(x, low))
 
 
 def apart(d: Draw) -> Sample:
-    """x and y, either of which is the larger one."""
+    """X and y, either of which is the larger one."""
     x, y = d.tensors(LOW, HIGH)
     return d.choice(Sample(x, y), Sample(y, x))
 

@@ -1,5 +1,7 @@
 """The same values in another arrangement."""
 
+# ruff: noqa: ARG001, ARG005, D103  a formula's pieces are described by their names
+
 from __future__ import annotations
 
 import math
@@ -7,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+
 import nexnet
 
 from ._case import Case, Sample
@@ -148,7 +151,12 @@ CASES = [
     Case(name="reshape", inputs=with_dims(other_shape), jax=to_shape),
     Case(name="view", inputs=contiguous_view, jax=to_shape, layouts=VIEWED),
     Case(name="reshape_as", inputs=like_another(lambda s: (math.prod(s), 1)), jax=lambda x, y: x.reshape(y.shape)),
-    Case(name="view_as", inputs=like_another(lambda s: (1, math.prod(s))), jax=lambda x, y: x.reshape(y.shape), layouts=VIEWED),
+    Case(
+        name="view_as",
+        inputs=like_another(lambda s: (1, math.prod(s))),
+        jax=lambda x, y: x.reshape(y.shape),
+        layouts=VIEWED,
+    ),
     Case(name="flatten", inputs=with_dims(flattened), jax=flatten_jax),
     Case(name="unflatten", inputs=unflattened, jax=unflatten_jax, layouts=("plain", "strided", "expanded")),
     Case(name="squeeze", inputs=squeezed, jax=squeeze_jax),

@@ -1,0 +1,262 @@
+import warnings
+
+import jax.numpy as jnp
+import numpy
+import pytest
+import torch
+
+import nexnet
+from nexnet.errors import InputError, NexnetError
+from nexnet_verify import GradientMismatch, NotDifferentiableWarning, check_gradients
+
+
+def lite(*numbers, dtype=torch.float64):
+    return nexnet.LiteTensor(torch.tensor(numbers, dtype=dtype))
+
+
+@nexnet.function
+class cube(nexnet.Policy):
+    def forward(self, x):
+        self.ctx.save(x)
+        return x * x * x
+
+    def backward(self, grad):
+        (x,) = self.ctx.release
+        return 3 * x * x * grad
+
+
+class cube_of_other_sign(nexnet.Policy):
+    def forward(self, x):
+        self.ctx.save(x)
+        return x * x * x
+
+    def backward(self, grad):
+        (x,) = self.ctx.release
+        return -3 * x * x * grad
+
+
+@nexnet.function
+class square_with_a_constant(nexnet.Policy):
+    def forward(self, x, y):
+        self.ctx.save(x, y)
+        return x * x * y
+
+    def backward(self, grad):
+        x, y = self.ctx.release
+        return 2 * nexnet.stop_gradient(x) * y * grad, x * x * grad
+
+
+# What passes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_right_rule_passes_to_any_order_and_against_jax():
+    assert check_gradients(cube, lite(1.0, -2.0, 0.5), order=4, reference=lambda x: x**3) is None
+
+
+def test_a_report_shows_every_comparison():
+    report = check_gradients(cube, lite(1.0, -2.0), reference=lambda x: x**3, report=True)
+    assert report.passed
+    assert report.worst("JAX", 2) < 1e-12
+    assert report.worst("finite differences", 1) < 1e-8
+    kinds = {row.reference for row in report.comparisons}
+    assert kinds >= {"finite differences", "JAX", "determinism", "untouched", "strided", "float32"}
+    assert "gradients of cube: right" in str(report)
+    assert report.raise_for_mismatch() is None
+
+
+def test_arguments_are_pytrees_of_tensors_arrays_and_numbers():
+    def fn(parameters, x, power, flag):
+        out = parameters["w"] * x + parameters["b"][0]
+        return {"out": out**power if flag else out, "sum": out.sum()}
+
+    def reference(parameters, x, power, flag):
+        out = parameters["w"] * x + parameters["b"][0]
+        return {"out": out**power if flag else out, "sum": out.sum()}
+
+    parameters = {"w": lite(1.0, 2.0), "b": [numpy.array([0.5, -0.5])]}
+    report = check_gradients(fn, parameters, torch.tensor([3.0, 4.0]), 2, True, reference=reference, report=True)
+    assert report.passed, report
+
+
+def test_float32_arguments_are_checked_in_float64():
+    report = check_gradients(cube, lite(1.0, 2.0, dtype=torch.float32), report=True)
+    assert report.worst("finite differences", 1) < 1e-9
+
+
+def test_an_empty_tensor_has_nothing_to_compare():
+    assert check_gradients(cube, nexnet.LiteTensor(torch.zeros(0, 3))) is None
+
+
+def test_an_argument_keeps_its_strides_and_its_values():
+    seen = []
+
+    def fn(x):
+        seen.append(x.data.stride())
+        return x * x
+
+    x = torch.arange(3.0, dtype=torch.float64)[None].expand(2, 3)
+    check_gradients(fn, nexnet.LiteTensor(x))
+    assert seen[0] == (0, 1)
+    assert x.tolist() == [[0.0, 1.0, 2.0]] * 2
+
+
+def test_the_same_seed_finds_the_same_errors():
+    first, second = (
+        check_gradients(cube, nexnet.randn(6, 7, generator=torch.Generator().manual_seed(1)), seed=3, report=True)
+        for _ in range(2)
+    )
+    assert first.comparisons == second.comparisons
+
+
+# What fails ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_mismatch_is_an_assertion_and_an_error_of_nexnet():
+    with pytest.raises(GradientMismatch) as caught:
+        check_gradients(cube_of_other_sign, lite(1.0, 2.0))
+    assert isinstance(caught.value, AssertionError)
+    assert isinstance(caught.value, NexnetError)
+    finding = caught.value.finding
+    assert (finding.rule, finding.order, finding.element) == ("cube_of_other_sign", 1, (0,))
+    assert finding.got == pytest.approx(-finding.expected)
+
+
+def test_a_mismatch_says_all_that_is_needed_to_find_it():
+    with pytest.raises(GradientMismatch, match="wrong at order 1") as caught:
+        check_gradients(cube_of_other_sign, lite(1.0, 2.0), seed=7)
+    for line in (
+        r"rule: +cube_of_other_sign",
+        r"argument: +args\[0\], float64 of shape \(2,\)",
+        r"order: +1",
+        r"reference: +central finite differences",
+        r"worst: +element \(0,\): the rule gives -?[\d.]+, the reference -?[\d.]+ \(difference .*, allowed .*\)",
+        r"step: +[\d.e-]+ of the input's size, extrapolated",
+        r"hint: +it is the reference with the other sign",
+        r"seed: +7",
+        r"reproduce: +check_gradients\(cube_of_other_sign, nexnet.tensor\(\[1.0, 2.0\], dtype=torch.float64\)",
+    ):
+        assert caught.match(line)
+
+
+def test_the_argument_is_named_by_its_path():
+    @nexnet.function
+    class swapped(nexnet.Policy):
+        def forward(self, x, y):
+            self.ctx.save(x, y)
+            return x * y
+
+        def backward(self, grad):
+            _, y = self.ctx.release
+            return grad * y, grad * y
+
+    with pytest.raises(GradientMismatch, match=r"args\[0\]\['b'\]"):
+        check_gradients(lambda p: swapped(p["a"], p["b"]), {"a": lite(1.0), "b": lite(3.0)})
+
+
+def test_a_rule_that_is_wrong_from_the_second_order_on_is_right_at_the_first():
+    assert check_gradients(square_with_a_constant, lite(1.0, 2.0), lite(3.0, 4.0), order=1) is None
+    with pytest.raises(GradientMismatch, match="wrong at order 2"):
+        check_gradients(square_with_a_constant, lite(1.0, 2.0), lite(3.0, 4.0), order=2)
+
+
+def test_a_value_that_is_not_the_references():
+    with pytest.raises(GradientMismatch, match="the value of cube is not JAX's at order 0"):
+        check_gradients(cube, lite(1.0, 2.0), reference=lambda x: x**3 + 1e-6)
+
+
+def test_a_gradient_that_is_not_the_references():
+    bent = nexnet.custom_grad(lambda x: (torch.sin(x), lambda grad: grad * torch.cos(x)))
+    with pytest.raises(GradientMismatch, match="not JAX's at order 1"):
+        check_gradients(bent, lite(0.0), reference=lambda x: jnp.where(x == 0, 0.0, jnp.sin(x)))
+
+
+def test_one_wrong_element_of_many_is_found():
+    @nexnet.function
+    class leaky(nexnet.Policy):
+        def forward(self, x):
+            return torch.sum(x * 2.0)
+
+        def backward(self, grad):
+            factors = torch.full((20, 50), 2.0, dtype=grad.dtype)
+            factors[13, 37] = 2.001
+            return grad * factors
+
+    with pytest.raises(GradientMismatch, match=r"element \(13, 37\): .*") as caught:
+        check_gradients(leaky, nexnet.ones(20, 50))
+    assert caught.value.finding.hint == "it is 1.0005 times the reference"
+
+
+@pytest.mark.parametrize(
+    ("fn", "match"),
+    [
+        (lambda x: x.sum() * float(torch.rand(())), "is not the same twice"),
+        (lambda x: nexnet.LiteTensor(x.data.add_(1.0)) * 1.0 + x, "writes into its input"),
+    ],
+)
+def test_a_function_that_is_none(fn, match):
+    with pytest.raises(GradientMismatch, match=match):
+        check_gradients(fn, lite(1.0, 2.0))
+
+
+# Points without a derivative ----------------------------------------------------------------------------------------
+
+
+def test_kinks_are_left_out_with_a_warning():
+    with pytest.warns(
+        NotDifferentiableWarning, match=r"2 elements at which abs is not differentiable were left out"
+    ) as caught:
+        check_gradients(nexnet.ops.abs, lite(0.0, 1.0, 0.0, -3.0), reference=jnp.abs)
+    assert r"args[0] at (0,), order 1: a kink" in str(caught[0].message)
+
+
+def test_what_stands_beside_a_kink_is_still_judged():
+    @nexnet.function
+    class bent(nexnet.Policy):
+        def forward(self, x):
+            self.ctx.save(x)
+            return torch.abs(x)
+
+        def backward(self, grad):
+            (x,) = self.ctx.release
+            return grad * torch.where(x > 0, 1.0, -1.1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = check_gradients(bent, lite(0.0, 1.0, -3.0), report=True)
+    assert report.findings[0].element == (2,)
+
+
+def test_a_pole_ends_the_check_of_higher_orders_with_a_note():
+    report = check_gradients(nexnet.ops.sqrt, lite(0.0, 4.0), report=True)
+    assert report.passed
+    assert [each.element for each in report.singular] == [(0,)]
+    assert "order 2 was left out: the gradient of order 1 is not finite" in report.notes
+
+
+def test_a_rule_that_is_finite_nowhere_is_no_pole():
+    broken = nexnet.custom_grad(lambda x: (torch.sin(x), lambda grad: grad * torch.nan))
+    with pytest.raises(GradientMismatch, match="the rule gives nan"):
+        check_gradients(broken, lite(1.0), order=1)
+
+
+# Wrong use ----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_differentiate_by():
+    with pytest.raises(InputError, match="nothing to differentiate by"):
+        check_gradients(cube, nexnet.LiteTensor(torch.tensor([1, 2])))
+
+
+def test_no_floating_output():
+    with pytest.raises(InputError, match="returns no floating tensor"):
+        check_gradients(lambda x: x > 0, lite(1.0))
+
+
+def test_an_order_below_one():
+    with pytest.raises(InputError, match="no derivative to check"):
+        check_gradients(cube, lite(1.0), order=0)
+
+
+def test_a_reference_with_other_outputs():
+    with pytest.raises(InputError, match=r"(?s)the reference does not return what the function returns.*\(2,\)"):
+        check_gradients(cube, lite(1.0, 2.0), reference=lambda x: x.sum())
