@@ -441,18 +441,23 @@ class OperatorBase:
                         data[i] = data[i].detach()
                         break
         out = rule.forward(*data, **kwargs)
-        out = map_leaves(out, lambda each: each.detach() if any(each is raw for raw in data) else each)
+        out = _detach_inputs(out, data) if type(out) is Tensor else map_leaves(out, lambda o: _detach_inputs(o, data))
         result = _wrap_all(out, self.name)
         known = [
             (raw, arg if isinstance(arg, TensorBase) else _wrap_constant(raw))
             for raw, arg in zip(data, args, strict=True)
         ]
-        known += zip(_leaves(out), _leaves(result), strict=True)
-        ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
-        given = (*args, *kwargs.values())
-        unlinked = [each for each in _leaves(ctx.links) if _may_hide_inputs(each, given, obstacle)]
-        if unlinked:
-            ctx.links = _NoLinks(self.name, unlinked[0], obstacle, self.leaf)
+        if type(out) is Tensor:
+            known.append((out, result))
+        else:
+            known += zip(_leaves(out), _leaves(result), strict=True)
+        ctx.links = _link_flat(ctx.saved, known, obstacle is None)
+        if ctx.links is None:
+            ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
+            given = (*args, *kwargs.values())
+            unlinked = [each for each in _leaves(ctx.links) if _may_hide_inputs(each, given, obstacle)]
+            if unlinked:
+                ctx.links = _NoLinks(self.name, unlinked[0], obstacle, self.leaf)
         _record(self.policy, ctx, args, result, recorders)
         return result
 
@@ -712,7 +717,34 @@ def _leaves(value: Any) -> list[Any]:
     return [leaf for each in value for leaf in _leaves(each)] if isinstance(value, (tuple, list)) else [value]
 
 
-def _link(value: Any, known: list[tuple[Any, Any]]) -> Any:
+@cython.cfunc
+def _detach_inputs(out: Any, data: list) -> Any:
+    """Give an output that is an argument's own tensor as another tensor of the same storage."""
+    for each in data:
+        if each is out:
+            return out.detach()
+    return out
+
+
+@cython.cfunc
+def _link_flat(saved: tuple, known: list, numbers: cython.bint) -> Any:
+    """Link what rules usually save, inputs, outputs and constants; give None if there is anything else."""
+    links = []
+    for value in saved:
+        if type(value) is Tensor:
+            link = _link(value, known)
+            if link is value:
+                return None
+            links.append(link)
+        elif type(value) in (_PLAIN if numbers else _CONSTANTS) or type(value) is torch.Size:
+            links.append(value)
+        else:
+            return None
+    return tuple(links)
+
+
+@cython.ccall
+def _link(value: Any, known: list) -> Any:
     """Give the LiteTensor that a saved torch tensor is; a tensor that can't carry a gradient is a constant."""
     for raw, tensor in known:
         if raw is value:
