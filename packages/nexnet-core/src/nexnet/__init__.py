@@ -26,6 +26,7 @@ from . import autograd, creation, errors, functions, ops, random, transforms, tr
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
+    ConvergenceError,
     GradientError,
     HigherOrderError,
     InputError,
@@ -46,6 +47,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RULES",
+    "ConvergenceError",
     "GradientError",
     "HigherOrderError",
     "InputError",

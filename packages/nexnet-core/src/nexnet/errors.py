@@ -7,6 +7,7 @@ to do about it.
 from __future__ import annotations
 
 __all__ = [
+    "ConvergenceError",
     "GradientError",
     "HigherOrderError",
     "InputError",
@@ -20,6 +21,10 @@ __all__ = [
 
 class NexnetError(Exception):
     """Base class of every error that nexnet raises on purpose."""
+
+
+class ConvergenceError(NexnetError, ArithmeticError):
+    """A solver did not come to a solution, and so there is none to differentiate."""
 
 
 class InputError(NexnetError, TypeError):

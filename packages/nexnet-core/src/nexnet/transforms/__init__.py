@@ -4,6 +4,7 @@ from .checkpoint import checkpoint
 from .cut import no_tape, stop_gradient
 from .gradient import grad, value_and_grad
 from .graph import ComputationGraph, build_computation_graph
+from .implicit import custom_fixed_point, custom_root
 from .jacobian import hessian, jacfwd, jacobian, jacrev, value_and_jacobian
 from .product import gnvp, hvp, jvp, linearize, vjp
 from .shaping import clip_gradient, reverse_gradient, scale_gradient, straight_through, surrogate
@@ -15,6 +16,8 @@ __all__ = [
     "build_computation_graph",
     "checkpoint",
     "clip_gradient",
+    "custom_fixed_point",
+    "custom_root",
     "gnvp",
     "grad",
     "hessian",

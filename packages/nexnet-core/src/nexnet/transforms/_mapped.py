@@ -173,9 +173,10 @@ class _Packing:
         if unreachable:
             raise InputError(
                 message(
-                    "vmap can't follow a tensor that a checkpointed function takes from a global or an object.",
+                    "vmap can't follow a tensor that a function given to checkpoint, custom_root or custom_fixed_point "
+                    "takes from a global or an object.",
                     got=f"a tensor of shape {tuple(unreachable[0].shape)}",
-                    remedy="pass it to the checkpointed function as an argument",
+                    remedy="pass it to that function as an argument",
                 )
             )
         return _Slot(self.place(value, link), False) if isinstance(value, Tensor) else value

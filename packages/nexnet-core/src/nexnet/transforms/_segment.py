@@ -1,12 +1,20 @@
-"""A stretch of the active tapes, to be taken off them and replaced by one node."""
+"""A stretch of the active tapes, to be taken off them and replaced by one node, and run again by that node."""
 
 from __future__ import annotations
 
+import types
+from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
-from .._engine import Key, Node, TapeContext
+import optree
 
-__all__ = ["Segment", "made_by"]
+from .._engine import Key, Node, TapeContext, backward, kernels_only, unwrap
+from ..tape import Tape
+from ..tensor import LiteTensor
+from ._evaluate import NAMESPACE, record
+
+__all__ = ["Segment", "made_by", "pull_back", "sources"]
 
 
 class Segment:
@@ -34,6 +42,47 @@ class Segment:
 def made_by(nodes: list[Node]) -> set[Key]:
     """Give the keys of what the nodes made."""
     return {key for node in nodes for key in node.outputs if key is not None}
+
+
+def sources(nodes: list[Node], outs: Sequence[LiteTensor], visible: Any) -> tuple[dict[Key, LiteTensor], list[Key]]:
+    """Give what the nodes and the outputs take from outside: tensors of a visible tree, and keys of all others.
+
+    Visible are also the tensors that functions in the tree close over.
+    """
+    inside = made_by(nodes)
+    wanted = [key for node in nodes for key in node.parents] + [each.key for each in outs]
+    outside = {key for key in wanted if key is not None and key not in inside}
+    inputs = {x.key: x for x in _tensors_of(visible) if x.key in outside}
+    return inputs, [key for key in outside if key not in inputs]
+
+
+def pull_back(
+    fn: Callable[[], Sequence[LiteTensor]], grads: Sequence[Any], inputs: Sequence[LiteTensor], closed_over: list[Key]
+) -> tuple[Any, ...]:
+    """Run ``fn()``, and give the gradients of its sources: of the inputs, and of what else it closes over."""
+    recorded = TapeContext.current() is not None
+    tape = Tape()
+    tape.tracked.update(closed_over)
+    outs = record(fn, inputs, tape)
+    seeds: dict[Any, Any] = {}
+    for out, grad in zip(outs, grads, strict=True):
+        if grad is not None and out.key in tape.tracked:
+            grad = grad if recorded else unwrap(grad)
+            seeds[out.key] = seeds[out.key] + grad if out.key in seeds else grad
+    with kernels_only():
+        found = backward(tape, seeds)
+    return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))
+
+
+def _tensors_of(value: Any) -> list[LiteTensor]:
+    found: list[LiteTensor] = []
+    for leaf in optree.tree_leaves(value, namespace=NAMESPACE):
+        if isinstance(leaf, LiteTensor):
+            found.append(leaf)
+        elif isinstance(leaf, types.FunctionType):
+            cells = [cell.cell_contents for cell in leaf.__closure__ or ()]
+            found += _tensors_of([each for each in (*cells, leaf.__defaults__) if each is not leaf])
+    return found
 
 
 def _merge(first: list[Node], second: list[Node]) -> list[Node]:

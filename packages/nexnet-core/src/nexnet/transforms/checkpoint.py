@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import functools
-import types
 from collections.abc import Callable
 from typing import Any
 
 import optree
 
-from .._engine import (
-    RandomState,
-    TapeContext,
-    backward,
-    kernels_only,
-    record_composite,
-    unwrap,
-    wrap,
-)
+from .._engine import RandomState, TapeContext, kernels_only, record_composite, wrap
 from ..policy import Policy
-from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, check_outputs, record
-from ._segment import Segment, made_by
+from ._evaluate import NAMESPACE, check_outputs
+from ._segment import Segment, pull_back, sources
 
 __all__ = ["checkpoint"]
 
@@ -48,14 +38,10 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
         with Segment() as segment, kernels_only():
             outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
             nodes = segment.nodes()
-            inside = made_by(nodes)
             concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in outs)]
         if not concerned:
             return optree.tree_unflatten(out_spec, outs)
-        wanted = [key for node in nodes for key in node.parents] + [each.key for each in outs]
-        outside = {key for key in wanted if key is not None and key not in inside}
-        inputs = {x.key: x for leaf in leaves for x in _tensors_of(leaf) if x.key in outside}
-        closed_over = [key for key in outside if key not in inputs]
+        inputs, closed_over = sources(nodes, outs, leaves)
         results = tuple(wrap(each.data) for each in outs)
         call = _Call(treespec, closed_over, random_state)
         saved = (call, tuple(inputs.values()), *leaves)
@@ -63,15 +49,6 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
         return optree.tree_unflatten(out_spec, results)
 
     return wrapper
-
-
-def _tensors_of(leaf: Any) -> list[LiteTensor]:
-    """Give the tensor, or those that a function closes over."""
-    if isinstance(leaf, types.FunctionType):
-        cells = [cell.cell_contents for cell in leaf.__closure__ or ()]
-        inner = optree.tree_leaves((cells, leaf.__defaults__), namespace=NAMESPACE)
-        return [x for each in inner if each is not leaf for x in _tensors_of(each)]
-    return [leaf] if isinstance(leaf, LiteTensor) else []
 
 
 class _Call:
@@ -97,18 +74,7 @@ class checkpointed(Policy):
 
     def backward(self, *grads: Any) -> Any:
         call, inputs, *leaves = self.ctx.release
-        recorded = TapeContext.current() is not None
-        tape = Tape()
-        tape.tracked.update(call.closed_over)
-        outs = record(lambda: call(leaves), inputs, tape)
-        seeds: dict[Any, Any] = {}
-        for out, grad in zip(outs, grads, strict=True):
-            if grad is not None and out.key in tape.tracked:
-                grad = grad if recorded else unwrap(grad)
-                seeds[out.key] = seeds[out.key] + grad if out.key in seeds else grad
-        with kernels_only():
-            found = backward(tape, seeds)
-        return tuple(found.get(key) for key in (*(each.key for each in inputs), *call.closed_over))
+        return pull_back(lambda: call(leaves), grads, inputs, call.closed_over)
 
 
 checkpointed.__name__ = "checkpoint"
