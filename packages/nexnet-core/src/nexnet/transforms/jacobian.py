@@ -10,6 +10,7 @@ import optree
 import torch
 
 from .._engine import wrap
+from ..errors import InputError, message
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs, flatten, places, split_aux
 from .product import linearize, vjp
@@ -79,6 +80,11 @@ def value_and_jacobian(
     chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that gives ``(value, jacobian)``, or ``((value, aux), jacobian)``. See ``jacobian``."""
+    if mode not in ("reverse", "forward", None):
+        raise InputError(
+            message("jacobian does not know this mode.", argument="mode", expected="'reverse', 'forward' or None",
+                    got=repr(mode))
+        )  # fmt: skip
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -135,7 +141,7 @@ def _by_rows(
     table = []
     for i, out in enumerate(outs):
         stacked = _mapped(row, _basis(outs, i), chunk_size)
-        table.append([each.reshape(*out.shape, *each.shape[1:]) for each in stacked])
+        table.append([each.reshape((*out.shape, *each.shape[1:])) for each in stacked])
     return table
 
 
@@ -156,7 +162,7 @@ def _by_columns(
     for i, leaf in enumerate(leaves):
         stacked = _mapped(column, _basis(leaves, i), chunk_size)
         for j, each in enumerate(stacked):
-            table[j].append(each.movedim(0, -1).reshape(*outs[j].shape, *leaf.shape))
+            table[j].append(each.movedim(0, -1).reshape((*outs[j].shape, *leaf.shape)))
     return table
 
 
