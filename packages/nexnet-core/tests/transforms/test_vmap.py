@@ -160,9 +160,19 @@ class TestWrongUse:
         with pytest.raises(nx.InputError, match=r"no mapped argument"):
             nx.vmap(model, in_dims=None)(W, XS)
 
-    def test_control_flow_on_values(self):
-        with pytest.raises(RuntimeError, match="vmap"):
-            nx.vmap(lambda x: x if x.sum() > 0 else -x)(XS)
+    @pytest.mark.parametrize(
+        "fn",
+        [
+            lambda x: x if x.sum() > 0 else -x,
+            lambda x: x * float(x.sum()),
+            lambda x: x * x.sum().item(),
+            lambda x: nx.vmap(lambda y: y if y > 0 else -y)(x),
+        ],
+        ids=["if", "float", "item", "nested"],
+    )
+    def test_control_flow_on_values(self, fn):
+        with pytest.raises(nx.InputError, match=r"under vmap a mapped tensor has a value for each(.|\n)*nexnet.where"):
+            nx.vmap(fn)(XS)
 
     def test_no_tensor(self):
         with pytest.raises(nx.InputError, match=r"must return tensors(.|\n)*out\[1\](.|\n)*str"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
@@ -53,7 +54,7 @@ def vmap(
 
     Raises:
         InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
-            tensor.
+            tensor, Python control flow on a mapped tensor's values.
     """
     if randomness not in ("error", "different", "same"):
         raise InputError(
@@ -78,7 +79,9 @@ def vmap(
             call = list(leaves)
             for i, example in zip(mapped, examples, strict=True):
                 call[i] = example
-            outs, spec = optree.tree_flatten(fn(*optree.tree_unflatten(treespec, call), **kwargs), namespace=NAMESPACE)
+            with _explained():
+                out = fn(*optree.tree_unflatten(treespec, call), **kwargs)
+            outs, spec = optree.tree_flatten(out, namespace=NAMESPACE)
             out_spec[:] = [spec]
             return [_as_output(each, path_to(spec, i, "out")) for i, each in enumerate(outs)]
 
@@ -100,6 +103,24 @@ def vmap(
         return optree.tree_unflatten(out_spec[0], moved)
 
     return wrapper
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say in nexnet's words what torch says of control flow on a mapped tensor's values."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in ("data-dependent control flow", "calling .item()")):
+            raise
+        raise InputError(
+            message(
+                "under vmap a mapped tensor has a value for each example, and no single one for Python to go by.",
+                got="a mapped tensor in if, while, and, or, not, int() or float(), or its item() or tolist()",
+                remedy="nexnet.where(condition, a, b) computes both and chooses for each example; "
+                "or loop over the examples in Python",
+            )
+        ) from error
 
 
 def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
