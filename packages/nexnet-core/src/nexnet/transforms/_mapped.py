@@ -103,16 +103,18 @@ class _Closure:
     def __init__(self, fn: types.FunctionType, pack: Callable[[Any], Any]) -> None:
         self.fn = fn
         self.trees = []
-        for content in (fn.__defaults__, *(cell.cell_contents for cell in fn.__closure__ or ())):
+        for content in (fn.__defaults__, fn.__kwdefaults__, *(cell.cell_contents for cell in fn.__closure__ or ())):
             leaves, treespec = optree.tree_flatten(content, namespace=NAMESPACE)
             self.trees.append((treespec, [pack(leaf) if leaf is not fn else leaf for leaf in leaves]))
 
     def rebuild(self, fill: Callable[[Any], Any]) -> types.FunctionType:
         fn = self.fn
-        defaults, *contents = [optree.tree_unflatten(spec, [fill(x) for x in leaves]) for spec, leaves in self.trees]
+        defaults, keyword_defaults, *contents = [
+            optree.tree_unflatten(spec, [fill(x) for x in leaves]) for spec, leaves in self.trees
+        ]
         cells = tuple(types.CellType(content) for content in contents)
         made = types.FunctionType(fn.__code__, fn.__globals__, fn.__name__, defaults, cells)
-        made.__kwdefaults__ = fn.__kwdefaults__
+        made.__kwdefaults__ = keyword_defaults
         return made
 
 
@@ -164,7 +166,9 @@ class _Packing:
         return map_leaves(values, lambda value: self.pack_leaf(value, next(ahead, None)))
 
     def pack_leaf(self, value: Any, link: Any = None) -> Any:
-        if isinstance(value, types.FunctionType) and value.__closure__ is not None:
+        if isinstance(value, Tensor):
+            return _Slot(self.place(value, link), False)
+        if isinstance(value, types.FunctionType) and (value.__closure__ or value.__defaults__ or value.__kwdefaults__):
             return _Closure(value, self.pack_leaf)
         if isinstance(value, LiteTensor):
             self.linked = True
@@ -179,7 +183,7 @@ class _Packing:
                     remedy="pass it to that function as an argument",
                 )
             )
-        return _Slot(self.place(value, link), False) if isinstance(value, Tensor) else value
+        return value
 
     def place(self, data: Tensor, link: Any) -> int:
         """Give the slot of a tensor, out of the vmap, beside the LiteTensor that it is to the outer tapes."""

@@ -81,7 +81,8 @@ def _tensors_of(value: Any) -> list[LiteTensor]:
             found.append(leaf)
         elif isinstance(leaf, types.FunctionType):
             cells = [cell.cell_contents for cell in leaf.__closure__ or ()]
-            found += _tensors_of([each for each in (*cells, leaf.__defaults__) if each is not leaf])
+            contents = (*cells, leaf.__defaults__, leaf.__kwdefaults__)
+            found += _tensors_of([each for each in contents if each is not leaf])
     return found
 
 

@@ -169,5 +169,6 @@ def _by_columns(
 def _mapped(fn: Callable[..., list[Any]], basis: list[LiteTensor], chunk_size: int | None) -> list[Any]:
     if basis[0].shape[0] == 0:  # nothing to map over: an empty batch of the right shapes
         return [each[None][:0] for each in fn(*[wrap(torch.zeros_like(each.data[:0].sum(0))) for each in basis])]
-    found: list[Any] = vmap(fn, chunk_size=chunk_size)(*basis)
+    # "same": what a checkpointed function draws anew when it is run again is no matter of rows and columns.
+    found: list[Any] = vmap(fn, randomness="same", chunk_size=chunk_size)(*basis)
     return found
