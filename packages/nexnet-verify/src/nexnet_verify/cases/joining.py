@@ -55,9 +55,10 @@ def chunk_jax(x: Any, count: int, dim: int = 0) -> Any:
     return split_jax(x, -(-x.shape[dim] // count), dim)
 
 
-def one_dim(d: Draw) -> Sample:
-    x = d.tensor(low=1)
-    return Sample(x, d.dim(x.ndim))
+def unbound(d: Draw) -> Sample:
+    """x, and a dimension along which it has slices."""
+    x = d.tensor(low=1) if d.layout != "empty" else d.tensor((2, 0))
+    return Sample(x, d.dim(x.ndim) if d.layout != "empty" else 0)
 
 
 def some_dims(d: Draw) -> Sample:
@@ -105,7 +106,7 @@ CASES = [
     Case(name="dstack", inputs=alike(False), jax=jnp.dstack),
     Case(name="split", inputs=pieces, jax=split_jax),
     Case(name="chunk", inputs=chunks, jax=chunk_jax),
-    Case(name="unbind", inputs=one_dim, jax=lambda x, dim: [jnp.take(x, i, axis=dim) for i in range(x.shape[dim])]),
+    Case(name="unbind", inputs=unbound, jax=lambda x, dim: [jnp.take(x, i, axis=dim) for i in range(x.shape[dim])]),
     Case(name="repeat", inputs=repeats, jax=lambda x, *counts: jnp.tile(x, flat(counts))),
     Case(name="tile", inputs=tiles, jax=jnp.tile),
     Case(name="flip", inputs=some_dims, jax=jnp.flip),
