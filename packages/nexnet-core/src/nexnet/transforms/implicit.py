@@ -213,7 +213,7 @@ def dense_solve(matvec: Callable[[Any], Any], b: Any) -> Any:
     matrix = vmap(product)(basis).data.mT
     try:
         solution = torch.linalg.solve(matrix.to(exact), vector.data.to(exact))
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise ConvergenceError(
             message(
                 "the Jacobian at the solution is singular: the solution is no smooth function of the arguments there.",
