@@ -1,6 +1,7 @@
 """checkpoint: the same values and gradients at every order, and less memory."""
 
 import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -89,6 +90,20 @@ class TestVmap:
         batch = torch.stack([X, 2 * X])
         with pytest.raises(nx.InputError, match=r"vmap can't follow a tensor(.|\n)*pass it to that function"):
             nx.grad(lambda xs: nx.vmap(lambda x: nx.checkpoint(Layer(x * x).__call__)(SCALE))(xs).sum())(batch)
+
+    @pytest.mark.parametrize(
+        "hidden",
+        [
+            lambda x: Layer(x).__call__,
+            lambda x: (lambda layer: lambda y: layer(y))(Layer(x)),
+            lambda x: partial(smooth, x),
+        ],
+        ids=["a method", "a closure over an object", "a partial function"],
+    )
+    def test_also_where_it_is_not_differentiated(self, hidden):
+        batch = nx.LiteTensor(torch.stack([X, 2 * X]))
+        with pytest.raises(nx.InputError, match=r"vmap can't follow a tensor(.|\n)*pass it to that function"):
+            nx.grad(lambda w: nx.vmap(lambda x: nx.checkpoint(hidden(x))(w))(batch).sum())(SCALE)
 
 
 class TestRandomness:

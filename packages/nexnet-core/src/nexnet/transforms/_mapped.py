@@ -10,6 +10,7 @@ Gradients of a tensor that was the same for every example (closed over, or not m
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -118,6 +119,17 @@ class _Closure:
         return made
 
 
+def _attributes(value: Any) -> list[Tensor]:
+    """Give the tensors that an object, the object of a method, or a partial function holds."""
+    if isinstance(value, functools.partial):
+        held: Any = (value.args, value.keywords)
+    else:
+        owner = value.__self__ if isinstance(value, types.MethodType) else value
+        held = (owner if owner is not value else None, getattr(owner, "__dict__", None))
+    leaves = optree.tree_leaves(held, namespace=NAMESPACE)
+    return [unwrap(leaf) for leaf in leaves if isinstance(leaf, (LiteTensor, Tensor))]
+
+
 class _Packing:
     """Nodes that were recorded inside of a vmap, with nothing batched left in them."""
 
@@ -174,6 +186,7 @@ class _Packing:
             self.linked = True
             return _Slot(self.place(value.data, value), True)
         unreachable = [key for key in getattr(value, "closed_over", ()) if key in self.inside or key in self.entered]
+        unreachable += [data for data in _attributes(value) if self.level.holds(data)]
         if unreachable:
             raise InputError(
                 message(
