@@ -27,7 +27,10 @@ import numpy
 import torch
 from torch import Tensor
 
-from .errors import GradientError, HigherOrderError, InputError, RuleError, TrackedTensorError, message
+from . import _complaints
+from ._complaints import NoLinks
+from ._nested import leaves_of, map_leaves, rebuild
+from ._random_state import RandomState
 
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
 _PLAIN = frozenset({float, int, bool, complex, type(None), type(...), str, slice, torch.dtype, torch.device})
@@ -35,6 +38,7 @@ _CONSTANTS = _PLAIN - {float, complex}  # what can't vary smoothly with an input
 _TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
 
 _CPU = torch.device("cpu")
+_NO_TENSOR = "backward returned something that is no tensor."
 
 # Torch's kernels without its autograd dispatch; what they make are ordinary tensors, unlike inference_mode's.
 # A private name, measured 0.1 us cheaper per call than no_grad, which serves where a torch does not have it.
@@ -112,12 +116,7 @@ def check_may_leave(tensor: TensorBase, method: str, only_in_rules: bool = False
     that is itself being differentiated may not.
     """
     if (not only_in_rules or _local.inside_rule) and is_tracked(tensor):
-        raise TrackedTensorError(
-            message(
-                f"{method} was called on a tensor that is being differentiated: its gradient would be lost silently.",
-                remedy=f"say so with nexnet.stop_gradient(x), or use {method} outside of the differentiated function",
-            )
-        )
+        raise _complaints.leaves_nexnet(method)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -382,28 +381,14 @@ class OperatorBase:
                 if _TORCH_ALIASES.get(name) in parameters:
                     kwargs[_TORCH_ALIASES[name]] = kwargs.pop(name)
                 elif name == "out":
-                    raise InputError(
-                        message(
-                            "out= writes into a tensor, and nexnet is functional.",
-                            rule=self.name,
-                            remedy="use the value that the operator returns",
-                        )
-                    )
+                    raise _complaints.writes_into_out(self.name)
         for value in kwargs.values():
             if isinstance(value, (TensorBase, Tensor, numpy.ndarray)):
                 bound = self.signature.bind(*args, **kwargs)
                 bound.apply_defaults()
                 for name, each in bound.kwargs.items():
                     if isinstance(each, TensorBase):
-                        raise InputError(
-                            message(
-                                "a rule's keyword-only arguments are static: they get no gradient.",
-                                rule=self.name,
-                                argument=name,
-                                got="a LiteTensor",
-                                remedy="make it a positional parameter of forward",
-                            )
-                        )
+                        raise _complaints.static_tensor(self.name, name)
                 return bound.args, bound.kwargs
             if type(value) not in _PLAIN:
                 _constant(value, self.name, args)
@@ -450,14 +435,14 @@ class OperatorBase:
         if type(out) is Tensor:
             known.append((out, result))
         else:
-            known += zip(_leaves(out), _leaves(result), strict=True)
+            known += zip(leaves_of(out), leaves_of(result), strict=True)
         ctx.links = _link_flat(ctx.saved, known, obstacle is None)
         if ctx.links is None:
             ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
             given = (*args, *kwargs.values())
-            unlinked = [each for each in _leaves(ctx.links) if _may_hide_inputs(each, given, obstacle)]
+            unlinked = [each for each in leaves_of(ctx.links) if _may_hide_inputs(each, given, obstacle)]
             if unlinked:
-                ctx.links = _NoLinks(self.name, unlinked[0], obstacle, self.leaf)
+                ctx.links = NoLinks(self.name, unlinked[0], obstacle, self.leaf)
         _record(self.policy, ctx, args, result, recorders)
         return result
 
@@ -503,7 +488,7 @@ class OperatorBase:
         result = map_leaves(out, leave)
         ctx.links = map_leaves(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
         ctx.saved = map_leaves(ctx.links, unwrap)
-        kept = _leaves(ctx.links)
+        kept = leaves_of(ctx.links)
         if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in kept):
             for tape, mark in zip(outer, marks, strict=True):
                 tape.forget(mark)  # nothing refers to what forward computed on its way
@@ -516,87 +501,19 @@ def _forget_key(tensor: TensorBase) -> object:
     return tensor
 
 
-class _NoLinks:
-    """Stands for what a rule saved where that can't be differentiated; says why when it is asked for."""
-
-    def __init__(self, rule: str, value: Any, obstacle: Exception | None, leaf: bool) -> None:
-        self.rule, self.value, self.obstacle, self.leaf = rule, value, obstacle, leaf
-
-    def error(self) -> HigherOrderError:
-        what = f"a tensor of shape {tuple(self.value.shape)}" if isinstance(self.value, Tensor) else repr(self.value)
-        why = "forward is a torch kernel, recorded as one operation" if self.leaf else "forward leaves nexnet"
-        error = HigherOrderError(
-            message(
-                "the second derivative needs a saved intermediate as a function of the inputs, and can't have it: "
-                + (f"{why} ({type(self.obstacle).__name__}: {str(self.obstacle).splitlines()[0]})."
-                   if self.obstacle is not None and str(self.obstacle) else why + "."),
-                rule=self.rule,
-                got=f"{what} that is neither an input nor an output",
-                remedy="save only inputs and outputs (an intermediate may be returned as a further output), "
-                "or write forward with operations that nexnet knows",
-            )
-        )  # fmt: skip
-        error.__cause__ = self.obstacle
-        return error
-
-
-class RandomState:
-    """The random generators that a function may draw from, as they were, for when it must be run anew.
-
-    These are torch's default generators, of the CPU and of the arguments' devices, and generators among the arguments.
-    """
-
-    def __init__(self, args: tuple[Any, ...]) -> None:
-        generators = [torch.default_generator]
-        generators += [each for each in args if isinstance(each, torch.Generator)]
-        devices = {each.data.device for each in args if isinstance(each, TensorBase)}
-        generators += [torch.cuda.default_generators[device.index] for device in devices if device.type == "cuda"]
-        self.states = [(generator, generator.get_state()) for generator in generators]
-
-    def restore(self) -> None:
-        """Set every generator back."""
-        for generator, state in self.states:
-            generator.set_state(state)
-
-    @contextmanager
-    def replayed(self) -> Iterator[None]:
-        """Set every generator back for a ``with`` block, and then to where it was before."""
-        now = [(generator, generator.get_state()) for generator, _ in self.states]
-        self.restore()
-        try:
-            yield
-        finally:
-            for generator, state in now:
-                generator.set_state(state)
-
-
 def _constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
     """Take an argument that is no LiteTensor: a constant of the operation."""
     if isinstance(value, Tensor):
         if value.requires_grad:
-            raise InputError(
-                message(
-                    "a torch tensor that requires grad met a nexnet operator: torch's graph would be cut silently.",
-                    rule=rule,
-                    got=f"torch.Tensor of shape {tuple(value.shape)} with requires_grad=True",
-                    remedy="pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it",
-                )
-            )
+            raise _complaints.requires_grad(rule, value)
         return value
     if isinstance(value, numpy.ndarray):
         device = next((each.data.device for each in args if isinstance(each, TensorBase)), None)
         return torch.as_tensor(value, device=device)
     if isinstance(value, numpy.generic):
         return value.item()
-    if any(isinstance(each, TensorBase) for each in _leaves(value)):
-        raise InputError(
-            message(
-                "a LiteTensor inside of a container gets no gradient.",
-                rule=rule,
-                got=f"a {type(value).__name__} with a LiteTensor in it",
-                remedy="pass each tensor as a positional argument of its own (forward(self, *tensors))",
-            )
-        )
+    if any(isinstance(each, TensorBase) for each in leaves_of(value)):
+        raise _complaints.tensor_in_container(rule, value)
     return value
 
 
@@ -605,21 +522,12 @@ def _wrap_all(out: Any, rule: str) -> Any:
     if type(out) is Tensor:
         return wrap(out)
     if isinstance(out, (tuple, list)):
-        return _rebuild(out, [None if each is None else _wrap_all(each, rule) for each in out])
+        return rebuild(out, [None if each is None else _wrap_all(each, rule) for each in out])
     if isinstance(out, Tensor):
         return wrap(out.detach())
     if isinstance(out, TensorBase) and not is_tracked(out):
         return wrap(out.data)
-    raise RuleError(
-        message(
-            "forward must return a torch tensor, or a tuple of them, computed from its arguments.",
-            rule=rule,
-            got="a LiteTensor that is being differentiated, from outside of the rule"
-            if isinstance(out, TensorBase)
-            else f"{type(out).__name__}",
-            remedy="pass what forward needs as positional arguments: they arrive as torch tensors",
-        )
-    )
+    raise _complaints.no_output(rule, out, isinstance(out, TensorBase))
 
 
 def record_composite(
@@ -682,39 +590,8 @@ def _identify(tensor: TensorBase, policy: Any, parents: tuple) -> Any:
         tensor.key = key
         return key
     if key.dtype.is_complex:
-        raise InputError(
-            message(
-                "nexnet does not differentiate complex tensors yet.",
-                rule=policy.__name__,
-                got=f"an output of dtype {key.dtype}",
-                remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
-            )
-        )
+        raise _complaints.complex_output(policy.__name__, key.dtype)
     return None
-
-
-def map_leaves(value: Any, fn: Callable[[Any], Any]) -> Any:
-    """Apply ``fn`` to every leaf of nested tuples, lists and dicts, except to None and to shapes."""
-    if value is None or type(value) is torch.Size:
-        return value
-    if isinstance(value, (tuple, list)):
-        return _rebuild(value, [map_leaves(each, fn) for each in value])
-    if isinstance(value, dict):
-        return {name: map_leaves(each, fn) for name, each in value.items()}
-    return fn(value)
-
-
-def _rebuild(like: Any, parts: list[Any]) -> Any:
-    """Make a tuple or list like another; named ones (torch's, as (values, indices), and collections') stay named."""
-    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
-
-
-def _leaves(value: Any) -> list[Any]:
-    if value is None or type(value) is torch.Size:
-        return []
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [leaf for each in value for leaf in _leaves(each)] if isinstance(value, (tuple, list)) else [value]
 
 
 @cython.cfunc
@@ -820,8 +697,8 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             result = tuple(result) if type(result) is list else (result,)
         parents: tuple[Any, ...] = node.ctx.parents
         results: tuple[Any, ...] = result
-        if len(results) > len(parents):
-            _check_count(node, results)
+        if len(results) > len(parents) and leaves_of(results[len(parents) :]):
+            raise _complaints.too_many_gradients(node.name, len(parents), len(results))
         for j in range(min(len(parents), len(results))):  # trailing Nones may be left out
             key = parents[j]
             grad = results[j]
@@ -830,7 +707,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             if recorded:
                 if not isinstance(grad, TensorBase):
                     if not isinstance(grad, Tensor):
-                        _refuse(grad, node, key)
+                        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
                     grad = wrap(grad)
                 tensor = grad
                 data = tensor.data
@@ -838,7 +715,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                 if type(grad) is not Tensor:
                     grad = unwrap(grad)
                     if not isinstance(grad, Tensor):
-                        _refuse(grad, node, key)
+                        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
                 data = grad
             if (
                 data.shape != key.shape
@@ -874,7 +751,7 @@ def _differentiable(node: Node, tracked: set[Any]) -> Context:
     """Give what the node saved as LiteTensors, so that the active tapes record its backward."""
     ctx: Context = node.ctx
     links = ctx.links
-    if isinstance(links, _NoLinks):
+    if isinstance(links, NoLinks):
         raise links.error()
     saved = map_leaves(ctx.saved, _wrap_constant) if links is None else links
     return Context(saved, tuple([key if key in tracked else None for key in ctx.parents]))
@@ -884,52 +761,15 @@ def _wrap_constant(value: Any) -> Any:
     return wrap(value) if isinstance(value, Tensor) else value
 
 
-def _check_count(node: Node, result: tuple[Any, ...]) -> None:
-    if any(grad is not None for grad in result[len(node.parents) :]):
-        raise GradientError(
-            message(
-                "backward returned more gradients than forward has positional arguments.",
-                rule=node.name,
-                expected=f"at most {len(node.parents)}",
-                got=len(result),
-                remedy="return one gradient per positional argument of forward, None where there is none",
-            )
-        )
-
-
-def _refuse(grad: Any, node: Node, key: Key, why: str = "backward returned something that is no tensor.") -> None:
-    what = grad.data if isinstance(grad, TensorBase) else grad
-    if isinstance(what, Tensor):
-        got = f"shape {tuple(what.shape)}, {what.dtype}, {what.device}"
-    else:
-        got = f"{what!r} ({type(what).__name__})"
-    index = next(i for i, parent in enumerate(node.parents) if parent is key)
-    raise GradientError(
-        message(
-            why,
-            rule=node.name,
-            argument=f"{index} ({_argument_name(node.policy, index)})",
-            expected=f"shape {tuple(key.shape)}, {key.dtype}, {key.device}",
-            got=got,
-            remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
-        )
-    )
-
-
-def _argument_name(policy: type[Rule], index: int) -> str:
-    parameters = list(inspect.signature(policy.forward).parameters.values())[1:]
-    return parameters[min(index, len(parameters) - 1)].name
-
-
 def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
     """Undo broadcasting and dtype promotion: the one place where a gradient is summed or cast to its argument's kind.
 
     The same lines serve torch tensors and LiteTensors, so that the sum is itself differentiable.
     """
     if data.device != key.device:
-        _refuse(grad, node, key, "backward returned a gradient on another device.")
+        raise _complaints.wrong_gradient("backward returned a gradient on another device.", grad, node, key)
     if data.dtype not in DIFFERENTIABLE:
-        _refuse(grad, node, key, "backward returned a gradient of a dtype that can't be one.")
+        raise _complaints.wrong_gradient("backward returned a gradient of a dtype that can't be one.", grad, node, key)
     shape = key.shape
     if data.shape != shape:
         extra = data.ndim - len(shape)
@@ -939,5 +779,5 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
         elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:
             grad = grad.reshape(shape)
         else:
-            _refuse(grad, node, key, "backward returned a gradient of the wrong shape.")
+            raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
     return grad if data.dtype is key.dtype else grad.to(key.dtype)

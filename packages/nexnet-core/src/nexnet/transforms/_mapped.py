@@ -32,12 +32,12 @@ from .._engine import (
     backward,
     is_tracked,
     kernels_only,
-    map_leaves,
     mapping,
     record_composite,
     unwrap,
     wrap,
 )
+from .._nested import map_leaves
 from ..errors import InputError, message
 from ..policy import Policy
 from ..tape import Tape

@@ -8,7 +8,8 @@ from typing import Any
 
 import optree
 
-from .._engine import RandomState, TapeContext, kernels_only, record_composite, wrap
+from .._engine import TapeContext, kernels_only, record_composite, wrap
+from .._random_state import RandomState
 from ..policy import Policy
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs

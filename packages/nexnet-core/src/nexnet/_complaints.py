@@ -1,0 +1,167 @@
+"""What the engine complains of, in words: each function makes the error, the engine raises it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import Tensor
+
+from .errors import GradientError, HigherOrderError, InputError, RuleError, TrackedTensorError, message
+
+
+def leaves_nexnet(method: str) -> TrackedTensorError:
+    """A tensor's values were asked for by code that nexnet can't see."""
+    return TrackedTensorError(
+        message(
+            f"{method} was called on a tensor that is being differentiated: its gradient would be lost silently.",
+            remedy=f"say so with nexnet.stop_gradient(x), or use {method} outside of the differentiated function",
+        )
+    )
+
+
+# Arguments of an operator ---------------------------------------------------------------------------------------------
+
+
+def writes_into_out(rule: str) -> InputError:
+    """An operator was given ``out=``."""
+    return InputError(
+        message(
+            "out= writes into a tensor, and nexnet is functional.",
+            rule=rule,
+            remedy="use the value that the operator returns",
+        )
+    )
+
+
+def static_tensor(rule: str, argument: str) -> InputError:
+    """A LiteTensor was given for a keyword-only argument."""
+    return InputError(
+        message(
+            "a rule's keyword-only arguments are static: they get no gradient.",
+            rule=rule,
+            argument=argument,
+            got="a LiteTensor",
+            remedy="make it a positional parameter of forward",
+        )
+    )
+
+
+def requires_grad(rule: str, tensor: Tensor) -> InputError:
+    """A torch tensor was given that torch's own autograd follows."""
+    return InputError(
+        message(
+            "a torch tensor that requires grad met a nexnet operator: torch's graph would be cut silently.",
+            rule=rule,
+            got=f"torch.Tensor of shape {tuple(tensor.shape)} with requires_grad=True",
+            remedy="pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it",
+        )
+    )
+
+
+def tensor_in_container(rule: str, container: Any) -> InputError:
+    """A LiteTensor was given inside of a list, a tuple or a dict."""
+    return InputError(
+        message(
+            "a LiteTensor inside of a container gets no gradient.",
+            rule=rule,
+            got=f"a {type(container).__name__} with a LiteTensor in it",
+            remedy="pass each tensor as a positional argument of its own (forward(self, *tensors))",
+        )
+    )
+
+
+# Outputs of forward ---------------------------------------------------------------------------------------------------
+
+
+def no_output(rule: str, out: Any, tracked: bool) -> RuleError:
+    """Forward returned something that is no torch tensor."""
+    return RuleError(
+        message(
+            "forward must return a torch tensor, or a tuple of them, computed from its arguments.",
+            rule=rule,
+            got="a LiteTensor that is being differentiated, from outside of the rule"
+            if tracked
+            else type(out).__name__,
+            remedy="pass what forward needs as positional arguments: they arrive as torch tensors",
+        )
+    )
+
+
+def complex_output(rule: str, dtype: Any) -> InputError:
+    """Forward returned a complex tensor."""
+    return InputError(
+        message(
+            "nexnet does not differentiate complex tensors yet.",
+            rule=rule,
+            got=f"an output of dtype {dtype}",
+            remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
+        )
+    )
+
+
+# Gradients that backward returned -------------------------------------------------------------------------------------
+
+
+def too_many_gradients(rule: str, expected: int, got: int) -> GradientError:
+    """Backward returned more gradients than there are arguments."""
+    return GradientError(
+        message(
+            "backward returned more gradients than forward has positional arguments.",
+            rule=rule,
+            expected=f"at most {expected}",
+            got=got,
+            remedy="return one gradient per positional argument of forward, None where there is none",
+        )
+    )
+
+
+def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
+    """Backward returned a gradient that its argument can't have."""
+    data = getattr(grad, "data", None)
+    is_tensor = isinstance(data, Tensor)
+    index = next(i for i, parent in enumerate(node.parents) if parent is key)
+    parameters = list(inspect.signature(node.policy.forward).parameters)[1:]
+    return GradientError(
+        message(
+            why,
+            rule=node.name,
+            argument=f"{index} ({parameters[min(index, len(parameters) - 1)]})",
+            expected=_kind(key),
+            got=_kind(data) if is_tensor else f"{grad!r} ({type(grad).__name__})",
+            remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
+        )
+    )
+
+
+def _kind(tensor: Any) -> str:
+    return f"shape {tuple(tensor.shape)}, {tensor.dtype}, {tensor.device}"
+
+
+# Higher orders --------------------------------------------------------------------------------------------------------
+
+
+class NoLinks:
+    """Stands for what a rule saved where that can't be differentiated, and says why when it is asked for."""
+
+    def __init__(self, rule: str, value: Any, obstacle: Exception | None, leaf: bool) -> None:
+        self.rule, self.value, self.obstacle, self.leaf = rule, value, obstacle, leaf
+
+    def error(self) -> HigherOrderError:
+        """A higher derivative needs the value as a function of the inputs."""
+        what = f"a tensor of shape {tuple(self.value.shape)}" if isinstance(self.value, Tensor) else repr(self.value)
+        why = "forward is a torch kernel, recorded as one operation" if self.leaf else "forward leaves nexnet"
+        if self.obstacle is not None and str(self.obstacle):
+            why += f" ({type(self.obstacle).__name__}: {str(self.obstacle).splitlines()[0]})"
+        error = HigherOrderError(
+            message(
+                "the second derivative needs a saved intermediate as a function of the inputs, and can't have it: "
+                f"{why}.",
+                rule=self.rule,
+                got=f"{what} that is neither an input nor an output",
+                remedy="save only inputs and outputs (an intermediate may be returned as a further output), "
+                "or write forward with operations that nexnet knows",
+            )
+        )
+        error.__cause__ = self.obstacle
+        return error
