@@ -1,5 +1,7 @@
 """Gradients through gradient descent, beside torch.func's."""
 
+import gc
+
 import pytest
 import torch
 
@@ -138,6 +140,36 @@ def test_adam_is_an_inner_optimiser_as_well():
     assert (kept.layers[1].weight.data * direction).sum().item() == pytest.approx(difference, rel=1e-5)
     for a, b in zip(kept.parameters(), recomputed.parameters(), strict=True):
         torch.testing.assert_close(a.data, b.data, rtol=1e-9, atol=1e-12)
+
+
+# Memory
+
+
+def held():
+    """Count the bytes of all storages that live."""
+    tensors = [each for each in gc.get_objects() if type(each) is torch.Tensor]
+    return sum({each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}.values())
+
+
+def held_after(steps, **options):
+    """What is held when so many steps have been made, and backward has not yet begun."""
+    x = torch.rand(200, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    start, before, found = model(), held(), []
+
+    def after(model):
+        value = loss(meta.adapt(loss, model, x, x, optimizer=nn.SGD(0.01), steps=steps, **options), x, x)
+        found.append(held() - before)
+        return value
+
+    nexnet.grad(after)(start)
+    return found[0]
+
+
+def test_memory_hardly_grows_with_checkpointed_steps():
+    kept = held_after(20) - held_after(5)
+    recomputed = held_after(20, checkpoint=True) - held_after(5, checkpoint=True)
+    assert 0 < recomputed < 0.3 * kept
+    assert held_after(20, first_order=True) - held_after(5, first_order=True) < 0.3 * kept
 
 
 def test_a_negative_number_of_steps_is_refused():

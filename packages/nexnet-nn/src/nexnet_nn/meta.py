@@ -57,8 +57,9 @@ def adapt(
         first_order: take the inner gradients as constants: the result's derivative by the model leaves out the second
             derivatives of the loss, and costs little more than one gradient.
         checkpoint: keep the model and the state of each step instead of its intermediates, and compute these anew in
-            backward: memory that hardly grows with ``steps``, for a third more time or so. Under ``vmap``, a
-            hyper-parameter that is differentiated by can't be followed into a checkpointed step.
+            backward: memory that hardly grows with ``steps``, for more time. (With ``first_order`` there is nothing
+            to gain: no intermediates are kept.) Under ``vmap``, a hyper-parameter that is differentiated by can't be
+            followed into a checkpointed step.
 
     Raises:
         InputError: a negative number of steps.
