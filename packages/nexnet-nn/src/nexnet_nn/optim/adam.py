@@ -133,8 +133,9 @@ class Adam:
         """
         refuse_tracking("Adam")
         *lists, _ = _flatten(model, grads, state)
-        values, slopes, means, squares, largest = ([x.data for x in each] if each else None for each in lists)
-        if not values:
+        data: list[Any] = [None if each is None else [tensor.data for tensor in each] for each in lists]
+        values, slopes, means, squares, largest = data
+        if not values:  # torch's kernels take no empty lists
             return model, state
         beta1, beta2 = (as_number(beta) for beta in self.betas)
         step = state.step.data.add_(1).item()
