@@ -132,6 +132,17 @@ class TestForward:
         with pytest.raises(nx.RuleError, match="from outside of the rule"):
             nx.grad(fn)(1.0)
 
+    def test_a_tracked_tensor_from_outside_is_refused_at_every_order(self):
+        def leak(w):
+            return rule(forward=lambda self, x: x * w)
+
+        def nested(w):
+            return nx.value_and_grad(lambda x: leak(w)(x))(w)[0]
+
+        with pytest.raises(nx.RuleError, match="from outside of the rule"):
+            nx.grad(nested)(5.0)
+        assert nx.TapeContext.active() == ()
+
     def test_returns_named_tuples_as_they_are(self):
         result = rule(forward=lambda self, x: x.max(0))(nx.LiteTensor([1.0, 3.0]))
         assert (result.values.item(), result.indices.item()) == (3.0, 1)

@@ -78,9 +78,15 @@ def test_repr_leaves_no_trailing_spaces():
     assert len({len(line) - len(line.lstrip(" ")) for line in text.splitlines()[1:] if line}) == 2
 
 
+def test_str_shows_the_values_as_numpy_does():
+    assert str(nx.tensor([[1.0, 2.5]])) == "[[1.  2.5]]"
+    assert str(nx.zeros(2, device="meta")).startswith("LiteTensor(")
+    assert str(nx.zeros(2, dtype=torch.bfloat16)) == "LiteTensor([0., 0.], dtype=torch.bfloat16)"
+
+
 def test_format():
     assert f"{nx.tensor(3.14159):.2f}" == "3.14"
-    assert f"{nx.tensor([1.0])}" == "LiteTensor([1.])"
+    assert f"{nx.tensor([1.0])}" == "[1.]"
     with pytest.raises(TypeError, match="format"):
         f"{nx.tensor([1.0]):.2f}"
 

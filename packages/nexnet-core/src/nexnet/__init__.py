@@ -74,4 +74,4 @@ __all__ = [
     "tree",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
-__all__ += [name for name in ops.__all__ if name not in {*__all__, *dir(_builtins)}]
+__all__ += [name for name in vars(ops)["__all__"] if name not in {*__all__, *dir(_builtins)}]

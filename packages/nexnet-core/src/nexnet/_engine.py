@@ -473,6 +473,10 @@ class OperatorBase:
     ) -> Any:
         """Give the outputs of a traced forward an identity of their own: from here on their gradient is the rule's."""
         fresh = {key for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:] for key in n.outputs}
+        own = {*fresh, *(arg.key for arg in args if isinstance(arg, TensorBase)), None}
+        inside = [node for tape, mark in zip(outer, marks, strict=True) for node in tape.nodes[mark:]]
+        if any(not own.issuperset(node.parents) for node in inside):
+            raise _complaints.no_output(self.name, None, True)
         renamed: list[tuple[Any, Any]] = []
 
         def leave(each: Any) -> Any:

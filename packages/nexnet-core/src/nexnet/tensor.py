@@ -133,10 +133,15 @@ class LiteTensor(TensorBase, OperatorMethods):
         text = repr(self.data)
         return "LiteT" + text[1:].replace("\n ", "\n     ") if text.startswith("tensor(") else f"LiteTensor({text})"
 
+    def __str__(self) -> str:
+        if self.data.is_meta or self.data.dtype is torch.bfloat16 or torch._C._functorch.is_batchedtensor(self.data):
+            return repr(self)
+        return str(self.data.cpu().numpy())  # the values alone, as numpy prints them and the seed document shows
+
     def __format__(self, spec: str) -> str:
         if self.data.ndim == 0 and not self.data.is_meta:
             return format(self.data.item(), spec)
-        return object.__format__(self, spec)
+        return str(self) if not spec else object.__format__(self, spec)
 
     # Its values, elsewhere -------------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Dense(Module):
 
     def __call__(self, x: Any) -> LiteTensor:
         """Map ``x`` of shape ``(..., in_features)``."""
-        return nexnet.linear(x, self.weight, self.bias)
+        return nexnet.linear(x, self.weight, self.bias)  # type: ignore[no-any-return]
 
 
 class Sequential(Module):

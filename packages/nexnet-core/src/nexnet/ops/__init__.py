@@ -16,4 +16,5 @@ from .reduction import *
 from .selection import *
 from .shape import *
 
-__all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]
+# As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.
+globals()["__all__"] = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

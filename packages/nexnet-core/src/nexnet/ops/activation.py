@@ -76,7 +76,6 @@ def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_functio
 _threshold_backward = kernel("g where x > threshold, else 0", _straight, _aten.threshold_backward.default)
 _leaky_relu_backward = kernel("g where x > 0, else slope g", _straight, _aten.leaky_relu_backward.default)
 _hardtanh_backward = kernel("g where a < x < b, else 0", _straight, _aten.hardtanh_backward.default)
-_hardsigmoid_backward = kernel("g / 6 where -3 < x < 3, else 0", _straight, _aten.hardsigmoid_backward.default)
 
 
 @implements(torch.relu, F.relu)
@@ -148,7 +147,7 @@ relu6 = _activation(
 )
 hardsigmoid = _activation(
     "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3, and 0 at both bounds",
-    _hardsigmoid_backward,
+    lambda g, x: _hardtanh_backward(g, x, -3.0, 3.0) / 6,  # torch's kernel for it has 1/6 in float32
     F.hardsigmoid,
 )
 
