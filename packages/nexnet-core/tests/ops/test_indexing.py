@@ -300,6 +300,7 @@ def test_masked_select(check_against_torch, draw):
 BATCHED = {
     "index": lambda x, i: x[i],
     "index in another dimension": lambda x, i: x[:, i],
+    "index in another dimension, and more": lambda x, i: nx.exp(x[:, i]) * x[:, i],
     "index beside an int": lambda x, i: x[1, i],
     "index without dimensions": lambda x, i: x[:, i[0]],
     "set": lambda x, i: x.at[i].set(0.5),

@@ -102,6 +102,21 @@ class TestOutputs:
     def test_an_output_that_is_no_scalar_is_seeded_with_ones(self):
         assert nx.grad(lambda x: x * x)(torch.tensor([1.0, 2.0])).tolist() == [2.0, 4.0]
 
+    def test_a_rule_that_writes_into_its_gradient_spoils_no_other(self):
+        @nx.function
+        class vandal(nx.Policy):
+            def forward(self, x):
+                return x * 1.0
+
+            def backward(self, grad):
+                return grad.mul_(5)
+
+        assert nx.grad(vandal)(2.0).item() == 5.0
+        assert nx.grad(lambda x: x * 1.0)(2.0).item() == 1.0
+        with torch.inference_mode():
+            assert nx.grad(lambda x: x * 1.0)(torch.tensor(2.0, dtype=torch.float16)).item() == 1.0
+        assert nx.grad(lambda x: x * 1.0)(torch.tensor(2.0, dtype=torch.float16)).item() == 1.0
+
     def test_an_unused_argument_gets_zeros(self):
         gx, gy = nx.grad(lambda x, y: x, (0, 1))(torch.ones(2), torch.ones(3, 1, dtype=torch.float64))
         assert (gx.tolist(), gy.tolist(), gy.dtype) == ([1, 1], [[0]] * 3, torch.float64)

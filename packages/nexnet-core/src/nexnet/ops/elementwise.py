@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from .._engine import TensorBase
 from ..policy import Operator, Policy, function, implements
 
 __all__ = [
@@ -96,7 +97,7 @@ def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_function
 
 
 def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and the kernel back, for use in another rule.
+    """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and a function of both, for use in another rule.
 
     It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s), or None where f'' is 0.
     """
@@ -114,8 +115,16 @@ def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[.
                 curvature(cotangent * grad, saved, *parameters, **options) if need_saved else None,
             )
 
-    operator(rule, formula, (torch_kernel,))
-    return torch_kernel
+    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,)))
+
+
+def kernel_or_rule(torch_kernel: Callable[..., Any], rule: Operator) -> Callable[..., Any]:
+    """Give a function that calls the rule for LiteTensors, sparing them the way through torch, and else the kernel."""
+
+    def call(grad: Any, *args: Any, **options: Any) -> Any:
+        return (rule if isinstance(grad, TensorBase) else torch_kernel)(grad, *args, **options)
+
+    return call
 
 
 def operator(

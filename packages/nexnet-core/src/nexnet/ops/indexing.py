@@ -19,6 +19,8 @@ from ..policy import Policy, function, implements
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
+_functorch = torch._C._functorch
+
 _PLAIN = frozenset({int, slice, type(None)})
 _BASIC = _PLAIN | {type(Ellipsis)}
 
@@ -102,9 +104,18 @@ def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
             return zeros.index_put_(index, x, True)
         return torch.ops.aten.index_put_.default(zeros, index, x, True)  # type: ignore[no-any-return]
     except RuntimeError as error:
-        if not _is_of_vmap(error):
+        if not (_is_of_vmap(error) or _functorch.is_batchedtensor(x)):
             raise
-        return torch.ops.aten.index_put.default(zeros, index, x, True)  # type: ignore[no-any-return]
+        return torch.ops.aten.index_put.default(zeros, index, _batch_in_front(x), True)  # type: ignore[no-any-return]
+
+
+def _batch_in_front(x: Tensor) -> Tensor:
+    """Give a tensor of torch.vmap with its batch in the first dimension: index_put takes it for there."""
+    if not _functorch.is_batchedtensor(x):
+        return x
+    level, batch = _functorch.maybe_get_level(x), _functorch.maybe_get_bdim(x)
+    plain = _batch_in_front(_functorch.get_unwrapped(x).movedim(batch, 0))
+    return _functorch._add_batch_dim(plain, 0, level)  # type: ignore[no-any-return]
 
 
 def _is_of_vmap(error: RuntimeError) -> bool:

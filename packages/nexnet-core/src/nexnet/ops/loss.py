@@ -19,7 +19,7 @@ from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
 from .activation import log_softmax, logsigmoid
 from .arithmetic import mul, sub
-from .elementwise import abs, exp, operator, xlogy
+from .elementwise import abs, exp, kernel_or_rule, operator, xlogy
 from .indexing import getitem
 from .joining import to
 from .reduction import mean, sum
@@ -240,13 +240,21 @@ def _weighted(values: Any, weight: Any, class_dim: int) -> Any:
 # Differences ---------------------------------------------------------------------------------------------------------
 
 
-def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> Operator:
+def _difference_loss(
+    formula: str, curvature: Callable[..., Any], name: str, slope: Callable[..., Any] | None = None
+) -> Operator:
     """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
 
     k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x - t, *parameters)`` / n = h g f''(x - t) / n.
-    n is the number of elements for a mean, else 1.
+    n is the number of elements for a mean, else 1. ``slope(g / n, x - t)`` stands in for k under vmap, if torch has no
+    batching rule for it.
     """
-    value, gradient = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+    value, kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+
+    def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
+        if slope is not None and torch._C._functorch.is_batchedtensor(input):
+            return slope(_share(grad, input, reduction), input - target)
+        return kernel(grad, input, target, reduction, *parameters)
 
     class loss(Policy):
         def forward(self, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
@@ -260,7 +268,7 @@ def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> 
     class loss_backward(Policy):
         def forward(self, grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
             self.ctx.save(grad, input, target, reduction, parameters)
-            return gradient(grad, input, target, reduction, *parameters)
+            return plain(grad, input, target, reduction, *parameters)
 
         def backward(self, cotangent: Any) -> Any:
             grad, input, target, reduction, parameters = self.ctx.release
@@ -268,11 +276,11 @@ def _difference_loss(formula: str, curvature: Callable[..., Any], name: str) -> 
             dx = curvature(cotangent * _share(grad, input, reduction), input - target, *parameters)
             return dg, dx, -dx
 
-    operator(loss_backward, f"gradient of {formula}", (gradient,))
+    gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (kernel,)))
     return operator(loss, formula, (value,), __name__)
 
 
-_mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss")
+_mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss", lambda g, difference: 2 * g * difference)
 _huber_loss = _difference_loss(
     "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
     lambda hg, difference, delta: where(torch.abs(difference) < delta, hg, 0),

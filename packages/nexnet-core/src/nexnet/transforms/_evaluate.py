@@ -156,8 +156,23 @@ def zeros(like: LiteTensor) -> Tensor:
 
 def ones(out: LiteTensor) -> Any:
     """Give the seed of an output that has no other: ones, the gradient of its sum."""
-    seed = torch.ones(out.data.shape, dtype=out.data.dtype, device=out.data.device)
+    data = out.data
+    seed = torch.ones(data.shape, dtype=data.dtype, device=data.device) if data.ndim else _one(data)
     return seed if TapeContext.current() is None else wrap(seed)
+
+
+_ONES: dict[Any, tuple[Tensor, int]] = {}
+
+
+def _one(like: Tensor) -> Tensor:
+    """Give a scalar one, the same for every loss; made anew if somebody has written into it."""
+    kind = (like.dtype, like.device)
+    seed, version = _ONES.get(kind, (None, 0))
+    if seed is None or seed._version != version:
+        seed = torch.ones((), dtype=like.dtype, device=like.device)
+        if not seed.is_inference():  # it would be of no use outside of torch.inference_mode
+            _ONES[kind] = (seed, seed._version)
+    return seed
 
 
 # A gradient may be handed out as it is if nobody else can see its memory: one reference to the Python object, one
