@@ -1,5 +1,7 @@
 """vmap: alone, over gradients, under gradients, nested, over rules; against torch.func in float64."""
 
+import gc
+
 import pytest
 import torch
 
@@ -100,6 +102,18 @@ class TestRules:
     def test_trace_shows_one_node(self):
         _, tape = nx.trace(lambda w: nx.vmap(lambda x: model(w, x))(XS).sum())(W)
         assert [node.name for node in tape.nodes] == ["vmap", "sum"]
+
+
+@pytest.mark.parametrize("name", COMPOSITIONS)
+def test_nothing_is_left_for_the_garbage_collector(name):
+    gc.collect()
+    gc.disable()
+    try:
+        COMPOSITIONS[name](nx.grad, nx.vmap)(W)
+        tensors = [each for each in gc.get_objects() if type(each) is torch.Tensor]
+        assert not any(torch._C._functorch.is_batchedtensor(each) for each in tensors)
+    finally:
+        gc.enable()
 
 
 class TestDims:

@@ -249,22 +249,21 @@ class _Program:
 
     def tape(self, tensors: list[LiteTensor], recorded: bool) -> Tape:
         """Make the tape of the packed nodes, with their tensors in place."""
-
-        def fill(lite: bool) -> Callable[[Any], Any]:
-            def leaf(value: Any) -> Any:
-                if isinstance(value, _Slot):
-                    tensor = tensors[value.index]
-                    return tensor if lite or value.as_tensor else tensor.data
-                return value.rebuild(leaf) if isinstance(value, _Closure) else value
-
-            return leaf
-
         tape = Tape()
         tape.tracked.update(self.tracked)
         for output, policy, parents, saved in self.nodes:
-            links = map_leaves(saved, fill(True)) if recorded else None
-            tape.nodes.append(Node(output, policy, Context(map_leaves(saved, fill(False)), parents, links)))
+            links = map_leaves(saved, functools.partial(_fill, tensors, True)) if recorded else None
+            plain = map_leaves(saved, functools.partial(_fill, tensors, False))
+            tape.nodes.append(Node(output, policy, Context(plain, parents, links)))
         return tape
+
+
+def _fill(tensors: list[LiteTensor], lite: bool, value: Any) -> Any:
+    """Give what stands in a slot, as a LiteTensor or as the torch tensor in it."""
+    if isinstance(value, _Slot):
+        tensor = tensors[value.index]
+        return tensor if lite or value.as_tensor else tensor.data
+    return value.rebuild(functools.partial(_fill, tensors, lite)) if isinstance(value, _Closure) else value
 
 
 class mapped_nodes(Policy):
