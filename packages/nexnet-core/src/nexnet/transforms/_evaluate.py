@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy
@@ -54,8 +54,8 @@ def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     if isinstance(argnums, int) and 0 <= argnums < count:
         return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    places = tuple(i + count if i < 0 else i for i in wanted)
-    if any(not 0 <= i < count for i in places) or len(set(places)) < len(places):
+    found = tuple(i + count if i < 0 else i for i in wanted)
+    if any(not 0 <= i < count for i in found) or len(set(found)) < len(found):
         raise InputError(
             message(
                 "argnums does not name distinct positional arguments.",
@@ -65,7 +65,7 @@ def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
                 remedy="pass what is differentiated by position, not by keyword",
             )
         )
-    return places
+    return found
 
 
 def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
@@ -132,12 +132,8 @@ def gradients(
 ) -> list[LiteTensor]:
     """Go back through the tape; give the gradient of each input as a tensor that is the user's alone."""
     with kernels_only():
-        grads: dict[Any, Any] = {}
         recorded = TapeContext.current() is not None
-        for out, seed in zip(outs, seeds, strict=True):
-            if out.key in tape.tracked:
-                seed = seed if recorded else unwrap(seed)
-                grads[out.key] = seed if out.key not in grads else grads[out.key] + seed
+        grads = by_key((out.key, seed) for out, seed in zip(outs, seeds, strict=True) if out.key in tape.tracked)
         backward(tape, grads, consume)
         mine: list[Any] = [grads.get(each.key) for each in inputs]
         grads.clear()
@@ -147,6 +143,16 @@ def gradients(
             elif not is_exclusive(mine, i):
                 mine[i] = clone(mine[i]) if recorded else mine[i].clone(memory_format=torch.contiguous_format)
         return [each if isinstance(each, LiteTensor) else wrap(each) for each in mine]
+
+
+def by_key(seeds: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Give seeds as the backward loop takes them: one sum per key, of torch tensors unless a tape is active."""
+    recorded = TapeContext.current() is not None
+    grads: dict[Any, Any] = {}
+    for key, seed in seeds:
+        seed = seed if recorded else unwrap(seed)
+        grads[key] = grads[key] + seed if key in grads else seed
+    return grads
 
 
 def zeros(like: LiteTensor) -> Tensor:

@@ -42,7 +42,7 @@ from ..errors import InputError, message
 from ..policy import Policy
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE
+from ._evaluate import NAMESPACE, by_key
 from ._segment import Segment, made_by
 
 _functorch = torch._C._functorch
@@ -148,8 +148,9 @@ class _Packing:
         self.inside = made_by(nodes)
         self.slots: list[Tensor] = []
         self.mapped: list[bool] = []  # for each slot, whether it has the batch in front
-        self.links: list[Any] = []
-        self.linked = False
+        self.links: list[Any] = []  # for each slot, the LiteTensor that it is to the outer tapes
+        self.linked = False  # whether anything is more than a constant to them
+        self.obstacle: Any = None  # why what was saved can't be differentiated again
         self.places: dict[int, int] = {}
         self.alive: list[Any] = []  # what `places` knows by id
         self.outputs: list[tuple[Key, bool, LiteTensor]] = [
@@ -165,8 +166,7 @@ class _Packing:
         """Give what a node saved with slots for its tensors."""
         links = ctx.links
         if links is not None and not isinstance(links, tuple):
-            self.links, self.linked = links, True  # it can't be differentiated again, and says so when asked
-            links = None
+            self.obstacle, links = links, None
         return self.pack_values(ctx.saved, links)
 
     def pack_values(self, values: Any, links: Any) -> Any:
@@ -208,7 +208,7 @@ class _Packing:
             plain = self.level.leave(data) if mapped else data
             self.slots.append(plain)
             self.mapped.append(mapped)
-            if isinstance(self.links, list):
+            if self.obstacle is None:
                 self.links.append(self.link(plain, mapped, link))
         return self.places[identity]
 
@@ -229,9 +229,9 @@ class _Packing:
         """Append the composite node to the tapes."""
         parents = tuple(self.inputs[self.entered[k]].key if k in self.entered else k for k in self.outside)
         program = _Program(self)
-        links = (program, *self.links) if self.linked and isinstance(self.links, list) else None
-        if not isinstance(self.links, list):
-            links = self.links
+        links = self.obstacle
+        if links is None and self.linked:
+            links = (program, *self.links)
         outputs = tuple(each for *_, each in self.outputs)
         record_composite(mapped_nodes, parents, (program, *self.slots), links, outputs, tapes)
 
@@ -293,12 +293,8 @@ class mapped_nodes(Policy):
             local = list(tensors)
             for i in entering:
                 local[i] = next(ahead)
-            totals: dict[Any, Any] = {}
-            for key, mapped, grad in seeds:
-                seed = next(ahead) if mapped else grad
-                seed = seed if recorded else unwrap(seed)
-                totals[key] = totals[key] + seed if key in totals else seed
-            totals = backward(program.tape(local, recorded), totals)
+            start = by_key((key, next(ahead) if mapped else grad) for key, mapped, grad in seeds)
+            totals = backward(program.tape(local, recorded), start)
             found[:] = [i for i, key in enumerate(program.outside) if key in totals]
             outs = [totals[program.outside[i]] for i in found]
             return [each if isinstance(each, LiteTensor) else wrap(each) for each in outs]

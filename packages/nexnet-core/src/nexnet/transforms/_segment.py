@@ -9,10 +9,10 @@ from typing import Any
 
 import optree
 
-from .._engine import Key, Node, TapeContext, backward, kernels_only, unwrap
+from .._engine import Key, Node, TapeContext, backward, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, record
+from ._evaluate import NAMESPACE, by_key, record
 
 __all__ = ["Segment", "made_by", "pull_back", "sources"]
 
@@ -60,17 +60,12 @@ def pull_back(
     fn: Callable[[], Sequence[LiteTensor]], grads: Sequence[Any], inputs: Sequence[LiteTensor], closed_over: list[Key]
 ) -> tuple[Any, ...]:
     """Run ``fn()``, and give the gradients of its sources: of the inputs, and of what else it closes over."""
-    recorded = TapeContext.current() is not None
     tape = Tape()
     tape.tracked.update(closed_over)
     outs = record(fn, inputs, tape)
-    seeds: dict[Any, Any] = {}
-    for out, grad in zip(outs, grads, strict=True):
-        if grad is not None and out.key in tape.tracked:
-            grad = grad if recorded else unwrap(grad)
-            seeds[out.key] = seeds[out.key] + grad if out.key in seeds else grad
+    used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
     with kernels_only():
-        found = backward(tape, seeds)
+        found = backward(tape, by_key((key, grad) for key, grad in used if key in tape.tracked))
     return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))
 
 
