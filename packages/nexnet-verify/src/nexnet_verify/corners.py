@@ -189,6 +189,11 @@ CORNERS = [
         torch="nan",
         jax="-pi^2/3",
     ),
+    Corner("special_i1", "i1(0)", lambda x: o.special_i1(x), [0.0], [0.5], torch="0.5", jax="0.5"),
+    Corner("special_i0e", "i0e(0), a kink", lambda x: o.special_i0e(x), [0.0], [0.0]),
+    Corner("special_i1e", "i1e(0)", lambda x: o.special_i1e(x), [0.0], [0.5]),
+    Corner("special_entr", "entr(0)", lambda x: o.special_entr(x), [0.0], [INF]),
+    Corner("special_xlog1py", "xlog1py(0, -1) by x", lambda x: o.special_xlog1py(x, -torch.ones(())), [0.0], [0.0]),
     Corner(
         "logaddexp",
         "logaddexp(inf, 1)",

@@ -6,6 +6,7 @@ from .constant import *
 from .einsum import *
 from .elementwise import *
 from .extrema import *
+from .gamma import *
 from .gathering import *
 from .indexing import *
 from .joining import *
@@ -15,6 +16,7 @@ from .norms import *
 from .reduction import *
 from .selection import *
 from .shape import *
+from .special import *
 
 # As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.
 globals()["__all__"] = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

@@ -63,7 +63,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def of_input(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+def of_input(
+    formula: str,
+    gradient: Callable[[Any, Any], Any],
+    *torch_functions: Callable[..., Any],
+    module: str = __name__,
+) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule."""
     compute = torch_functions[0]
 
@@ -76,10 +81,15 @@ def of_input(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions
             (input,) = self.ctx.release
             return gradient(grad, input)
 
-    return operator(rule, formula, torch_functions)
+    return operator(rule, formula, torch_functions, module)
 
 
-def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+def of_output(
+    formula: str,
+    gradient: Callable[[Any, Any], Any],
+    *torch_functions: Callable[..., Any],
+    module: str = __name__,
+) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule."""
     compute = torch_functions[0]
 
@@ -93,7 +103,7 @@ def of_output(formula: str, gradient: Callable[[Any, Any], Any], *torch_function
             (out,) = self.ctx.release
             return gradient(grad, out)
 
-    return operator(rule, formula, torch_functions)
+    return operator(rule, formula, torch_functions, module)
 
 
 def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any]) -> Callable[..., Any]:

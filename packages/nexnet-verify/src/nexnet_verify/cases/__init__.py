@@ -16,6 +16,8 @@ KINDS = (
     "constant",
     "arithmetic",
     "elementwise",
+    "gamma",
+    "special",
     "selection",
     "activation",
     "loss",

@@ -1,0 +1,276 @@
+"""Special functions of one tensor, by torch's names in ``torch.special``: a formula sheet, like ``elementwise``.
+
+g is the gradient that comes in, x the input, y the output. Where a formula divides by x, the neighbourhood of 0 has a
+power series in its place (``around_zero``), so that every order is right there too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from .._engine import TensorBase
+from ..policy import Policy, function, implements
+from .elementwise import of_input, of_output
+
+__all__ = [
+    "erfinv",
+    "i0",
+    "sinc",
+    "special_bessel_j0",
+    "special_bessel_j1",
+    "special_bessel_y0",
+    "special_bessel_y1",
+    "special_entr",
+    "special_erfcx",
+    "special_i0e",
+    "special_i1",
+    "special_i1e",
+    "special_log_ndtr",
+    "special_modified_bessel_i0",
+    "special_modified_bessel_i1",
+    "special_modified_bessel_k0",
+    "special_modified_bessel_k1",
+    "special_ndtr",
+    "special_ndtri",
+    "special_scaled_modified_bessel_k0",
+    "special_scaled_modified_bessel_k1",
+    "special_spherical_bessel_j0",
+    "special_xlog1py",
+]
+
+_SQRT_PI, _SQRT_TAU = math.sqrt(math.pi), math.sqrt(2 * math.pi)
+
+_of_input = partial(of_input, module=__name__)
+_of_output = partial(of_output, module=__name__)
+
+
+def around_zero(
+    x: Any, width: float, series: Sequence[float], formula: Callable[[Any], Any], factor: Any = None
+) -> Any:
+    """Give ``formula(x)``, and where |x| < width the polynomial in x^2 with these coefficients (times factor)."""
+    near = x.abs() < width
+    square = x * x
+    polynomial = square * series[-1] + series[-2]
+    for coefficient in series[-3::-1]:
+        polynomial = polynomial * square + coefficient
+    return torch.where(near, polynomial if factor is None else polynomial * factor, formula(torch.where(near, 1, x)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The error function's family. Phi is the normal distribution's cdf, phi its density.
+
+erfinv = _of_output(
+    "erf(y) = x,  dx = g e^(y^2) sqrt(pi) / 2.  Corner: infinite at -1 and 1, NaN beyond.",
+    lambda g, y: g * torch.exp(y * y) * (_SQRT_PI / 2),
+    torch.erfinv,
+    torch.special.erfinv,
+)
+special_ndtr = _of_input(
+    "Phi(x),  dx = g phi(x) = g e^(-x^2/2) / sqrt(2 pi).",
+    lambda g, x: g * torch.exp(x * x * -0.5) / _SQRT_TAU,
+    torch.special.ndtr,
+)
+special_ndtri = _of_output(
+    "Phi(y) = x,  dx = g e^(y^2/2) sqrt(2 pi).  Corner: infinite at 0 and 1.",
+    lambda g, y: g * torch.exp(y * y * 0.5) * _SQRT_TAU,
+    torch.special.ndtri,
+)
+
+
+@implements(torch.special.erfcx)
+@function
+class special_erfcx(Policy):
+    """y = e^(x^2) erfc x:  dx = g (2 x y - 2 / sqrt(pi))."""
+
+    def forward(self, input: Any) -> Any:
+        out = torch.special.erfcx(input)
+        self.ctx.save(input, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out = self.ctx.release
+        return grad * (2 * input * out - 2 / _SQRT_PI)
+
+
+def _hazard_of(x: Any) -> Any:
+    return math.sqrt(2 / math.pi) / torch.special.erfcx(x * -math.sqrt(0.5))
+
+
+@implements()
+@function
+class _hazard(Policy):
+    """r = phi(x) / Phi(x) = sqrt(2/pi) / erfcx(-x / sqrt 2):  dx = -g r (x + r)."""
+
+    def forward(self, input: Any) -> Any:
+        out = _hazard_of(input)
+        self.ctx.save(input, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out = self.ctx.release
+        return -grad * out * (input + out)
+
+
+special_log_ndtr = _of_input(
+    "ln Phi(x),  dx = g phi(x) / Phi(x), which neither overflows nor vanishes far to the left.",
+    lambda g, x: g * (_hazard(x) if isinstance(x, TensorBase) else _hazard_of(x)),
+    torch.special.log_ndtr,
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Entropy, x log(1 + y) and sin(pi x) / (pi x)
+
+special_entr = _of_input(
+    "-x ln x,  dx = -g (ln x + 1).  Corner: infinite at 0, NaN below.",
+    lambda g, x: g * (-1 - torch.log(x)),
+    torch.special.entr,
+)
+
+
+@implements(torch.special.xlog1py)
+@function
+class special_xlog1py(Policy):
+    """x ln(1 + y), and 0 for x = 0:  dx = g ln(1 + y),  dy = g x / (1 + y). Either may be a number.
+
+    Corner: at x = 0, y <= -1, dx = 0.
+    """
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input, other)
+        return torch.special.xlog1py(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        x, y = self.ctx.release
+        need_x, need_y = self.ctx.needs_input_grad
+        dx = dy = None
+        if need_x:
+            dx = torch.special.xlog1py(grad, torch.where((x == 0) & (y <= -1), 0, y) if _may_vanish(y) else y)
+        if need_y:
+            dy = grad * (x / (y + 1))
+        return dx, dy
+
+
+def _may_vanish(y: Any) -> bool:
+    return not isinstance(y, (int, float)) or y <= -1
+
+
+_BESSEL_SERIES = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(1, 9)]
+_SINC_SERIES = [coefficient * math.pi ** (2 * k) for k, coefficient in enumerate(_BESSEL_SERIES, 1)]
+
+sinc = _of_input(
+    "sin(pi x) / (pi x), and 1 at 0,  dx = g (cos(pi x) - y) / x.  "
+    "Corner: right at every order at 0, where the second derivative is -pi^2 / 3 (NaN in PyTorch).",
+    lambda g, x: g * (x * _sinc_slope_over_x(x)),
+    torch.sinc,
+    torch.special.sinc,
+)
+
+
+def _sinc_slope_over_x(x: Any) -> Any:
+    return around_zero(x, 0.2, _SINC_SERIES, lambda x: (torch.cos(x * math.pi) - torch.sinc(x)) / (x * x))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bessel functions. I0, I1 and their scaled forms have torch's derivatives; the others are constants to torch, silently.
+
+_I1_SERIES = [(2 * k + 1) / (2 ** (2 * k + 1) * math.factorial(k) * math.factorial(k + 1)) for k in range(9)]
+_J1_SERIES = [(-1) ** k * coefficient for k, coefficient in enumerate(_I1_SERIES)]
+
+
+def _i1_slope(x: Any) -> Any:
+    return around_zero(x, 0.5, _I1_SERIES, lambda x: torch.i0(x) - torch.special.i1(x) / x)
+
+
+def _i1e_slope(x: Any, y: Any) -> Any:
+    decay = torch.exp(-x.abs())
+    slope = around_zero(x, 0.5, _I1_SERIES, lambda x: torch.special.i0e(x) - torch.special.i1e(x) / x, decay)
+    return slope - torch.sign(x) * y
+
+
+def _j1_slope(x: Any) -> Any:
+    return around_zero(x, 0.5, _J1_SERIES, lambda x: torch.special.bessel_j0(x) - torch.special.bessel_j1(x) / x)
+
+
+i0 = _of_input("I0(x),  dx = g I1(x).", lambda g, x: g * torch.special.i1(x), torch.i0, torch.special.i0)
+special_i1 = _of_input(
+    "I1(x),  dx = g (I0(x) - I1(x) / x).  Corner: 1/2 at 0, and right at every order there.",
+    lambda g, x: g * _i1_slope(x),
+    torch.special.i1,
+)
+
+
+class _Scaled(Policy):
+    kernel: Any
+
+    def forward(self, input: Any) -> Any:
+        out = type(self).kernel(input)
+        self.ctx.save(input, out)
+        return out
+
+
+@implements(torch.special.i0e)
+@function
+class special_i0e(_Scaled):
+    """y = e^-|x| I0(x):  dx = g (e^-|x| I1(x) - y sign x).  Corner: 0 at its kink, 0."""
+
+    kernel = torch.special.i0e
+
+    def backward(self, grad: Any) -> Any:
+        input, out = self.ctx.release
+        return grad * (torch.special.i1e(input) - out * torch.sign(input))
+
+
+@implements(torch.special.i1e)
+@function
+class special_i1e(_Scaled):
+    """y = e^-|x| I1(x):  dx = g (e^-|x| I1'(x) - y sign x).  Corner: 1/2 at 0."""
+
+    kernel = torch.special.i1e
+
+    def backward(self, grad: Any) -> Any:
+        input, out = self.ctx.release
+        return grad * _i1e_slope(input, out)
+
+
+s = torch.special
+
+special_bessel_j0 = _of_input("J0(x),  dx = -g J1(x).", lambda g, x: -g * s.bessel_j1(x), s.bessel_j0)
+special_bessel_j1 = _of_input("J1(x),  dx = g (J0(x) - J1(x) / x).", lambda g, x: g * _j1_slope(x), s.bessel_j1)
+special_bessel_y0 = _of_input("Y0(x),  dx = -g Y1(x).", lambda g, x: -g * s.bessel_y1(x), s.bessel_y0)
+special_bessel_y1 = _of_input(
+    "Y1(x),  dx = g (Y0(x) - Y1(x) / x).", lambda g, x: g * (s.bessel_y0(x) - s.bessel_y1(x) / x), s.bessel_y1
+)
+special_modified_bessel_i0 = _of_input(
+    "I0(x),  dx = g I1(x).", lambda g, x: g * s.modified_bessel_i1(x), s.modified_bessel_i0
+)
+special_modified_bessel_i1 = _of_input(
+    "I1(x),  dx = g (I0(x) - I1(x) / x).", lambda g, x: g * _i1_slope(x), s.modified_bessel_i1
+)
+special_modified_bessel_k0 = _of_input(
+    "K0(x),  dx = -g K1(x).", lambda g, x: -g * s.modified_bessel_k1(x), s.modified_bessel_k0
+)
+special_modified_bessel_k1 = _of_input(
+    "K1(x),  dx = -g (K0(x) + K1(x) / x).",
+    lambda g, x: -g * (s.modified_bessel_k0(x) + s.modified_bessel_k1(x) / x),
+    s.modified_bessel_k1,
+)
+special_scaled_modified_bessel_k0 = _of_input(
+    "k0 = e^x K0(x),  dx = g (k0 - k1).",
+    lambda g, x: g * (s.scaled_modified_bessel_k0(x) - s.scaled_modified_bessel_k1(x)),
+    s.scaled_modified_bessel_k0,
+)
+special_scaled_modified_bessel_k1 = _of_input(
+    "k1 = e^x K1(x),  dx = g (k1 - k0 - k1 / x).",
+    lambda g, x: g * (s.scaled_modified_bessel_k1(x) * (1 - 1 / x) - s.scaled_modified_bessel_k0(x)),
+    s.scaled_modified_bessel_k1,
+)
+special_spherical_bessel_j0 = _of_input(
+    "j0 = sin(x) / x, and 1 at 0,  dx = g (cos x - j0) / x.  Corner: right at every order at 0.",
+    lambda g, x: g * (x * around_zero(x, 0.5, _BESSEL_SERIES, lambda x: (torch.cos(x) - torch.sin(x) / x) / (x * x))),
+    s.spherical_bessel_j0,
+)
