@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 import nexnet
@@ -20,6 +22,13 @@ def test_an_operator_without_a_case_is_named():
     coverage = compare_with_cases(cases, EVERY_INNER)
     assert not coverage.complete
     assert coverage.problems() == ["arithmetic.mul has no case: add one to nexnet_verify.cases.arithmetic"]
+
+
+def test_a_case_without_pytorch_is_named():
+    cases = [dataclasses.replace(case, call=lambda x: x) if case.name == "exp" else case for case in all_cases()]
+    assert compare_with_cases(cases, EVERY_INNER).problems() == [
+        "the case exp is compared with no torch function: give one (torch=), or without_torch=, the reason"
+    ]
 
 
 def test_a_new_operator_is_seen(monkeypatch):

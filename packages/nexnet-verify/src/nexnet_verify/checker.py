@@ -1,4 +1,4 @@
-"""check_gradients: a function's derivatives of each order against finite differences, JAX and themselves."""
+"""check_gradients: a function's derivatives of each order against finite differences, JAX, PyTorch and themselves."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .errors import Finding, NotDifferentiableWarning
 from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
 from .problem import Problem
 from .report import Comparison, GradientReport
+from .torch_reference import TorchReference
 
 if TYPE_CHECKING:
     from .jax_reference import JaxReference
@@ -37,6 +38,8 @@ def check_gradients(
     *args: Any,
     order: int = 2,
     reference: Callable[..., Any] | None = None,
+    torch_reference: Callable[..., Any] | None = None,
+    torch_rtol: float | None = None,
     directions: int = 8,
     seed: int = 0,
     rtol: float | None = None,
@@ -62,10 +65,12 @@ def check_gradients(
             differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
         reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors.
+        torch_reference: the counterpart in PyTorch, differentiated by its autograd: it gets torch tensors for tensors.
+        torch_rtol: the relative error allowed against it. None: as against JAX.
         directions: how many random directions to follow where there are more than a few elements.
         seed: of the directions and the cotangents.
         rtol: the relative error allowed. None: 1e-6 against finite differences, along a direction, and 1e-9 against
-            JAX, by element. Finite differences are always allowed their own estimated error.
+            JAX and PyTorch, by element. Finite differences are always allowed their own estimated error.
         atol: the absolute error allowed. None: none for finite differences, 1e-12 of the largest element for JAX.
         strided: whether inputs with other strides must give the same derivatives.
         float32: whether to compare the float32 derivatives with those of float64.
@@ -89,7 +94,13 @@ def check_gradients(
     found = GradientReport(problem.name)
     check = _Check(problem, found, order, directions, rtol, atol, reproduce)
     with contextlib.suppress(_Stop):
-        check.run(reference, strided, (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None)
+        check.torch_rtol = torch_rtol
+        check.run(
+            reference,
+            torch_reference,
+            strided,
+            (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None,
+        )
     if report:
         return found
     found.raise_for_mismatch()
@@ -122,9 +133,16 @@ class _Check:
     ) -> None:
         self.problem, self.report, self.order, self.directions = problem, report, order, directions
         self.rtol, self.atol = rtol, atol
+        self.torch_rtol: float | None = None
         self.reproduce = reproduce or _call(problem, order)
 
-    def run(self, reference: Callable[..., Any] | None, strided: bool, float32_rtol: float | None) -> None:
+    def run(
+        self,
+        reference: Callable[..., Any] | None,
+        torch_fn: Callable[..., Any] | None,
+        strided: bool,
+        float32_rtol: float | None,
+    ) -> None:
         """Compare everything, the lowest order first."""
         problem = self.problem
         before = consistency.snapshot(problem)
@@ -136,6 +154,10 @@ class _Check:
 
             jax_reference = JaxReference(reference, problem, self.order)
             self.compared("JAX", 0, self.gaps(0, values, jax_reference.outputs()))
+        torch_reference = None
+        if torch_fn is not None:
+            torch_reference = TorchReference(torch_fn, problem, self.order)
+            self.compared("PyTorch", 0, self.gaps(0, values, torch_reference.outputs(), self.torch_rtol))
         for order in range(1, self.order + 1):
             gradient = problem.gradient(order)
             self.unchanged(before, order)
@@ -146,6 +168,8 @@ class _Check:
             self.against_differences(order, gradient)
             if jax_reference is not None:
                 self.against_jax(order, jax_reference)
+            if torch_reference is not None:
+                self.against_torch(order, torch_reference)
             gradient = problem.gradient(order) if self.report.singular else gradient
             for i, alone, together in consistency.subsets(problem, order):
                 self.same(order, "one input alone", [alone], [together], SAME_RTOL, consistency.SUBSET, i)
@@ -217,12 +241,11 @@ class _Check:
                     problem.format(self.problem.name), order, reference, gap, i if place is None else place, remedy
                 )
 
-    def gaps(self, order: int, got: Sequence[Tensor], expected: Sequence[Any]) -> list[Gap]:
+    def gaps(self, order: int, got: Sequence[Tensor], expected: Sequence[Any], rtol: float | None = None) -> list[Gap]:
         """Compare values or derivatives with a reference's, leaving out where there is no derivative."""
-        rtol = JAX_RTOL if self.rtol is None else self.rtol
-        gaps = compare(
-            got, [torch.as_tensor(numpy.array(each)) for each in expected], rtol, self.atol, self.scale(order)
-        )
+        rtol = rtol or (JAX_RTOL if self.rtol is None else self.rtol)
+        tensors = [each if isinstance(each, Tensor) else torch.as_tensor(numpy.array(each)) for each in expected]
+        gaps = compare(got, tensors, rtol, self.atol, self.scale(order))
         if order > 0:
             for gap, mask in zip(gaps, self.problem.masks, strict=False):
                 gap.leave_out(mask)
@@ -245,6 +268,14 @@ class _Check:
             if not sum(self.drop_singular(gap, i, order) for i, gap in enumerate(gaps)):
                 break
         self.compared("JAX", order, gaps)
+
+    def against_torch(self, order: int, reference: TorchReference) -> None:
+        """Compare a derivative with PyTorch's, kinks and all: where it has one, nexnet follows it."""
+        expected = reference.gradient(order)
+        if expected is None:
+            self.report.notes.append(f"PyTorch has no derivative of order {order}: {reference.missing[order]}")
+            return
+        self.compared("PyTorch", order, self.gaps(order, self.problem.gradient(order), expected, self.torch_rtol))
 
     def strided(self, order: int, gradient: Sequence[Tensor]) -> None:
         """Compare with the same inputs in other strides. A function may refuse those, as view does."""

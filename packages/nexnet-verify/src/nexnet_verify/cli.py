@@ -163,6 +163,9 @@ def _show(summary: Summary) -> None:
         console.print(result.failure, markup=False)
     if len(failed) > SHOWN:
         console.print(f"... and {len(failed) - SHOWN} more: --json or --html shows all")
+    for result in summary.results:
+        for note in result.notes:
+            console.print(f"{result.kind}.{result.name}: {note}", markup=False, style="dim")
     if summary.exempt:
         listed = ", ".join(f"{name} ({why})" for name, why in summary.exempt.items())
         console.print(f"inner operators, no case of their own: {listed}", markup=False, style="dim")
@@ -178,7 +181,7 @@ def _table(results: Sequence[Result]) -> Table:
     table.add_column("kind", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
     table.add_column("inputs tried", no_wrap=True, overflow="ellipsis", max_width=34)
-    for name in ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "float32", "verdict"):
+    for name in ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "torch 1st", "torch 2nd", "float32", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
         tried = dict.fromkeys(each.partition(" ")[2] for each in result.inputs)

@@ -13,6 +13,7 @@ import nexnet.ops
 from nexnet.policy import RULES, Operator
 
 from .cases import Case
+from .torch_reference import torch_counterpart
 
 __all__ = ["Coverage", "Found", "compare_with_cases", "inner_operators", "public_operators"]
 
@@ -34,16 +35,18 @@ class Coverage:
         missing: public operators without a case.
         unknown: names of cases that are no operator.
         inner: operators without a public name, and why they have no case of their own; None: no case reaches them.
+        alone: cases without a PyTorch counterpart that do not say why.
     """
 
     missing: tuple[Found, ...]
     unknown: tuple[str, ...]
     inner: dict[str, str | None]
+    alone: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every differentiable operator is verified."""
-        return not self.missing and not self.unknown and None not in self.inner.values()
+        return not self.missing and not self.unknown and not self.alone and None not in self.inner.values()
 
     def problems(self) -> list[str]:
         """Say what is not verified, a line each."""
@@ -53,6 +56,10 @@ class Coverage:
                 for found in self.missing
             ),
             *(f"the case {name} is for no operator of nexnet" for name in self.unknown),
+            *(
+                f"the case {name} is compared with no torch function: give one (torch=), or without_torch=, the reason"
+                for name in self.alone
+            ),
             *(f"the inner operator {name} is reached by no case" for name, why in self.inner.items() if why is None),
         ]
 
@@ -113,6 +120,9 @@ def compare_with_cases(cases: Iterable[Case], reached: dict[str, str], modules: 
             name: f"a step of {reached[name]}, verified there to second order" if name in reached else None
             for name in inner_operators()
         },
+        alone=tuple(
+            each.name for each in cases if each.kind and not each.without_torch and torch_counterpart(each) is None
+        ),
     )
 
 

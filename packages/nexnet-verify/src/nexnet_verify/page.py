@@ -52,8 +52,8 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
         f"<h1>nexnet-verify: <span class={'right' if summary['passed'] else 'wrong'}>{verdict}</span></h1>",
         *(f"<p>{_text(line)}</p>" for line in (*lines, versions)),
         *(f"<p class=wrong>{_text(problem)}</p>" for problem in summary["problems"]),
-        "<p>Largest relative errors; FD: central finite differences in float64, extrapolated; JAX: in float64, by "
-        "element; float32: against float64 at the same point.</p>",
+        "<p>Largest relative errors; FD: central finite differences in float64, extrapolated; JAX and torch: in "
+        "float64, by element; float32: against float64 at the same point.</p>",
         _cases(summary["cases"], columns),
         _failures(summary["cases"]),
         _corners(summary["corners"]),
@@ -75,6 +75,8 @@ def _cases(cases: Sequence[dict[str, Any]], columns: Sequence[Sequence[float]]) 
         "#FD 2nd",
         "#JAX 1st",
         "#JAX 2nd",
+        "#torch 1st",
+        "#torch 2nd",
         "#float32",
         "#seconds",
         "verdict",

@@ -28,6 +28,7 @@ from .checker import check_gradients
 from .jax_reference import as_jax
 from .problem import NAMESPACE, Problem, is_float
 from .report import GradientReport
+from .torch_reference import as_torch, torch_counterpart
 
 __all__ = ["Result", "draw_samples", "run_case", "run_cases"]
 
@@ -58,9 +59,9 @@ class Result:
         return self.errors.get(f"{reference} {order}", math.nan)
 
     def columns(self) -> list[float]:
-        """Give the figures of a table: finite differences and JAX at first and second order, and float32."""
+        """Give the figures of a table: each reference at first and second order, and float32."""
         float32 = [error for name, error in self.errors.items() if name.startswith("float32")]
-        pairs = [(reference, order) for reference in ("finite differences", "JAX") for order in (1, 2)]
+        pairs = [(reference, order) for reference in ("finite differences", "JAX", "PyTorch") for order in (1, 2)]
         return [*(self.error(reference, order) for reference, order in pairs), max(float32, default=math.nan)]
 
     def to_json(self) -> dict[str, Any]:
@@ -110,6 +111,10 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
     start = time.perf_counter()
     result = Result(case.name, case.kind)
     counterparts: dict[Any, Any] = {}
+    if case.without_torch:
+        result.notes.append(f"not compared with PyTorch: {case.without_torch}")
+    if case.without_jax:
+        result.notes.append(f"not compared with JAX: {case.without_jax}")
     try:
         for layout, sample in draw_samples(case, examples, seed):
             result.inputs.append(f"{layout} {sample}")
@@ -146,7 +151,7 @@ def check_sample(
     counterparts: dict[Any, Any] | None = None,
 ) -> GradientReport:
     """Check one call of a case. ``counterparts`` keeps JAX's, so that equal shapes and options are compiled once."""
-    fn, reference, tensors = _bind(case, sample)
+    fn, reference, torch_reference, tensors = _bind(case, sample)
     if counterparts is not None and not _has_constant_tensors(sample):
         structure = optree.tree_structure(sample.args, namespace=NAMESPACE)
         reference = counterparts.setdefault((structure, str(sample)), reference)
@@ -155,6 +160,8 @@ def check_sample(
         *tensors,
         order=order,
         reference=reference,
+        torch_reference=torch_reference,
+        torch_rtol=case.torch_rtol,
         directions=DIRECTIONS,
         seed=seed,
         rtol=case.rtol,
@@ -168,11 +175,13 @@ def check_sample(
     return report
 
 
-def _bind(case: Case, sample: Sample) -> tuple[Callable[..., Any], Callable[..., Any] | None, list[nexnet.LiteTensor]]:
-    """Give the call, and its counterpart, as functions of the floating tensors alone."""
+def _bind(
+    case: Case, sample: Sample
+) -> tuple[Callable[..., Any], Callable[..., Any] | None, Callable[..., Any] | None, list[nexnet.LiteTensor]]:
+    """Give the call, and its counterparts in JAX and PyTorch, as functions of the floating tensors alone."""
     leaves, treespec = optree.tree_flatten(sample.args, namespace=NAMESPACE)
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, nexnet.LiteTensor) and is_float(leaf)]
-    operator, counterpart = case.operator, case.jax
+    operator, counterpart, torch_function = case.operator, case.jax, torch_counterpart(case)
 
     def call(*tensors: Any) -> Any:
         filled = dict(zip(places, tensors, strict=True))
@@ -185,7 +194,18 @@ def _bind(case: Case, sample: Sample) -> tuple[Callable[..., Any], Callable[...,
         args = [filled[i] if i in filled else as_jax(leaf) for i, leaf in enumerate(leaves)]
         return counterpart(*optree.tree_unflatten(treespec, args), **sample.kwargs)
 
-    return call, reference if counterpart else None, [leaves[i] for i in places]
+    def in_torch(*tensors: torch.Tensor) -> Any:
+        assert torch_function is not None
+        filled = dict(zip(places, tensors, strict=True))
+        args = [filled[i] if i in filled else as_torch(leaf) for i, leaf in enumerate(leaves)]
+        return torch_function(*optree.tree_unflatten(treespec, args), **as_torch(sample.kwargs))
+
+    return (
+        call,
+        reference if counterpart else None,
+        in_torch if torch_function else None,
+        [leaves[i] for i in places],
+    )
 
 
 def _has_constant_tensors(sample: Sample) -> bool:
@@ -196,7 +216,7 @@ def _has_constant_tensors(sample: Sample) -> bool:
 
 def _reached(case: Case, sample: Sample, seed: int) -> set[str]:
     """Name the rules that are recorded when this call's gradient is itself differentiated."""
-    call, _, tensors = _bind(case, sample)
+    call, _, _, tensors = _bind(case, sample)
     problem = Problem.of(call, tensors, seed, 1)
     gradient = nexnet.grad(problem.scalar(0), argnums=tuple(range(len(problem.leaves))))
     _, tape = nexnet.trace(gradient)(*problem.leaves, *problem.weights)

@@ -51,6 +51,9 @@ class Case:
         rtol: the error allowed against JAX, and its ``reason`` if it is not check_gradients' own.
         float32_rtol: the error allowed in float32, and its ``reason``.
         without_jax: why there is no counterpart.
+        torch: the counterpart in PyTorch. None: the torch function that the operator implements, or of its name.
+        without_torch: why there is none to compare with.
+        torch_rtol: the error allowed against PyTorch, and its ``reason``.
         strided: whether other strides must give the same; if not, the ``reason``.
         covers: further public names that this case verifies.
     """
@@ -66,13 +69,19 @@ class Case:
     float32_rtol: float | None = None
     reason: str = ""
     without_jax: str = ""
+    torch: Callable[..., Any] | None = None
+    without_torch: str = ""
+    torch_rtol: float | None = None
     strided: bool = True
     covers: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if (self.jax is None) is not bool(self.without_jax):
             raise ValueError(f"case {self.name}: give either a JAX counterpart or the reason why there is none")
-        own = self.rtol is not None or self.float32_rtol is not None or not self.strided
+        if self.torch is not None and self.without_torch:
+            raise ValueError(f"case {self.name}: give either a PyTorch counterpart or the reason why there is none")
+        tolerances = (self.rtol, self.float32_rtol, self.torch_rtol)
+        own = any(each is not None for each in tolerances) or not self.strided
         if own and not self.reason:
             raise ValueError(f"case {self.name}: what is looser than usual needs its reason")
 

@@ -21,6 +21,7 @@ CASES = [
         name="full_like",
         call=lambda x, value: nexnet.ops.constant.full_like(x, value, dtype=torch.float64),
         inputs=filled,
+        torch=lambda x, value: value.expand(x.shape),
         jax=lambda x, value: jnp.broadcast_to(value, x.shape),
         layouts=("plain", "scalar"),
     ),

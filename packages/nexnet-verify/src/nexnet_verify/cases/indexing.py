@@ -12,6 +12,7 @@ import torch
 
 import nexnet
 
+from ..torch_reference import as_torch
 from ._case import Case, Sample
 from ._draw import Draw
 
@@ -82,7 +83,13 @@ def put_call(method: str) -> Any:
     def counterpart(x: Any, values: Any, index: Any) -> Any:
         return getattr(x.at[plain(index)], method)(values)
 
-    return {"call": call, "jax": counterpart, "inputs": put(method)}
+    def in_torch(x: Any, values: Any, index: Any) -> Any:
+        index = tuple(as_torch(each) for each in index) if isinstance(index, tuple) else index
+        out = x.clone()
+        out[index] = values if method == "set" else x[index] + values
+        return out
+
+    return {"call": call, "jax": counterpart, "torch": in_torch, "inputs": put(method)}
 
 
 def index_put_inputs(d: Draw) -> Sample:

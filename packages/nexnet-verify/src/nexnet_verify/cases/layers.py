@@ -66,10 +66,19 @@ def sequential_jax(model: Any, x: Any) -> Any:
     return dense_jax(last, jnp.tanh(dense_jax(first, x)))
 
 
+OPERATORS = "its operators are compared with PyTorch, each by itself"
+
 CASES = [
-    Case(name="Dense", call=apply, inputs=dense, jax=dense_jax, layouts=(*SOLID, "plain")),
-    Case(name="Sequential", call=apply, inputs=sequential, jax=sequential_jax, layouts=SOLID),
-    Case(name="MLP", call=apply, inputs=mlp, jax=mlp_jax, layouts=SOLID),
+    Case(name="Dense", call=apply, inputs=dense, jax=dense_jax, layouts=(*SOLID, "plain"), without_torch=OPERATORS),
+    Case(
+        name="Sequential",
+        call=apply,
+        inputs=sequential,
+        jax=sequential_jax,
+        layouts=SOLID,
+        without_torch=OPERATORS,
+    ),
+    Case(name="MLP", call=apply, inputs=mlp, jax=mlp_jax, layouts=SOLID, without_torch=OPERATORS),
 ]
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy
 import torch
+from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 import nexnet
 import nexnet.ops.loss
@@ -47,11 +48,10 @@ def pair(
     return inputs
 
 
-def weighted_last(name: str) -> Callable[..., Any]:
+def weighted_last(loss: Callable[..., Any]) -> Callable[..., Any]:
     """Call a loss whose weight is a keyword; it may be differentiated by as well."""
 
     def call(x: Any, t: Any, weight: Any, **options: Any) -> Any:
-        loss = getattr(nexnet.ops.loss, name)
         return loss(x, t, **options) if weight is None else loss(x, t, weight=weight, **options)
 
     return call
@@ -91,6 +91,15 @@ def logits_inputs(d: Draw) -> Sample:
 def with_logits_call(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
     loss = nexnet.ops.loss.binary_cross_entropy_with_logits
     return loss(x, t, weight, reduction=reduction, pos_weight=positive)
+
+
+def with_logits_torch(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
+    """Differentiable by the weights as well, by which torch's own is not."""
+    if weight is None and positive is None:
+        return F.binary_cross_entropy_with_logits(x, t, reduction=reduction)
+    losses = (1 - t) * x - (1 + ((1 if positive is None else positive) - 1) * t) * F.logsigmoid(x)
+    losses = losses if weight is None else losses * weight
+    return losses if reduction == "none" else getattr(losses, reduction)()
 
 
 def with_logits(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
@@ -157,6 +166,20 @@ def likelihood(x: Any, t: Any, weight: Any, ignore_index: int, reduction: str) -
     return likelihood_of(jnp.moveaxis(x, 1, -1) if x.ndim > 1 else x, t, weight, ignore_index, reduction, 0.0)
 
 
+def likelihood_torch(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    """Differentiable by the weight as well, by which torch's own is not."""
+    if weight is None:
+        return F.nll_loss(log_p, t, ignore_index=ignore_index, reduction=reduction)
+    kept = t != ignore_index
+    index = torch.where(kept, t, 0)
+    dim = 0 if log_p.ndim == 1 else 1
+    picked = log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    losses = torch.where(kept, -weight[index] * picked, 0)
+    if reduction == "mean":
+        return losses.sum() / torch.where(kept, weight[index], 0).sum()
+    return losses if reduction == "none" else losses.sum()
+
+
 def likelihood_of(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Any:
     weight = jnp.ones(log_p.shape[-1]) if weight is None else weight
     kept = t != ignore_index
@@ -172,35 +195,40 @@ def likelihood_of(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction:
 CASES = [
     Case(
         name="mse_loss",
-        call=weighted_last("mse_loss"),
+        call=weighted_last(nexnet.ops.loss.mse_loss),
+        torch=weighted_last(F.mse_loss),
         inputs=pair((REAL, REAL), weighted=True),
         jax=lambda x, t, weight, reduction: mean_by_weight((x - t) ** 2, weight, reduction),
         layouts=SOLID,
     ),
     Case(
         name="l1_loss",
-        call=weighted_last("l1_loss"),
+        call=weighted_last(nexnet.ops.loss.l1_loss),
+        torch=weighted_last(F.l1_loss),
         inputs=pair((ZERO, NEAR), (NEAR, ZERO), weighted=True),
         jax=lambda x, t, weight, reduction: mean_by_weight(jnp.abs(x - t), weight, reduction),
         layouts=SOLID,
     ),
     Case(
         name="smooth_l1_loss",
-        call=weighted_last("smooth_l1_loss"),
+        call=weighted_last(nexnet.ops.loss.smooth_l1_loss),
+        torch=weighted_last(F.smooth_l1_loss),
         inputs=pair((ZERO, NEAR), (FAR, ZERO), (NEAR, ZERO), beta=(1.0, 0.7, 0)),
         jax=smooth_l1,
         layouts=SOLID,
     ),
     Case(
         name="huber_loss",
-        call=weighted_last("huber_loss"),
+        call=weighted_last(nexnet.ops.loss.huber_loss),
+        torch=weighted_last(F.huber_loss),
         inputs=pair((ZERO, NEAR), (FAR, ZERO), (NEAR, ZERO), weighted=True, delta=(1.0, 0.7)),
         jax=huber,
         layouts=SOLID,
     ),
     Case(
         name="binary_cross_entropy",
-        call=weighted_last("binary_cross_entropy"),
+        call=weighted_last(nexnet.ops.loss.binary_cross_entropy),
+        torch=weighted_last(F.binary_cross_entropy),
         inputs=pair((PROBABILITY, PROBABILITY), weighted=True),
         jax=binary,
         layouts=SOLID,
@@ -208,11 +236,18 @@ CASES = [
     Case(
         name="binary_cross_entropy_with_logits",
         call=with_logits_call,
+        torch=with_logits_torch,
         inputs=logits_inputs,
         jax=with_logits,
         layouts=SOLID,
     ),
     Case(name="kl_div", inputs=divergence_inputs, jax=divergence, layouts=SOLID),
-    Case(name="nll_loss", inputs=likelihood_inputs, jax=likelihood, layouts=("plain", "plain", "strided", "expanded")),
+    Case(
+        name="nll_loss",
+        inputs=likelihood_inputs,
+        jax=likelihood,
+        torch=likelihood_torch,
+        layouts=("plain", "plain", "strided", "expanded"),
+    ),
     Case(name="cross_entropy", inputs=entropy_inputs, jax=entropy, layouts=("plain", "plain", "strided", "expanded")),
 ]
