@@ -136,7 +136,8 @@ def types(session: nox.Session) -> None:
 
 def _bench(session: nox.Session, *args: str) -> None:
     install_packages(session, "nexnet-core", "nexnet-nn")
-    install(session, "pytest-benchmark", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    jax = [each for each in requirements("nexnet-verify") if Requirement(each).name == "jax"]
+    install(session, "pytest-benchmark", "matplotlib", "rich", *jax, *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
     harmless = "default::pytest_benchmark.logger.PytestBenchmarkWarning"  # such as: no saved times to compare with
     pytest(session, "-W", harmless, *args)

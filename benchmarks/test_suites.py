@@ -1,30 +1,29 @@
-"""Every case of every suite: right, timed alone (pytest-benchmark), and timed in turns (the table at the end)."""
+"""Every case of every suite: its contenders compared, then measured in turns (the table at the end), or timed alone."""
 
 import pytest
 
-from benchmarks.interleaved import check_agreement, measure
+from benchmarks.interleaved import measure
 from benchmarks.suites import CASES
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request, pytestconfig):
+    if request.param.long and pytestconfig.getoption("--quick"):
+        pytest.skip("takes minutes")
+    return request.param
 
 
-@every_case
-def test_the_contenders_agree(case):
-    check_agreement(case)
-
-
-@every_case
-@pytest.mark.parametrize("who", ["PyTorch", "nexnet"])
-def test_speed(benchmark, case, who):
-    benchmark.group = str(case)
-    benchmark(case.make()[who])
-
-
-@every_case
-def test_paired_ratio(case, pytestconfig, results):
+def test_contenders_agree_and_take_turns(case, pytestconfig, results):
     if pytestconfig.getoption("--quick"):
         measured = measure(case, rounds=1, slice_seconds=0)
     else:
         measured = measure(case)
         results.append(measured)
-    assert set(measured.times) >= {"PyTorch", "nexnet"}
+    assert set(measured.values) >= {"PyTorch", "nexnet"}
+
+
+@pytest.mark.parametrize("who", ["PyTorch", "nexnet"])
+def test_speed(benchmark, case, who):
+    """What --save keeps, and --compare compares with."""
+    benchmark.group = str(case)
+    benchmark(case.make()[who])

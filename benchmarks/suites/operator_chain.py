@@ -10,16 +10,57 @@ import torch
 
 import nexnet
 
+from .. import peers
 from ..interleaved import Case
 
 LENGTH = 400
 
 
 def chain(x: Any, w: Any) -> Any:
-    """Compute the chain: the same lines for torch's tensors and nexnet's."""
+    """Compute the chain: the same lines for everyone's tensors."""
     for _ in range(LENGTH // 2):
         x = x * w + w
     return x.sum()
+
+
+def in_jax(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
+    """Make JAX's, compiled."""
+    import jax
+
+    both = jax.jit(jax.value_and_grad(chain, argnums=(0, 1)))
+    x_jax, w_jax = jax.numpy.asarray(x.numpy()), jax.numpy.asarray(w.numpy())
+    return lambda: jax.block_until_ready(both(x_jax, w_jax))
+
+
+def in_autograd(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
+    """Make HIPS autograd's."""
+    import autograd
+    import autograd.numpy as np
+
+    def summed(both: Any) -> Any:
+        x, w = both
+        for _ in range(LENGTH // 2):
+            x = x * w + w
+        return np.sum(x)
+
+    both = autograd.value_and_grad(summed)
+    data = (x.numpy(), w.numpy())
+    return lambda: both(data)
+
+
+@torch.inference_mode()
+def by_hand(x: torch.Tensor, w: torch.Tensor) -> Any:
+    """Compute it in torch's kernels and nothing else, what is accumulated in place; the limit."""
+    saved = []
+    for _ in range(LENGTH // 2):
+        saved.append(x)
+        x = (x * w).add_(w)
+    grad, grad_w = torch.ones_like(x), torch.zeros_like(w)
+    for h in reversed(saved):
+        grad_w.add_(grad)
+        grad_w.addcmul_(grad, h)
+        grad.mul_(w)
+    return x.sum(), (grad, grad_w)
 
 
 def make(shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
@@ -30,14 +71,27 @@ def make(shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     x_torch, w_torch = x.clone().requires_grad_(), w.clone().requires_grad_()
     x_nexnet, w_nexnet = nexnet.LiteTensor(x), nexnet.LiteTensor(w)
     both = nexnet.value_and_grad(chain, argnums=(0, 1))
+    both_in_func = torch.func.grad_and_value(chain, argnums=(0, 1))
 
     def in_torch() -> Any:
         out = chain(x_torch, w_torch)
         return out, torch.autograd.grad(out, (x_torch, w_torch))
 
-    return {"PyTorch": in_torch, "nexnet": lambda: both(x_nexnet, w_nexnet)}
+    def in_torch_func() -> Any:
+        grads, value = both_in_func(x, w)
+        return value, grads
+
+    made = {"PyTorch": in_torch, "nexnet": lambda: both(x_nexnet, w_nexnet), "torch.func": in_torch_func}
+    if peers.have("jax"):
+        made["JAX jit"] = in_jax(x, w)
+    if peers.have("autograd"):
+        made["HIPS autograd"] = in_autograd(x, w)
+    return made | {"by hand": partial(by_hand, x, w)}
 
 
 def cases() -> list[Case]:
     """Give a case for each shape."""
-    return [Case(f"chain of {LENGTH} operators", str(shape), partial(make, shape)) for shape in ((), (64,), (64, 64))]
+    return [
+        Case(f"chain of {LENGTH} operators", str(shape), partial(make, shape), aims={"nexnet": 0.55})
+        for shape in ((), (64,), (64, 64))
+    ]

@@ -1,0 +1,19 @@
+"""The libraries that stand beside nexnet where they are installed: JAX and HIPS autograd, on one thread as all are."""
+
+import importlib.util
+import os
+
+__all__ = ["PEERS", "have"]
+
+#: What is imported, and what it is called.
+PEERS = {"jax": "JAX", "autograd": "HIPS autograd"}
+
+# XLA reads these when JAX computes for the first time, which is after this module is imported.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("NPROC", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def have(name: str) -> bool:
+    """Say whether this peer is installed."""
+    return importlib.util.find_spec(name) is not None
