@@ -3,6 +3,7 @@
 from .activation import *
 from .arithmetic import *
 from .constant import *
+from .convolutions import *
 from .einsum import *
 from .elementwise import *
 from .extrema import *
@@ -13,6 +14,7 @@ from .joining import *
 from .linalg import *
 from .loss import *
 from .norms import *
+from .padding import *
 from .reduction import *
 from .selection import *
 from .shape import *

@@ -30,6 +30,8 @@ KINDS = (
     "joining",
     "indexing",
     "gathering",
+    "convolutions",
+    "padding",
 )
 
 

@@ -1,0 +1,29 @@
+"""Linear operators: torch's kernels for their transposes, with the rule that leads back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..policy import Policy
+from .elementwise import kernel_or_rule, operator
+
+__all__ = ["transpose_kernel"]
+
+
+def transpose_kernel(torch_kernel: Callable[..., Any], apply: Callable[..., Any], formula: str) -> Callable[..., Any]:
+    """Give torch's kernel k(g, like, *parameters) = L^T g a rule, and a function of both, for use in L's rule.
+
+    dg = L h = ``apply(h, *parameters)``. ``like`` only says what shape comes out: there is no gradient for it.
+    """
+
+    class rule(Policy):
+        def forward(self, grad: Any, like: Any, *parameters: Any) -> Any:
+            self.ctx.save(parameters)
+            return torch_kernel(grad, like, *parameters)
+
+        def backward(self, cotangent: Any) -> Any:
+            (parameters,) = self.ctx.release
+            return apply(cotangent, *parameters)
+
+    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,)))

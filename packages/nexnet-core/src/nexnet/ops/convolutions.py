@@ -1,0 +1,240 @@
+"""Convolutions, and the transposes of their linear maps, which torch calls transposed convolutions.
+
+Each is linear in x and in w. With C(x, w) for the convolution, X(g, w) for the transpose of its map of x, and W(g, x)
+for the transpose of its map of w, every derivative of any of the three is again one of the three:
+
+    <g, C(x, w)> = <X(g, w), x> = <W(g, x), w>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from .._engine import TensorBase
+from ..policy import Operator, Policy, function, implements
+from .elementwise import operator
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_tbc",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolution",
+]
+
+Sizes = int | Sequence[int]
+
+
+class _Convolution(Policy):
+    """C(x, w) + b:  dx = X(g, w),  dw = W(g, x),  db = the sum of g over everything but the channels.
+
+    x may lack the batch dimension. ``padding`` may be "valid" or "same", whose odd element is at the end.
+    """
+
+    dims: ClassVar[int]
+    compute: ClassVar[Callable[..., Any]]
+
+    def forward(
+        self,
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+    ) -> Any:
+        self.ctx.save(input, weight, stride, padding, dilation, groups)
+        return type(self).compute(input, weight, bias, stride, padding, dilation, groups)
+
+    def backward(self, grad: Any) -> Any:
+        input, weight, stride, padding, dilation, groups = self.ctx.release
+        dims, needed = self.dims, self.ctx.needs_input_grad
+        dilations = _per_dim(dilation, dims)
+        if not isinstance(padding, str):
+            around = _per_dim(padding, dims)
+        elif padding == "valid":
+            around = (0,) * dims
+        else:
+            total = [d * (size - 1) for d, size in zip(dilations, weight.shape[2:], strict=True)]
+            around = tuple([each // 2 for each in total])
+            if any(each % 2 for each in total):
+                beyond = [side for each in reversed(total) for side in (0, each % 2)]
+                input = torch.constant_pad_nd(input, beyond)
+                options = (_per_dim(stride, dims), around, dilations, False, (0,) * dims, groups)
+                d_input, *others = _gradients(needed, dims, grad, input, weight, *options)
+                inside = [-each for each in beyond]
+                return None if d_input is None else torch.constant_pad_nd(d_input, inside), *others
+        options = (_per_dim(stride, dims), around, dilations, False, (0,) * dims, groups)
+        return _gradients(needed, dims, grad, input, weight, *options)
+
+
+class _Transposed(Policy):
+    """X(x, w) + b, w of shape (in, out / groups, ...):  dx = C(g, w),  dw = W(x, g),  db = the sum over the rest of g.
+
+    x may lack the batch dimension.
+    """
+
+    dims: ClassVar[int]
+    compute: ClassVar[Callable[..., Any]]
+
+    def forward(
+        self,
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
+        groups: int = 1,
+        dilation: Sizes = 1,
+    ) -> Any:
+        self.ctx.save(input, weight, stride, padding, dilation, output_padding, groups)
+        return type(self).compute(input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+    def backward(self, grad: Any) -> Any:
+        input, weight, stride, padding, dilation, output_padding, groups = self.ctx.release
+        dims = self.dims
+        stride, padding, dilation, output_padding = [
+            _per_dim(each, dims) for each in (stride, padding, dilation, output_padding)
+        ]
+        options = (stride, padding, dilation, True, output_padding, groups)
+        return _gradients(self.ctx.needs_input_grad, dims, grad, input, weight, *options)
+
+
+def _per_dim(value: Sizes, dims: int) -> tuple[int, ...]:
+    """Give one number for each spatial dimension."""
+    if isinstance(value, int):
+        return (value,) * dims
+    return tuple(value) * dims if len(value) == 1 else tuple(value)
+
+
+def _gradients(
+    needed: Sequence[bool], dims: int, grad: Any, input: Any, weight: Any, *options: Any
+) -> tuple[Any, Any, Any]:
+    """Give the gradients of x, w and b that are needed; x and g may lack the batch dimension."""
+    mask = [*needed[:3], *[False] * (3 - len(needed))]
+    transposed, groups = options[3], options[5]
+    channels = [weight.shape[1] * groups if transposed else weight.shape[0]]
+    if grad.ndim == dims + 2:
+        return _convolution_backward(grad, input, weight, channels, *options, mask)  # type: ignore[no-any-return]
+    d_input, d_weight, d_bias = _convolution_backward(
+        grad.unsqueeze(0), input.unsqueeze(0), weight, channels, *options, mask
+    )
+    return None if d_input is None else d_input.squeeze(0), d_weight, d_bias
+
+
+def _make(rule: type[Any], torch_function: Callable[..., Any], size: int) -> Operator:
+    """Make the operator of a rule in some number of spatial dimensions."""
+
+    class policy(rule):  # type: ignore[misc]
+        compute = staticmethod(torch_function)
+        dims = size
+
+    return operator(policy, rule.__doc__ or "", (torch_function,), __name__)
+
+
+conv1d = _make(_Convolution, torch.conv1d, 1)
+conv2d = _make(_Convolution, torch.conv2d, 2)
+conv3d = _make(_Convolution, torch.conv3d, 3)
+conv_transpose1d = _make(_Transposed, torch.conv_transpose1d, 1)
+conv_transpose2d = _make(_Transposed, torch.conv_transpose2d, 2)
+conv_transpose3d = _make(_Transposed, torch.conv_transpose3d, 3)
+
+
+@implements(torch.convolution)
+@function
+class convolution(Policy):
+    """C(x, w) + b, or X(x, w) + b if transposed, in any number of dimensions; every option is one number per dimension.
+
+    x, of shape (batch, channels, ...), has its batch dimension.
+    """
+
+    def forward(
+        self,
+        input: Any,
+        weight: Any,
+        bias: Any,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        transposed: bool,
+        output_padding: Sequence[int],
+        groups: int,
+    ) -> Any:
+        options = (stride, padding, dilation, transposed, output_padding, groups)
+        self.ctx.save(input, weight, options)
+        return torch.convolution(input, weight, bias, *options)
+
+    def backward(self, grad: Any) -> Any:
+        input, weight, options = self.ctx.release
+        return _gradients(self.ctx.needs_input_grad, grad.ndim - 2, grad, input, weight, *options)
+
+
+@implements(torch.ops.aten.convolution_backward.default)
+@function
+class convolution_backward(Policy):
+    """(X(g, w), W(g, x), sum g), of which ``output_mask`` says which are wanted.
+
+    For cotangents hx, hw, hb:  dg = C(hx, w) + C(x, hw) + hb,  dx = X(g, hw),  dw = W(g, hx): the identity above.
+    """
+
+    materialize_grads = False
+
+    def forward(
+        self,
+        grad: Any,
+        input: Any,
+        weight: Any,
+        bias_sizes: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        transposed: bool,
+        output_padding: Sequence[int],
+        groups: int,
+        output_mask: Sequence[bool],
+    ) -> Any:
+        options = (stride, padding, dilation, transposed, output_padding, groups)
+        self.ctx.save(grad, input, weight, options)
+        return _kernel(grad, input, weight, bias_sizes, *options, output_mask)
+
+    def backward(self, h_input: Any, h_weight: Any, h_bias: Any) -> Any:
+        grad, input, weight, options = self.ctx.release
+        need_grad, need_input, need_weight = self.ctx.needs_input_grad[:3]
+        d_grad = d_input = d_weight = None
+        if need_grad:
+            if h_input is not None:
+                d_grad = torch.convolution(h_input, weight, None, *options)
+            if h_weight is not None:
+                term = torch.convolution(input, h_weight, h_bias, *options)
+                d_grad = term if d_grad is None else d_grad + term
+            elif h_bias is not None:
+                term = h_bias.reshape(-1, *[1] * (grad.ndim - 2)).expand(grad.shape)
+                d_grad = term if d_grad is None else d_grad + term
+        if need_input and h_weight is not None:
+            d_input = _convolution_backward(grad, input, h_weight, None, *options, (True, False, False))[0]
+        if need_weight and h_input is not None:
+            d_weight = _convolution_backward(grad, h_input, weight, None, *options, (False, True, False))[1]
+        return d_grad, d_input, d_weight
+
+
+_kernel = torch.ops.aten.convolution_backward.default
+
+
+def _convolution_backward(grad: Any, *args: Any) -> Any:
+    """Call torch's kernel, or its rule where what it gives is differentiated."""
+    return (convolution_backward if isinstance(grad, TensorBase) else _kernel)(grad, *args)
+
+
+@implements(torch.conv_tbc)
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """C(x, w) + b over time, x of shape (time, batch, in), w of shape (size, in, out), b of shape (out)."""
+    out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad)
+    return out.permute(2, 0, 1)
