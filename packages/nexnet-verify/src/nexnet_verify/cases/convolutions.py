@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import torch
 
 from nexnet.ops import convolutions
 
@@ -169,7 +170,14 @@ def over_time_jax(x: Any, w: Any, bias: Any, pad: int) -> Any:
 
 CASES = [
     *(
-        Case(name=f"conv{n}d", call=quiet(f"conv{n}d"), inputs=direct(n), jax=direct_jax, layouts=LAYOUTS)
+        Case(
+            name=f"conv{n}d",
+            call=quiet(f"conv{n}d"),
+            inputs=direct(n),
+            jax=direct_jax,
+            torch=getattr(torch, f"conv{n}d"),
+            layouts=LAYOUTS,
+        )
         for n in (1, 2, 3)
     ),
     *(Case(name=f"conv_transpose{n}d", inputs=transposed(n), jax=transposed_jax, layouts=LAYOUTS) for n in (1, 2, 3)),
