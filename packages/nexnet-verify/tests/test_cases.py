@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy
 import pytest
@@ -79,6 +80,34 @@ def test_a_case_that_can_not_run_fails():
     result = run_case(dataclasses.replace(case_of("sin"), call=broken), examples=1)
     assert "could not be run" in result.failure
     assert "no such thing" in result.failure
+
+
+def test_what_a_case_was_not_compared_with_has_its_reason():
+    result = run_case(case_of("squeeze"), examples=8)
+    assert result.passed, result.failure
+    assert result.remarks == {"vmap": case_of("squeeze").without_vmap}
+    assert result.unexplained() == []
+    result = run_case(case_of("dropout"), examples=1)
+    assert not math.isnan(result.error("vmap", 1))
+    assert result.remarks["tolerance"] == case_of("dropout").reason
+
+
+def test_an_obstacle_that_is_not_torchs_fails_the_case():
+    def refuses(x):
+        if torch._C._functorch.is_batchedtensor(x.data):
+            raise KeyError("a mistake of ours")
+        return torch.sin(x)
+
+    result = run_case(dataclasses.replace(case_of("sin"), call=refuses), examples=1)
+    assert "vmap of sin could not be run, and it is not that torch can't" in result.failure
+    assert "a mistake of ours" in result.failure
+
+
+def test_a_figure_that_is_missing_without_a_reason_is_named():
+    result = run_case(case_of("sin"), examples=1, order=1)
+    assert result.unexplained() == []
+    result.order = 2
+    assert result.unexplained() == ["FD 2nd", "JAX 2nd", "torch 2nd"]
 
 
 def test_a_case_whose_domain_reaches_a_kink_fails():

@@ -59,7 +59,17 @@ def test_a_report_shows_every_comparison():
     assert report.worst("JAX", 2) < 1e-12
     assert report.worst("finite differences", 1) < 1e-8
     kinds = {row.reference for row in report.comparisons}
-    assert kinds >= {"finite differences", "JAX", "determinism", "untouched", "strided", "float32"}
+    assert kinds >= {
+        "finite differences",
+        "JAX",
+        "determinism",
+        "untouched",
+        "strided",
+        "forward mode",
+        "vmap",
+        "float32",
+    }
+    assert report.obstacles == []
     assert "gradients of cube: right" in str(report)
     assert report.raise_for_mismatch() is None
 
@@ -196,6 +206,99 @@ def test_one_wrong_element_of_many_is_found():
 def test_a_function_that_is_none(fn, match):
     with pytest.raises(GradientMismatch, match=match):
         check_gradients(fn, lite(1.0, 2.0))
+
+
+# Forward mode and vmap ----------------------------------------------------------------------------------------------
+
+
+@nexnet.function
+class spares_nothing(nexnet.Policy):
+    """exp; where the incoming gradient is zero it gives zeros. Forward mode differentiates it right there."""
+
+    def forward(self, x):
+        out = torch.exp(x)
+        self.ctx.save(out)
+        return out
+
+    def backward(self, grad):
+        (out,) = self.ctx.release
+        raw = grad.data if isinstance(grad, nexnet.LiteTensor) else grad
+        return grad * out if raw.any() else torch.zeros_like(out)
+
+
+def test_forward_mode_is_reverse_mode():
+    assert check_gradients(spares_nothing, lite(1.0, 2.0), modes=("reverse",)) is None
+    with pytest.raises(GradientMismatch, match="forward mode of spares_nothing is not its reverse mode") as caught:
+        check_gradients(spares_nothing, lite(1.0, 2.0))
+    finding = caught.value.finding
+    assert (finding.order, finding.argument, finding.element, finding.got) == (1, "the tangent of output 0", (1,), 0.0)
+    assert "backward must be linear" in finding.hint
+
+
+def test_forward_over_reverse_is_reverse_over_reverse():
+    def slope(x, g):
+        """The backward of cube, with a forward mode of its own that is wrong."""
+        return 3 * x * x * g
+
+    backward = nexnet.custom_grad(
+        lambda g, x: (slope(x, g), lambda h: (3 * x * x * h, 6 * x * g * h if h.data.any() else x * 0.0))
+    )
+
+    @nexnet.function
+    class bent(nexnet.Policy):
+        def forward(self, x):
+            self.ctx.save(x)
+            return x * x * x
+
+        def backward(self, grad):
+            (x,) = self.ctx.release
+            return backward(grad, x)
+
+    assert check_gradients(bent, lite(1.0, 2.0), modes=("reverse",)) is None
+    with pytest.raises(GradientMismatch, match="forward mode of bent is not its reverse mode") as caught:
+        check_gradients(bent, lite(1.0, 2.0))
+    assert caught.value.finding.order == 2
+
+
+def test_vmap_is_a_loop():
+    @nexnet.function
+    class by_the_largest(nexnet.Policy):
+        def forward(self, x):
+            return x * 2.0
+
+        def backward(self, grad):
+            raw = grad.data if isinstance(grad, nexnet.LiteTensor) else grad
+            return grad * (3.0 if torch._C._functorch.is_batchedtensor(raw) else 2.0)
+
+    assert check_gradients(by_the_largest, lite(1.0, 2.0), vmap=False) is None
+    with pytest.raises(GradientMismatch, match="vmap of by_the_largest is not a loop over the examples") as caught:
+        check_gradients(by_the_largest, lite(1.0, 2.0))
+    assert caught.value.finding.argument == "args[0]"
+
+
+def test_what_can_not_be_run_is_named_and_not_passed_over():
+    def by_value(x):
+        return x * x if x.sum() > 0 else x
+
+    report = check_gradients(by_value, lite(1.0, 2.0), report=True)
+    assert report.passed
+    assert [row for row in report.comparisons if row.reference == "vmap"] == []
+    assert [(each.what, each.order, each.torchs) for each in report.obstacles] == [("vmap", 1, True), ("vmap", 2, True)]
+    assert "note: vmap is not applicable at order 1: InputError: under vmap a mapped tensor" in str(report)
+
+    def leaves_torch(x):
+        y = numpy.exp(x.numpy())
+        return torch.from_numpy(y), lambda grad: grad * torch.from_numpy(y)
+
+    report = check_gradients(nexnet.custom_grad(leaves_torch), lite(1.0, 2.0), order=1, report=True)
+    assert report.passed
+    assert {each.what for each in report.obstacles} == {"vmap"}
+
+
+@pytest.mark.parametrize("modes", [("forward",), ("reverse", "sideways"), ()])
+def test_unknown_modes(modes):
+    with pytest.raises(InputError, match="these modes can't be checked"):
+        check_gradients(cube, lite(1.0), modes=modes)
 
 
 # Points without a derivative ----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_a_missing_case_ends_in_1(monkeypatch, capsys):
     monkeypatch.setattr(cli, "all_cases", lambda: cases)
 
     def quickly(chosen, examples, seed, order, jobs):
-        yield from (runner.Result(case.name, case.kind, 1, ["plain ()"]) for case in chosen)
+        yield from (runner.Result(case.name, case.kind, 2, 1, ["plain ()"]) for case in chosen)
 
     monkeypatch.setattr(cli, "run_cases", quickly)
     assert main([]) == 1

@@ -24,6 +24,8 @@ def test_a_right_rule_passes(rule):
         ("wrong for strided inputs only", "strided"),
         ("wrong in float32 only", "float64"),
         ("wrong where only the first is asked for", "one input alone"),
+        ("wrong in forward mode only", "forward mode"),
+        ("wrong under vmap only", "vmap"),
         ("not deterministic", "determinism"),
         ("writes into its output", "untouched"),
         ("square: 2x is a constant", "central finite differences of the order below"),

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from nexnet.errors import InputError, message
 
-from . import consistency
+from . import consistency, transforms
 from .comparing import Gap, compare, hint
 from .errors import Finding, NotDifferentiableWarning
 from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
 from .problem import Problem
-from .report import Comparison, GradientReport
+from .report import Comparison, GradientReport, Obstacle
 from .torch_reference import TorchReference
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = ["check_gradients"]
 FD_RTOL = 1e-6  # along a direction; the extrapolated differences are good to 1e-9 and better
 JAX_RTOL = 1e-9  # two float64 programs that add in another order
 SAME_RTOL = 1e-11  # one float64 program, its inputs laid out otherwise
+FORWARD_RTOL = 1e-9  # another program for the same number, as JAX's is
 FLOAT32_RTOL = 1e-3  # of the largest element: what rounding to 2**-24 may become on the way through a function
 
 
@@ -37,6 +38,7 @@ def check_gradients(
     fn: Callable[..., Any],
     *args: Any,
     order: int = 2,
+    modes: Sequence[str] = ("reverse", "forward"),
     reference: Callable[..., Any] | None = None,
     torch_reference: Callable[..., Any] | None = None,
     torch_rtol: float | None = None,
@@ -45,6 +47,7 @@ def check_gradients(
     rtol: float | None = None,
     atol: float | None = None,
     strided: bool = True,
+    vmap: bool = True,
     float32: bool = True,
     float32_rtol: float | None = None,
     report: bool = False,
@@ -56,14 +59,16 @@ def check_gradients(
     In float64, at the point that the arguments are: against central finite differences whose step chooses itself (of
     the function at order 1, of the gradient at order 2, ...), along seeded directions and with non-uniform cotangents,
     and element by element where small; against JAX, if a counterpart is given; against itself (deterministic, nothing
-    written into, any subset of the inputs, strided inputs, float32). Elements at which the function is found to have
-    no derivative are left out, and warned about: a convention at a kink is neither right nor wrong.
+    written into, any subset of the inputs, strided inputs, forward mode, vmap, float32). Elements at which the function
+    is found to have no derivative are left out, and warned about: a convention at a kink is neither right nor wrong.
 
     Args:
         fn: an operator, a ``Policy`` class, or any function of pytrees of LiteTensors that returns LiteTensors.
         args: its arguments. Every floating LiteTensor, torch tensor, numpy array and Python float in them is
             differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
+        modes: "reverse", and "forward" if ``nexnet.jvp`` must give the same derivatives. It is derived from the reverse
+            one, which is therefore always checked.
         reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors.
         torch_reference: the counterpart in PyTorch, differentiated by its autograd: it gets torch tensors for tensors.
         torch_rtol: the relative error allowed against it. None: as against JAX.
@@ -73,6 +78,8 @@ def check_gradients(
             JAX and PyTorch, by element. Finite differences are always allowed their own estimated error.
         atol: the absolute error allowed. None: none for finite differences, 1e-12 of the largest element for JAX.
         strided: whether inputs with other strides must give the same derivatives.
+        vmap: whether ``nexnet.vmap`` must give the same as a loop. What can't be run so is no error: the report's notes
+            say why.
         float32: whether to compare the float32 derivatives with those of float64.
         float32_rtol: the error allowed there, relative to the largest element. None: 1e-3.
         report: give a ``GradientReport`` of all that was compared in place of raising.
@@ -89,18 +96,24 @@ def check_gradients(
     """
     if order < 1:
         raise InputError(message("there is no derivative to check.", argument="order", expected="1, 2, ...", got=order))
+    if "reverse" not in modes or not {*modes} <= {"reverse", "forward"}:
+        raise InputError(
+            message(
+                "these modes can't be checked.",
+                argument="modes",
+                expected='("reverse",) or ("reverse", "forward")',
+                got=modes,
+                remedy="nexnet derives forward mode from the reverse one: it is checked against that",
+            )
+        )
     problem = Problem.of(fn, args, seed, order)
     problem.name = name or problem.name
     found = GradientReport(problem.name)
     check = _Check(problem, found, order, directions, rtol, atol, reproduce)
+    float32_rtol = (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None
     with contextlib.suppress(_Stop):
         check.torch_rtol = torch_rtol
-        check.run(
-            reference,
-            torch_reference,
-            strided,
-            (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None,
-        )
+        check.run(reference, torch_reference, strided, "forward" in modes, vmap, float32_rtol)
     if report:
         return found
     found.raise_for_mismatch()
@@ -141,6 +154,8 @@ class _Check:
         reference: Callable[..., Any] | None,
         torch_fn: Callable[..., Any] | None,
         strided: bool,
+        forward: bool,
+        vmap: bool,
         float32_rtol: float | None,
     ) -> None:
         """Compare everything, the lowest order first."""
@@ -175,6 +190,10 @@ class _Check:
                 self.same(order, "one input alone", [alone], [together], SAME_RTOL, consistency.SUBSET, i)
             if strided:
                 self.strided(order, gradient)
+            if forward:
+                self.forward(order, gradient)
+            if vmap:
+                self.mapped(order)
             if float32_rtol is not None:
                 self.against_float32(order, float32_rtol)
             self.unchanged(before, order)
@@ -229,16 +248,35 @@ class _Check:
         rtol: float,
         text: tuple[str, str],
         place: int | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
-        """Compare the rule with itself."""
+        """Compare the rule with itself. ``names`` says what the tensors are, where they are no gradients."""
         gaps = compare(got, expected, rtol, None if rtol else 0.0, self.scale(order))
+        self.agree(order, reference, gaps, text, place, names)
+
+    def agree(
+        self,
+        order: int,
+        reference: str,
+        gaps: Sequence[Gap],
+        text: tuple[str, str],
+        place: int | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        """Note a comparison of the rule with itself, and fail if an element is wrong."""
         ok = not any(gap.wrong.any() for gap in gaps)
         self.note(order, reference, max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
         for i, gap in enumerate(gaps):
             if gap.wrong.any():
                 problem, remedy = text
                 self.wrong_tensor(
-                    problem.format(self.problem.name), order, reference, gap, i if place is None else place, remedy
+                    problem.format(self.problem.name),
+                    order,
+                    reference,
+                    gap,
+                    i if place is None else place,
+                    remedy,
+                    None if names is None else names[i],
                 )
 
     def gaps(self, order: int, got: Sequence[Tensor], expected: Sequence[Any], rtol: float | None = None) -> list[Gap]:
@@ -273,9 +311,10 @@ class _Check:
         """Compare a derivative with PyTorch's, kinks and all: where it has one, nexnet follows it."""
         expected = reference.gradient(order)
         if expected is None:
-            self.report.notes.append(f"PyTorch has no derivative of order {order}: {reference.missing[order]}")
-            return
-        self.compared("PyTorch", order, self.gaps(order, self.problem.gradient(order), expected, self.torch_rtol))
+            reason = f"it has no derivative of order {order}: {reference.missing[order]}"
+            return self.report.obstacles.append(Obstacle("PyTorch", order, reason, True))
+        gaps = self.gaps(order, self.problem.gradient(order), expected, self.torch_rtol)
+        return self.compared("PyTorch", order, gaps)
 
     def strided(self, order: int, gradient: Sequence[Tensor]) -> None:
         """Compare with the same inputs in other strides. A function may refuse those, as view does."""
@@ -289,10 +328,53 @@ class _Check:
         else:
             self.same(order, "strided", found, gradient, SAME_RTOL, consistency.STRIDED)
 
-    def wrong_tensor(self, text: str, order: int, reference: str, gap: Gap, place: int, remedy: str | None) -> None:
+    def forward(self, order: int, gradient: Sequence[Tensor]) -> None:
+        """Compare forward mode with the gradient: along a direction at order 1, by element above."""
+        problem = self.problem
+        if order > 1:
+            found = transforms.attempt("forward mode", order, lambda: transforms.forward(problem, order))
+            if isinstance(found, Obstacle):
+                return self.report.obstacles.append(found)
+            rounding = max(problem.rounding_size(level) for level in range(order))
+            gaps = compare(found, gradient[: len(found)], FORWARD_RTOL, None, rounding)
+            for gap, mask in zip(gaps, problem.masks, strict=False):
+                gap.leave_out(mask)
+            return self.agree(order, "forward mode", gaps, transforms.FORWARD)
+        pushed = transforms.attempt("forward mode", 1, lambda: transforms.push(problem, gradient))
+        if isinstance(pushed, Obstacle):
+            return self.report.obstacles.append(pushed)
+        if not all(bool(each.isfinite().all()) for each in gradient):
+            return self.report.notes.append("forward mode was left out at order 1: the gradient is not finite")
+        floor = FORWARD_RTOL * pushed.size + 1e-14 * self.scale(1)
+        gaps = compare([pushed.forward], [pushed.reverse], FORWARD_RTOL, floor, 0.0)
+        if not gaps[0].wrong.any():
+            error = abs(float(pushed.forward - pushed.reverse)) / max(pushed.size, self.scale(1), 1e-300)
+            return self.note(1, "forward mode", error, 1)
+        names = ["the outputs' tangents, summed with their cotangents"]
+        expected = transforms.tangents_by_vjp(problem, pushed.direction)
+        if expected is not None:  # show the element
+            each = compare(pushed.tangents, expected, FORWARD_RTOL, None, self.scale(1))
+            if any(gap.wrong.any() for gap in each):
+                gaps, names = each, [f"the tangent of output {i}" for i in range(len(each))]
+        return self.agree(1, "forward mode", gaps, transforms.FORWARD, names=names)
+
+    def mapped(self, order: int) -> None:
+        """Compare vmap over two examples with a loop."""
+        found = transforms.attempt("vmap", order, lambda: transforms.mapped(self.problem, order))
+        if isinstance(found, Obstacle):
+            return self.report.obstacles.append(found)
+        got, expected = found
+        outputs = len(self.problem.weights) if order == 1 else 0
+        names = [f"output {i}" for i in range(outputs)]
+        names += [self.problem.path(i) for i in range(len(got) - outputs)]
+        return self.same(order, "vmap", got, expected, SAME_RTOL, transforms.VMAP, names=names)
+
+    def wrong_tensor(
+        self, text: str, order: int, reference: str, gap: Gap, place: int, remedy: str | None, name: str | None = None
+    ) -> None:
         """Fail, showing the worst element."""
         worst = gap.worst
-        name = f"output {place}" if order == 0 else self.problem.path(place)
+        name = name or (f"output {place}" if order == 0 else self.problem.path(place))
         self.fail(
             text,
             order,

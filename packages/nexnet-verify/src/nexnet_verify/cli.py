@@ -19,7 +19,7 @@ from rich.table import Table
 from nexnet.errors import NexnetError
 
 from .cases import Case, all_cases
-from .runner import Result, run_cases
+from .runner import COLUMNS, Result, run_cases
 from .summary import Summary, number
 from .target import check_target
 
@@ -28,6 +28,7 @@ __all__ = ["main"]
 RIGHT, WRONG, MISUSED = 0, 1, 2
 EXAMPLES = 8
 WIDTH = 150  # where there is no terminal to ask
+WIDE = 180  # from this width on there is place for the inputs
 SHOWN = 20  # failures in full
 
 
@@ -152,7 +153,7 @@ def _progress() -> Progress:
 
 def _show(summary: Summary) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    console.print(_table(summary.results))
+    console.print(_table(summary.results, console.width))
     for corner in summary.corners:
         if corner.status == "WRONG":
             expected = ", ".join(map(str, corner.corner.expected))
@@ -163,25 +164,25 @@ def _show(summary: Summary) -> None:
         console.print(result.failure, markup=False)
     if len(failed) > SHOWN:
         console.print(f"... and {len(failed) - SHOWN} more: --json or --html shows all")
-    for result in summary.results:
-        for note in result.notes:
-            console.print(f"{result.kind}.{result.name}: {note}", markup=False, style="dim")
-    if summary.exempt:
-        listed = ", ".join(f"{name} ({why})" for name, why in summary.exempt.items())
-        console.print(f"inner operators, no case of their own: {listed}", markup=False, style="dim")
+    for what, reasons in summary.remarks().items():
+        console.print(f"{what}:", style="dim")
+        for reason, names in reasons.items():
+            console.print(f"  {', '.join(names)}: {reason}", markup=False, style="dim")
     for problem in summary.problems:
         console.print(problem, markup=False, style="red")
     for line in summary.lines():
         console.print(line, markup=False)
 
 
-def _table(results: Sequence[Result]) -> Table:
+def _table(results: Sequence[Result], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("operator", no_wrap=True)
     table.add_column("kind", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
-    table.add_column("inputs tried", no_wrap=True, overflow="ellipsis", max_width=34)
-    for name in ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "torch 1st", "torch 2nd", "float32", "verdict"):
+    wide = width >= WIDE
+    if wide:
+        table.add_column("inputs tried", no_wrap=True, overflow="ellipsis", max_width=30)
+    for name in (*COLUMNS, "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
         tried = dict.fromkeys(each.partition(" ")[2] for each in result.inputs)
@@ -189,7 +190,7 @@ def _table(results: Sequence[Result]) -> Table:
             result.name,
             result.kind,
             str(result.examples),
-            " ".join(tried).replace("[", r"\["),
+            *([" ".join(tried).replace("[", r"\[")] if wide else []),
             *[number(each) for each in result.columns()],
             "[green]right[/green]" if result.passed else "[red]WRONG[/red]",
         )

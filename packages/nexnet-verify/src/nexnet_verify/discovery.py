@@ -116,10 +116,7 @@ def compare_with_cases(cases: Iterable[Case], reached: dict[str, str], modules: 
     return Coverage(
         missing=tuple(each for each in wanted if not {each.name, *each.aliases} & verified),
         unknown=tuple(sorted(name for name in verified if name not in names)),
-        inner={
-            name: f"a step of {reached[name]}, verified there to second order" if name in reached else None
-            for name in inner_operators()
-        },
+        inner={name: f"a step of {reached[name]}" if name in reached else None for name in inner_operators()},
         alone=tuple(
             each.name for each in cases if each.kind and not each.without_torch and torch_counterpart(each) is None
         ),

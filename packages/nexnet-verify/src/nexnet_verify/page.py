@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .runner import COLUMNS
+
 __all__ = ["page"]
 
 _STYLE = """
@@ -17,6 +19,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #8883; white-space: nowrap; }
 th { cursor: pointer; position: sticky; top: 0; background: #eef1f6; user-select: none; }
 th[aria-sort=ascending]::after { content: " \\25B2"; } th[aria-sort=descending]::after { content: " \\25BC"; }
+.remarks td { white-space: normal; }
 td:nth-child(-n+2), th:nth-child(-n+2), .left { text-align: left; }
 .right { color: #14692f; } .wrong { color: #b3121d; font-weight: 600; } .none { color: #777; }
 pre { background: #f6f1f1; padding: .8rem; overflow-x: auto; border-left: 3px solid #b3121d; }
@@ -53,11 +56,12 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
         *(f"<p>{_text(line)}</p>" for line in (*lines, versions)),
         *(f"<p class=wrong>{_text(problem)}</p>" for problem in summary["problems"]),
         "<p>Largest relative errors; FD: central finite differences in float64, extrapolated; JAX and torch: in "
-        "float64, by element; float32: against float64 at the same point.</p>",
+        "float64, by element; forward: jvp against reverse mode; vmap: against a loop; float32: against float64 at "
+        "the same point.</p>",
         _cases(summary["cases"], columns),
         _failures(summary["cases"]),
         _corners(summary["corners"]),
-        _exempt(summary["exempt"]),
+        _remarks(summary["remarks"]),
     ]
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><title>nexnet-verify</title>"
@@ -67,20 +71,7 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
 
 
 def _cases(cases: Sequence[dict[str, Any]], columns: Sequence[Sequence[float]]) -> str:
-    heads = [
-        "operator",
-        "kind",
-        "#examples",
-        "#FD 1st",
-        "#FD 2nd",
-        "#JAX 1st",
-        "#JAX 2nd",
-        "#torch 1st",
-        "#torch 2nd",
-        "#float32",
-        "#seconds",
-        "verdict",
-    ]
+    heads = ["operator", "kind", "#examples", *(f"#{name}" for name in COLUMNS), "#seconds", "verdict"]
     rows = []
     for case, errors in zip(cases, columns, strict=True):
         tried = _text("\n".join(case["inputs"]))
@@ -113,18 +104,23 @@ def _corners(corners: Sequence[dict[str, Any]]) -> str:
     return "<h2>Kinks, ties, zeros and infinities</h2>" + _table(heads, rows, "corners")
 
 
-def _exempt(exempt: dict[str, str]) -> str:
-    if not exempt:
-        return ""
-    rows = [f"<tr><td>{_text(name)}</td><td>{_text(why)}</td></tr>" for name, why in exempt.items()]
-    return "<h2>Inner operators, without a case of their own</h2>" + _table(["operator", "why"], rows, "exempt")
+def _remarks(remarks: dict[str, dict[str, list[str]]]) -> str:
+    shown = []
+    for title, reasons in remarks.items():
+        rows = [
+            f"<tr><td>{_text(', '.join(names))}</td><td>{_text(reason)}</td></tr>" for reason, names in reasons.items()
+        ]
+        shown.append(f"<h2>{_text(title.capitalize())}</h2>" + _table(["operators", "why"], rows, "remarks"))
+    return "\n".join(shown)
 
 
 def _table(heads: Sequence[str], rows: Sequence[str], name: str) -> str:
     cells = [
         f"<th data-numeric>{head[1:]}</th>" if head.startswith("#") else f"<th>{_text(head)}</th>" for head in heads
     ]
-    return f"<table id={name}><thead><tr>{''.join(cells)}</tr></thead><tbody>\n" + "\n".join(rows) + "</tbody></table>"
+    return (
+        f"<table class={name}><thead><tr>{''.join(cells)}</tr></thead><tbody>\n" + "\n".join(rows) + "</tbody></table>"
+    )
 
 
 def _error(error: float) -> str:

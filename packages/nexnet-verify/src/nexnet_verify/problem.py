@@ -24,7 +24,7 @@ from torch import Tensor
 import nexnet
 from nexnet.errors import InputError, message
 
-__all__ = ["NAMESPACE", "Problem", "copy_layout", "is_float", "unit"]
+__all__ = ["NAMESPACE", "Problem", "copy_layout", "draw", "is_float", "unit"]
 
 NAMESPACE = "nexnet"
 Scalar = Callable[..., nexnet.LiteTensor]
@@ -116,10 +116,10 @@ class Problem:
             raise InputError(
                 message("the function returns no floating tensor.", rule=name, expected="LiteTensors of float dtype")
             )
-        problem.weights = [_draw(out.data, generator).to(out.dtype) for out in outputs]
+        problem.weights = [draw(out.data, generator).to(out.dtype) for out in outputs]
         for level in range(1, order):
             followed = problem.leaves if level == 1 else problem.leaves + problem.weights
-            problem.directions.append([_draw(each, generator) for each in followed])
+            problem.directions.append([draw(each, generator) for each in followed])
         return problem
 
     # What nexnet gives -----------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def _raw(leaf: Any) -> Tensor:
     return leaf.data if isinstance(leaf, nexnet.LiteTensor) else torch.as_tensor(leaf).detach()
 
 
-def _draw(like: Tensor, generator: torch.Generator) -> Tensor:
+def draw(like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw numbers of size 0.5 to 1.5 and either sign: no element may hide behind a weight of zero, or of one."""
     size = (0.5 + torch.rand(like.shape, generator=generator)).double()  # float32 holds it exactly
     sign = torch.randint(0, 2, like.shape, generator=generator) * 2 - 1

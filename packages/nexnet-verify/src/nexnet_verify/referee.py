@@ -183,6 +183,21 @@ class draws_twice(nexnet.Policy):
 
 
 @nexnet.function
+class spares_a_gradient_of_zero(nexnet.Policy):
+    """exp, which looks whether there is anything to do: forward mode differentiates backward at a gradient of zero."""
+
+    def forward(self, x: Any) -> Any:
+        out = torch.exp(x)
+        self.ctx.save(out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (out,) = self.ctx.release
+        raw = grad.data if isinstance(grad, nexnet.LiteTensor) else grad
+        return grad * out if raw.any() else torch.zeros_like(out)
+
+
+@nexnet.function
 class later_gradient_overwrites(nexnet.Policy):
     """gather, whose backward puts where it should add."""
 
@@ -202,6 +217,10 @@ class swapped_parts(nexnet.Policy):
 
     def backward(self, grad: Any) -> Any:
         return grad[2:], grad[:2]
+
+
+def is_batched(x: Any) -> bool:
+    return bool(torch._C._functorch.is_batchedtensor(x.data if isinstance(x, nexnet.LiteTensor) else x))
 
 
 def is_contiguous(x: Any) -> bool:
@@ -343,6 +362,8 @@ MUTANTS = [
     ),
     Rule("wrong for strided inputs only", rule(torch.exp, lambda g, x, y: g * y if is_contiguous(x) else g), [(3, 4)]),
     Rule("wrong in float32 only", rule(torch.exp, lambda g, x, y: g * y if x.dtype is torch.float64 else g), VECTOR),
+    Rule("wrong in forward mode only", spares_a_gradient_of_zero, VECTOR),
+    Rule("wrong under vmap only", rule(torch.exp, lambda g, x, y: g if is_batched(x) else g * y), VECTOR),
     Rule("one element in a hundred is 1% off", rule(torch.exp, lambda g, x, y: g * y * slot(x, 37, 1.01)), [(10, 10)]),
     Rule(
         "one element in a hundred is lost",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .errors import Finding, GradientMismatch
 
-__all__ = ["Comparison", "GradientReport", "Singular"]
+__all__ = ["Comparison", "GradientReport", "Obstacle", "Singular"]
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,45 @@ class Singular:
         return f"{self.argument} at {self.element}, order {self.order}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class Obstacle:
+    """Why something could not be run: "vmap", "forward mode", or a derivative that PyTorch does not have.
+
+    Attributes:
+        what: that was to be run.
+        order: at which.
+        reason: in a line.
+        torchs: whether torch could not do it (or the function looks at values), and no code of a rule's went wrong.
+    """
+
+    what: str
+    order: int
+    reason: str
+    torchs: bool
+
+    def __str__(self) -> str:
+        return f"{self.what} is not applicable at order {self.order}: {self.reason}"
+
+
 @dataclass
 class GradientReport:
-    """Everything that one ``check_gradients`` compared. ``print(report)`` shows a table."""
+    """Everything that one ``check_gradients`` compared. ``print(report)`` shows a table.
+
+    Attributes:
+        rule: the function that was checked.
+        comparisons: one for each order and reference.
+        findings: what is wrong: the first failure ends a check.
+        singular: where there is no derivative to compare with.
+        notes: what was left out, and why.
+        obstacles: what could not be run, and why: it is not judged, and not passed over in silence either.
+    """
 
     rule: str
     comparisons: list[Comparison] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     singular: list[Singular] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    obstacles: list[Obstacle] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -80,6 +110,6 @@ class GradientReport:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
         lines += [f"not differentiable: {each}" for each in self.singular]
-        lines += [f"note: {each}" for each in self.notes]
+        lines += [f"note: {each}" for each in (*self.obstacles, *self.notes)]
         lines += [str(each) for each in self.findings]
         return "\n".join(lines)

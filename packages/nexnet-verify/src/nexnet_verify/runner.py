@@ -30,22 +30,28 @@ from .problem import NAMESPACE, Problem, is_float
 from .report import GradientReport
 from .torch_reference import as_torch, torch_counterpart
 
-__all__ = ["Result", "draw_samples", "run_case", "run_cases"]
+__all__ = ["COLUMNS", "Result", "draw_samples", "run_case", "run_cases"]
 
 DIRECTIONS = 4
+COLUMNS = ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "torch 1st", "torch 2nd", "forward", "vmap", "float32")
 
 
 @dataclass
 class Result:
-    """What was found for one case: the largest error of each kind over its examples."""
+    """What was found for one case: the largest error of each kind over its examples.
+
+    ``remarks`` says why it was not compared with JAX, by vmap or in forward mode, and why a tolerance is its own.
+    """
 
     name: str
     kind: str
+    order: int = 2
     examples: int = 0
     inputs: list[str] = field(default_factory=list)
     errors: dict[str, float] = field(default_factory=dict)
     reached: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    remarks: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     seconds: float = 0.0
 
@@ -59,10 +65,20 @@ class Result:
         return self.errors.get(f"{reference} {order}", math.nan)
 
     def columns(self) -> list[float]:
-        """Give the figures of a table: each reference at first and second order, and float32."""
-        float32 = [error for name, error in self.errors.items() if name.startswith("float32")]
+        """Give the figures of a table: one for each of COLUMNS; nan where nothing was compared."""
         pairs = [(reference, order) for reference in ("finite differences", "JAX", "PyTorch") for order in (1, 2)]
-        return [*(self.error(reference, order) for reference, order in pairs), max(float32, default=math.nan)]
+        largest = [
+            max((error for name, error in self.errors.items() if name.startswith(reference)), default=math.nan)
+            for reference in ("forward mode", "vmap", "float32")
+        ]
+        return [*(self.error(reference, order) for reference, order in pairs), *largest]
+
+    def unexplained(self) -> list[str]:
+        """Name the columns in which there is no figure, and no remark that says why."""
+        empty = [name for name, error in zip(COLUMNS, self.columns(), strict=True) if math.isnan(error)]
+        empty = [name for name in empty if self.order > 1 or not name.endswith("2nd")]
+        told = {"JAX": "JAX", "tor": "PyTorch", "for": "forward mode", "vma": "vmap"}
+        return [name for name in empty if told.get(name[:3], "tolerance") not in self.remarks]
 
     def to_json(self) -> dict[str, Any]:
         """Give it as JSON takes it: no nan."""
@@ -109,16 +125,14 @@ class _Collector:
 def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None) -> Result:
     """Check a case's examples, until one is wrong."""
     start = time.perf_counter()
-    result = Result(case.name, case.kind)
+    result = Result(case.name, case.kind, order or case.order)
+    declared = {"JAX": case.without_jax, "PyTorch": case.without_torch, "tolerance": case.reason}
+    result.remarks = {what: reason for what, reason in declared.items() if reason}
     counterparts: dict[Any, Any] = {}
-    if case.without_torch:
-        result.notes.append(f"not compared with PyTorch: {case.without_torch}")
-    if case.without_jax:
-        result.notes.append(f"not compared with JAX: {case.without_jax}")
     try:
         for layout, sample in draw_samples(case, examples, seed):
             result.inputs.append(f"{layout} {sample}")
-            report = check_sample(case, sample, seed, order or case.order, examples, counterparts)
+            report = check_sample(case, sample, seed, result.order, examples, counterparts)
             result.examples += 1
             for row in report.comparisons:
                 name = f"{row.reference} {row.order}"
@@ -133,6 +147,16 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
                     f"the inputs of the case {case.name} reach a point without a derivative; narrow its domain.\n"
                     f"  found:     {report.singular[0]}\n  inputs:    {layout} {sample}"
                 )
+                break
+            for each in report.obstacles:
+                known = case.without_vmap if each.what == "vmap" else ""
+                if not known and (each.what == "forward mode" or not each.torchs):
+                    result.failure = (
+                        f"{each.what} of {case.name} could not be run, and it is not that torch can't.\n"
+                        f"  error:     {each.reason}\n  inputs:    {layout} {sample}"
+                    )
+                result.remarks[each.what] = known or each.reason
+            if result.failure:
                 break
             result.reached = sorted({*result.reached, *_reached(case, sample, seed)})
     except Exception as error:

@@ -61,6 +61,12 @@ class Summary:
             reached = {rule: result.name for result in reversed(results) for rule in result.reached}
             coverage = compare_with_cases(cases, reached)
             problems = coverage.problems() + missing_layers(cases)
+            problems += [
+                f"{result.kind}.{result.name} has no figure for {name}, and gives no reason"
+                for result in results
+                if result.passed
+                for name in result.unexplained()
+            ]
             exempt = {name: why for name, why in coverage.inner.items() if why is not None}
         return cls(results, corners, problems, exempt, seed, examples, seconds, everything)
 
@@ -69,6 +75,28 @@ class Summary:
         """Whether nothing is wrong and nothing is missing."""
         wrong = any(not result.passed for result in self.results)
         return not wrong and not self.problems and all(corner.status != "WRONG" for corner in self.corners)
+
+    def remarks(self) -> dict[str, dict[str, list[str]]]:
+        """Say what was not compared, what has a tolerance of its own and what has no case: reasons, and whose."""
+        titles = {
+            "JAX": "not compared with JAX",
+            "PyTorch": "not compared with PyTorch, in all orders or in some",
+            "vmap": "vmap not applicable, to all inputs or to some",
+            "forward mode": "forward mode not applicable",
+            "tolerance": "looser than usual",
+        }
+        found: dict[str, dict[str, list[str]]] = {}
+        for what, title in titles.items():
+            for result in self.results:
+                if what in result.remarks:
+                    found.setdefault(title, {}).setdefault(result.remarks[what], []).append(result.name)
+        for result in self.results:
+            for note in result.notes:
+                found.setdefault("left out for some inputs", {}).setdefault(note, []).append(result.name)
+        for name, why in self.exempt.items():
+            title = "inner operators without a case of their own, verified to second order with another"
+            found.setdefault(title, {}).setdefault(why, []).append(name)
+        return found
 
     def lines(self) -> list[str]:
         """Sum up in a few lines."""
@@ -101,6 +129,7 @@ class Summary:
             "versions": self.versions,
             "problems": self.problems,
             "exempt": self.exempt,
+            "remarks": self.remarks(),
             "cases": [result.to_json() for result in self.results],
             "corners": [corner.to_json() for corner in self.corners],
         }

@@ -54,6 +54,7 @@ class Case:
         torch: the counterpart in PyTorch. None: the torch function that the operator implements, or of its name.
         without_torch: why there is none to compare with.
         torch_rtol: the error allowed against PyTorch, and its ``reason``.
+        without_vmap: why torch can't batch it, where torch's own message does not say so.
         strided: whether other strides must give the same; if not, the ``reason``.
         covers: further public names that this case verifies.
     """
@@ -72,6 +73,7 @@ class Case:
     torch: Callable[..., Any] | None = None
     without_torch: str = ""
     torch_rtol: float | None = None
+    without_vmap: str = ""
     strided: bool = True
     covers: tuple[str, ...] = field(default=())
 
@@ -81,7 +83,7 @@ class Case:
         if self.torch is not None and self.without_torch:
             raise ValueError(f"case {self.name}: give either a PyTorch counterpart or the reason why there is none")
         tolerances = (self.rtol, self.float32_rtol, self.torch_rtol)
-        own = any(each is not None for each in tolerances) or not self.strided
+        own = any(each is not None for each in tolerances) or not self.strided or self.order < 2
         if own and not self.reason:
             raise ValueError(f"case {self.name}: what is looser than usual needs its reason")
 
