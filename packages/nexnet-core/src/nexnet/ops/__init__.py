@@ -13,6 +13,7 @@ from .indexing import *
 from .joining import *
 from .linalg import *
 from .loss import *
+from .normalisation import *
 from .norms import *
 from .padding import *
 from .reduction import *

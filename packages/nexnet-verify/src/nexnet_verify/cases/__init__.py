@@ -23,6 +23,7 @@ KINDS = (
     "loss",
     "reduction",
     "extrema",
+    "normalisation",
     "norms",
     "linalg",
     "einsum",
