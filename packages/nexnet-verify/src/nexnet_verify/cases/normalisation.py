@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import torch
+from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ._case import Case, Sample
 from ._draw import DISTINCT, POSITIVE, REAL, Draw
@@ -96,6 +98,25 @@ def over(dims: Any) -> Any:
     return norm
 
 
+def in_torch(norm: Any) -> Any:
+    """Torch's own in training; else written out, for torch has no gradient by the running statistics."""
+
+    def call(x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float) -> Any:
+        if training:
+            return norm(x, mean, var, weight, bias, training, momentum, eps)
+        mean, var, weight, bias = by_channel(x, mean, var, weight, bias)
+        return scaled((x - mean) / torch.sqrt(var + eps), weight, bias)
+
+    return call
+
+
+def batch_norm_and_update(x: Any, mean: Any, var: Any, weight: Any, bias: Any, momentum: float, eps: float) -> Any:
+    """Torch's own, and its new statistics written out."""
+    out = F.batch_norm(x, None, None, weight, bias, True, momentum, eps)
+    new_mean, new_var = x.mean(whole_batch(x)), x.var(whole_batch(x))
+    return out, torch.lerp(mean, new_mean, momentum), torch.lerp(var, new_var, momentum)
+
+
 def whole_batch(x: Any) -> tuple[int, ...]:
     return (0, *range(2, x.ndim))
 
@@ -110,12 +131,19 @@ CASES = [
     Case(name="layer_norm", inputs=features, jax=layer_norm, layouts=SOLID),
     Case(name="rms_norm", inputs=root_features, jax=rms_norm, layouts=SOLID),
     Case(name="group_norm", inputs=groups, jax=group_norm, layouts=SOLID),
-    Case(name="batch_norm", inputs=channels, jax=over(whole_batch), layouts=SOLID),
+    Case(name="batch_norm", inputs=channels, jax=over(whole_batch), torch=in_torch(F.batch_norm), layouts=SOLID),
     Case(
         name="batch_norm_with_statistics",
         inputs=channels_with_statistics,
         jax=batch_norm_with_statistics,
+        torch=batch_norm_and_update,
         layouts=SOLID,
     ),
-    Case(name="instance_norm", inputs=instances, jax=over(lambda x: tuple(range(2, x.ndim))), layouts=SOLID),
+    Case(
+        name="instance_norm",
+        inputs=instances,
+        jax=over(lambda x: tuple(range(2, x.ndim))),
+        torch=in_torch(F.instance_norm),
+        layouts=SOLID,
+    ),
 ]
