@@ -76,8 +76,10 @@ class OperatorMethods:
     atan2 = arctan2 = ops.atan2
     atanh = arctanh = ops.atanh
     ceil = ops.ceil
+    copysign = ops.copysign
     cos = ops.cos
     cosh = ops.cosh
+    deg2rad = ops.deg2rad
     digamma = ops.digamma
     erf = ops.erf
     erfc = ops.erfc
@@ -86,11 +88,15 @@ class OperatorMethods:
     exp2 = ops.exp2
     expm1 = ops.expm1
     floor = ops.floor
+    float_power = ops.float_power
     frac = ops.frac
+    frexp = ops.frexp
+    heaviside = ops.heaviside
     hypot = ops.hypot
     i0 = ops.i0
     igamma = ops.igamma
     igammac = ops.igammac
+    ldexp = ops.ldexp
     lerp = ops.lerp
     lgamma = ops.lgamma
     log = ops.log
@@ -102,7 +108,10 @@ class OperatorMethods:
     logaddexp2 = ops.logaddexp2
     logit = ops.logit
     mvlgamma = ops.mvlgamma
+    nan_to_num = ops.nan_to_num
+    nextafter = ops.nextafter
     polygamma = ops.gamma.polygamma_method
+    rad2deg = ops.rad2deg
     reciprocal = ops.reciprocal
     relu = ops.relu
     round = ops.round
@@ -142,6 +151,8 @@ class OperatorMethods:
     pow = ops.pow
     remainder = ops.remainder
     sub = subtract = ops.sub
+    gcd = ops.gcd
+    lcm = ops.lcm
 
     # Comparisons and tests --------------------------------------------------------------------------------------------
 
@@ -152,12 +163,17 @@ class OperatorMethods:
     bitwise_not = ops.bitwise_not
     bitwise_or = ops.bitwise_or
     bitwise_xor = ops.bitwise_xor
+    bitwise_left_shift = ops.bitwise_left_shift
+    bitwise_right_shift = ops.bitwise_right_shift
     eq = ops.eq
     equal = ops.equal
     ge = greater_equal = ops.ge
     gt = greater = ops.gt
     is_complex = ops.is_complex
     is_floating_point = ops.is_floating_point
+    is_nonzero = ops.is_nonzero
+    is_signed = ops.is_signed
+    isreal = ops.isreal
     isclose = ops.isclose
     isfinite = ops.isfinite
     isinf = ops.isinf
@@ -182,6 +198,10 @@ class OperatorMethods:
     argsort = ops.argsort
     argwhere = ops.argwhere
     bincount = ops.bincount
+    histc = ops.histc
+    histogram = ops.histogram
+    unique = ops.unique
+    unique_consecutive = ops.unique_consecutive
     count_nonzero = ops.count_nonzero
     cumprod = ops.cumprod
     cumsum = ops.cumsum

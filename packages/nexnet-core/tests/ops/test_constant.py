@@ -22,7 +22,10 @@ CASES = {
     **dict.fromkeys(["isnan", "isinf", "isposinf", "isneginf", "isfinite", "signbit"], (X,)),
     **dict.fromkeys(["logical_not", "any", "all", "argwhere", "count_nonzero", "nonzero"], (X,)),
     **dict.fromkeys(["sign", "sgn", "floor", "ceil", "trunc", "round"], (X,)),
-    **dict.fromkeys(["argmax", "argmin", "argsort"], (Y,)),
+    **dict.fromkeys(["argmax", "argmin", "argsort", "histc", "isreal", "unique", "unique_consecutive"], (Y,)),
+    **dict.fromkeys(["gcd", "lcm"], (I, J)),
+    "nextafter": (X, Y),
+    "fix": (X,),
     **dict.fromkeys(["zeros_like", "ones_like"], (X,)),
     "bitwise_not": (I,),
     "bincount": (J,),
@@ -36,6 +39,8 @@ PYTHON_VALUES = {
     "numel": (X,),
     "is_floating_point": (X,),
     "is_complex": (X,),
+    "is_nonzero": (Y[:1],),
+    "is_signed": (X,),
     "result_type": (X, 1),
     "can_cast": (torch.float32, torch.int64),
 }
@@ -99,7 +104,7 @@ def test_out_is_refused():
 
 
 def test_every_function_is_tested():
-    assert set(ops.constant.__all__) == {*CASES, *PYTHON_VALUES, *RANDOM, "empty_like"}
+    assert set(ops.constant.__all__) == {*CASES, *PYTHON_VALUES, *RANDOM, "empty_like", "histogram"}
 
 
 def test_keywords_and_numpy_names():

@@ -16,6 +16,7 @@ from .loss import *
 from .normalisation import *
 from .norms import *
 from .padding import *
+from .piecewise import *
 from .reduction import *
 from .selection import *
 from .shape import *

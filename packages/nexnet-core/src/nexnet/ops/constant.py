@@ -14,19 +14,22 @@ import numpy
 import torch
 from torch import Tensor
 
-from .._engine import TensorBase, wrap
-from ..errors import InputError, message
+from .._engine import TensorBase, is_tracked, wrap
+from .._nested import rebuild
+from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 from .arithmetic import add
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "bitwise_and",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bucketize", "can_cast",
-    "ceil", "count_nonzero", "empty_like", "eq", "equal", "floor", "floor_divide", "full_like", "ge",
-    "greater", "greater_equal", "gt", "is_complex", "is_floating_point", "isclose", "isfinite", "isin", "isinf",
-    "isnan", "isneginf", "isposinf", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "lt", "multinomial", "ne", "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like",
-    "randn_like", "result_type", "round", "searchsorted", "sgn", "sign", "signbit", "trunc", "zeros_like",
+    "ceil", "count_nonzero", "empty_like", "eq", "equal", "fix", "floor", "floor_divide", "full_like", "gcd", "ge",
+    "greater", "greater_equal", "gt", "histc", "histogram", "is_complex", "is_floating_point", "is_nonzero",
+    "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "le",
+    "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multinomial", "ne",
+    "nextafter", "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like", "randn_like",
+    "result_type", "round", "searchsorted", "sgn", "sign", "signbit", "trunc", "unique", "unique_consecutive",
+    "zeros_like",
 ]  # fmt: skip
 
 
@@ -41,11 +44,22 @@ _SIGNATURE = Signature(
 )
 
 
-def constant(torch_function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make nexnet's form of a torch function that has no gradient, or whose gradient is zero wherever it has one."""
+def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Callable[..., Any]:
+    """Make nexnet's form of a torch function that has no gradient, or whose gradient is zero wherever it has one.
+
+    One that ``varies`` with its argument, but has no gradient in torch either, refuses what is being differentiated.
+    """
     name = torch_function.__name__
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if varies and isinstance(args[0], TensorBase) and is_tracked(args[0]):
+            raise NoGradientRule(
+                message(
+                    "torch has no gradient for this function, nor has nexnet.",
+                    rule=name,
+                    remedy="for a constant, call it on nexnet.stop_gradient(x)",
+                )
+            )
         if kwargs:
             if kwargs.get("out") is not None:
                 raise InputError(
@@ -76,11 +90,13 @@ def _raw(value: Any) -> Any:
 def _lite(out: Any) -> Any:
     if isinstance(out, Tensor):
         return wrap(out.detach() if out.requires_grad else out)
-    return type(out)(map(_lite, out)) if type(out) in (tuple, list) else out
+    return rebuild(out, [_lite(each) for each in out]) if isinstance(out, (tuple, list)) else out
 
 
-def _register(torch_function: Callable[..., Any], *same: Callable[..., Any]) -> Callable[..., Any]:
-    made: Callable[..., Any] = implements(torch_function, *same)(constant(torch_function))
+def _register(
+    torch_function: Callable[..., Any], *same: Callable[..., Any], varies: bool = False
+) -> Callable[..., Any]:
+    made: Callable[..., Any] = implements(torch_function, *same)(constant(torch_function, varies=varies))
     return made
 
 
@@ -123,6 +139,9 @@ all = _register(torch.all)
 numel = _register(torch.numel)
 is_floating_point = _register(torch.is_floating_point)
 is_complex = _register(torch.is_complex)
+is_nonzero = _register(torch.is_nonzero)
+is_signed = _register(torch.is_signed)
+isreal = _register(torch.isreal)
 result_type = _register(torch.result_type)
 can_cast = _register(torch.can_cast)
 
@@ -132,9 +151,13 @@ sign = _register(torch.sign)
 sgn = _register(torch.sgn)
 floor = _register(torch.floor)
 ceil = _register(torch.ceil)
-trunc = _register(torch.trunc, torch.fix)
+trunc = fix = _register(torch.trunc, torch.fix)
 round = _register(torch.round, torch.special.round)
 floor_divide = _register(torch.floor_divide, Tensor.__floordiv__)
+
+nextafter = _register(torch.nextafter)
+gcd = _register(torch.gcd)
+lcm = _register(torch.lcm)
 
 # Places and counts
 
@@ -147,6 +170,10 @@ count_nonzero = _register(torch.count_nonzero)
 searchsorted = _register(torch.searchsorted)
 bucketize = _register(torch.bucketize)
 bincount = _register(torch.bincount)
+histc = _register(torch.histc)
+histogram = _register(torch.histogram)
+unique = _register(torch.unique, torch.Tensor.unique, varies=True)
+unique_consecutive = _register(torch.unique_consecutive, torch.Tensor.unique_consecutive, varies=True)
 
 # Tensors like another, and random draws
 

@@ -16,6 +16,7 @@ KINDS = (
     "constant",
     "arithmetic",
     "elementwise",
+    "piecewise",
     "gamma",
     "special",
     "selection",
