@@ -93,6 +93,14 @@ def with_logits_call(x: Any, t: Any, weight: Any, positive: Any, reduction: str)
     return loss(x, t, weight, reduction=reduction, pos_weight=positive)
 
 
+def binary_torch(x: Any, t: Any, weight: Any, reduction: str) -> Any:
+    """Differentiable by the weight as well, by which torch's own is not."""
+    if weight is None:
+        return F.binary_cross_entropy(x, t, reduction=reduction)
+    losses = F.binary_cross_entropy(x, t, reduction="none") * weight
+    return losses if reduction == "none" else getattr(losses, reduction)()
+
+
 def with_logits_torch(x: Any, t: Any, weight: Any, positive: Any, reduction: str) -> Any:
     """Differentiable by the weights as well, by which torch's own is not."""
     if weight is None and positive is None:
@@ -166,7 +174,13 @@ def likelihood(x: Any, t: Any, weight: Any, ignore_index: int, reduction: str) -
     return likelihood_of(jnp.moveaxis(x, 1, -1) if x.ndim > 1 else x, t, weight, ignore_index, reduction, 0.0)
 
 
-def likelihood_torch(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+def entropy_torch(x: Any, t: Any, weight: Any, label_smoothing: float, **options: Any) -> Any:
+    if weight is None or t.dtype.is_floating_point:
+        return F.cross_entropy(x, t, weight, label_smoothing=label_smoothing, **options)
+    return likelihood_torch(F.log_softmax(x, 0 if x.ndim == 1 else 1), t, weight, smoothing=label_smoothing, **options)
+
+
+def likelihood_torch(log_p: Any, t: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float = 0.0) -> Any:
     """Differentiable by the weight as well, by which torch's own is not."""
     if weight is None:
         return F.nll_loss(log_p, t, ignore_index=ignore_index, reduction=reduction)
@@ -174,7 +188,8 @@ def likelihood_torch(log_p: Any, t: Any, weight: Any, ignore_index: int, reducti
     index = torch.where(kept, t, 0)
     dim = 0 if log_p.ndim == 1 else 1
     picked = log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)
-    losses = torch.where(kept, -weight[index] * picked, 0)
+    spread = torch.tensordot(log_p.movedim(dim, -1), weight, 1) / len(weight)
+    losses = torch.where(kept, -(1 - smoothing) * weight[index] * picked - smoothing * spread, 0)
     if reduction == "mean":
         return losses.sum() / torch.where(kept, weight[index], 0).sum()
     return losses if reduction == "none" else losses.sum()
@@ -228,7 +243,7 @@ CASES = [
     Case(
         name="binary_cross_entropy",
         call=weighted_last(nexnet.ops.loss.binary_cross_entropy),
-        torch=weighted_last(F.binary_cross_entropy),
+        torch=binary_torch,
         inputs=pair((PROBABILITY, PROBABILITY), weighted=True),
         jax=binary,
         layouts=SOLID,
@@ -249,5 +264,11 @@ CASES = [
         torch=likelihood_torch,
         layouts=("plain", "plain", "strided", "expanded"),
     ),
-    Case(name="cross_entropy", inputs=entropy_inputs, jax=entropy, layouts=("plain", "plain", "strided", "expanded")),
+    Case(
+        name="cross_entropy",
+        inputs=entropy_inputs,
+        jax=entropy,
+        torch=entropy_torch,
+        layouts=("plain", "plain", "strided", "expanded"),
+    ),
 ]
