@@ -130,7 +130,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the three source trees."""
-    install(session, "mypy", "cython", *requirements(*PACKAGES))
+    install(session, "mypy", "cython", "pytest", *requirements(*PACKAGES))
     session.run("mypy", *(str(path / "src") for path in PACKAGES.values()), *session.posargs)
 
 

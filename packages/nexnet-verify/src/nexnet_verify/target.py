@@ -15,7 +15,7 @@ import nexnet
 from .checker import check_gradients
 from .report import GradientReport
 
-__all__ = ["check_target", "load_target", "parse_shape"]
+__all__ = ["check_target", "draw_arguments", "load_target", "parse_shape"]
 
 
 def load_target(name: str) -> Callable[..., Any]:
@@ -60,6 +60,15 @@ def parse_shape(text: str) -> tuple[int, ...]:
     return shape
 
 
+def draw_arguments(shapes: Sequence[tuple[int, ...]], positive: Sequence[int], seed: int) -> list[nexnet.LiteTensor]:
+    """Draw normal float64 tensors of these shapes, those named by ``positive`` above 0.1."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    for i in positive:
+        tensors[i] = tensors[i].abs() + 0.1
+    return [nexnet.LiteTensor(tensor) for tensor in tensors]
+
+
 def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], order: int, seed: int) -> GradientReport:
     """Draw arguments of these shapes, those named by ``positive`` above zero, and check the rule's gradients.
 
@@ -68,15 +77,11 @@ def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], orde
         ImportError: the module does not import.
     """
     target = load_target(name)
-    generator = torch.Generator().manual_seed(seed)
     sizes = [parse_shape(shape) for shape in shapes]
     for i in positive:
         if not 0 <= i < len(sizes):
             raise ValueError(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
-    tensors = [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
-    for i in positive:
-        tensors[i] = tensors[i].abs() + 0.1
-    arguments = [nexnet.LiteTensor(tensor) for tensor in tensors]
+    arguments = draw_arguments(sizes, positive, seed)
     rule = nexnet.function(target) if isinstance(target, type) and issubclass(target, nexnet.Policy) else target
     try:
         rule(*arguments)
