@@ -273,6 +273,24 @@ CORNERS = [
         [[0.0, 0.5, -0.5]],
     ),
     Corner("where", "the trap of where", lambda x: o.where(x > 0, o.sqrt(x), 0.0), [0.0], [NAN]),
+    # Windows
+    Corner("max_pool1d", "ties in a window", lambda x: o.max_pool1d(x, 3), [[[2.0, 1.0, 2.0]]], [[[1.0, 0.0, 0.0]]]),
+    Corner("max_pool1d", "NaN in a window", lambda x: o.max_pool1d(x, 3), [[[2.0, NAN, 3.0]]], [[[0.0, 1.0, 0.0]]]),
+    Corner(
+        "max_pool2d",
+        "ties in a window, in rows",
+        lambda x: o.max_pool2d(x, 2),
+        [[[[1.0, 2.0], [2.0, 2.0]]]],
+        [[[[0.0, 1.0], [0.0, 0.0]]]],
+    ),
+    Corner(
+        "adaptive_max_pool1d",
+        "ties in an adaptive window",
+        lambda x: o.adaptive_max_pool1d(x, 1),
+        [[[2.0, 1.0, 2.0]]],
+        [[[1.0, 0.0, 0.0]]],
+    ),
+    Corner("lp_pool1d", "power mean of zeros", lambda x: o.lp_pool1d(x, 2, 2), [[[0.0, 0.0]]], [[[NAN, NAN]]]),
     # Products
     Corner("prod", "prod with one zero", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[6.0, 0.0, 0.0]]),
     Corner("prod", "prod with two zeros", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),

@@ -17,6 +17,10 @@ from .normalisation import *
 from .norms import *
 from .padding import *
 from .piecewise import *
+from .max_pooling import *
+from .norms import *
+from .padding import *
+from .pooling import *
 from .reduction import *
 from .selection import *
 from .shape import *

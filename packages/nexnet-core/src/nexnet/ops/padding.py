@@ -38,7 +38,7 @@ class constant_pad_nd(Policy):
 _TRANSPOSES = {
     (mode, dims): transpose_kernel(
         getattr(_ATEN, f"{kernel}{dims}d_backward").default,
-        lambda h, pad, mode=mode: functional.pad(h, pad, mode),
+        lambda h, _, pad, mode=mode: functional.pad(h, pad, mode),
         f"the transpose of pad(x, ..., mode={mode!r}):  dg = h padded",
     )
     for mode, kernel in (("reflect", "reflection_pad"), ("replicate", "replication_pad"))

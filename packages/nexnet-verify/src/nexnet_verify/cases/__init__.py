@@ -34,6 +34,8 @@ KINDS = (
     "gathering",
     "convolutions",
     "padding",
+    "pooling",
+    "max_pooling",
 )
 
 
