@@ -13,13 +13,11 @@ from .indexing import *
 from .joining import *
 from .linalg import *
 from .loss import *
+from .max_pooling import *
 from .normalisation import *
 from .norms import *
 from .padding import *
 from .piecewise import *
-from .max_pooling import *
-from .norms import *
-from .padding import *
 from .pooling import *
 from .reduction import *
 from .selection import *

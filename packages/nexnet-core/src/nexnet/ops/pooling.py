@@ -170,7 +170,7 @@ def _power_pool(
 def lp_pool1d(
     input: Any, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
 ) -> Any:
-    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: NaN where the sum is 0 and p > 1."""
+    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: 0 where the sum is 0."""
     return _power_pool(avg_pool1d, max_pool1d, 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -178,7 +178,7 @@ def lp_pool1d(
 def lp_pool2d(
     input: Any, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
 ) -> Any:
-    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: NaN where the sum is 0 and p > 1."""
+    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: 0 where the sum is 0."""
     return _power_pool(avg_pool2d, max_pool2d, 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -186,5 +186,5 @@ def lp_pool2d(
 def lp_pool3d(
     input: Any, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
 ) -> Any:
-    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: NaN where the sum is 0 and p > 1."""
+    """(sum x^p)^(1/p) over each window; the greatest |x| for p = inf. Corner: 0 where the sum is 0."""
     return _power_pool(avg_pool3d, max_pool3d, 3, input, norm_type, kernel_size, stride, ceil_mode)
