@@ -23,6 +23,7 @@ def test_contenders_agree_and_take_turns(case, pytestconfig, results):
 
 
 @pytest.mark.parametrize("who", ["PyTorch", "nexnet"])
+@pytest.mark.parametrize("case", [case for case in CASES if not (case.reads or case.long)], ids=str)
 def test_speed(benchmark, case, who):
     """What --save keeps, and --compare compares with."""
     benchmark.group = str(case)

@@ -1,7 +1,11 @@
-"""The suites: each module gives its cases, nexnet beside PyTorch eager on the same data."""
+"""The suites: each module gives its cases, nexnet beside its peers on the same data."""
 
-from . import hvp, maml, mlp_step, operator_chain
+from . import deep_mlp, engines, hvp, imports, maml, mlp_step, operator_chain, optimisers, tape_growth
 
 __all__ = ["CASES"]
 
-CASES = [*mlp_step.cases(), *operator_chain.cases(), *maml.cases(), *hvp.cases()]
+CASES = [
+    case
+    for suite in (mlp_step, operator_chain, maml, hvp, optimisers, engines, tape_growth, deep_mlp, imports)
+    for case in suite.cases()
+]

@@ -178,11 +178,15 @@ def by_hand(x: torch.Tensor, y: torch.Tensor, linear: Callable[..., Any], produc
     return step
 
 
+def data(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw images and labels."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch, SIZES[0], generator=generator), torch.randint(SIZES[-1], (batch,), generator=generator)
+
+
 def make(batch: int) -> dict[str, Callable[[], Any]]:
     """Make the contenders: the loss, and the parameters after the step."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(batch, SIZES[0], generator=generator)
-    y = torch.randint(SIZES[-1], (batch,), generator=generator)
+    x, y = data(batch)
     made = {"PyTorch": in_torch(x, y), "nexnet": in_nexnet(x, y), "torch.func": in_torch_func(x, y)}
     if peers.have("jax"):
         made |= {"JAX jit": in_jax(x, y, blocking=True), "JAX jit, pipelined": in_jax(x, y, blocking=False)}

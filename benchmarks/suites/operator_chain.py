@@ -23,6 +23,35 @@ def chain(x: Any, w: Any) -> Any:
     return x.sum()
 
 
+def in_torch(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
+    """Make PyTorch's."""
+    inputs = (x.clone().requires_grad_(), w.clone().requires_grad_())
+
+    def call() -> Any:
+        out = chain(*inputs)
+        return out.detach(), torch.autograd.grad(out, inputs)
+
+    return call
+
+
+def in_nexnet(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
+    """Make nexnet's."""
+    both = nexnet.value_and_grad(chain, argnums=(0, 1))
+    x_nexnet, w_nexnet = nexnet.LiteTensor(x), nexnet.LiteTensor(w)
+    return lambda: both(x_nexnet, w_nexnet)
+
+
+def in_torch_func(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
+    """Make torch.func's."""
+    both = torch.func.grad_and_value(chain, argnums=(0, 1))
+
+    def call() -> Any:
+        grads, value = both(x, w)
+        return value, grads
+
+    return call
+
+
 def in_jax(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
     """Make JAX's, compiled."""
     import jax
@@ -63,25 +92,16 @@ def by_hand(x: torch.Tensor, w: torch.Tensor) -> Any:
     return x.sum(), (grad, grad_w)
 
 
+def data(shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw x, and a w below 1."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(shape, generator=generator), torch.rand(shape, generator=generator) * 0.1 + 0.85
+
+
 def make(shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     """Make the contenders: the value, and the gradients by x and w."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(shape, generator=generator)
-    w = torch.rand(shape, generator=generator) * 0.1 + 0.85
-    x_torch, w_torch = x.clone().requires_grad_(), w.clone().requires_grad_()
-    x_nexnet, w_nexnet = nexnet.LiteTensor(x), nexnet.LiteTensor(w)
-    both = nexnet.value_and_grad(chain, argnums=(0, 1))
-    both_in_func = torch.func.grad_and_value(chain, argnums=(0, 1))
-
-    def in_torch() -> Any:
-        out = chain(x_torch, w_torch)
-        return out, torch.autograd.grad(out, (x_torch, w_torch))
-
-    def in_torch_func() -> Any:
-        grads, value = both_in_func(x, w)
-        return value, grads
-
-    made = {"PyTorch": in_torch, "nexnet": lambda: both(x_nexnet, w_nexnet), "torch.func": in_torch_func}
+    x, w = data(shape)
+    made = {"PyTorch": in_torch(x, w), "nexnet": in_nexnet(x, w), "torch.func": in_torch_func(x, w)}
     if peers.have("jax"):
         made["JAX jit"] = in_jax(x, w)
     if peers.have("autograd"):
