@@ -1,4 +1,4 @@
-"""Activations: against torch to third order, torch's conventions at every kink, and dropout's one draw."""
+"""Activations: against torch to third order, and torch's conventions at every kink."""
 
 import math
 
@@ -12,6 +12,12 @@ from nexnet.policy import RULES
 
 CASES = {
     "relu": (nx.relu, F.relu, {}),
+    "hardshrink": (nx.hardshrink, F.hardshrink, {}),
+    "hardshrink, lambd": (nx.hardshrink, F.hardshrink, {"lambd": 1.0}),
+    "softshrink": (nx.softshrink, F.softshrink, {}),
+    "softshrink, lambd": (nx.softshrink, F.softshrink, {"lambd": 1.0}),
+    "tanhshrink": (nx.tanhshrink, F.tanhshrink, {}),
+    "rrelu, not training": (nx.rrelu, F.rrelu, {}),
     "relu6": (nx.relu6, F.relu6, {}),
     "threshold": (nx.threshold, F.threshold, {"threshold": 0.5, "value": -1.0}),
     "leaky_relu": (nx.leaky_relu, F.leaky_relu, {}),
@@ -114,103 +120,72 @@ def test_conventions_at_kinks():
     assert slopes(nx.hardswish, 3.0) == (1.0,)
     assert slopes(nx.softsign, 0.0) == (1.0,)
     assert slopes(nx.grad(nx.softplus), 0.0) == (0.25,)
+    assert slopes(nx.hardshrink, 0.5) == slopes(nx.softshrink, -0.5) == (0.0,)
+    assert slopes(nx.prelu, 0.0, 0.3) == (0.3, 0.0)
+    assert slopes(lambda x: nx.rrelu(x, 0.25, 0.25, training=True), 0.0) == (0.25,)
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
-class TestSoftmax:
-    def test_against_torch(self, name, draw, check_against_torch):
-        ours, theirs = getattr(nx, name), getattr(F, name)
-        for shape, dim in (((3, 4), 1), ((3, 4), 0), ((3, 4), -1), ((2, 3, 4), 1), ((5,), 0), ((), 0), ((0, 3), 1)):
-            check_against_torch(lambda x, d=dim: ours(x, d), lambda x, d=dim: theirs(x, dim=d), draw(*shape), order=3)
+class TestPrelu:
+    @pytest.mark.parametrize(
+        ("shape", "weight"), [((2, 3), 3), ((2, 3, 4), 3), ((2, 3), 1), ((5,), 1), ((), 1), ((0, 2), 2)]
+    )
+    def test_against_torch(self, shape, weight, draw, check_against_torch):
+        check_against_torch(nx.prelu, F.prelu, draw(*shape), draw(weight), order=3)
 
-    def test_non_contiguous_and_expanded(self, name, draw, check_against_torch):
-        ours, theirs = getattr(nx, name), getattr(F, name)
-        for x in (draw(3, 4).T[::2], draw(3).expand(2, 3)):
-            check_against_torch(lambda x: ours(x, dim=0), lambda x: theirs(x, dim=0), x)
+    def test_one_weight_without_dimensions(self, draw, check_against_torch):
+        check_against_torch(nx.prelu, F.prelu, draw(2, 3).T, draw())
 
-    def test_in_another_dtype(self, name, draw, check_against_torch):
-        ours, theirs = getattr(nx, name), getattr(F, name)
-        check_against_torch(
-            lambda x: ours(x, 1, dtype=torch.float64),
-            lambda x: theirs(x, 1, dtype=torch.float64),
-            draw(3, 4, dtype=torch.float32),
-        )
-
-    def test_one_infinity_is_fine_and_all_are_nan(self, name, check_against_torch):
-        ours, theirs = getattr(nx, name), getattr(F, name)
-        sign = -1 if name == "softmin" else 1
-        x = torch.tensor([[0.0, -math.inf, 1.0], [-math.inf, -math.inf, -math.inf]], dtype=torch.float64) * sign
-        check_against_torch(lambda x: ours(x, 1), lambda x: theirs(x, 1), x, order=1)
-        assert ours(nx.LiteTensor(x), 1).data.isnan().tolist() == [[False] * 3, [True] * 3]
-
-    def test_large_logits_do_not_overflow(self, name):
-        x = nx.LiteTensor(torch.tensor([1000.0, -1000.0, 0.0]))
-        assert nx.grad(nx.grad(lambda x: getattr(nx, name)(x, 0)))(x).data.isfinite().all()
-
-    def test_on_the_meta_device(self, name):
-        x = nx.LiteTensor(torch.empty(2, 3, device="meta"))
-        assert nx.grad(lambda x: getattr(nx, name)(x, 1))(x).shape == (2, 3)
+    def test_weights_that_are_not_the_channels(self):
+        with pytest.raises(InputError, match=r"one for each channel(.|\n)*\(3,\)(.|\n)*got: +\(2,\)"):
+            nx.prelu(nx.zeros(2, 3), nx.zeros(2))
 
 
-class TestDropout:
-    def test_zeroes_some_and_scales_the_others(self):
-        x = torch.ones(1000)
-        out = nx.dropout(nx.LiteTensor(x), 0.25, generator=torch.Generator().manual_seed(0)).data
-        assert set(out.tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
-        assert 0.7 < (out != 0).float().mean() < 0.8
+class TestGlu:
+    @pytest.mark.parametrize(("shape", "dim"), [((2, 4), 1), ((4, 3), 0), ((2, 3, 6), -1), ((2,), 0), ((0, 2), -1)])
+    def test_against_torch(self, shape, dim, draw, check_against_torch):
+        check_against_torch(lambda x: nx.glu(x, dim), lambda x: F.glu(x, dim), draw(*shape), order=3)
 
-    def test_the_gradient_has_the_mask_of_the_value(self):
-        value, gradient = nx.value_and_grad(nx.dropout)(nx.LiteTensor(torch.ones(100)))
-        assert torch.equal(value.data, gradient.data)
+    def test_an_odd_dimension(self):
+        with pytest.raises(RuntimeError, match="dimension must be even"):
+            nx.glu(nx.zeros(3))
 
-    def test_the_mask_is_drawn_once_at_every_order(self):
-        generator = torch.Generator().manual_seed(0)
-        x = nx.LiteTensor(torch.full((100,), 2.0))
+
+class TestRandomSlopes:
+    def test_draws_as_torch_does(self, draw):
+        x = draw(50)
+        torch.manual_seed(1)
+        expected = F.rrelu(x, 0.2, 0.4, training=True)
+        torch.manual_seed(1)
+        torch.testing.assert_close(nx.rrelu(nx.LiteTensor(x), 0.2, 0.4, training=True).data, expected)
+
+    def test_the_slopes_are_drawn_once_at_every_order(self, draw):
+        x = nx.LiteTensor(draw(50))
+        slopes = nx.grad(lambda x: nx.rrelu(x, training=True, generator=torch.Generator().manual_seed(0)))(x)
 
         def cube(x):
-            dropped = nx.dropout(x, generator=generator)
-            return dropped * dropped * dropped
+            return nx.rrelu(x, training=True, generator=torch.Generator().manual_seed(0)) ** 3
 
-        second = nx.grad(nx.grad(cube))(x).data
-        after = generator.get_state()
-        generator.manual_seed(0)
-        kept = nx.dropout(x, generator=generator).data != 0
-        assert torch.equal(generator.get_state(), after)
-        assert torch.equal(second, torch.where(kept, 6 * 2.0 * 8, 0.0))
-
-    def test_draws_as_torch_does(self):
-        x = torch.randn(50)
-        torch.manual_seed(1)
-        expected = F.dropout(x, 0.3)
-        torch.manual_seed(1)
-        torch.testing.assert_close(nx.dropout(nx.LiteTensor(x), 0.3).data, expected)
-
-    def test_is_nothing_when_not_training(self):
-        x = nx.LiteTensor(torch.randn(3))
-        for fn in (lambda x: nx.dropout(x, training=False), lambda x: nx.dropout(x, 0.0)):
-            value, gradient = nx.value_and_grad(fn)(x)
-            assert torch.equal(value.data, x.data)
-            assert gradient.data.tolist() == [1.0, 1.0, 1.0]
-
-    def test_of_everything(self):
-        value, gradient = nx.value_and_grad(lambda x: nx.dropout(x, 1.0))(nx.LiteTensor(torch.ones(3)))
-        assert value.data.tolist() == gradient.data.tolist() == [0.0, 0.0, 0.0]
-
-    def test_p_is_a_probability(self):
-        with pytest.raises(InputError, match="p is no probability"):
-            nx.dropout(nx.LiteTensor(1.0), 1.5)
+        torch.testing.assert_close(nx.grad(nx.grad(cube))(x).data, (6 * slopes**3 * x).data)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["relu", "relu6", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid", "silu", "mish", "elu", "celu", "selu"],
+    [
+        "relu",
+        "relu6",
+        "rrelu",
+        "leaky_relu",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "silu",
+        "mish",
+        "elu",
+        "celu",
+        "selu",
+    ],
 )
 def test_inplace_is_refused(name):
     with pytest.raises(InputError, match="inplace=True writes into a tensor") as raised:
         getattr(nx, name)(nx.LiteTensor(torch.ones(3)), inplace=True)
     assert name in str(raised.value)
-
-
-def test_dropout_in_place_is_refused():
-    with pytest.raises(InputError, match="inplace=True writes into a tensor"):
-        nx.dropout(nx.LiteTensor(torch.ones(3)), inplace=True)

@@ -4,6 +4,7 @@ from .activation import *
 from .arithmetic import *
 from .constant import *
 from .convolutions import *
+from .dropout import *
 from .einsum import *
 from .elementwise import *
 from .extrema import *
@@ -22,6 +23,7 @@ from .pooling import *
 from .reduction import *
 from .selection import *
 from .shape import *
+from .softmax import *
 from .special import *
 
 # As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.

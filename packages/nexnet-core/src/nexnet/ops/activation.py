@@ -14,30 +14,33 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
-from .elementwise import kernel, operator
+from .elementwise import kernel, kernel_or_rule, operator
 
 __all__ = [
     "celu",
-    "dropout",
     "elu",
     "gelu",
+    "glu",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "leaky_relu",
-    "log_softmax",
     "logsigmoid",
     "mish",
+    "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "silu",
-    "softmax",
-    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
+    "tanhshrink",
     "threshold",
 ]
 
@@ -76,6 +79,8 @@ def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_functio
 _threshold_backward = kernel("g where x > threshold, else 0", _straight, _aten.threshold_backward.default)
 _leaky_relu_backward = kernel("g where x > 0, else slope g", _straight, _aten.leaky_relu_backward.default)
 _hardtanh_backward = kernel("g where a < x < b, else 0", _straight, _aten.hardtanh_backward.default)
+_hardshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.hardshrink_backward.default)
+_softshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.softshrink_backward.default)
 
 
 @implements(torch.relu, F.relu)
@@ -138,6 +143,38 @@ class hardtanh(Policy):
 
     def backward(self, grad: Any) -> Any:
         return _hardtanh_backward(grad, *self.ctx.release)
+
+
+@implements(torch.hardshrink, F.hardshrink)
+@function
+class hardshrink(Policy):
+    """x where |x| > lambd, else 0:  dx = g where |x| > lambd, else 0.
+
+    Corner: 0 at |x| = lambd.
+    """
+
+    def forward(self, input: Any, lambd: float = 0.5) -> Any:
+        self.ctx.save(input, lambd)
+        return torch.hardshrink(input, lambd)
+
+    def backward(self, grad: Any) -> Any:
+        return _hardshrink_backward(grad, *self.ctx.release)
+
+
+@implements(F.softshrink)
+@function
+class softshrink(Policy):
+    """x - lambd sign x where |x| > lambd, else 0:  dx = g where |x| > lambd, else 0.
+
+    Corner: 0 at |x| = lambd.
+    """
+
+    def forward(self, input: Any, lambd: float = 0.5) -> Any:
+        self.ctx.save(input, lambd)
+        return F.softshrink(input, lambd)
+
+    def backward(self, grad: Any) -> Any:
+        return _softshrink_backward(grad, *self.ctx.release)
 
 
 relu6 = _activation(
@@ -234,6 +271,20 @@ class softplus(Policy):
 
     def backward(self, grad: Any) -> Any:
         return _softplus_backward(grad, *self.ctx.release)
+
+
+@implements(F.tanhshrink)
+@function
+class tanhshrink(Policy):
+    """x - tanh x:  dx = g tanh^2 x."""
+
+    def forward(self, input: Any) -> Any:
+        self.ctx.save(input)
+        return input - torch.tanh(input)
+
+    def backward(self, grad: Any) -> Any:
+        (input,) = self.ctx.release
+        return grad * torch.square(torch.tanh(input))
 
 
 # gelu ----------------------------------------------------------------------------------------------------------------
@@ -342,117 +393,154 @@ class selu(_Elu):
         return torch.selu(input)
 
 
-# softmax -------------------------------------------------------------------------------------------------------------
+# With a parameter, a gate, a random slope ----------------------------------------------------------------------------
+
+_prelu_backward: Callable[..., Any]
 
 
-@implements(torch._softmax_backward_data)
+@implements(_aten._prelu_kernel_backward.default)
 @function
-class _softmax_backward(Policy):
-    """k = y (g - <g, y>):  dg = k(h, y),  dy = h g - h <g, y> - g <h, y>,  <,> the sum over dim."""
+class _prelu_backward_rule(Policy):
+    """(g, 0) where x > 0, else (w g, x g):  dg = h where x > 0, else w h + x u,  dw = g h and dx = g u where x <= 0."""
 
-    def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
-        self.ctx.save(grad, output, dim, dtype)
-        return torch._softmax_backward_data(grad, output, dim, dtype)
+    materialize_grads = False
 
-    def backward(self, cotangent: Any) -> Any:
-        grad, output, dim, dtype = self.ctx.release
-        sums = [torch.sum(each * output, dim, keepdim=True) for each in (grad, cotangent)]
-        dy = cotangent * (grad - sums[0]) - grad * sums[1]
-        return torch._softmax_backward_data(cotangent, output, dim, dtype), dy
+    def forward(self, grad: Any, input: Any, weight: Any) -> Any:
+        self.ctx.save(grad, input, weight)
+        return _aten._prelu_kernel_backward.default(grad, input, weight)
+
+    def backward(self, h: Any, u: Any) -> Any:
+        grad, input, weight = self.ctx.release
+        above = input > 0
+        dg = dx = dw = None
+        if h is not None:
+            dg = torch.where(above, h, weight * h)
+            dw = torch.where(above, 0, grad * h)
+        if u is not None:
+            through = torch.where(above, 0, input * u)
+            dg = through if dg is None else dg + through
+            dx = torch.where(above, 0, grad * u)
+        return dg, dx, dw
 
 
-@implements(torch._log_softmax_backward_data)
+_prelu_backward = kernel_or_rule(_aten._prelu_kernel_backward.default, _prelu_backward_rule)
+
+
+@implements()
 @function
-class _log_softmax_backward(Policy):
-    """k = g - e^y <g>:  dg = h - <h e^y>,  dy = -h e^y <g>,  <> the sum over dim."""
+class _prelu(Policy):
+    """x where x > 0, else w x:  dx = g where x > 0, else w g;  dw = x g where x <= 0, else 0. The weight broadcasts."""
 
-    def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
-        self.ctx.save(grad, output, dim)
-        return torch._log_softmax_backward_data(grad, output, dim, dtype)
-
-    def backward(self, cotangent: Any) -> Any:
-        grad, output, dim = self.ctx.release
-        weighted = cotangent * torch.exp(output)
-        return cotangent - torch.sum(weighted, dim, keepdim=True), -weighted * torch.sum(grad, dim, keepdim=True)
-
-
-@implements(torch.softmax, torch.special.softmax, F.softmax)
-@function
-class softmax(Policy):
-    """y = e^x / sum e^x over dim:  dx = y (g - <g, y>).  NaN where all of x is -inf.
-
-    ``dtype`` is what x is converted to first.
-    """
-
-    def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = torch.softmax(input, dim, dtype=dtype)
-        self.ctx.save(out, dim)
-        return out
+    def forward(self, input: Any, weight: Any) -> Any:
+        self.ctx.save(input, weight)
+        return _aten._prelu_kernel.default(input, weight)
 
     def backward(self, grad: Any) -> Any:
-        out, dim = self.ctx.release
-        return torch._softmax_backward_data(grad, out, dim, out.dtype)
+        return _prelu_backward(grad, *self.ctx.release)
 
 
-@implements(torch.log_softmax, torch.special.log_softmax, F.log_softmax)
-@function
-class log_softmax(Policy):
-    """y = x - ln sum e^x over dim:  dx = g - e^y <g>.  NaN where all of x is -inf.
+@implements(torch.prelu, F.prelu)
+def prelu(input: Any, weight: Any) -> Any:
+    """X where x > 0, else w x, with one weight for all or one for each channel (dimension 1).
 
-    ``dtype`` is what x is converted to first.
-    """
-
-    def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = torch.log_softmax(input, dim, dtype=dtype)
-        self.ctx.save(out, dim)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        out, dim = self.ctx.release
-        return torch._log_softmax_backward_data(grad, out, dim, out.dtype)
-
-
-@implements(F.softmin)
-def softmin(input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-    """softmax(-x)."""
-    return softmax(-input, dim, dtype)
-
-
-# dropout -------------------------------------------------------------------------------------------------------------
-
-
-@implements(torch.dropout, F.dropout)
-@function
-class dropout(Policy):
-    """m x / (1 - p), where each m is 0 with probability p, else 1:  dx = m g / (1 - p).  x itself if not ``training``.
-
-    m is drawn once, from ``generator`` (torch's default one without it), also when higher orders are taken.
+    Corner: at 0 the slope is w.
 
     Raises:
-        InputError: ``p`` is no probability, or ``inplace`` is asked for.
+        InputError: a weight of another shape.
+    """
+    weight = torch.as_tensor(weight) if not isinstance(weight, TensorBase) else weight
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
+        raise InputError(
+            message(
+                "prelu has one weight, or one for each channel.",
+                rule="prelu",
+                argument="weight",
+                expected=f"shape (), (1,) or ({channels},)",
+                got=tuple(weight.shape),
+            )
+        )
+    shape = [1, channels, *[1] * (input.ndim - 2)] if math.prod(weight.shape) != 1 else [1] * input.ndim
+    return _prelu(input, weight.reshape(shape))
+
+
+@implements(_aten.glu_backward.default)
+@function
+class _glu_backward(Policy):
+    """(g s, g a s'), s = sigmoid b, s' = s (1 - s):  dg = s h + a s' k,  da = g s' k,  db = g s' (h + a (1 - 2 s) k).
+
+    h and k are the two halves of the cotangent.
     """
 
-    def forward(
-        self,
-        input: Any,
-        p: float = 0.5,
-        training: bool = True,
-        inplace: bool = False,
-        *,
-        generator: Generator | None = None,
-    ) -> Any:
-        if inplace:
-            _refuse_inplace("dropout")
-        if not 0 <= p <= 1:
-            raise InputError(message("p is no probability.", rule="dropout", expected="0 <= p <= 1", got=p))
-        if not training or p == 0:
-            self.ctx.save(None, 1)
-            return input
-        kept = torch.empty_like(input, dtype=torch.bool).bernoulli_(1 - p, generator=generator)
-        scale = 1 / (1 - p) if p < 1 else 0.0
-        self.ctx.save(kept, scale)
-        return input * kept * scale
+    def forward(self, grad: Any, input: Any, dim: int) -> Any:
+        self.ctx.save(grad, input, dim)
+        return _aten.glu_backward.default(grad, input, dim)
+
+    def backward(self, cotangent: Any) -> Any:
+        grad, input, dim = self.ctx.release
+        a, b = torch.chunk(input, 2, dim)
+        h, k = torch.chunk(cotangent, 2, dim)
+        s = torch.sigmoid(b)
+        slope = s * (1 - s)
+        db = h + a * (1 - 2 * s) * k
+        return s * h + a * slope * k, torch.cat([k, db], dim) * torch.cat([grad * slope] * 2, dim)
+
+
+_glu_gradient = kernel_or_rule(_aten.glu_backward.default, _glu_backward)
+
+
+@implements(F.glu)
+@function
+class glu(Policy):
+    """a s, s = sigmoid b, the input's halves along a dimension being a and b:  da = g s,  db = g a s (1 - s).
+
+    Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2016.
+    """
+
+    def forward(self, input: Any, dim: int = -1) -> Any:
+        self.ctx.save(input, dim)
+        return F.glu(input, dim)
 
     def backward(self, grad: Any) -> Any:
-        kept, scale = self.ctx.release
-        return grad if kept is None else grad * kept * scale
+        return _glu_gradient(grad, *self.ctx.release)
+
+
+@implements()
+@function
+class _rrelu(Policy):
+    """n x, where n is 1 where x > 0, else drawn of U(lower, upper):  dx = n g. n is a further output, a constant."""
+
+    materialize_grads = False
+
+    def forward(self, input: Any, lower: float, upper: float, generator: Generator | None) -> Any:
+        slopes = torch.empty_like(input, memory_format=torch.contiguous_format)
+        out = _aten.rrelu_with_noise.default(input, slopes, lower, upper, True, generator)
+        self.ctx.save(slopes)
+        return out, slopes
+
+    def backward(self, grad: Any, _: Any) -> Any:
+        (slopes,) = self.ctx.release
+        return None if grad is None else grad * slopes
+
+
+@implements(torch.rrelu, F.rrelu)
+def rrelu(
+    input: Any,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Any:
+    """X where x > 0, else a x: a drawn for each element of U(lower, upper) in training, else (lower + upper) / 2.
+
+    The slopes are drawn once, from ``generator`` (torch's default one without it), also when higher orders are taken.
+
+    Corner: at 0 the slope is a.
+    """
+    if inplace:
+        _refuse_inplace("rrelu")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    return _rrelu(input, lower, upper, generator)[0]

@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from .._engine import TensorBase, is_tracked
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
-from .activation import log_softmax, logsigmoid
+from .activation import logsigmoid
 from .arithmetic import mul, sub
 from .elementwise import abs, exp, kernel_or_rule, operator, xlogy
 from .indexing import getitem
@@ -25,6 +25,7 @@ from .joining import to
 from .reduction import mean, sum
 from .selection import where
 from .shape import expand, movedim, reshape
+from .softmax import log_softmax
 
 __all__ = [
     "binary_cross_entropy",

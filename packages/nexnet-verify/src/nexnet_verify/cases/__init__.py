@@ -21,6 +21,8 @@ KINDS = (
     "special",
     "selection",
     "activation",
+    "softmax",
+    "dropout",
     "loss",
     "reduction",
     "extrema",

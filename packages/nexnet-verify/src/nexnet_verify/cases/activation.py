@@ -11,17 +11,20 @@ import jax
 import jax.numpy as jnp
 import torch
 
+import nexnet
 from nexnet.ops import activation
 
 from ._case import Case, Sample, unary
-from ._draw import NONZERO, Domain, Draw
+from ._draw import NONZERO, POSITIVE, Domain, Draw
 
 # Either side of the bounds of the piecewise functions.
 AROUND_ONE = Domain(-2.0, 2.0, avoid=(-1.0, 1.0), margin=0.2)
 AROUND_SIX = Domain(-2.0, 8.0, avoid=(0.0, 6.0), margin=0.3)
 AROUND_THREE = Domain(-4.5, 4.5, avoid=(-3.0, 3.0), margin=0.3)
 
-DRAWN = 12  # the seed of dropout's mask
+DRAWN = 12  # the seed of random slopes
+BELOW = Domain(-2.0, -0.3)  # one sign only: a slope is drawn for each element that is not positive, one after another
+AROUND_HALF = Domain(-2.0, 2.0, avoid=(-0.5, 0.5), margin=0.2)
 
 
 def with_parameter(domain: Domain, *options: tuple[Any, ...]) -> Callable[[Draw], Sample]:
@@ -29,44 +32,49 @@ def with_parameter(domain: Domain, *options: tuple[Any, ...]) -> Callable[[Draw]
     return lambda d: Sample(d.tensor(domain=domain), *d.choice(*options))
 
 
-def along(d: Draw) -> Sample:
-    x = d.tensor()
-    return Sample(x, d.dim(x.ndim))
-
-
-def over(normalise: Callable[..., Any]) -> Callable[..., Any]:
-    """JAX's softmax has no dimension of a scalar."""
-    return lambda x, dim: normalise(x, axis=dim) if x.ndim else normalise(x[None], axis=0)[0]
-
-
 def softplus_jax(x: Any, beta: float = 1, threshold: float = 20) -> Any:
     return jnp.where(x * beta > threshold, x, jax.nn.softplus(beta * x) / beta)
 
 
-def dropped(d: Draw) -> Sample:
-    return Sample(d.tensor(), d.choice(0.5, 0.2, 0.0, 1.0), d.choice(True, True, False))
-
-
-def dropout(x: Any, p: float, training: bool) -> Any:
-    return activation.dropout(x, p, training, generator=torch.Generator().manual_seed(DRAWN))
-
-
-def dropout_torch(x: Any, p: float, training: bool) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(DRAWN)
-        return torch.nn.functional.dropout(x, p, training)
-
-
-def dropout_jax(x: Any, p: float, training: bool) -> Any:
-    """The same mask, as torch draws it."""
-    if not training or p == 0:
-        return x
-    kept = torch.empty(x.shape, dtype=torch.bool).bernoulli_(1 - p, generator=torch.Generator().manual_seed(DRAWN))
-    return x * kept.numpy() / (1 - p) if p < 1 else x * 0.0
-
-
 def gelu_inputs(d: Draw) -> Sample:
     return Sample(d.tensor(), approximate=d.choice("none", "tanh"))
+
+
+def channel_slopes(d: Draw) -> Sample:
+    """x, and a slope for all or one for each channel."""
+    x = d.tensor(domain=NONZERO)
+    channels = x.shape[1] if x.ndim > 1 else 1
+    return Sample(x, d.tensor(d.choice((channels,), (1,), ())))
+
+
+def prelu_jax(x: Any, weight: Any) -> Any:
+    shape = (-1, *[1] * (x.ndim - 2)) if weight.size > 1 else ()
+    return jnp.where(x > 0, x, x * (weight.reshape(shape) if weight.size != 0 else 1.0))
+
+
+def halves(d: Draw) -> Sample:
+    shape, dim = d.choice(((2, 4), 1), ((4, 3), 0), ((2, 3, 2), -1), ((2,), 0))
+    if d.layout == "empty":
+        shape, dim = (0, 2), -1
+    return Sample(d.tensor(shape), dim)
+
+
+def rrelu(x: Any, training: bool) -> Any:
+    return activation.rrelu(x, 0.1, 0.4, training, generator=torch.Generator().manual_seed(DRAWN))
+
+
+def random_slopes(shape: Any, training: bool) -> torch.Tensor:
+    """The slopes that nexnet draws: those of an input below 0."""
+    below = torch.full(tuple(shape), -1.0, dtype=torch.float64)
+    return -rrelu(nexnet.LiteTensor(below), training).data if below.numel() else below
+
+
+def rrelu_jax(x: Any, training: bool) -> Any:
+    return jnp.where(x > 0, x, x * random_slopes(x.shape, training).numpy())
+
+
+def rrelu_torch(x: torch.Tensor, training: bool) -> torch.Tensor:
+    return torch.where(x > 0, x, x * random_slopes(x.shape, training))
 
 
 CASES = [
@@ -104,17 +112,27 @@ CASES = [
     Case(name="elu", inputs=with_parameter(NONZERO, (), (0.7,)), jax=jax.nn.elu),
     Case(name="celu", inputs=with_parameter(NONZERO, (), (0.7,)), jax=jax.nn.celu),
     unary("selu", jax.nn.selu, NONZERO),
-    Case(name="softmax", inputs=along, jax=over(jax.nn.softmax)),
-    Case(name="log_softmax", inputs=along, jax=over(jax.nn.log_softmax)),
-    Case(name="softmin", inputs=along, jax=over(lambda x, axis: jax.nn.softmax(-x, axis))),
     Case(
-        name="dropout",
-        call=dropout,
-        inputs=dropped,
-        jax=dropout_jax,
-        torch=dropout_torch,
+        name="hardshrink",
+        inputs=with_parameter(AROUND_HALF, (), (0.5,)),
+        jax=lambda x, lambd=0.5: jnp.where(jnp.abs(x) > lambd, x, 0.0),
+    ),
+    Case(
+        name="softshrink",
+        inputs=with_parameter(AROUND_HALF, (), (0.5,)),
+        jax=lambda x, lambd=0.5: jnp.where(jnp.abs(x) > lambd, x - lambd * jnp.sign(x), 0.0),
+    ),
+    unary("tanhshrink", lambda x: x - jnp.tanh(x)),
+    Case(name="prelu", inputs=channel_slopes, jax=prelu_jax),
+    Case(name="glu", inputs=halves, jax=lambda x, dim: jax.nn.glu(x, dim)),
+    Case(
+        name="rrelu",
+        call=rrelu,
+        inputs=lambda d: Sample(d.tensor(domain=d.choice(BELOW, BELOW, POSITIVE)), d.flag()),
+        jax=rrelu_jax,
+        torch=rrelu_torch,
         layouts=("plain", "scalar", "empty", "plain"),
         strided=False,
-        reason="torch draws a mask in the order of memory: other strides are another mask",
+        reason="torch draws the slopes in the order of memory: other strides are other slopes",
     ),
 ]
