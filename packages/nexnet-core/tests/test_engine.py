@@ -122,18 +122,6 @@ class TestRecording:
 
         assert nx.grad(fn)(torch.tensor([1.0, 5.0, 2.0])).tolist() == [0.0, 1.0, 0.0]
 
-    def test_a_complex_output_is_refused(self):
-        @nx.function
-        class rotate(nx.Policy):
-            def forward(self, x):
-                return x * 1j
-
-            def backward(self, grad):
-                return grad
-
-        with pytest.raises(nx.InputError, match=r"does not differentiate complex tensors yet(.|\n)*rotate"):
-            nx.grad(rotate)(1.0)
-
     def test_unused_outputs_give_zeros_or_none(self):
         seen = []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .errors import GradientError, HigherOrderError, InputError, RuleError, TrackedTensorError, message
+from .errors import GradientError, HigherOrderError, InputError, NoGradientRule, RuleError, TrackedTensorError, message
 
 
 def leaves_nexnet(method: str) -> TrackedTensorError:
@@ -88,14 +88,15 @@ def no_output(rule: str, out: Any, tracked: bool) -> RuleError:
     )
 
 
-def complex_output(rule: str, dtype: Any) -> InputError:
-    """Forward returned a complex tensor."""
-    return InputError(
+def not_for_complex(rule: str, got: str) -> NoGradientRule:
+    """A rule that does not say what it is for complex tensors has met one."""
+    return NoGradientRule(
         message(
-            "nexnet does not differentiate complex tensors yet.",
+            "this rule has no gradient for complex tensors.",
             rule=rule,
-            got=f"an output of dtype {dtype}",
-            remedy="cut the gradient on purpose with nexnet.stop_gradient, or compute in real numbers",
+            got=got,
+            remedy="compute with real and imaginary parts (nexnet.view_as_real), or cut the gradient on purpose with "
+            "nexnet.stop_gradient; a rule of your own says complex_rule = 'own' or 'analytic'",
         )
     )
 

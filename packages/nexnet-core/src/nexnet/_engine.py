@@ -32,7 +32,9 @@ from ._complaints import NoLinks
 from ._nested import leaves_of, map_leaves, rebuild
 from ._random_state import RandomState
 
-DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16})
+COMPLEX = frozenset({torch.complex64, torch.complex128})
+DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
+_COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
 _PLAIN = frozenset({float, int, bool, complex, type(None), type(...), str, slice, torch.dtype, torch.device})
 _CONSTANTS = _PLAIN - {float, complex}  # what can't vary smoothly with an input
 _TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
@@ -569,7 +571,7 @@ def _record(policy: Any, ctx: Context, args: tuple, result: Any, recorders: list
         output = tuple([None if each is None else _identify(each, policy, ctx.parents) for each in result])
         recorded = output.count(None) < len(output)
     if recorded:
-        node = Node(output, policy, ctx)
+        node = Node(output, _for_dtypes(policy, output, ctx.parents), ctx)
         for tape in recorders:
             tape.nodes.append(node)
             if type(output) is tuple:
@@ -579,6 +581,28 @@ def _record(policy: Any, ctx: Context, args: tuple, result: Any, recorders: list
             if tape.values is not None:
                 tape.values.append((args, result))
     return None
+
+
+@cython.cfunc
+def _for_dtypes(policy: Any, output: Any, parents: tuple) -> Any:
+    """Give the rule; if a tensor is complex, in the form that it has for complex tensors."""
+    key: Key | None
+    if type(output) is tuple:
+        gives = _has_complex(output)
+    else:
+        key = output
+        gives = key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
+    return policy.for_complex(gives) if gives or _has_complex(parents) else policy
+
+
+@cython.cfunc
+def _has_complex(keys: tuple) -> cython.bint:
+    key: Key | None
+    found = False
+    for key in keys:
+        if key is not None and (key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128):
+            found = True
+    return found
 
 
 @cython.cfunc
@@ -594,7 +618,7 @@ def _identify(tensor: TensorBase, policy: Any, parents: tuple) -> Any:
         tensor.key = key
         return key
     if key.dtype.is_complex:
-        raise _complaints.complex_output(policy.__name__, key.dtype)
+        raise _complaints.not_for_complex(policy.__name__, f"an output of dtype {key.dtype}")
     return None
 
 
@@ -774,6 +798,8 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
         raise _complaints.wrong_gradient("backward returned a gradient on another device.", grad, node, key)
     if data.dtype not in DIFFERENTIABLE:
         raise _complaints.wrong_gradient("backward returned a gradient of a dtype that can't be one.", grad, node, key)
+    if data.dtype in COMPLEX and key.dtype not in COMPLEX:
+        grad = grad.real  # of dL/d(re) + i dL/d(im), what a real argument can move by
     shape = key.shape
     if data.shape != shape:
         extra = data.ndim - len(shape)
@@ -784,4 +810,4 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
             grad = grad.reshape(shape)
         else:
             raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
-    return grad if data.dtype is key.dtype else grad.to(key.dtype)
+    return grad if grad.dtype is key.dtype else grad.to(key.dtype)

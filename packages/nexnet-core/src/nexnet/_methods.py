@@ -130,6 +130,18 @@ class OperatorMethods:
     trunc = fix = ops.trunc
     xlogy = ops.xlogy
 
+    # Complex numbers --------------------------------------------------------------------------------------------------
+
+    adjoint = ops.adjoint
+    angle = ops.angle
+    conj = ops.conj
+    conj_physical = ops.conj_physical
+    is_conj = ops.is_conj
+    is_neg = ops.is_neg
+    isreal = ops.isreal
+    resolve_conj = ops.resolve_conj
+    resolve_neg = ops.resolve_neg
+
     # Arithmetic by name -----------------------------------------------------------------------------------------------
 
     add = ops.add
@@ -223,12 +235,13 @@ class OperatorMethods:
     addmm = ops.addmm
     baddbmm = ops.baddbmm
     bmm = ops.bmm
-    dot = vdot = ops.dot
+    dot = ops.dot
     inner = ops.inner
     matmul = ops.matmul
     mm = ops.mm
     mv = ops.mv
     outer = ops.outer
+    vdot = ops.vdot
 
     # Shape ------------------------------------------------------------------------------------------------------------
 
@@ -245,7 +258,6 @@ class OperatorMethods:
     flip = ops.flip
     fliplr = ops.fliplr
     flipud = ops.flipud
-    adjoint = ops.mT
     movedim = moveaxis = ops.movedim
     permute = ops.permute
     ravel = ops.ravel

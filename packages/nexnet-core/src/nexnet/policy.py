@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from . import _complaints
 from ._engine import Context, OperatorBase, Rule
 from .errors import RuleError, message
 
-__all__ = ["RULES", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
+__all__ = ["RULES", "Analytic", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
 
 #: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -23,6 +24,8 @@ class _PolicyType(type(Rule)):  # type: ignore[misc]
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         namespace.setdefault("__slots__", ())
+        if namespace.get("__module__", "").startswith("nexnet.ops.") and Policy in bases:
+            namespace.setdefault("complex_rule", "none")  # ours are torch's functions: right, or an error
         return super().__new__(cls, name, bases, namespace)
 
 
@@ -43,6 +46,11 @@ class Policy(Rule, metaclass=_PolicyType):
 
     ``materialize_grads``: whether backward gets zeros for an output that was not used (``None`` if False).
 
+    ``complex_rule``: what backward is where an argument or an output is complex. The gradient by a complex tensor is
+    PyTorch's, dL/d(re) + i dL/d(im). "own": backward gets and gives such gradients, as it stands. "analytic": backward
+    is the formula of real numbers, of a function that is analytic in each argument (a product, exp; not abs, not
+    conj); nexnet conjugates what comes in and what goes out. "none": complex tensors are an error.
+
     Example::
 
         @function
@@ -57,6 +65,7 @@ class Policy(Rule, metaclass=_PolicyType):
     """
 
     materialize_grads = True
+    complex_rule = "own"
 
     if TYPE_CHECKING:  # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
 
@@ -70,6 +79,15 @@ class Policy(Rule, metaclass=_PolicyType):
         """Give the gradient for each positional argument of forward from the gradient of each output."""
         raise NotImplementedError
 
+    @classmethod
+    def for_complex(cls, complex_output: bool) -> type[Policy]:
+        """Give the rule that is recorded where an argument or, if so it is said, an output is complex."""
+        if cls.complex_rule == "own":
+            return cls
+        if cls.complex_rule == "analytic" and complex_output:
+            return _conjugated(cls)
+        raise _complaints.not_for_complex(cls.__name__, "a complex tensor")
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "ctx":
             return super().__setattr__(name, value)
@@ -80,6 +98,34 @@ class Policy(Rule, metaclass=_PolicyType):
                 remedy=f"keep it with self.ctx.save({name}, ...) and take it from self.ctx.release",
             )
         )
+
+
+class Analytic(Policy):
+    """A rule whose ``backward`` is written for real numbers, and whose function is analytic: see ``complex_rule``."""
+
+    complex_rule = "analytic"
+
+
+def _conjugated(policy: type[Policy]) -> type[Policy]:
+    """Give an analytic rule's form for complex tensors.
+
+    By the formula of real numbers backward multiplies the gradient by f'(z), and the gradient is g conj(f'(z)):
+    conj(backward(conj(g))), with the same saved values.
+    """
+    made: type[Policy] | None = policy.__dict__.get("_conjugated")
+    if made is None:
+
+        def backward(self: Policy, *grads: Any) -> Any:
+            result = policy.backward(self, *map(_conj, grads))
+            return tuple(map(_conj, result)) if isinstance(result, (tuple, list)) else _conj(result)
+
+        made = _PolicyType(policy.__name__, (policy,), {"__module__": policy.__module__, "backward": backward})
+        policy._conjugated = made  # type: ignore[attr-defined]
+    return made
+
+
+def _conj(grad: Any) -> Any:
+    return None if grad is None else grad.conj()
 
 
 class Operator(OperatorBase):

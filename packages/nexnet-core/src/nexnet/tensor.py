@@ -136,7 +136,7 @@ class LiteTensor(TensorBase, OperatorMethods):
     def __str__(self) -> str:
         if self.data.is_meta or self.data.dtype is torch.bfloat16 or torch._C._functorch.is_batchedtensor(self.data):
             return repr(self)
-        return str(self.data.cpu().numpy())  # the values alone, as numpy prints them and the seed document shows
+        return str(_as_numpy(self.data))  # the values alone, as numpy prints them and the seed document shows
 
     def __format__(self, spec: str) -> str:
         if self.data.ndim == 0 and not self.data.is_meta:
@@ -181,11 +181,11 @@ class LiteTensor(TensorBase, OperatorMethods):
     def numpy(self) -> NDArray[Any]:
         """A copy as a numpy array, from any device."""
         check_may_leave(self, "numpy()")
-        return numpy.array(self.data.cpu().numpy())
+        return numpy.array(_as_numpy(self.data))
 
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> NDArray[Any]:
         check_may_leave(self, "numpy.asarray")
-        array = self.data.numpy() if copy is False else numpy.array(self.data.cpu().numpy())
+        array = self.data.numpy() if copy is False else self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
@@ -263,8 +263,10 @@ class LiteTensor(TensorBase, OperatorMethods):
 
     T = property(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
     mT = property(ops.mT)  # noqa: N815  torch's name
-    H = T
-    mH = mT  # noqa: N815
+    H = property(lambda self: ops.conj(self.T))
+    mH = property(ops.mH)  # noqa: N815
+    real = property(ops.real)
+    imag = property(ops.imag)
     at = property(Indexer)
 
     def __iter__(self) -> Iterator[LiteTensor]:
@@ -299,6 +301,10 @@ class LiteTensor(TensorBase, OperatorMethods):
 def from_torch(data: Tensor) -> LiteTensor:
     """Make a LiteTensor of a torch tensor without autograd, as it is."""
     return wrap(data)  # type: ignore[no-any-return]
+
+
+def _as_numpy(data: Tensor) -> NDArray[Any]:
+    return data.cpu().resolve_conj().resolve_neg().numpy()
 
 
 def plain(data: Any) -> Any:

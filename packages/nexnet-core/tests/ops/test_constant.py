@@ -21,7 +21,7 @@ CASES = {
     **dict.fromkeys(["bitwise_left_shift", "bitwise_right_shift"], (I, J)),
     **dict.fromkeys(["isnan", "isinf", "isposinf", "isneginf", "isfinite", "signbit"], (X,)),
     **dict.fromkeys(["logical_not", "any", "all", "argwhere", "count_nonzero", "nonzero"], (X,)),
-    **dict.fromkeys(["sign", "sgn", "floor", "ceil", "trunc", "round"], (X,)),
+    **dict.fromkeys(["sign", "floor", "ceil", "trunc", "round"], (X,)),
     **dict.fromkeys(["argmax", "argmin", "argsort", "histc", "isreal", "unique", "unique_consecutive"], (Y,)),
     **dict.fromkeys(["gcd", "lcm"], (I, J)),
     "nextafter": (X, Y),

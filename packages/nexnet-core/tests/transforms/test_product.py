@@ -87,7 +87,7 @@ class TestVjp:
             pullback({"a": point, "b": point[:2]})
 
     def test_an_output_that_is_no_tensor(self):
-        with pytest.raises(nx.InputError, match=r"must return tensors of real floating dtype(.|\n)*out\[1\]"):
+        with pytest.raises(nx.InputError, match=r"must return tensors of floating or complex dtype(.|\n)*out\[1\]"):
             nx.vjp(lambda x: (x, "text"), 1.0)
 
 

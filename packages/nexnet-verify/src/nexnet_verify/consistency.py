@@ -119,12 +119,17 @@ def strided(problem: Problem) -> list[Tensor] | None:
     if all(leaf.numel() < 2 for leaf in problem.leaves):
         return None
     found = []
-    for leaf in problem.leaves:
+    for leaf, is_complex in zip(problem.leaves, problem.complex_leaves, strict=True):
         if leaf.numel() < 2:
             found.append(leaf)
-            continue
-        order = list(range(leaf.ndim))[::-1]
-        wide = torch.full((*[leaf.shape[i] for i in order], 2), torch.nan, dtype=leaf.dtype)
-        view = wide[..., 0].permute(order)
-        found.append(view.copy_(leaf))
+        elif is_complex:
+            found.append(torch.view_as_real(_strided(torch.view_as_complex(leaf.contiguous()))))
+        else:
+            found.append(_strided(leaf))
     return found
+
+
+def _strided(leaf: Tensor) -> Tensor:
+    order = list(range(leaf.ndim))[::-1]
+    wide = torch.full((*[leaf.shape[i] for i in order], 2), torch.nan, dtype=leaf.dtype)
+    return wide[..., 0].permute(order).copy_(leaf)

@@ -16,7 +16,7 @@ from torch import Tensor
 import nexnet
 from nexnet.errors import InputError, message
 
-from .problem import NAMESPACE, Problem
+from .problem import NAMESPACE, Problem, from_parts
 
 __all__ = ["JaxReference"]
 
@@ -67,7 +67,7 @@ class JaxReference:
         """Compile the chain, or give what was compiled for the same function and arguments of the same structure."""
         if self.problem.constants:
             return _compile(self.fn, self.problem.arguments, self.order)
-        return _compile_shared(self.fn, self.problem.treespec, self.order)
+        return _compile_shared(self.fn, self.problem.treespec, self.problem.complex_leaves, self.order)
 
     def _check(self) -> None:
         mine = [tuple(each.shape) for each in self.problem.weights]
@@ -92,8 +92,13 @@ def _compile(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callab
 
 
 @functools.lru_cache(maxsize=64)
-def _compile_shared(fn: Callable[..., Any], treespec: Any, order: int) -> Callable[..., Any]:
-    return _compile(fn, lambda leaves, _: tuple(optree.tree_unflatten(treespec, leaves)), order)
+def _compile_shared(
+    fn: Callable[..., Any], treespec: Any, complex_leaves: tuple[bool, ...], order: int
+) -> Callable[..., Any]:
+    def arguments(leaves: Sequence[Any], _: Any) -> tuple[Any, ...]:
+        return tuple(optree.tree_unflatten(treespec, map(from_parts, leaves, complex_leaves)))
+
+    return _compile(fn, arguments, order)
 
 
 def _chain(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callable[..., list[Any]]:
@@ -102,7 +107,7 @@ def _chain(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callable
     def outputs(leaves: Sequence[Any]) -> list[Any]:
         found = optree.tree_leaves(fn(*arguments(leaves, as_jax)), namespace=NAMESPACE)
         arrays = [jnp.asarray(each) for each in found]
-        return [each for each in arrays if jnp.issubdtype(each.dtype, jnp.floating)]
+        return [_parts(each) for each in arrays if jnp.issubdtype(each.dtype, jnp.inexact)]
 
     def chain(leaves: list[Any], weights: list[Any], *directions: list[Any]) -> list[Any]:
         count = len(leaves)
@@ -121,6 +126,11 @@ def _chain(fn: Callable[..., Any], arguments: Arguments, order: int) -> Callable
         return [outputs(leaves), *orders]
 
     return chain
+
+
+def _parts(array: Any) -> Any:
+    """Give a complex array as its real and imaginary parts in a last dimension, as a Problem does."""
+    return jnp.stack([array.real, array.imag], -1) if jnp.iscomplexobj(array) else array
 
 
 def as_jax(constant: Any) -> Any:

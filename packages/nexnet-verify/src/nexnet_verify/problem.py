@@ -8,6 +8,9 @@ With cotangents ``w`` for the outputs and directions ``v``::
 
 The derivative of order k is the gradient of F(k-1). From order 2 on the cotangents are inputs too: a rule's backward is
 a function of the saved values *and* of the incoming gradient, and is differentiated by both.
+
+A complex tensor, argument or output, stands in the chain as the real tensor of its real and imaginary parts, in a last
+dimension of size 2. So every number is real, and it does not matter what a library takes a complex gradient to be.
 """
 
 from __future__ import annotations
@@ -48,10 +51,10 @@ def copy_layout(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 def is_float(value: Any) -> bool:
     """Say whether a check differentiates by this leaf of the arguments."""
     if isinstance(value, (nexnet.LiteTensor, Tensor)):
-        return bool(value.dtype.is_floating_point)
+        return bool(value.dtype.is_floating_point or value.dtype.is_complex)
     if isinstance(value, numpy.ndarray):
-        return bool(numpy.issubdtype(value.dtype, numpy.floating))
-    return isinstance(value, float)
+        return bool(numpy.issubdtype(value.dtype, numpy.inexact))
+    return isinstance(value, (float, complex))
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Problem:
         treespec, constants: how the tensors go back into the arguments.
         leaves: the float64 tensors that are differentiated by.
         paths: their places in the arguments, as Python.
+        complex_leaves: which of the leaves are the parts of a complex tensor.
         masks: for each leaf, True where the function was found not to be differentiable.
     """
 
@@ -74,6 +78,7 @@ class Problem:
     leaves: list[Tensor]
     paths: list[str]
     seed: int
+    complex_leaves: tuple[bool, ...]
     masks: list[Tensor] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)
     directions: list[list[Tensor]] = field(default_factory=list)
@@ -100,14 +105,19 @@ class Problem:
                     got=", ".join(type(leaf).__name__ for leaf in found) or "no arguments",
                 )
             )
+        given = [_raw(found[i]) for i in places]
         problem = cls(
             fn=fn,
             name=name,
             treespec=treespec,
             constants={i: leaf for i, leaf in enumerate(found) if i not in places},
-            leaves=[copy_layout(_raw(found[i]), torch.float64) for i in places],
-            paths=[accessors[i].codify("args") for i in places],
+            leaves=[copy_layout(_parts(each), torch.float64) for each in given],
+            paths=[
+                accessors[i].codify("args") + (" (its real and imaginary parts)" if each.is_complex() else "")
+                for i, each in zip(places, given, strict=True)
+            ],
             seed=seed,
+            complex_leaves=tuple(each.is_complex() for each in given),
         )
         problem.masks = [torch.zeros(leaf.shape, dtype=torch.bool) for leaf in problem.leaves]
         generator = torch.Generator().manual_seed(seed)
@@ -126,7 +136,7 @@ class Problem:
 
     def arguments(self, leaves: Sequence[Any], constants: Callable[[Any], Any] = lambda x: x) -> tuple[Any, ...]:
         """Put tensors (LiteTensors, or JAX arrays) back into the structure of the arguments."""
-        rest = iter(leaves)
+        rest = map(from_parts, leaves, self.complex_leaves)
         count = len(self.leaves) + len(self.constants)
         filled = [constants(self.constants[i]) if i in self.constants else next(rest) for i in range(count)]
         return tuple(optree.tree_unflatten(self.treespec, filled))
@@ -136,7 +146,7 @@ class Problem:
         lite = [leaf if isinstance(leaf, nexnet.LiteTensor) else nexnet.LiteTensor(leaf) for leaf in leaves]
         found = optree.tree_leaves(self.fn(*self.arguments(lite)), namespace=NAMESPACE)
         found = [nexnet.LiteTensor(each) if isinstance(each, (float, Tensor)) else each for each in found]
-        return [each for each in found if isinstance(each, nexnet.LiteTensor) and is_float(each)]
+        return [_parts(each) for each in found if isinstance(each, nexnet.LiteTensor) and is_float(each)]
 
     def followed(self, order: int) -> list[Tensor]:
         """Give what the derivative of this order is taken by: the leaves, and from order 2 on the cotangents."""
@@ -190,6 +200,25 @@ class Problem:
         places = tuple(range(len(self.followed(order))))
         found = nexnet.grad(self.scalar(order - 1), argnums=places)(*map(nexnet.LiteTensor, point))
         return [each.data for each in found]
+
+
+def from_parts(leaf: Any, is_complex: bool) -> Any:
+    """Give what the function gets for a leaf: of parts, the complex tensor (in the strides that they are in)."""
+    if not is_complex:
+        return leaf
+    if not isinstance(leaf, nexnet.LiteTensor):
+        return leaf[..., 0] + 1j * leaf[..., 1]
+    *strides, last = leaf.stride()
+    if last == 1 and not any(stride % 2 for stride in strides):
+        return nexnet.view_as_complex(leaf)
+    return nexnet.complex(leaf[..., 0], leaf[..., 1])
+
+
+def _parts(tensor: Any) -> Any:
+    """Give a complex tensor's real and imaginary parts in a last dimension, any other tensor as it is."""
+    if not tensor.dtype.is_complex:
+        return tensor
+    return torch.view_as_real(tensor.resolve_conj())
 
 
 def unit(tensor: Tensor) -> Tensor:

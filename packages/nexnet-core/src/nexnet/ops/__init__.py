@@ -2,6 +2,7 @@
 
 from .activation import *
 from .arithmetic import *
+from .complex_numbers import *
 from .constant import *
 from .convolutions import *
 from .dropout import *

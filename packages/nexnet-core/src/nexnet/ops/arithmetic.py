@@ -5,12 +5,13 @@ An operand may be a LiteTensor, a torch tensor, a numpy array or a number, on ei
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 
 __all__ = [
     "add",
@@ -36,7 +37,7 @@ __all__ = [
 
 @implements(torch.add, torch.Tensor.__radd__)
 @function
-class add(Policy):
+class add(Analytic):
     """x + alpha y:  dx = g,  dy = alpha g."""
 
     def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
@@ -50,7 +51,7 @@ class add(Policy):
 
 @implements(torch.sub, torch.subtract)
 @function
-class sub(Policy):
+class sub(Analytic):
     """x - alpha y:  dx = g,  dy = -alpha g."""
 
     def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
@@ -72,7 +73,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 @implements(torch.mul, torch.multiply, torch.Tensor.__rmul__)
 @function
-class mul(Policy):
+class mul(Analytic):
     """x y:  dx = g y,  dy = g x."""
 
     def forward(self, input: Any, other: Any) -> Any:
@@ -87,7 +88,7 @@ class mul(Policy):
 
 @implements(torch.div, torch.divide, torch.true_divide)
 @function
-class div(Policy):
+class div(Analytic):
     """z = x / y:  dx = g / y,  dy = -(g / y) z.
 
     Rounded (``rounding_mode`` "floor" or "trunc") it is flat between its jumps: the gradients are zero.
@@ -139,7 +140,7 @@ class fmod(Policy):
 
 @implements(torch.neg, torch.negative)
 @function
-class neg(Policy):
+class neg(Analytic):
     """-x:  dx = -g."""
 
     def forward(self, input: Any) -> Any:
@@ -157,7 +158,7 @@ def positive(input: Any) -> Any:
 
 @implements(torch.pow, torch.Tensor.__pow__, torch.Tensor.__rpow__)
 @function
-class pow(Policy):
+class pow(Analytic):
     """z = x^n:  dx = g n x^(n-1),  dn = g z log x.
 
     Where x^n is constant in a neighbourhood or on its one side, so is its derivative: by the base, x^0 has derivative
@@ -181,7 +182,7 @@ class pow(Policy):
 
 def _slope_by_base(x: Any, n: Any) -> Any:
     """Give n x^(n-1), and 0 for 0^0. What a mask hides is finite, or its derivative would be NaN."""
-    if not isinstance(n, (int, float)):
+    if not isinstance(n, (int, float, complex)):
         constant = (x == 0) & (n == 0)
         return torch.where(constant, 0, n * torch.where(constant, 1, x) ** (n - 1))
     if n == 0:
@@ -193,6 +194,8 @@ def _slope_by_base(x: Any, n: Any) -> Any:
 
 def _slope_by_exponent(x: Any, n: Any, z: Any) -> Any:
     """Give z log x, and 0 for x = 0, n >= 0."""
+    if z.dtype.is_complex:
+        return _slope_by_complex_exponent(x, n, z)
     if not isinstance(x, (int, float)):
         return torch.xlogy(z, torch.where((x == 0) & (n >= 0), 1, x))
     if x == 0:
@@ -200,9 +203,19 @@ def _slope_by_exponent(x: Any, n: Any, z: Any) -> Any:
     return z * (math.log(x) if x > 0 else math.nan)
 
 
+def _slope_by_complex_exponent(x: Any, n: Any, z: Any) -> Any:
+    """Give z log x, and 0 for x = 0 and n with a real part of 0 or more."""
+    if not isinstance(x, (int, float, complex)):
+        constant = (x == 0) & (torch.real(n) >= 0)
+        return torch.where(constant, 0, z * torch.log(torch.where(constant, 1, x)))
+    if x == 0:
+        return z * torch.where(torch.real(n) >= 0, 0.0, -math.inf)
+    return z * cmath.log(x)
+
+
 @implements(torch.addcmul)
 @function
-class addcmul(Policy):
+class addcmul(Analytic):
     """x + value y z:  dx = g,  dy = value g z,  dz = value g y."""
 
     def forward(self, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
@@ -218,7 +231,7 @@ class addcmul(Policy):
 
 @implements(torch.addcdiv)
 @function
-class addcdiv(Policy):
+class addcdiv(Analytic):
     """x + value y / z:  dx = g,  dy = value g / z,  dz = -value g y / z^2."""
 
     def forward(self, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
@@ -234,7 +247,7 @@ class addcdiv(Policy):
 
 @implements(torch.lerp)
 @function
-class lerp(Policy):
+class lerp(Analytic):
     """x + w (y - x):  dx = g (1 - w),  dy = g w,  dw = g (y - x).  The weight is a number or a tensor."""
 
     def forward(self, input: Any, end: Any, weight: Any) -> Any:

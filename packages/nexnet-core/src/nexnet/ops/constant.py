@@ -28,7 +28,7 @@ __all__ = [
     "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "le",
     "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multinomial", "ne",
     "nextafter", "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like", "randn_like",
-    "result_type", "round", "searchsorted", "sgn", "sign", "signbit", "trunc", "unique", "unique_consecutive",
+    "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique", "unique_consecutive",
     "zeros_like",
 ]  # fmt: skip
 
@@ -148,7 +148,6 @@ can_cast = _register(torch.can_cast)
 # Steps: flat between their jumps, where torch's gradient is zero too
 
 sign = _register(torch.sign)
-sgn = _register(torch.sgn)
 floor = _register(torch.floor)
 ceil = _register(torch.ceil)
 trunc = fix = _register(torch.trunc, torch.fix)

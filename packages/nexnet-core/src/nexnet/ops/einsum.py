@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 
 __all__ = ["einsum"]
 
 
-class _einsum(Policy):
+class _einsum(Analytic):
     """y = einsum(...):  the gradient by an operand is the einsum of g with the other operands, to its letters.
 
     What that lacks is supplied by constants: a letter that only this operand has is repeated along ones, and of a

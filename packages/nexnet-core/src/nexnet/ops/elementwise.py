@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase
-from ..policy import Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, function, implements
 
 __all__ = [
     "abs",
@@ -72,7 +72,7 @@ def of_input(
     """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule."""
     compute = torch_functions[0]
 
-    class rule(Policy):
+    class rule(Analytic):
         def forward(self, input: Any) -> Any:
             self.ctx.save(input)
             return compute(input)
@@ -93,7 +93,7 @@ def of_output(
     """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule."""
     compute = torch_functions[0]
 
-    class rule(Policy):
+    class rule(Analytic):
         def forward(self, input: Any) -> Any:
             out = compute(input)
             self.ctx.save(out)
@@ -184,14 +184,28 @@ atan = of_input("dx = g / (1 + x^2)", lambda g, x: g / (x * x + 1), torch.atan, 
 sinh = of_input("dx = g cosh x", lambda g, x: g * torch.cosh(x), torch.sinh)
 cosh = of_input("dx = g sinh x", lambda g, x: g * torch.sinh(x), torch.cosh)
 asinh = of_input("dx = g / sqrt(1 + x^2)", lambda g, x: g * torch.rsqrt(x * x + 1), torch.asinh, torch.arcsinh)
+
+
+def _split_rsqrt(z: Any) -> Any:
+    """Give 1 / sqrt((z - 1) (z + 1)) on the sheet of acosh: of a product of complex numbers it may be the other one."""
+    return torch.rsqrt(z - 1) * torch.rsqrt(z + 1)
+
+
 acosh = of_input(
-    "dx = g / sqrt((x - 1) (x + 1))", lambda g, x: g * torch.rsqrt((x - 1) * (x + 1)), torch.acosh, torch.arccosh
+    "dx = g / sqrt((x - 1) (x + 1))",
+    lambda g, x: g * _split_rsqrt(x) if x.dtype.is_complex else g * torch.rsqrt((x - 1) * (x + 1)),
+    torch.acosh,
+    torch.arccosh,
 )
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
 _tanh_backward = kernel(
     "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y", lambda hg, y: hg * (-2 * y), torch.ops.aten.tanh_backward.default
 )
-tanh = of_output("y = tanh x,  dx = g (1 - y^2)", _tanh_backward, torch.tanh)
+tanh = of_output(
+    "y = tanh x,  dx = g (1 - y^2)",
+    lambda g, y: g * (1 - y * y) if y.dtype.is_complex else _tanh_backward(g, y),
+    torch.tanh,
+)
 
 # The logistic function, its inverse, and the error function
 
@@ -200,7 +214,12 @@ _sigmoid_backward = kernel(
     lambda hg, y: hg * (1 - 2 * y),
     torch.ops.aten.sigmoid_backward.default,
 )
-sigmoid = of_output("y = 1 / (1 + e^-x),  dx = g y (1 - y)", _sigmoid_backward, torch.sigmoid, torch.special.expit)
+sigmoid = of_output(
+    "y = 1 / (1 + e^-x),  dx = g y (1 - y)",
+    lambda g, y: g * (y * (1 - y)) if y.dtype.is_complex else _sigmoid_backward(g, y),
+    torch.sigmoid,
+    torch.special.expit,
+)
 erf = of_input(
     "dx = g e^(-x^2) 2 / sqrt(pi)",
     lambda g, x: g * torch.exp(-x * x) * (2 / math.sqrt(math.pi)),
@@ -237,7 +256,21 @@ class logit(Policy):
 
 # Absolute value and fraction
 
-abs = of_input("|x|,  dx = g sign x, which is 0 at 0", lambda g, x: g * torch.sign(x), torch.abs, torch.absolute)
+
+@implements(torch.abs, torch.absolute)
+@function
+class abs(Policy):
+    """|x|:  dx = g sgn x, which is 0 at 0. For complex numbers sgn x = x / |x|."""
+
+    complex_rule = "own"
+
+    def forward(self, input: Any) -> Any:
+        self.ctx.save(input)
+        return torch.abs(input)
+
+    def backward(self, grad: Any) -> Any:
+        (input,) = self.ctx.release
+        return grad * torch.sgn(input)
 
 
 @implements(torch.frac)

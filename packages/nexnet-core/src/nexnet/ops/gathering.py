@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 from ._names import numpy_names
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
 
 @implements(torch.gather)
 @function
-class gather(Policy):
+class gather(Analytic):
     """y_i = x_{k_i} along a dimension:  dx_j = the sum of g_i over k_i = j."""
 
     def forward(self, input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
@@ -51,7 +51,7 @@ def _with_one(shape: torch.Size, dim: int) -> list[int]:
     return [1 if i == dim else size for i, size in enumerate(shape)]
 
 
-class _scatter_tensor(Policy):
+class _scatter_tensor(Analytic):
     """x with s_i put at k_i of a dimension:  dx = g, with 0 at every k_i;  ds_i = g_{k_i}.
 
     Where indices repeat, each s_i gets the whole gradient of the element, as in PyTorch.
@@ -93,7 +93,7 @@ def _covered(src: Any, index: Any) -> Any:
     return src if shape is None or shape == index.shape else src[tuple(slice(size) for size in index.shape)]
 
 
-class _scatter_add_tensor(Policy):
+class _scatter_add_tensor(Analytic):
     """x with s_i added at k_i of a dimension:  dx = g,  ds_i = g_{k_i}."""
 
     def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -110,7 +110,7 @@ _scatter_add = implements()(function(_scatter_add_tensor))
 
 @implements(torch.index_select)
 @function
-class index_select(Policy):
+class index_select(Analytic):
     """The slices of x at indices of a dimension:  dx = zeros with g's slices added there."""
 
     def forward(self, input: Any, dim: int, index: Any) -> Any:
@@ -124,7 +124,7 @@ class index_select(Policy):
 
 @implements(torch.index_add)
 @function
-class index_add(Policy):
+class index_add(Analytic):
     """x with the slices of s added at indices of a dimension:  dx = g,  ds = g's slices there."""
 
     def forward(self, input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
@@ -51,7 +51,7 @@ def getitem(input: Any, index: Any) -> Any:
 
 @implements()
 @function
-class slicing(Policy):
+class slicing(Analytic):
     """x[i, j, ...] for ints, slices and None, a view:  dx = zeros with g there."""
 
     def forward(self, input: Any, *index: Any) -> Any:
@@ -71,7 +71,7 @@ def _put_in_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
 
 @implements()
 @function
-class slicing_backward(Policy):
+class slicing_backward(Analytic):
     """Zeros of a shape with x at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, index: Any) -> Any:
@@ -85,7 +85,7 @@ class slicing_backward(Policy):
 
 @implements()
 @function
-class at(Policy):
+class at(Analytic):
     """x[i, j, ...] for index tensors and masks, or None for a whole dimension:  dx = zeros with g added there."""
 
     def forward(self, input: Any, *index: Any) -> Any:
@@ -125,7 +125,7 @@ def _is_of_vmap(error: RuntimeError) -> bool:
 
 @implements()
 @function
-class at_backward(Policy):
+class at_backward(Analytic):
     """Zeros of a shape with x added at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, *index: Any) -> Any:
@@ -240,7 +240,7 @@ def masked_select(input: Any, mask: Any) -> Any:
 # Putting
 
 
-class _put(Policy):
+class _put(Analytic):
     """x with v put at, or added at, an index:  dx = g, with 0 where v was put;  dv = g at the index.
 
     Where indices repeat, each v that was put gets the whole gradient of the element, though only one is its value
@@ -343,7 +343,7 @@ class Indexer:
 
 @implements(torch.masked_fill)
 @function
-class masked_fill(Policy):
+class masked_fill(Analytic):
     """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
 
     def forward(self, input: Any, mask: Any, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 # Many into one
 
 
-class _cat(Policy):
+class _cat(Analytic):
     """The tensors one after the other:  each gets its part of g."""
 
     def forward(self, *tensors: Any, dim: int) -> Any:
@@ -58,7 +58,7 @@ class _cat(Policy):
         return tuple(grads)
 
 
-class _stack(Policy):
+class _stack(Analytic):
     """The tensors along a new dimension:  each gets its slice of g."""
 
     def forward(self, *tensors: Any, dim: int) -> Any:
@@ -116,7 +116,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
 
 @implements(torch.split, torch.Tensor.split)
 @function
-class split(Policy):
+class split(Analytic):
     """x in pieces of a size, or of several sizes:  dx = the pieces' gradients one after the other."""
 
     def forward(self, tensor: Any, split_size_or_sections: int | list[int], dim: int = 0) -> Any:
@@ -130,7 +130,7 @@ class split(Policy):
 
 @implements(torch.chunk)
 @function
-class chunk(Policy):
+class chunk(Analytic):
     """x in a number of pieces:  dx = the pieces' gradients one after the other."""
 
     def forward(self, input: Any, chunks: int, dim: int = 0) -> Any:
@@ -144,7 +144,7 @@ class chunk(Policy):
 
 @implements(torch.unbind)
 @function
-class unbind(Policy):
+class unbind(Analytic):
     """The slices of x along a dimension:  dx = the slices' gradients, stacked."""
 
     def forward(self, input: Any, dim: int = 0) -> Any:
@@ -162,7 +162,7 @@ class unbind(Policy):
 
 @implements(torch.Tensor.repeat)
 @function
-class repeat(Policy):
+class repeat(Analytic):
     """x as tiles, ``repeats`` times along each dimension:  dx = the sum of g over the tiles."""
 
     def forward(self, input: Any, *repeats: Any) -> Any:
@@ -186,7 +186,7 @@ def tile(input: Any, *dims: Any) -> Any:
 
 @implements(torch.flip)
 @function
-class flip(Policy):
+class flip(Analytic):
     """x in reverse order along dimensions:  dx = g in reverse order."""
 
     def forward(self, input: Any, *dims: Any) -> Any:
@@ -212,7 +212,7 @@ def flipud(input: Any) -> Any:
 
 @implements(torch.roll)
 @function
-class roll(Policy):
+class roll(Analytic):
     """x moved along dimensions, what leaves at the end coming in at the start:  dx = g moved back."""
 
     def forward(self, input: Any, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()) -> Any:
@@ -230,7 +230,7 @@ class roll(Policy):
 
 @implements(torch.clone)
 @function
-class clone(Policy):
+class clone(Analytic):
     """A copy of x:  dx = g."""
 
     def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
@@ -242,7 +242,7 @@ class clone(Policy):
 
 @implements(torch.Tensor.contiguous)
 @function
-class contiguous(Policy):
+class contiguous(Analytic):
     """x with its elements in order in memory, a copy only if they are not:  dx = g."""
 
     def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
@@ -257,12 +257,16 @@ class contiguous(Policy):
 class to(Policy):
     """x in another dtype or on another device:  dx = g, converted back."""
 
+    complex_rule = "own"
+
     def forward(self, input: Any, *args: Any, **kwargs: Any) -> Any:
         self.ctx.save(input.dtype, input.device)
         return input.to(*args, **kwargs)
 
     def backward(self, grad: Any) -> Any:
         dtype, device = self.ctx.release
+        if grad.dtype.is_complex and not dtype.is_complex:
+            grad = grad.real
         return grad.to(dtype=dtype, device=device)
 
 

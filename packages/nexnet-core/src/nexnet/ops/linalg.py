@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 
 __all__ = [
     "addmm",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class _Product(Policy):
+class _Product(Analytic):
     """y = A B, over the last two dimensions:  dA = g B^T,  dB = A^T g.
 
     A vector is a row on the left and a column on the right. Batch dimensions broadcast; the engine sums them back.
@@ -92,7 +92,7 @@ class mv(_Product):
     kernel = torch.mv
 
 
-@implements(torch.dot, torch.vdot)
+@implements(torch.dot)
 @function
 class dot(_Product):
     """The inner product of two vectors."""
@@ -100,12 +100,15 @@ class dot(_Product):
     kernel = torch.dot
 
 
-vdot = dot
+@implements(torch.vdot, torch.linalg.vecdot)
+def vdot(input: Any, other: Any) -> Any:
+    """The inner product of two vectors, of which the first is conjugated."""
+    return dot(torch.conj(input), other)
 
 
 @implements(torch.outer, torch.ger)
 @function
-class outer(Policy):
+class outer(Analytic):
     """y_ij = a_i b_j:  da = g b,  db = g^T a."""
 
     def forward(self, input: Any, vec2: Any) -> Any:
@@ -131,7 +134,7 @@ def inner(input: Any, other: Any) -> Any:
 
 @implements(torch.addmm)
 @function
-class addmm(Policy):
+class addmm(Analytic):
     """y = beta C + alpha A B:  dC = beta g,  dA = alpha g B^T,  dB = alpha A^T g."""
 
     def forward(self, input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
@@ -162,7 +165,7 @@ class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
 
 @implements(torch.nn.functional.linear)
 @function
-class linear(Policy):
+class linear(Analytic):
     """y = x W^T + b:  dx = g W,  dW = g^T x,  db = sum over rows of g.  Shapes: x (..., in), W (out, in), b (out)."""
 
     def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:

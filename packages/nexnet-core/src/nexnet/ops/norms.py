@@ -18,11 +18,13 @@ __all__ = ["norm", "vector_norm"]
 @implements(torch.linalg.vector_norm)
 @function
 class vector_norm(Policy):
-    """y = (sum_i |x_i|^p)^(1/p):  dx_i = g sign(x_i) (|x_i| / y)^(p-1).
+    """y = (sum_i |x_i|^p)^(1/p):  dx_i = g sgn(x_i) (|x_i| / y)^(p-1).
 
     As in PyTorch the gradient is 0 where y = 0, and for p = 0 (a count) everywhere; the largest (p = inf) or smallest
-    (p = -inf) elements share it evenly.
+    (p = -inf) elements share it evenly. The sign of a complex number is x / |x|.
     """
+
+    complex_rule = "own"
 
     def forward(
         self, x: Any, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
@@ -38,15 +40,15 @@ class vector_norm(Policy):
         shape = x.shape
         grad, y = restore_dims(grad, shape, dim, keepdim), restore_dims(out, shape, dim, keepdim)
         if p == 1:
-            return x.sign() * grad
+            return x.sgn() * grad
         if p == 2:
             return x * (grad / y.masked_fill(y == 0, math.inf))
         if abs(p) == math.inf:
             reached = x.abs() == y
             count = reached.sum() if dim is None else reached.sum(dim, keepdim=True)
-            return x.sign() * reached * (grad / count)
+            return x.sgn() * reached * (grad / count)
         grad = grad * y.masked_fill(y == 0, math.inf if p > 1 else 1) ** (1 - p)
-        return x.sign() * x.abs().masked_fill(x == 0, 1) ** (p - 1) * grad  # filled: 0**(p-2) has no place in dd
+        return x.sgn() * x.abs().masked_fill(x == 0, 1) ** (p - 1) * grad  # filled: 0**(p-2) has no place in dd
 
 
 @implements(torch.norm, torch.functional.norm)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 
 __all__ = [
@@ -55,7 +55,7 @@ def count_reduced(shape: torch.Size, dim: Dims) -> int:
 
 @implements(torch.sum)
 @function
-class sum(Policy):
+class sum(Analytic):
     """sum_i x_i:  dx_i = g."""
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
@@ -85,7 +85,7 @@ class nansum(Policy):
 
 @implements(torch.mean)
 @function
-class mean(Policy):
+class mean(Analytic):
     """(1/n) sum_i x_i:  dx_i = g / n."""
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
@@ -101,7 +101,7 @@ class mean(Policy):
 
 @implements(torch.logsumexp, torch.special.logsumexp)
 @function
-class logsumexp(Policy):
+class logsumexp(Analytic):
     """y = log sum_i exp(x_i):  dx_i = g exp(x_i - y).  NaN where every x_i is -inf, as in PyTorch."""
 
     def forward(self, input: Any, dim: Any, keepdim: bool = False) -> Any:
@@ -122,8 +122,10 @@ class logsumexp(Policy):
 class _var(Policy):
     """y = sum_i (x_i - m)^2 / (n - c):  dx_i = 2 g (x_i - m) / (n - c).
 
-    NaN for a single element with c = 1, as in PyTorch.
+    NaN for a single element with c = 1, as in PyTorch. Of complex numbers it is the mean of |x_i - m|^2.
     """
+
+    complex_rule = "own"
 
     def forward(self, input: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
         self.ctx.save(input, dim, correction, keepdim)
@@ -136,6 +138,8 @@ class _var(Policy):
 
 class _std(Policy):
     """y = sqrt(variance):  dx_i = g (x_i - m) / (y (n - c)), and 0 where y = 0 (all x_i are equal), as in PyTorch."""
+
+    complex_rule = "own"
 
     def forward(self, input: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
         out = torch.std(input, dim, correction=correction, keepdim=keepdim)
@@ -207,7 +211,7 @@ def _variance_arguments(dim: Any, unbiased: bool | None, correction: float | Non
 # Products. No rule divides by x: with one zero or with several they are right at every order.
 
 
-class _prod_dim(Policy):
+class _prod_dim(Analytic):
     """prod_i x_i over one dimension:  dx_i = g prod_{j != i} x_j, from the products before and after i."""
 
     def forward(self, input: Any, dim: int, keepdim: bool, dtype: torch.dtype | None) -> Any:
@@ -244,7 +248,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: to
 
 @implements(torch.cumsum)
 @function
-class cumsum(Policy):
+class cumsum(Analytic):
     """y_i = sum_{j <= i} x_j:  dx_j = sum_{i >= j} g_i."""
 
     def forward(self, input: Any, dim: int, *, dtype: torch.dtype | None = None) -> Any:
@@ -258,7 +262,7 @@ class cumsum(Policy):
 
 @implements(torch.cumprod)
 @function
-class cumprod(Policy):
+class cumprod(Analytic):
     """y_i = prod_{j <= i} x_j:  dx_k = (prod_{j < k} x_j) s_k,  s_k = g_k + x_{k+1} s_{k+1}.
 
     The recurrence is solved by doubling, in log2(n) steps of plain products and sums.

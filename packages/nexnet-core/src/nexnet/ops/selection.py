@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 
 __all__ = ["clamp", "clamp_max", "clamp_min", "clip", "fmax", "fmin", "maximum", "minimum", "where"]
 
 
 @implements(torch.where)
 @function
-class where(Policy):
+class where(Analytic):
     """x where c, else y:  dx = g where c, else 0,  dy = 0 where c, else g.  x and y may be numbers.
 
     What was not chosen gets a gradient of 0, but 0 times an infinite derivative is NaN: ``where(x > 0, sqrt(x), 0)``

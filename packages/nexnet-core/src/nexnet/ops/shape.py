@@ -8,10 +8,9 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 
 __all__ = [
-    "adjoint",
     "alias",
     "atleast_1d",
     "atleast_2d",
@@ -48,7 +47,7 @@ __all__ = [
 
 @implements(torch.ops.aten.alias.default)
 @function
-class alias(Policy):
+class alias(Analytic):
     """x under a new identity:  dx = g."""
 
     def forward(self, input: Any) -> Any:
@@ -62,7 +61,7 @@ class alias(Policy):
 # The same elements in another shape
 
 
-class _Reshape(Policy):
+class _Reshape(Analytic):
     """x in another shape:  dx = g in x's shape."""
 
     def backward(self, grad: Any) -> Any:
@@ -131,7 +130,7 @@ class squeeze(_Reshape):
 
 @implements(torch.unsqueeze)
 @function
-class unsqueeze(Policy):
+class unsqueeze(Analytic):
     """x with a dimension of size 1 before ``dim``."""
 
     def forward(self, input: Any, dim: int) -> Any:
@@ -191,7 +190,7 @@ def _each(tensors: Any, fn: Any) -> Any:
 
 @implements(torch.Tensor.expand)
 @function
-class expand(Policy):
+class expand(Analytic):
     """x repeated along dimensions of size 1:  dx = the sum of g over them, which the engine takes."""
 
     def forward(self, input: Any, *sizes: Any) -> Any:
@@ -227,7 +226,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 
 @implements(torch.transpose, torch.swapaxes, torch.swapdims)
 @function
-class transpose(Policy):
+class transpose(Analytic):
     """x with two dimensions exchanged:  dx = g with them exchanged."""
 
     def forward(self, input: Any, dim0: int, dim1: int) -> Any:
@@ -250,7 +249,7 @@ swapdims = swapaxes
 
 @implements(torch.permute)
 @function
-class permute(Policy):
+class permute(Analytic):
     """x with its dimensions in the order ``dims``:  dx = g in the inverse order."""
 
     def forward(self, input: Any, *dims: Any) -> Any:
@@ -267,7 +266,7 @@ class permute(Policy):
 
 @implements(torch.movedim, torch.moveaxis)
 @function
-class movedim(Policy):
+class movedim(Analytic):
     """x with some dimensions moved:  dx = g with them moved back."""
 
     def forward(self, input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
@@ -284,7 +283,7 @@ moveaxis = movedim
 
 @implements(torch.t)
 @function
-class t(Policy):
+class t(Analytic):
     """The transpose of a matrix; a vector or a scalar as it is."""
 
     def forward(self, input: Any) -> Any:
@@ -294,9 +293,9 @@ class t(Policy):
         return grad.t()
 
 
-@implements(torch.adjoint)
+@implements()
 @function
-class mT(Policy):
+class mT(Analytic):
     """The transpose of each matrix of a batch."""
 
     def forward(self, input: Any) -> Any:
@@ -306,16 +305,13 @@ class mT(Policy):
         return grad.mT
 
 
-adjoint = mT
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Diagonals and triangles
 
 
 @implements(torch.diagonal, torch.linalg.diagonal)
 @function
-class diagonal(Policy):
+class diagonal(Analytic):
     """x_ii over two dimensions:  dx = zeros with g on that diagonal."""
 
     def forward(self, input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -328,7 +324,7 @@ class diagonal(Policy):
 
 @implements(torch.ops.aten.diagonal_backward.default)
 @function
-class _diagonal_backward(Policy):
+class _diagonal_backward(Analytic):
     """Zeros of a shape with x on a diagonal:  dx = that diagonal of g."""
 
     def forward(self, input: Any, shape: Sequence[int], offset: int, dim1: int, dim2: int) -> Any:
@@ -341,7 +337,7 @@ class _diagonal_backward(Policy):
 
 @implements(torch.diag_embed)
 @function
-class diag_embed(Policy):
+class diag_embed(Analytic):
     """Matrices with x on a diagonal and zeros elsewhere:  dx = that diagonal of g."""
 
     def forward(self, input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
@@ -371,7 +367,7 @@ def trace(input: Any) -> Any:
 
 @implements(torch.tril)
 @function
-class tril(Policy):
+class tril(Analytic):
     """x below the diagonal and on it, 0 above:  dx = the same triangle of g."""
 
     def forward(self, input: Any, diagonal: int = 0) -> Any:
@@ -384,7 +380,7 @@ class tril(Policy):
 
 @implements(torch.triu)
 @function
-class triu(Policy):
+class triu(Analytic):
     """x above the diagonal and on it, 0 below:  dx = the same triangle of g."""
 
     def forward(self, input: Any, diagonal: int = 0) -> Any:

@@ -11,7 +11,7 @@ import optree
 import torch
 from torch import Tensor
 
-from .._engine import DIFFERENTIABLE, TapeContext, backward, is_tracked, kernels_only, unwrap, wrap
+from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, is_tracked, kernels_only, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import alias, clone
 from ..tape import Tape
@@ -34,14 +34,14 @@ def path_to(treespec: optree.PyTreeSpec, i: int, name: str) -> Callable[[], str]
 
 
 def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
-    if isinstance(leaf, (float, numpy.ndarray, numpy.generic, Tensor)):
+    if isinstance(leaf, (float, complex, numpy.ndarray, numpy.generic, Tensor)):
         leaf = LiteTensor(leaf)
     if not isinstance(leaf, LiteTensor) or leaf.data.dtype not in DIFFERENTIABLE:
         raise InputError(
             message(
                 "can't differentiate by this argument.",
                 argument=path(),
-                expected="a tensor, array or number of real floating dtype",
+                expected="a tensor, array or number of floating or complex dtype",
                 got=f"dtype {leaf.dtype}" if isinstance(leaf, LiteTensor) else f"{leaf!r} ({type(leaf).__name__})",
                 remedy="convert it to a floating dtype, or leave it out of what is differentiated (argnums)",
             )
@@ -88,12 +88,16 @@ def check_output(out: Any, transform: str) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
     if isinstance(out, (float, Tensor)):
         out = LiteTensor(out)
-    if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE:
+    if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE or out.data.dtype in COMPLEX:
+        complex_out = isinstance(out, LiteTensor) and out.data.dtype in COMPLEX
         raise InputError(
             message(
                 f"the function given to {transform} must return one tensor of real floating dtype.",
                 got=f"dtype {out.dtype}" if isinstance(out, LiteTensor) else f"{type(out).__name__}",
-                remedy="return the tensor to differentiate, and anything else as (out, aux) with has_aux=True",
+                remedy="a complex output has no gradient: return a real number (out.abs(), out.real), or use "
+                "nexnet.vjp with a complex cotangent"
+                if complex_out
+                else "return the tensor to differentiate, and anything else as (out, aux) with has_aux=True",
             )
         )
     return out
@@ -106,7 +110,7 @@ def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.Py
         if not isinstance(each, LiteTensor) or each.data.dtype not in DIFFERENTIABLE:
             raise InputError(
                 message(
-                    f"the function given to {transform} must return tensors of real floating dtype.",
+                    f"the function given to {transform} must return tensors of floating or complex dtype.",
                     argument=path_to(treespec, i, "out")(),
                     got=f"dtype {each.dtype}" if isinstance(each, LiteTensor) else f"{each!r} ({type(each).__name__})",
                     remedy="return anything else as (out, aux) with has_aux=True",
@@ -203,8 +207,10 @@ _ALONE = _calibrate()
 
 def is_exclusive(tensors: list[Any], i: int) -> bool:
     """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
-    if _ALONE is None or not unwrap(tensors[i]).is_contiguous():
+    data = unwrap(tensors[i])
+    if _ALONE is None or not data.is_contiguous() or data.is_conj() or data.is_neg():
         return False
+    del data
     try:
         return _counts(tensors, i) == _ALONE[isinstance(tensors[i], LiteTensor)]
     except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap

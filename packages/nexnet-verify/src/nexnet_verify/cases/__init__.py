@@ -19,6 +19,7 @@ KINDS = (
     "piecewise",
     "gamma",
     "special",
+    "complex_numbers",
     "selection",
     "activation",
     "softmax",

@@ -14,6 +14,7 @@ import nexnet
 
 __all__ = [
     "ABOVE_ONE",
+    "COMPLEX",
     "DISTINCT",
     "INSIDE_ONE",
     "LAYOUTS",
@@ -21,6 +22,7 @@ __all__ = [
     "POSITIVE",
     "PROBABILITY",
     "REAL",
+    "ComplexDomain",
     "Domain",
     "Draw",
 ]
@@ -67,7 +69,22 @@ class Domain:
         return torch.from_numpy(numbers.astype(numpy.float32).astype(numpy.float64)).reshape(tuple(shape))
 
 
+@dataclass(frozen=True)
+class ComplexDomain(Domain):
+    """Complex numbers of absolute values from ``low`` to ``high``, and of angles in an interval."""
+
+    angles: tuple[float, float] = (-3.0, 3.0)
+
+    def sample(self, generator: numpy.random.Generator, shape: Sequence[int]) -> torch.Tensor:
+        """Draw a tensor; every part is exact in float32."""
+        radius = generator.uniform(self.low, self.high, tuple(shape))
+        numbers = radius * numpy.exp(1j * generator.uniform(*self.angles, tuple(shape)))
+        return torch.from_numpy(numpy.asarray(numbers.astype(numpy.complex64).astype(numpy.complex128)))
+
+
 REAL = Domain(-2.0, 2.0)
+#: Complex numbers away from 0 and from the negative numbers, where functions have their branch cuts.
+COMPLEX = ComplexDomain(0.3, 2.0, angles=(-2.8, 2.8))
 NONZERO = Domain(-2.0, 2.0, avoid=(0.0,), margin=0.3)
 POSITIVE = Domain(0.3, 3.0)
 PROBABILITY = Domain(0.1, 0.9)
@@ -128,7 +145,7 @@ class Draw:
     def tensor(
         self, shape: tuple[int, ...] | None = None, domain: Domain = REAL, low: int = 0, high: int = 3
     ) -> nexnet.LiteTensor:
-        """Draw a float64 tensor in the example's layout."""
+        """Draw a float64 tensor (complex128, if the domain is of complex numbers) in the example's layout."""
         shape = self.shape(low, high) if shape is None else shape
         values = domain.sample(self.generator, shape)
         if self.layout == "strided" and values.numel() > 1:

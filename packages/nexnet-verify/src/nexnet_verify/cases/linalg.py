@@ -9,19 +9,19 @@ from typing import Any
 import jax.numpy as jnp
 
 from ._case import Case, Sample
-from ._draw import Draw
+from ._draw import COMPLEX, REAL, Domain, Draw
 
 MATRICES = ("plain", "strided", "expanded", "empty")
 
 
-def product(*shapes: str) -> Any:
+def product(*shapes: str, domain: Domain = REAL) -> Any:
     """Tensors whose shapes are named by letters: ``product("mk", "kn")``."""
 
     def inputs(d: Draw) -> Sample:
         sizes = {"m": d.choice(3, 2, 1), "k": d.choice(2, 3, 1), "n": d.choice(4, 1, 2), "b": d.choice(2, 1, 3), "l": 2}
         if d.layout == "empty":
             sizes[d.choice("k", "m")] = 0
-        return Sample(*[d.tensor(tuple(sizes[letter] for letter in shape)) for shape in shapes])
+        return Sample(*[d.tensor(tuple(sizes[letter] for letter in shape), domain) for shape in shapes])
 
     return inputs
 
@@ -89,6 +89,7 @@ CASES = [
     Case(name="bmm", inputs=product("bmk", "bkn"), jax=jnp.matmul, layouts=MATRICES),
     Case(name="mv", inputs=product("mk", "k"), jax=jnp.matmul, layouts=MATRICES),
     Case(name="dot", inputs=product("k", "k"), jax=jnp.dot, layouts=MATRICES),
+    Case(name="vdot", inputs=product("k", "k", domain=COMPLEX), jax=jnp.vdot, layouts=MATRICES),
     Case(name="outer", inputs=product("m", "k"), jax=jnp.outer, layouts=MATRICES),
     Case(name="inner", inputs=inner_inputs, jax=jnp.inner, layouts=("plain", "strided", "expanded")),
     Case(name="addmm", inputs=scaled("mn", "mk", "kn"), jax=plus_product, layouts=MATRICES),
