@@ -138,7 +138,6 @@ class OperatorMethods:
     conj_physical = ops.conj_physical
     is_conj = ops.is_conj
     is_neg = ops.is_neg
-    isreal = ops.isreal
     resolve_conj = ops.resolve_conj
     resolve_neg = ops.resolve_neg
 
