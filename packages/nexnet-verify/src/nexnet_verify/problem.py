@@ -27,7 +27,7 @@ from torch import Tensor
 import nexnet
 from nexnet.errors import InputError, message
 
-__all__ = ["NAMESPACE", "Problem", "copy_layout", "draw", "is_float", "unit"]
+__all__ = ["NAMESPACE", "Problem", "copy_layout", "draw", "from_parts", "is_float", "to_parts", "unit"]
 
 NAMESPACE = "nexnet"
 Scalar = Callable[..., nexnet.LiteTensor]
@@ -111,7 +111,7 @@ class Problem:
             name=name,
             treespec=treespec,
             constants={i: leaf for i, leaf in enumerate(found) if i not in places},
-            leaves=[copy_layout(_parts(each), torch.float64) for each in given],
+            leaves=[copy_layout(to_parts(each), torch.float64) for each in given],
             paths=[
                 accessors[i].codify("args") + (" (its real and imaginary parts)" if each.is_complex() else "")
                 for i, each in zip(places, given, strict=True)
@@ -146,7 +146,7 @@ class Problem:
         lite = [leaf if isinstance(leaf, nexnet.LiteTensor) else nexnet.LiteTensor(leaf) for leaf in leaves]
         found = optree.tree_leaves(self.fn(*self.arguments(lite)), namespace=NAMESPACE)
         found = [nexnet.LiteTensor(each) if isinstance(each, (float, Tensor)) else each for each in found]
-        return [_parts(each) for each in found if isinstance(each, nexnet.LiteTensor) and is_float(each)]
+        return [to_parts(each) for each in found if isinstance(each, nexnet.LiteTensor) and is_float(each)]
 
     def followed(self, order: int) -> list[Tensor]:
         """Give what the derivative of this order is taken by: the leaves, and from order 2 on the cotangents."""
@@ -206,15 +206,15 @@ def from_parts(leaf: Any, is_complex: bool) -> Any:
     """Give what the function gets for a leaf: of parts, the complex tensor (in the strides that they are in)."""
     if not is_complex:
         return leaf
-    if not isinstance(leaf, nexnet.LiteTensor):
+    if not isinstance(leaf, (nexnet.LiteTensor, Tensor)):
         return leaf[..., 0] + 1j * leaf[..., 1]
     *strides, last = leaf.stride()
     if last == 1 and not any(stride % 2 for stride in strides):
-        return nexnet.view_as_complex(leaf)
-    return nexnet.complex(leaf[..., 0], leaf[..., 1])
+        return torch.view_as_complex(leaf)  # type: ignore[arg-type]
+    return torch.complex(leaf[..., 0], leaf[..., 1])
 
 
-def _parts(tensor: Any) -> Any:
+def to_parts(tensor: Any) -> Any:
     """Give a complex tensor's real and imaginary parts in a last dimension, any other tensor as it is."""
     if not tensor.dtype.is_complex:
         return tensor

@@ -16,7 +16,7 @@ import nexnet
 from nexnet.errors import InputError, message
 from nexnet.policy import RULES
 
-from .problem import NAMESPACE, Problem
+from .problem import NAMESPACE, Problem, is_float, to_parts
 
 if TYPE_CHECKING:
     from .cases import Case
@@ -72,7 +72,7 @@ class TorchReference:
     def _outputs(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         found = optree.tree_leaves(self.fn(*self.problem.arguments(leaves, as_torch)), namespace=NAMESPACE)
         found = [torch.tensor(each, dtype=torch.float64) if isinstance(each, float) else each for each in found]
-        return [each for each in found if isinstance(each, Tensor) and each.dtype.is_floating_point]
+        return [to_parts(each) for each in found if isinstance(each, Tensor) and is_float(each)]
 
     def _check(self, outputs: Sequence[Tensor]) -> None:
         mine = [(tuple(each.shape), each.dtype) for each in self.problem.weights]

@@ -28,6 +28,10 @@ def maybe_complex(*domains: Domain) -> Callable[[Draw], Sample]:
     return inputs
 
 
+def complex_of(dtype: torch.dtype) -> torch.dtype:
+    return torch.complex128 if dtype is torch.float64 else torch.complex64
+
+
 def pairs(d: Draw) -> Sample:
     shape = d.shape(high=2)
     return Sample(nexnet.LiteTensor(REAL.sample(d.generator, (*shape, 2))))
@@ -59,7 +63,8 @@ def _on_complex(name: str, counterpart: Callable[..., Any], inputs: Any = None, 
     """Make the case of an operator of another kind on complex tensors."""
     domain = options.pop("domain", COMPLEX)
     draw = inputs or (lambda d: Sample(d.tensor(domain=domain)))
-    return Case(name=f"complex.{name}", call=getattr(nexnet, name), inputs=draw, jax=counterpart, **options)
+    own = getattr(torch.linalg if name == "vector_norm" else torch, name)
+    return Case(name=f"complex.{name}", call=getattr(nexnet, name), inputs=draw, jax=counterpart, torch=own, **options)
 
 
 CASES = [
@@ -71,12 +76,24 @@ CASES = [
     Case(name="mH", inputs=matrices, jax=lambda z: jnp.conj(jnp.matrix_transpose(z))),
     Case(
         name="polar",
-        inputs=lambda d: Sample(*d.tensors(REAL, REAL)),
+        inputs=lambda d: Sample(*d.tensors(POSITIVE, REAL)),
         jax=lambda r, t: r * jnp.exp(1j * t),
     ),
     unary("real", jnp.real, COMPLEX),
-    unary("resolve_conj", jnp.conj, COMPLEX, call=lambda z: nexnet.resolve_conj(nexnet.conj(z))),
-    unary("resolve_neg", lambda z: -jnp.imag(z), COMPLEX, call=lambda z: nexnet.resolve_neg(nexnet.conj(z).imag)),
+    unary(
+        "resolve_conj",
+        jnp.conj,
+        COMPLEX,
+        call=lambda z: nexnet.resolve_conj(nexnet.conj(z)),
+        torch=lambda z: z.conj().resolve_conj(),
+    ),
+    unary(
+        "resolve_neg",
+        lambda z: -jnp.imag(z),
+        COMPLEX,
+        call=lambda z: nexnet.resolve_neg(nexnet.conj(z).imag),
+        torch=lambda z: z.conj().imag.resolve_neg(),
+    ),
     unary("sgn", lambda z: z / jnp.abs(z), COMPLEX),
     Case(name="view_as_complex", inputs=pairs, jax=lambda x: x[..., 0] + 1j * x[..., 1]),
     unary("view_as_real", lambda z: jnp.stack([z.real, z.imag], -1), COMPLEX),
@@ -103,8 +120,9 @@ CASES = [
     ),
     Case(
         name="complex.to",
-        call=lambda x: nexnet.to(x, torch.complex128 if x.dtype is torch.float64 else torch.complex64) * (1 + 2j),
+        call=lambda x: nexnet.to(x, complex_of(x.dtype)) * (1 + 2j),
         inputs=lambda d: Sample(d.tensor()),
         jax=lambda x: x * (1 + 2j),
+        torch=lambda x: x.to(complex_of(x.dtype)) * (1 + 2j),
     ),
 ]
