@@ -1,7 +1,7 @@
 import pytest
 
 from nexnet_verify import referee as module
-from nexnet_verify.referee import MUTANTS, RIGHT, referee
+from nexnet_verify.referee import MUTANTS, RIGHT, main, referee
 
 
 @pytest.mark.parametrize("rule", MUTANTS, ids=lambda rule: rule.name)
@@ -47,3 +47,32 @@ def test_the_rates_name_what_was_missed(monkeypatch):
     missed, alarms = referee(seeds=[4])
     assert missed == [f"{RIGHT[0].name}, seed 4"]
     assert alarms == [f"{MUTANTS[0].name}, seed 4"]
+
+
+def test_the_command_prints_the_rates(capsys):
+    assert main(["--seeds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ") == ["seed", "wrong rules", "missed", "miss rate", "right rules", "false alarms",
+                                    "false alarm rate"]  # fmt: skip
+    assert lines[1].split() == ["0", str(len(MUTANTS)), "0", "0.0%", str(len(RIGHT)), "0", "0.0%"]
+    assert lines[2].split()[0] == "all"
+
+
+def test_the_command_ends_in_1_and_names_what_was_missed(monkeypatch, capsys):
+    monkeypatch.setattr(module, "MUTANTS", [*MUTANTS[:1], RIGHT[0]])
+    monkeypatch.setattr(module, "RIGHT", RIGHT[:1])
+    assert main(["--seeds", "2"]) == 1
+    out = capsys.readouterr().out
+    assert f"missed: {RIGHT[0].name}, seed 1" in out
+    assert [line.split()[:4] for line in out.splitlines()[1:4]] == [
+        ["0", "2", "1", "50.0%"],
+        ["1", "2", "1", "50.0%"],
+        ["all", "4", "2", "50.0%"],
+    ]
+
+
+def test_wrong_use_of_the_command_ends_in_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--seeds", "0"])
+    assert caught.value.code == 2
+    assert "--seeds: 0 is less than 1" in capsys.readouterr().err

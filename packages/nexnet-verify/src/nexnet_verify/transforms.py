@@ -44,7 +44,7 @@ def attempt(what: str, order: int, run: Callable[[], T]) -> T | Obstacle:
     """Run something, or say why it could not be run."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch: that a kernel is batched by a loop, and so is slow
+            warnings.simplefilter("ignore")
             return run()
     except Exception as error:
         text = " ".join(str(error).split())
@@ -127,9 +127,18 @@ def mapped(problem: Problem, order: int) -> tuple[list[Tensor], list[Tensor]]:
         return [*values, *gradient(*point)]
 
     batch = [torch.stack([each, each * SMALLER]) for each in (*problem.leaves, *problem.weights)]
-    got = nexnet.vmap(one, randomness="same")(*_lite(batch))
+    _warn_of_slow_kernels(False)
+    try:
+        got = nexnet.vmap(one, randomness="same")(*_lite(batch))
+    finally:
+        _warn_of_slow_kernels(True)
     alone = [one(*[nexnet.LiteTensor(each[i]) for each in batch]) for i in range(2)]
     return [each.data for each in got], [torch.stack([a.data, b.data]) for a, b in zip(*alone, strict=True)]
+
+
+def _warn_of_slow_kernels(enabled: bool) -> None:
+    """Let torch say, or not, that it batches a kernel by a loop: that is slow, and right."""
+    torch._C._functorch._set_vmap_fallback_warning_enabled(enabled)  # type: ignore[attr-defined]
 
 
 def _lite(tensors: Sequence[Tensor]) -> tuple[nexnet.LiteTensor, ...]:
