@@ -1,5 +1,7 @@
 """The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
 
+from ._listing import Listed as Listed
+from ._listing import listing as listing
 from .activation import *
 from .arithmetic import *
 from .complex_numbers import *
@@ -28,4 +30,8 @@ from .softmax import *
 from .special import *
 
 # As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.
-globals()["__all__"] = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]
+globals()["__all__"] = [
+    name
+    for name in dir()
+    if not name.startswith("_") and callable(globals()[name]) and name not in {"Listed", "listing"}
+]

@@ -27,7 +27,7 @@ __all__ = [
     "greater", "greater_equal", "gt", "histc", "histogram", "is_complex", "is_floating_point", "is_nonzero",
     "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "le",
     "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multinomial", "ne",
-    "nextafter", "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like", "randn_like",
+    "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like", "randn_like",
     "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique", "unique_consecutive",
     "zeros_like",
 ]  # fmt: skip
@@ -154,9 +154,11 @@ trunc = fix = _register(torch.trunc, torch.fix)
 round = _register(torch.round, torch.special.round)
 floor_divide = _register(torch.floor_divide, Tensor.__floordiv__)
 
-nextafter = _register(torch.nextafter)
 gcd = _register(torch.gcd)
 lcm = _register(torch.lcm)
+
+#: What has a gradient in torch, which is zero.
+STEPS = frozenset({sign, floor, ceil, trunc, round, floor_divide})
 
 # Places and counts
 

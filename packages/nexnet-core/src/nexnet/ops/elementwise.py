@@ -260,7 +260,7 @@ class logit(Policy):
 @implements(torch.abs, torch.absolute)
 @function
 class abs(Policy):
-    """|x|:  dx = g sgn x, which is 0 at 0. For complex numbers sgn x = x / |x|."""
+    """|x|:  dx = g sgn x; for complex numbers sgn x = x / |x|.  Corner: 0 at 0."""
 
     complex_rule = "own"
 

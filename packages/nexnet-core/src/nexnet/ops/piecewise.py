@@ -24,6 +24,7 @@ __all__ = [
     "heaviside",
     "ldexp",
     "nan_to_num",
+    "nextafter",
     "rad2deg",
 ]
 
@@ -118,6 +119,20 @@ class copysign(Policy):
     def backward(self, grad: Any) -> Any:
         input, out = self.ctx.release
         return grad * (torch.sign(input) * torch.sign(out))
+
+
+@implements(torch.nextafter)
+@function
+class nextafter(Policy):
+    """The number that follows x in the direction of y:  dx = g,  dy = 0.  Corner: dx is 0 where x = y."""
+
+    def forward(self, input: Any, other: Any) -> Any:
+        self.ctx.save(input == other)
+        return torch.nextafter(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        (arrived,) = self.ctx.release
+        return torch.where(arrived, 0, grad)
 
 
 @implements(torch.heaviside)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import torch
 
 from ._case import Case, Sample, unary
 from ._draw import NONZERO, POSITIVE, REAL, Domain, Draw
@@ -35,6 +36,11 @@ def quotient(d: Draw) -> Sample:
     x, y = d.tensors(DIVIDEND, DIVISOR)
     mode = d.choice(None, "floor", "trunc")
     return d.choice(Sample(x, y, rounding_mode=mode), Sample(x, 3.5, rounding_mode=mode))
+
+
+def remainder_torch(x: Any, y: Any) -> Any:
+    """PyTorch has no derivative of the form with a number in front."""
+    return torch.remainder(torch.tensor(x, dtype=y.dtype) if isinstance(x, float) else x, y)
 
 
 def truncated(d: Draw) -> Sample:
@@ -76,6 +82,7 @@ CASES = [
         name="remainder",
         inputs=with_number(DIVIDEND, DIVISOR, 6.5),
         jax=lambda x, y: x - y * jnp.floor(x / y),
+        torch=remainder_torch,
     ),
     Case(name="fmod", inputs=truncated, jax=lambda x, y: x - y * jnp.trunc(x / y)),
     unary("neg", jnp.negative),

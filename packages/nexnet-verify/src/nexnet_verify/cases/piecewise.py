@@ -42,6 +42,7 @@ CASES = [
         reason="it is computed in float64 by definition, and the float32 check compares dtypes",
     ),
     binary("copysign", jnp.copysign, NONZERO, NONZERO),
+    binary("nextafter", None, NONZERO, POSITIVE, without_jax="JAX's has no gradient"),
     binary("heaviside", jnp.heaviside, NONZERO, REAL, without_torch="torch has no derivative of heaviside"),
     Case(name="nan_to_num", inputs=not_numbers, jax=jnp.nan_to_num),
     # Inside of the range the gradient is by design not the function's own: its tests are the operators'.
