@@ -10,6 +10,7 @@ from .convolutions import *
 from .dropout import *
 from .einsum import *
 from .elementwise import *
+from .embedding import *
 from .extrema import *
 from .gamma import *
 from .gathering import *

@@ -35,6 +35,7 @@ KINDS = (
     "joining",
     "indexing",
     "gathering",
+    "embedding",
     "convolutions",
     "padding",
     "pooling",
