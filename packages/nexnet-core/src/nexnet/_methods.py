@@ -276,6 +276,7 @@ class OperatorMethods:
     triu = ops.triu
     unbind = ops.unbind
     unflatten = ops.unflatten
+    unfold = ops.unfold_copy
     unsqueeze = ops.unsqueeze
     view = ops.view
     view_as = ops.view_as

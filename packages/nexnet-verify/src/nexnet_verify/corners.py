@@ -291,6 +291,20 @@ CORNERS = [
         [[[1.0, 0.0, 0.0]]],
     ),
     Corner("lp_pool1d", "power mean of zeros", lambda x: o.lp_pool1d(x, 2, 2), [[[0.0, 0.0]]], [[[0.0, 0.0]]]),
+    Corner(
+        "grid_sample",
+        "a sample on an element: the slope to the right",
+        lambda x, u: o.grid_sample(x, o.stack([u, u * 0], -1), align_corners=True),
+        [[[[[1.0, 2.0, 5.0]]]], [[[0.0]]]],
+        [[[[[0.0, 1.0, 0.0]]]], [[[3.0]]]],
+    ),
+    Corner(
+        "grid_sample",
+        "a sample on the edge, with padding by the border",
+        lambda x, u: o.grid_sample(x, o.stack([u, u * 0], -1), "bilinear", "border", True),
+        [[[[[1.0, 2.0, 5.0]]]], [[[1.0]]]],
+        [[[[[0.0, 0.0, 1.0]]]], [[[0.0]]]],
+    ),
     # Products
     Corner("prod", "prod with one zero", lambda x: o.prod(x), [[0.0, 2.0, 3.0]], [[6.0, 0.0, 0.0]]),
     Corner("prod", "prod with two zeros", lambda x: o.prod(x), [[0.0, 0.0, 3.0]], [[0.0, 0.0, 0.0]]),

@@ -14,7 +14,9 @@ from .embedding import *
 from .extrema import *
 from .gamma import *
 from .gathering import *
+from .grid import *
 from .indexing import *
+from .interpolation import *
 from .joining import *
 from .linalg import *
 from .loss import *
@@ -23,6 +25,7 @@ from .normalisation import *
 from .norms import *
 from .padding import *
 from .piecewise import *
+from .pixel import *
 from .pooling import *
 from .reduction import *
 from .selection import *

@@ -40,6 +40,9 @@ KINDS = (
     "padding",
     "pooling",
     "max_pooling",
+    "interpolation",
+    "pixel",
+    "grid",
 )
 
 
