@@ -214,8 +214,11 @@ class OperatorMethods:
     unique = ops.unique
     unique_consecutive = ops.unique_consecutive
     count_nonzero = ops.count_nonzero
+    cummax = ops.cummax
+    cummin = ops.cummin
     cumprod = ops.cumprod
     cumsum = ops.cumsum
+    logcumsumexp = ops.logcumsumexp
     logsumexp = ops.logsumexp
     max = ops.max
     mean = ops.mean

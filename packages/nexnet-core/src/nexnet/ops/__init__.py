@@ -8,6 +8,7 @@ from .complex_numbers import *
 from .constant import *
 from .convolutions import *
 from .dropout import *
+from .cumulative import *
 from .einsum import *
 from .elementwise import *
 from .embedding import *
@@ -27,6 +28,7 @@ from .padding import *
 from .piecewise import *
 from .pixel import *
 from .pooling import *
+from .products import *
 from .reduction import *
 from .selection import *
 from .shape import *

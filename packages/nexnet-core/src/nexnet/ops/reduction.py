@@ -1,4 +1,4 @@
-"""Reductions over some or all dimensions, and running sums and products."""
+"""Reductions over some or all dimensions: sums, means and variances."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 
 __all__ = [
-    "cumprod",
-    "cumsum",
     "logsumexp",
     "mean",
     "nansum",
-    "prod",
     "std",
     "std_mean",
     "sum",

@@ -7,15 +7,15 @@ power series in its place (``around_zero``), so that every order is right there 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 
 from .._engine import TensorBase
-from ..policy import Policy, function, implements
-from .elementwise import of_input, of_output
+from ..policy import Operator, Policy, function, implements
+from .elementwise import of_input, of_output, operator
 
 __all__ = [
     "erfinv",
@@ -49,15 +49,32 @@ _of_input = partial(of_input, module=__name__)
 _of_output = partial(of_output, module=__name__)
 
 
-def around_zero(
-    x: Any, width: float, series: Sequence[float], formula: Callable[[Any], Any], factor: Any = None
-) -> Any:
-    """Give ``formula(x)``, and where |x| < width the polynomial in x^2 with these coefficients (times factor)."""
-    near = x.abs() < width
+def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+    """Make the operator of the first torch function, answering to all; ``gradient(g, x, y)`` is its rule."""
+    compute = torch_functions[0]
+
+    class rule(Policy):
+        def forward(self, input: Any) -> Any:
+            out = compute(input)
+            self.ctx.save(input, out)
+            return out
+
+        def backward(self, grad: Any) -> Any:
+            input, out = self.ctx.release
+            return gradient(grad, input, out)
+
+    return operator(rule, formula, torch_functions, __name__)
+
+
+def around_zero(x: Any, series: tuple[float, float, float], formula: Callable[[Any], Any], factor: Any = None) -> Any:
+    """Give ``formula(x)``, and near 0 the polynomial a + b x^2 + c x^4, times a factor.
+
+    It is near where a formula with 1 / x^2 in it has lost about as many digits as the polynomial has not.
+    """
+    near = x.abs() < torch.finfo(x.dtype).eps ** 0.125
     square = x * x
-    polynomial = square * series[-1] + series[-2]
-    for coefficient in series[-3::-1]:
-        polynomial = polynomial * square + coefficient
+    a, b, c = series
+    polynomial = (square * c + b) * square + a
     return torch.where(near, polynomial if factor is None else polynomial * factor, formula(torch.where(near, 1, x)))
 
 
@@ -82,19 +99,11 @@ special_ndtri = _of_output(
 )
 
 
-@implements(torch.special.erfcx)
-@function
-class special_erfcx(Policy):
-    """y = e^(x^2) erfc x:  dx = g (2 x y - 2 / sqrt(pi))."""
-
-    def forward(self, input: Any) -> Any:
-        out = torch.special.erfcx(input)
-        self.ctx.save(input, out)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        input, out = self.ctx.release
-        return grad * (2 * input * out - 2 / _SQRT_PI)
+special_erfcx = of_both(
+    "e^(x^2) erfc x,  dx = g (2 x y - 2 / sqrt(pi)).",
+    lambda g, x, y: g * (2 * x * y - 2 / _SQRT_PI),
+    torch.special.erfcx,
+)
 
 
 def _hazard_of(x: Any) -> Any:
@@ -159,97 +168,76 @@ def _may_vanish(y: Any) -> bool:
     return not isinstance(y, (int, float)) or y <= -1
 
 
-_BESSEL_SERIES = [(-1) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(1, 9)]
-_SINC_SERIES = [coefficient * math.pi ** (2 * k) for k, coefficient in enumerate(_BESSEL_SERIES, 1)]
+_SPHERICAL_SERIES = (-1 / 3, 1 / 30, -1 / 840)
+_SINC_SERIES = (-(math.pi**2) / 3, math.pi**4 / 30, -(math.pi**6) / 840)
 
-sinc = _of_input(
+
+def _sinc_slope(x: Any, y: Any) -> Any:
+    return around_zero(x, _SINC_SERIES, lambda safe: (torch.cos(x * math.pi) - y) / safe, x)
+
+
+def _spherical_slope(x: Any, y: Any) -> Any:
+    return around_zero(x, _SPHERICAL_SERIES, lambda safe: (torch.cos(x) - y) / safe, x)
+
+
+sinc = of_both(
     "sin(pi x) / (pi x), and 1 at 0,  dx = g (cos(pi x) - y) / x.  "
     "Corner: right at every order at 0, where the second derivative is -pi^2 / 3 (NaN in PyTorch).",
-    lambda g, x: g * (x * _sinc_slope_over_x(x)),
+    lambda g, x, y: g * _sinc_slope(x, y),
     torch.sinc,
     torch.special.sinc,
 )
 
-
-def _sinc_slope_over_x(x: Any) -> Any:
-    return around_zero(x, 0.2, _SINC_SERIES, lambda x: (torch.cos(x * math.pi) - torch.sinc(x)) / (x * x))
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Bessel functions. I0, I1 and their scaled forms have torch's derivatives; the others are constants to torch, silently.
 
-_I1_SERIES = [(2 * k + 1) / (2 ** (2 * k + 1) * math.factorial(k) * math.factorial(k + 1)) for k in range(9)]
-_J1_SERIES = [(-1) ** k * coefficient for k, coefficient in enumerate(_I1_SERIES)]
+_I1_SERIES = (1 / 2, 3 / 16, 5 / 384)
+_J1_SERIES = (1 / 2, -3 / 16, 5 / 384)
 
 
-def _i1_slope(x: Any) -> Any:
-    return around_zero(x, 0.5, _I1_SERIES, lambda x: torch.i0(x) - torch.special.i1(x) / x)
+def _i1_slope(x: Any, y: Any) -> Any:
+    return around_zero(x, _I1_SERIES, lambda safe: torch.i0(x) - y / safe)
 
 
 def _i1e_slope(x: Any, y: Any) -> Any:
-    decay = torch.exp(-x.abs())
-    slope = around_zero(x, 0.5, _I1_SERIES, lambda x: torch.special.i0e(x) - torch.special.i1e(x) / x, decay)
+    slope = around_zero(x, _I1_SERIES, lambda safe: torch.special.i0e(x) - y / safe, torch.exp(-x.abs()))
     return slope - torch.sign(x) * y
 
 
-def _j1_slope(x: Any) -> Any:
-    return around_zero(x, 0.5, _J1_SERIES, lambda x: torch.special.bessel_j0(x) - torch.special.bessel_j1(x) / x)
+def _j1_slope(x: Any, y: Any) -> Any:
+    return around_zero(x, _J1_SERIES, lambda safe: torch.special.bessel_j0(x) - y / safe)
 
 
 i0 = _of_input("I0(x),  dx = g I1(x).", lambda g, x: g * torch.special.i1(x), torch.i0, torch.special.i0)
-special_i1 = _of_input(
-    "I1(x),  dx = g (I0(x) - I1(x) / x).  Corner: 1/2 at 0, and right at every order there.",
-    lambda g, x: g * _i1_slope(x),
+special_i1 = of_both(
+    "I1(x),  dx = g (I0(x) - y / x).  Corner: 1/2 at 0, and right at every order there.",
+    lambda g, x, y: g * _i1_slope(x, y),
     torch.special.i1,
 )
-
-
-class _Scaled(Policy):
-    kernel: Any
-
-    def forward(self, input: Any) -> Any:
-        out = type(self).kernel(input)
-        self.ctx.save(input, out)
-        return out
-
-
-@implements(torch.special.i0e)
-@function
-class special_i0e(_Scaled):
-    """y = e^-|x| I0(x):  dx = g (e^-|x| I1(x) - y sign x).  Corner: 0 at its kink, 0."""
-
-    kernel = torch.special.i0e
-
-    def backward(self, grad: Any) -> Any:
-        input, out = self.ctx.release
-        return grad * (torch.special.i1e(input) - out * torch.sign(input))
-
-
-@implements(torch.special.i1e)
-@function
-class special_i1e(_Scaled):
-    """y = e^-|x| I1(x):  dx = g (e^-|x| I1'(x) - y sign x).  Corner: 1/2 at 0."""
-
-    kernel = torch.special.i1e
-
-    def backward(self, grad: Any) -> Any:
-        input, out = self.ctx.release
-        return grad * _i1e_slope(input, out)
-
+special_i0e = of_both(
+    "e^-|x| I0(x),  dx = g (e^-|x| I1(x) - y sign x).  Corner: 0 at its kink, 0.",
+    lambda g, x, y: g * (torch.special.i1e(x) - y * torch.sign(x)),
+    torch.special.i0e,
+)
+special_i1e = of_both(
+    "e^-|x| I1(x),  dx = g (e^-|x| I1'(x) - y sign x).  Corner: 1/2 at 0.",
+    lambda g, x, y: g * _i1e_slope(x, y),
+    torch.special.i1e,
+)
 
 s = torch.special
 
 special_bessel_j0 = _of_input("J0(x),  dx = -g J1(x).", lambda g, x: -g * s.bessel_j1(x), s.bessel_j0)
-special_bessel_j1 = _of_input("J1(x),  dx = g (J0(x) - J1(x) / x).", lambda g, x: g * _j1_slope(x), s.bessel_j1)
+special_bessel_j1 = of_both("J1(x),  dx = g (J0(x) - y / x).", lambda g, x, y: g * _j1_slope(x, y), s.bessel_j1)
 special_bessel_y0 = _of_input("Y0(x),  dx = -g Y1(x).", lambda g, x: -g * s.bessel_y1(x), s.bessel_y0)
-special_bessel_y1 = _of_input(
-    "Y1(x),  dx = g (Y0(x) - Y1(x) / x).", lambda g, x: g * (s.bessel_y0(x) - s.bessel_y1(x) / x), s.bessel_y1
+special_bessel_y1 = of_both(
+    "Y1(x),  dx = g (Y0(x) - y / x).", lambda g, x, y: g * (s.bessel_y0(x) - y / x), s.bessel_y1
 )
 special_modified_bessel_i0 = _of_input(
     "I0(x),  dx = g I1(x).", lambda g, x: g * s.modified_bessel_i1(x), s.modified_bessel_i0
 )
-special_modified_bessel_i1 = _of_input(
-    "I1(x),  dx = g (I0(x) - I1(x) / x).", lambda g, x: g * _i1_slope(x), s.modified_bessel_i1
+special_modified_bessel_i1 = of_both(
+    "I1(x),  dx = g (I0(x) - y / x).", lambda g, x, y: g * _i1_slope(x, y), s.modified_bessel_i1
 )
 special_modified_bessel_k0 = _of_input(
     "K0(x),  dx = -g K1(x).", lambda g, x: -g * s.modified_bessel_k1(x), s.modified_bessel_k0
@@ -269,8 +257,8 @@ special_scaled_modified_bessel_k1 = _of_input(
     lambda g, x: g * (s.scaled_modified_bessel_k1(x) * (1 - 1 / x) - s.scaled_modified_bessel_k0(x)),
     s.scaled_modified_bessel_k1,
 )
-special_spherical_bessel_j0 = _of_input(
+special_spherical_bessel_j0 = of_both(
     "j0 = sin(x) / x, and 1 at 0,  dx = g (cos x - j0) / x.  Corner: right at every order at 0.",
-    lambda g, x: g * (x * around_zero(x, 0.5, _BESSEL_SERIES, lambda x: (torch.cos(x) - torch.sin(x) / x) / (x * x))),
+    lambda g, x, y: g * _spherical_slope(x, y),
     s.spherical_bessel_j0,
 )

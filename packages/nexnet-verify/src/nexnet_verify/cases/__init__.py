@@ -26,6 +26,8 @@ KINDS = (
     "dropout",
     "loss",
     "reduction",
+    "cumulative",
+    "products",
     "extrema",
     "normalisation",
     "norms",

@@ -1,4 +1,4 @@
-"""Reductions over some or all dimensions, and running sums and products."""
+"""Reductions over some or all dimensions."""
 
 # ruff: noqa: D103  a formula's pieces are described by their names
 
@@ -27,18 +27,6 @@ def reduced(domain: Domain = REAL) -> Callable[[Draw], Sample]:
     return inputs
 
 
-def along_one(d: Draw) -> Sample:
-    """X and one dimension, given."""
-    x = d.tensor()
-    return Sample(x, d.dim(x.ndim))
-
-
-def product(d: Draw) -> Sample:
-    """x, one dimension or none, and keepdim with a dimension."""
-    x = d.tensor()
-    return d.choice(Sample(x), Sample(x, d.dim(x.ndim), d.flag()))
-
-
 def spread(d: Draw) -> Sample:
     """x, of which more than one element is left, and every way to say the correction."""
     x = d.tensor(d.choice(*SEVERAL[1:], SEVERAL[0]))
@@ -62,10 +50,6 @@ def axes(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def running(accumulate: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, dim: accumulate(x, axis=dim) if x.ndim else x
-
-
 def both(first: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, dim, keepdim, correction: (
         first(x, axis=dim, keepdims=keepdim, ddof=correction),
@@ -81,12 +65,9 @@ CASES = [
     Case(name="sum", inputs=reduced(), jax=axes(jnp.sum)),
     Case(name="nansum", inputs=reduced(), jax=axes(jnp.nansum)),
     Case(name="mean", inputs=reduced(), jax=axes(jnp.mean), layouts=NOT_EMPTY),
-    Case(name="prod", inputs=product, jax=axes(jnp.prod)),
     Case(name="var", inputs=spread, jax=moment(jnp.var), layouts=("plain", "strided")),
     Case(name="std", inputs=spread, jax=moment(jnp.std), layouts=("plain", "strided")),
     Case(name="var_mean", inputs=spread, jax=both(jnp.var), layouts=("plain", "strided")),
     Case(name="std_mean", inputs=spread, jax=both(jnp.std), layouts=("plain", "strided")),
     Case(name="logsumexp", inputs=logsumexp_inputs, jax=axes(jax.scipy.special.logsumexp), layouts=NOT_EMPTY),
-    Case(name="cumsum", inputs=along_one, jax=running(jnp.cumsum)),
-    Case(name="cumprod", inputs=along_one, jax=running(jnp.cumprod)),
 ]
