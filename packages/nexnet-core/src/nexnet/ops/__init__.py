@@ -7,8 +7,8 @@ from .arithmetic import *
 from .complex_numbers import *
 from .constant import *
 from .convolutions import *
-from .dropout import *
 from .cumulative import *
+from .dropout import *
 from .einsum import *
 from .elementwise import *
 from .embedding import *

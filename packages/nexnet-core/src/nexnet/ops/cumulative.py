@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 
 __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
 
 
 @implements(torch.cumsum)
 @function
-class cumsum(Policy):
+class cumsum(Analytic):
     """y_i = sum_{j <= i} x_j:  dx_j = sum_{i >= j} g_i."""
 
     def forward(self, input: Any, dim: int, *, dtype: torch.dtype | None = None) -> Any:

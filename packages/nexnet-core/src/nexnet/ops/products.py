@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from .._engine import unwrap
-from ..policy import Policy, function, implements
+from ..policy import Analytic, function, implements
 from ._names import numpy_names
 from .reduction import restore_dims
 
 __all__ = ["cumprod", "prod"]
 
 
-class _prod(Policy):
+class _prod(Analytic):
     """y = prod_i x_i:  dx_i = g y / x_i;  with zeros, dx_i = g prod_{j != i} x_j."""
 
     def forward(self, input: Any, dim: int | None, keepdim: bool, dtype: torch.dtype | None) -> Any:
@@ -93,7 +93,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: to
 
 @implements(torch.cumprod)
 @function
-class cumprod(Policy):
+class cumprod(Analytic):
     """y_i = prod_{j <= i} x_j:  dx_k = (sum_{i >= k} g_i y_i) / x_k.
 
     With zeros, dx_k = (prod_{j < k} x_j) s_k,  s_k = g_k + x_{k+1} s_{k+1}, a recurrence that is solved by doubling, in
