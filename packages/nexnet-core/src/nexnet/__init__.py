@@ -22,7 +22,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 
 import builtins as _builtins
 
-from . import autograd, creation, errors, functions, ops, random, special, transforms, tree
+from . import autograd, creation, errors, fft, functions, ops, random, special, transforms, tree
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -65,6 +65,7 @@ __all__ = [
     "autograd",
     "custom_grad",
     "errors",
+    "fft",
     "function",
     "functions",
     "implements",

@@ -13,6 +13,7 @@ from .einsum import *
 from .elementwise import *
 from .embedding import *
 from .extrema import *
+from .fourier import *
 from .gamma import *
 from .gathering import *
 from .grid import *

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 from ._transpose import transpose_kernel
 
 __all__ = ["constant_pad_nd", "pad"]
@@ -19,7 +19,7 @@ _ATEN = torch.ops.aten
 
 @implements(torch.constant_pad_nd)
 @function
-class constant_pad_nd(Policy):
+class constant_pad_nd(Analytic):
     """x with a number around it, ``pad`` elements before and after the last dimension, the one before it, and so on.
 
     dx = g without them: g padded by as much less.

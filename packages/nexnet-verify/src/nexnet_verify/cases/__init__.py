@@ -20,6 +20,7 @@ KINDS = (
     "gamma",
     "special",
     "complex_numbers",
+    "fourier",
     "selection",
     "activation",
     "softmax",
