@@ -114,7 +114,7 @@ def verify(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def referee(session: nox.Session) -> None:
-    """The verifier judged: how many wrong rules it misses, and right ones it turns down, over 5 seeds (part of verify)."""
+    """The verifier judged: how many wrong rules it misses, and right ones it turns down, over 5 seeds."""
     install_packages(session, "nexnet-core", "nexnet-verify")
     install(session, *requirements("nexnet-verify"))
     session.run("python", "-m", "nexnet_verify.referee", *session.posargs)

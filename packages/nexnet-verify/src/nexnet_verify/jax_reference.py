@@ -18,7 +18,7 @@ from nexnet.errors import InputError, message
 
 from .problem import NAMESPACE, Problem, from_parts
 
-__all__ = ["JaxReference"]
+__all__ = ["JaxReference", "enable_x64"]
 
 # Compiling is what takes the time here, not running.
 _OPTIONS = {"xla_backend_optimization_level": 0}
@@ -52,7 +52,7 @@ class JaxReference:
         ):
             self._asked = asked
             numbers = [[each.numpy() for each in some] for some in (problem.leaves, problem.weights, *asked)]
-            with _enable_x64(), warnings.catch_warnings():
+            with enable_x64(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a counterpart's own remarks on dtypes are not the user's concern
                 try:
                     found = self._compiled()(*numbers)
@@ -140,7 +140,8 @@ def as_jax(constant: Any) -> Any:
     return constant.numpy() if isinstance(constant, Tensor) else constant
 
 
-def _enable_x64() -> Any:
+def enable_x64() -> Any:
+    """Give the context in which JAX has float64."""
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
     from jax.experimental import enable_x64  # type: ignore[attr-defined]

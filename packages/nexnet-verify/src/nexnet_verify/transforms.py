@@ -28,7 +28,8 @@ __all__ = ["Pushed", "attempt", "forward", "mapped", "push", "tangents_by_vjp"]
 
 FORWARD = (
     "forward mode of {} is not its reverse mode.",
-    "jvp is the derivative of backward by the incoming gradient, at zero: backward must be linear in it, also there",
+    "jvp is the derivative of backward by the incoming gradient, at zero: backward must be linear in it, also there, "
+    "and may not cut it",
 )
 VMAP = (
     "vmap of {} is not a loop over the examples.",
