@@ -4,6 +4,7 @@ from ._listing import Listed as Listed
 from ._listing import listing as listing
 from .activation import *
 from .arithmetic import *
+from .attention import *
 from .complex_numbers import *
 from .constant import *
 from .convolutions import *

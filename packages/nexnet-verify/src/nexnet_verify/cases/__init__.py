@@ -39,6 +39,7 @@ KINDS = (
     "indexing",
     "gathering",
     "embedding",
+    "attention",
     "convolutions",
     "padding",
     "pooling",
