@@ -234,7 +234,24 @@ def _convolution_backward(grad: Any, *args: Any) -> Any:
 
 
 @implements(torch.conv_tbc)
-def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+@function
+class conv_tbc(Policy):
     """C(x, w) + b over time, x of shape (time, batch, in), w of shape (size, in, out), b of shape (out)."""
-    out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad)
-    return out.permute(2, 0, 1)
+
+    def forward(self, input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+        self.ctx.save(input, weight, bias, pad)
+        return torch.conv_tbc(input, weight, bias, pad)
+
+    def backward(self, grad: Any) -> Any:
+        input, weight, bias, pad = self.ctx.release
+        if not isinstance(grad, TensorBase):
+            contiguous = [each.contiguous() for each in (grad, input, weight)]
+            return torch.ops.aten.conv_tbc_backward.default(*contiguous, bias, pad)
+        grad, input, weight = grad.permute(1, 2, 0), input.permute(1, 2, 0), weight.permute(2, 1, 0)
+        options = ((1,), (pad,), (1,), False, (0,), 1)
+        d_input, d_weight, d_bias = _gradients(self.ctx.needs_input_grad, 1, grad, input, weight, *options)
+        return (
+            None if d_input is None else d_input.permute(2, 0, 1),
+            None if d_weight is None else d_weight.permute(2, 1, 0),
+            d_bias,
+        )

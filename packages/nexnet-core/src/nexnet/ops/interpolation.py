@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,8 +72,13 @@ def _kernel(
     if scale_factor is not None and not recompute_scale_factor:
         scales = scale_factor if isinstance(scale_factor, (list, tuple)) else (scale_factor,) * dims
     corners = () if mode.startswith("nearest") else (bool(align_corners),)
-    name = f"{'_' * antialias}{_KERNELS[mode]}{dims}d{'_aa' * antialias}_backward"
-    return getattr(_ATEN, name).default(grad, grad.shape[2:], shape, *corners, *scales)
+    return _kernel_of(mode, dims, bool(antialias))(grad, grad.shape[2:], shape, *corners, *scales)
+
+
+@functools.cache
+def _kernel_of(mode: str, dims: int, antialias: bool) -> Any:
+    name = f"_{_KERNELS[mode]}{dims}d_aa_backward" if antialias else f"{_KERNELS[mode]}{dims}d_backward"
+    return getattr(_ATEN, name).default
 
 
 def _spread_areas(grad: Any, shape: Sequence[int], dims: int) -> Any:

@@ -39,6 +39,8 @@ def any_mode(d: Draw) -> Sample:
         options["align_corners"] = d.choice(None, False, True)
         if dims == 2 and d.flag():
             options["antialias"] = True
+            if mode == "bicubic" and not options["align_corners"]:
+                mode = d.choice("bicubic", "lanczos")
     return Sample(image(d, dims), mode=mode, **options)
 
 
