@@ -240,18 +240,23 @@ class conv_tbc(Policy):
 
     def forward(self, input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
         self.ctx.save(input, weight, bias, pad)
-        return torch.conv_tbc(input, weight, bias, pad)
+        return torch.conv_tbc(input.contiguous(), weight.contiguous(), bias, pad)  # the kernel takes no other layout
 
     def backward(self, grad: Any) -> Any:
         input, weight, bias, pad = self.ctx.release
-        if not isinstance(grad, TensorBase):
-            contiguous = [each.contiguous() for each in (grad, input, weight)]
-            return torch.ops.aten.conv_tbc_backward.default(*contiguous, bias, pad)
-        grad, input, weight = grad.permute(1, 2, 0), input.permute(1, 2, 0), weight.permute(2, 1, 0)
-        options = ((1,), (pad,), (1,), False, (0,), 1)
-        d_input, d_weight, d_bias = _gradients(self.ctx.needs_input_grad, 1, grad, input, weight, *options)
-        return (
-            None if d_input is None else d_input.permute(2, 0, 1),
-            None if d_weight is None else d_weight.permute(2, 1, 0),
-            d_bias,
-        )
+        if isinstance(grad, TensorBase):
+            return _gradients_over_time(self.ctx.needs_input_grad, grad, input, weight, pad)
+        contiguous = [each.contiguous() for each in (grad, input, weight)]
+        return torch.ops.aten.conv_tbc_backward.default(*contiguous, bias, pad)
+
+
+def _gradients_over_time(needed: Sequence[bool], grad: Any, input: Any, weight: Any, pad: int) -> tuple[Any, Any, Any]:
+    """Give the gradients of conv_tbc by those of conv1d, whose gradients there are."""
+    grad, input, weight = grad.permute(1, 2, 0), input.permute(1, 2, 0), weight.permute(2, 1, 0)
+    options = ((1,), (pad,), (1,), False, (0,), 1)
+    d_input, d_weight, d_bias = _gradients(needed, 1, grad, input, weight, *options)
+    return (
+        None if d_input is None else d_input.permute(2, 0, 1),
+        None if d_weight is None else d_weight.permute(2, 1, 0),
+        d_bias,
+    )
