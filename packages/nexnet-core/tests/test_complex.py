@@ -187,6 +187,25 @@ class TestTransforms:
         ahead, behind = (nx.grad(loss)(Z + sign * step * W).data for sign in (1, -1))
         torch.testing.assert_close(product.data, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6)
 
+    def test_jacobians_with_one_complex_side(self):
+        rotations = nx.jacobian(lambda t: nx.polar(nx.ones_like(t), t))
+        t = torch.tensor([0.3, 1.2], dtype=torch.float64)
+        torch.testing.assert_close(rotations(t).data, torch.diag(1j * torch.exp(1j * t)))
+        sizes = nx.jacobian(lambda z: nx.abs(z) ** 2)
+        torch.testing.assert_close(sizes(Z).data, torch.diag(2 * Z))
+        for fn, x in ((nx.exp, Z), (lambda t: nx.exp(1j * t), t)):
+            with pytest.raises(nx.InputError, match=r"no complex Jacobian(.|\n)*view_as_real"):
+                nx.jacrev(fn)(x)
+        with pytest.raises(nx.InputError, match="no complex Jacobian"):
+            nx.jacfwd(lambda z: nx.abs(z))(Z)
+        with pytest.raises(nx.InputError, match="no complex Jacobian"):
+            nx.hessian(lambda z: (nx.abs(z) ** 2).sum())(Z)
+
+    def test_complex_unknowns_are_refused(self):
+        root = nx.custom_root(lambda z, a: z * z - a, lambda residual, z: z)
+        with pytest.raises(nx.InputError, match="the unknowns must be real"):
+            root(nx.LiteTensor(Z), 2.0)
+
     def test_gradients_are_ordinary_tensors(self):
         for fn in (lambda z: z.conj().real.sum(), lambda z: z.conj().imag.sum(), lambda z: (z.conj() * z).real.sum()):
             (gradient,) = nx.grad(fn, (0,))(Z)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..policy import Policy
+from ..policy import Analytic
 from .elementwise import kernel_or_rule, operator
 
 __all__ = ["transpose_kernel"]
@@ -18,7 +18,7 @@ def transpose_kernel(torch_kernel: Callable[..., Any], apply: Callable[..., Any]
     what shape comes out: there is no gradient for it.
     """
 
-    class rule(Policy):
+    class rule(Analytic):
         def forward(self, grad: Any, like: Any, *parameters: Any) -> Any:
             self.ctx.save(grad.shape, parameters)
             return torch_kernel(grad, like, *parameters)

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, function, implements
 from .elementwise import kernel, kernel_or_rule, operator
 
 __all__ = [
@@ -275,7 +275,7 @@ class softplus(Policy):
 
 @implements(F.tanhshrink)
 @function
-class tanhshrink(Policy):
+class tanhshrink(Analytic):
     """x - tanh x:  dx = g tanh^2 x."""
 
     def forward(self, input: Any) -> Any:

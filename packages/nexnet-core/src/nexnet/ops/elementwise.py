@@ -347,7 +347,7 @@ class xlogy(Policy):
 
 @implements(torch.logaddexp)
 @function
-class logaddexp(Policy):
+class logaddexp(Analytic):
     """ln(e^x + e^y):  dx = g s(x - y),  dy = g s(y - x),  s the logistic function: (1, 0) at (inf, 1)."""
 
     def forward(self, input: Any, other: Any) -> Any:

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 from .constant import constant
 from .elementwise import kernel_or_rule
 
@@ -62,7 +62,7 @@ def _row(padding_idx: int | None, rows: int, rule: str) -> int:
 
 @implements(_aten.embedding_dense_backward.default)
 @function
-class _embedding_backward(Policy):
+class _embedding_backward(Analytic):
     """The sum, by row, of what g has for it (over their number, if scaled), 0 for the padding:  dg = h of each row."""
 
     def forward(self, grad: Any, indices: Any, rows: int, padding: int, scaled: bool) -> Any:
@@ -88,7 +88,7 @@ _gradient_by_table: Callable[..., Any] = kernel_or_rule(_aten.embedding_dense_ba
 
 @implements(_aten.embedding.default)
 @function
-class _embedding(Policy):
+class _embedding(Analytic):
     """w[i]:  dw = zeros with g's rows added at i."""
 
     def forward(self, weight: Any, indices: Any, padding: int, scaled: bool) -> Any:

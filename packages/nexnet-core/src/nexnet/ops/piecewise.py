@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .._engine import unwrap
-from ..policy import Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, function, implements
 from .arithmetic import pow
 from .elementwise import operator
 from .joining import to
@@ -52,7 +52,7 @@ rad2deg = scaling(180 / math.pi, "x 180 / pi,  dx = g 180 / pi.", torch.rad2deg)
 
 @implements(torch.ldexp)
 @function
-class ldexp(Policy):
+class ldexp(Analytic):
     """y = x 2^n:  dx = g 2^n,  dn = g y ln 2.  Corner: right for negative integers n too (0 in PyTorch 2.13)."""
 
     def forward(self, input: Any, other: Any) -> Any:

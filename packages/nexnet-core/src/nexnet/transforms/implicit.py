@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .. import tree
 from .._engine import Key, TapeContext, kernels_only, record_composite, wrap
-from ..errors import ConvergenceError, message
+from ..errors import ConvergenceError, InputError, message
 from ..policy import Policy
 from ..tensor import LiteTensor
 from ._evaluate import flatten
@@ -128,6 +128,7 @@ def _solution(
     with no_tape():
         found = solve(given, stop_gradient(optree.tree_unflatten(treespec, leaves)))
     leaves, treespec = flatten(found, "solution")
+    _refuse_complex(leaves)
     if not all(_everywhere(each.data.isfinite()) for each in leaves):
         raise ConvergenceError(
             message("the solver gave numbers that are not finite.", remedy="try another guess, or another solver")
@@ -303,12 +304,24 @@ def _iterate(step: Callable[[Any], Any], guess: Any, *, tolerance: float | None,
 
 def _as_vectors(matvec: Callable[[Any], Any], b: Any) -> tuple[LiteTensor, Callable[[Any], Any], Callable[[Any], Any]]:
     """Give the linear system for vectors: the right hand side, the product, and the way back."""
+    _refuse_complex(tree.leaves(b))
     vector, unravel = tree.ravel(b)
 
     def product(x: Any) -> LiteTensor:
         return tree.ravel(matvec(unravel(x)))[0]
 
     return vector, product, unravel
+
+
+def _refuse_complex(unknowns: list[Any]) -> None:
+    if any(each.dtype.is_complex for each in unknowns):
+        raise InputError(
+            message(
+                "the unknowns must be real: a linear function of complex ones need be no complex matrix.",
+                got="an unknown of complex dtype",
+                remedy="solve for real and imaginary parts: nexnet.view_as_complex(x) in the function",
+            )
+        )
 
 
 def _tolerance(given: float | None, dtype: torch.dtype) -> float:

@@ -38,7 +38,11 @@ def jacobian(
 
     Returns:
         A function of the same arguments. Its result has ``out``'s structure, and at each of its leaves the structure
-        of the argument (a tuple of such, if ``argnums`` is a tuple), with tensors of shape ``(*out, *argument)``.
+        of the argument (a tuple of such, if ``argnums`` is a tuple), with tensors of shape ``(*out, *argument)``. Of a
+        real function of complex arguments each row is a gradient, dL/d(re) + i dL/d(im).
+
+    Raises:
+        InputError: complex outputs of complex arguments: their Jacobian is no matrix of complex numbers.
     """
     both = value_and_jacobian(fn, argnums, has_aux, mode=mode, chunk_size=chunk_size)
 
@@ -105,8 +109,7 @@ def value_and_jacobian(
         leaves, treespec = flatten(primals, "args")
         out, pullback = vjp(of_primals, *primals)
         outs, out_spec = check_outputs(out, "jacobian")
-        rows, columns = sum(each.numel() for each in outs), sum(each.numel() for each in leaves)
-        if (mode or ("reverse" if rows <= columns else "forward")) == "reverse":
+        if _mode(mode, leaves, outs) == "reverse":
             table = _by_rows(pullback, outs, out_spec, chunk_size)  # [out][leaf] of shape (*out, *leaf)
         else:
             out, pushforward = linearize(of_primals, *primals)
@@ -116,6 +119,25 @@ def value_and_jacobian(
         return ((out, kept[0]) if has_aux else out), found
 
     return wrapper
+
+
+def _mode(mode: str | None, leaves: list[LiteTensor], outs: list[LiteTensor]) -> str:
+    """Choose whichever has fewer rows or columns to do; by complex arguments rows, of complex outputs columns."""
+    complex_in, complex_out = (any(each.dtype.is_complex for each in some) for some in (leaves, outs))
+    possible = [name for name, not_for in (("reverse", complex_out), ("forward", complex_in)) if not not_for]
+    if not possible or mode not in (None, *possible):
+        raise InputError(
+            message(
+                "there is no complex Jacobian of complex outputs by complex arguments, nor of such outputs in reverse "
+                "or by such arguments in forward mode.",
+                argument="mode",
+                got=f"{mode!r}, complex " + " and ".join(["arguments"] * complex_in + ["outputs"] * complex_out),
+                remedy="differentiate a function of real and imaginary parts: nexnet.view_as_complex(x) of the "
+                "argument, nexnet.view_as_real(y) of the output",
+            )
+        )
+    rows, columns = sum(each.numel() for each in outs), sum(each.numel() for each in leaves)
+    return mode or (possible[0] if len(possible) == 1 or rows <= columns else possible[1])
 
 
 def _basis(tensors: list[LiteTensor], which: int) -> list[LiteTensor]:

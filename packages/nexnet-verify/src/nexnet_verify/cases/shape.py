@@ -187,7 +187,9 @@ CASES = [
     ),
     Case(name="movedim", inputs=with_dims(moved, low=1), jax=jnp.moveaxis),
     Case(name="t", inputs=lambda d: Sample(d.tensor(high=2)), jax=jnp.transpose),
-    Case(name="mT", inputs=lambda d: Sample(d.tensor(low=2)), jax=lambda x: jnp.swapaxes(x, -1, -2)),
+    Case(
+        name="mT", inputs=lambda d: Sample(d.tensor(low=2)), jax=lambda x: jnp.swapaxes(x, -1, -2), torch=lambda x: x.mT
+    ),
     Case(name="diagonal", inputs=with_dims(diagonals, low=2), jax=jnp.diagonal, layouts=MATRIX),
     Case(name="diag_embed", inputs=with_dims(embedded, low=1), jax=diag_embed_jax, layouts=MATRIX),
     Case(
