@@ -22,7 +22,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 
 import builtins as _builtins
 
-from . import autograd, creation, errors, fft, functions, ops, random, special, transforms, tree
+from . import autograd, creation, errors, fft, functions, linalg, ops, random, special, transforms, tree
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "function",
     "functions",
     "implements",
+    "linalg",
     "ops",
     "random",
     "special",

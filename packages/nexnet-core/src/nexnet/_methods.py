@@ -234,16 +234,45 @@ class OperatorMethods:
 
     # Products ---------------------------------------------------------------------------------------------------------
 
+    addbmm = ops.addbmm
     addmm = ops.addmm
+    addmv = ops.addmv
+    addr = ops.addr
     baddbmm = ops.baddbmm
     bmm = ops.bmm
+    cross = ops.cross
     dot = ops.dot
     inner = ops.inner
+    kron = ops.kron
     matmul = ops.matmul
+    matrix_power = ops.matrix_power
     mm = ops.mm
     mv = ops.mv
-    outer = ops.outer
+    outer = ger = ops.outer
     vdot = ops.vdot
+
+    # Linear algebra ---------------------------------------------------------------------------------------------------
+
+    cholesky = ops.cholesky
+    cholesky_inverse = ops.cholesky_inverse
+    cholesky_solve = ops.cholesky_solve
+    corrcoef = ops.corrcoef
+    cov = ops.cov
+    det = ops.det
+    dist = ops.dist
+    inverse = ops.inverse
+    logdet = ops.logdet
+    lu = ops.lu
+    lu_solve = ops.lu_solve
+    matrix_exp = ops.matrix_exp
+    orgqr = ops.orgqr
+    ormqr = ops.ormqr
+    pinverse = ops.pinverse
+    qr = ops.qr
+    renorm = ops.renorm
+    slogdet = ops.slogdet
+    svd = ops.svd
+    triangular_solve = ops.triangular_solve
 
     # Shape ------------------------------------------------------------------------------------------------------------
 

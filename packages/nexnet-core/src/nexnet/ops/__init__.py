@@ -8,12 +8,16 @@ from .attention import *
 from .complex_numbers import *
 from .constant import *
 from .convolutions import *
+from .covariance import *
 from .cumulative import *
+from .determinant import *
+from .distance import *
 from .dropout import *
 from .einsum import *
 from .elementwise import *
 from .embedding import *
 from .extrema import *
+from .factoring import *
 from .fourier import *
 from .gamma import *
 from .gathering import *
@@ -23,6 +27,8 @@ from .interpolation import *
 from .joining import *
 from .linalg import *
 from .loss import *
+from .matrix_norm import *
+from .matrix_products import *
 from .max_pooling import *
 from .normalisation import *
 from .norms import *
@@ -35,7 +41,9 @@ from .reduction import *
 from .selection import *
 from .shape import *
 from .softmax import *
+from .solving import *
 from .special import *
+from .spectral import *
 
 # As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.
 globals()["__all__"] = [

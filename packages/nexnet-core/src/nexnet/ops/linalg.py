@@ -57,8 +57,9 @@ def _right(grad: Any, a: Any, b_ndim: int) -> Any:
     if a.ndim == 1:
         return grad * a if b_ndim == 1 else a.unsqueeze(-1) * grad.unsqueeze(-2)
     if a.ndim > 2 and b_ndim <= 2:  # one product over all rows, not a batch of products and their sum
-        grad = grad.reshape(-1) if b_ndim == 1 else grad.reshape(-1, grad.shape[-1])
-        a = a.reshape(-1, a.shape[-1])
+        rows = math.prod(a.shape[:-1])
+        grad = grad.reshape(rows) if b_ndim == 1 else grad.reshape(rows, grad.shape[-1])
+        a = a.reshape(rows, a.shape[-1])
     return a.mT.matmul(grad)
 
 

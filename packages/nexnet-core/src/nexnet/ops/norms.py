@@ -7,12 +7,10 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError, NoGradientRule, message
 from ..policy import Policy, function, implements
-from ._names import numpy_names
 from .reduction import Dims, restore_dims
 
-__all__ = ["norm", "vector_norm"]
+__all__ = ["vector_norm"]
 
 
 @implements(torch.linalg.vector_norm)
@@ -49,43 +47,3 @@ class vector_norm(Policy):
             return x.sgn() * reached * (grad / count)
         grad = grad * y.masked_fill(y == 0, math.inf if p > 1 else 1) ** (1 - p)
         return x.sgn() * x.abs().masked_fill(x == 0, 1) ** (p - 1) * grad  # filled: 0**(p-2) has no place in dd
-
-
-@implements(torch.norm, torch.functional.norm)
-@numpy_names
-def norm(
-    input: Any,
-    p: Any = "fro",
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: torch.dtype | None = None,
-) -> Any:
-    """The p-norm of the elements, over ``dim`` or all of them; ``"fro"`` is 2."""
-    if isinstance(p, str) and p != "fro":
-        raise InputError(message("this matrix norm has no rule.", rule="norm", argument="p", got=repr(p)))
-    return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)
-
-
-@implements(torch.linalg.norm)
-def _linalg_norm(
-    A: Any,  # noqa: N803  torch's name
-    ord: Any = None,
-    dim: Any = None,
-    keepdim: bool = False,
-    *,
-    dtype: torch.dtype | None = None,
-) -> Any:
-    """The norm of vectors or matrices: unlike torch.norm, a number means an operator norm where A is a matrix."""
-    of_matrices = (A.ndim == 2 if dim is None else isinstance(dim, (tuple, list)) and len(dim) == 2) and ord is not None
-    if (ord != "fro") if of_matrices else isinstance(ord, str):
-        raise NoGradientRule(
-            message(
-                "nexnet has no gradient rule for this matrix norm.",
-                rule="torch.linalg.norm",
-                argument="ord",
-                expected="'fro' for matrices, a number for vectors",
-                got=repr(ord),
-            )
-        )
-    return vector_norm(A, 2 if ord is None or ord == "fro" else ord, dim, keepdim, dtype=dtype)

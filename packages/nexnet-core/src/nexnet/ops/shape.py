@@ -23,6 +23,7 @@ __all__ = [
     "expand",
     "expand_as",
     "flatten",
+    "linalg_diagonal",
     "mT",
     "moveaxis",
     "movedim",
@@ -309,7 +310,7 @@ class mT(Analytic):
 # Diagonals and triangles
 
 
-@implements(torch.diagonal, torch.linalg.diagonal)
+@implements(torch.diagonal)
 @function
 class diagonal(Analytic):
     """x_ii over two dimensions:  dx = zeros with g on that diagonal."""
@@ -320,6 +321,12 @@ class diagonal(Analytic):
 
     def backward(self, grad: Any) -> Any:
         return torch.ops.aten.diagonal_backward.default(grad, *self.ctx.release)
+
+
+@implements(torch.linalg.diagonal)
+def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:  # noqa: N803  torch's name
+    """The diagonal of each matrix of a batch: ``diagonal`` over the last two dimensions unless others are named."""
+    return diagonal(A, offset, dim1, dim2)
 
 
 @implements(torch.ops.aten.diagonal_backward.default)

@@ -38,5 +38,4 @@ def vector_norm(x: Any, p: float, dim: int | None = None, keepdim: bool = False)
 
 CASES = [
     Case(name="vector_norm", inputs=normed, jax=vector_norm, layouts=LAYOUTS),
-    Case(name="norm", inputs=normed, jax=vector_norm, layouts=LAYOUTS),
 ]

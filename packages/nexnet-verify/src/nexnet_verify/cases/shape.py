@@ -191,6 +191,12 @@ CASES = [
         name="mT", inputs=lambda d: Sample(d.tensor(low=2)), jax=lambda x: jnp.swapaxes(x, -1, -2), torch=lambda x: x.mT
     ),
     Case(name="diagonal", inputs=with_dims(diagonals, low=2), jax=jnp.diagonal, layouts=MATRIX),
+    Case(
+        name="linalg_diagonal",
+        inputs=lambda d: Sample(d.tensor(low=2), offset=d.choice(0, 1, -1)),
+        jax=lambda x, offset: jnp.diagonal(x, offset, -2, -1),
+        layouts=MATRIX,
+    ),
     Case(name="diag_embed", inputs=with_dims(embedded, low=1), jax=diag_embed_jax, layouts=MATRIX),
     Case(
         name="diag",

@@ -1,0 +1,170 @@
+"""Determinants and their logarithms."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from ..policy import Policy, function, implements
+
+__all__ = ["det", "logdet", "slogdet"]
+
+# Singular values below this part of the largest count as zero, for the form that does not divide by them. That form
+# is exact for all matrices: this only decides when its cost is worth it.
+_SMALL = 1e-5
+
+
+class _Determinant(Policy):
+    """d = det A:  dA = g cof(A),  the cofactors cof(A) = d A^-H,  which are polynomials in A's elements.
+
+    Corner: of a singular matrix the gradient is right at every order (for rank n - 1 it is not 0): the cofactors are
+    taken from the singular values (N. Higham, "What is the adjugate of a matrix?", 2020), and, for higher orders, in a
+    form without A^-1.
+    """
+
+    materialize_grads = False
+
+    def forward(self, A: Any) -> Any:  # noqa: N803
+        out, lu, pivots = torch._linalg_det(A)
+        self.ctx.save(A, out, lu, pivots)
+        return out, lu, pivots
+
+    def backward(self, grad: Any, *_: Any) -> Any:
+        a, out, lu, pivots = self.ctx.release
+        scale = grad.unsqueeze(-1).unsqueeze(-1)
+        if not isinstance(grad, torch.Tensor):
+            border = _border(a.data)
+            if border is None:
+                return scale * out.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
+            return scale * _bordered_cofactors(a, *border)
+        diagonal = lu.diagonal(0, -2, -1)
+        if not _known(lu) or bool((diagonal == 0).any()):
+            return scale * _cofactors_by_svd(a)
+        # The factors are of a matrix as good as A, and so are the cofactors, however near to singular it is.
+        target = torch.diag_embed((grad * out).unsqueeze(-1).expand(diagonal.shape))
+        return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
+
+
+def _is_of_transpose(a: Any) -> bool:
+    """Say whether torch's kernel has factorised A^T, which it does where that spares a copy."""
+    return bool(a.is_contiguous() and not a.is_complex())
+
+
+def _known(x: Any) -> bool:
+    """Say whether a branch may be taken by a tensor's values: not on the meta device, nor under vmap."""
+    return not (x.is_meta or torch._C._functorch.is_batchedtensor(x))
+
+
+def _cofactors_by_svd(a: Any) -> Any:
+    """Cofactors of any matrix: det(U) det(V) U cof(S) V^H, where cof(S)_ii is the product of the other s."""
+    u, s, vh = torch.linalg.svd(a)
+    n = s.shape[-1]
+    others = s.unsqueeze(-2).expand((*s.shape, n)).masked_fill(torch.eye(n, dtype=torch.bool, device=s.device), 1)
+    sign = torch.linalg.det(u) * torch.linalg.det(vh)
+    return (u * (sign.unsqueeze(-1) * others.prod(-1)).unsqueeze(-2)).matmul(vh)
+
+
+def _border(a: Any) -> Any:
+    """Give constants (U_k, V_k, s_k): singular vectors of the k values that are small in some matrix of the batch.
+
+    None if there are none, so that A has an inverse that can be relied on; and where values are not known.
+    """
+    if not _known(a) or 0 in a.shape:
+        return None
+    u, s, vh = torch.linalg.svd(a)
+    largest = s[..., :1]
+    k = int((s <= _SMALL * largest).sum(-1).max())
+    if k == 0:
+        return None
+    floor = torch.where(largest > 0, largest * torch.finfo(s.dtype).eps, 1)
+    return u[..., -k:], vh[..., -k:, :], torch.maximum(s[..., -k:], floor)
+
+
+def _bordered_cofactors(a: Any, u: Any, vh: Any, s: Any) -> Any:
+    """Cofactors of a matrix with small singular values, differentiable at every order there.
+
+    With M = [[A, U_k], [V_k^H, 0]] and M^-1 = [[P, Q], [R, T]], Jacobi's identity on complementary minors gives
+    det A = det M det T. M is well conditioned, U_k and V_k are constants, and T is small (-diag(s_k) here), so that its
+    determinant and adjugate are evaluated as polynomials. By d(M^-1) = -M^-1 dM M^-1,
+
+        cof(A) = det M (det(T) P - Q adj(T) R)^H.
+    """
+    k, n = u.shape[-1], a.shape[-1]
+    corner = torch.zeros((*a.shape[:-2], k, k), dtype=a.dtype, device=a.device)
+    m = torch.cat([torch.cat([a, u], -1), torch.cat([vh, corner], -1)], -2)
+    inverse = torch.linalg.inv(m)
+    p, q = inverse[..., :n, :n], inverse[..., :n, n:]
+    r, t = inverse[..., n:, :n], inverse[..., n:, n:]
+    root = s.sqrt()  # T is scaled to the size of one, from both sides
+    scale = root.unsqueeze(-1) * root.unsqueeze(-2)
+    adjugate, determinant = _adjugate(t / scale)
+    whole = s.prod(-1).unsqueeze(-1).unsqueeze(-1)
+    cofactors = (determinant * whole * p - q.matmul(adjugate * (whole / scale)).matmul(r)).mH
+    return torch.linalg.det(m).unsqueeze(-1).unsqueeze(-1) * cofactors
+
+
+def _adjugate(t: Any) -> Any:
+    """Adjugate and determinant by additions and products alone (Faddeev and LeVerrier's recursion)."""
+    k = t.shape[-1]
+    eye = torch.eye(k, dtype=t.dtype, device=t.device)
+    m = eye.expand(t.shape)
+    sign = 1.0
+    for i in range(1, k + 1):
+        tm = t.matmul(m)
+        c = tm.diagonal(0, -2, -1).sum(-1).unsqueeze(-1).unsqueeze(-1) / -i
+        if i == k:
+            return m * sign, c * -sign
+        m, sign = tm + c * eye, -sign
+    return t, torch.ones((*t.shape[:-2], 1, 1), dtype=t.dtype, device=t.device)
+
+
+_determinant = function(_Determinant)
+_determinant.leaf = True
+
+
+@implements(torch.det, torch.linalg.det)
+def det(A: Any) -> Any:  # noqa: N803  torch's name
+    """The determinant of each matrix. Its gradient is right for singular matrices too, at any order."""
+    return _determinant(A)[0]
+
+
+class _SignAndLog(Policy):
+    """(sign d, ln |d|), d = det A:  dA = g A^-H  by ln |d|; the sign is constant.
+
+    Corner: inf and NaN where A is singular, which has no inverse.
+    """
+
+    materialize_grads = False
+
+    def forward(self, A: Any) -> Any:  # noqa: N803
+        sign, logabsdet, lu, pivots = torch._linalg_slogdet(A)
+        self.ctx.save(A, lu, pivots)
+        return sign, logabsdet, lu, pivots
+
+    def backward(self, _: Any, grad: Any, *__: Any) -> Any:
+        a, lu, pivots = self.ctx.release
+        if grad is None:
+            return None
+        if not isinstance(grad, torch.Tensor) or not _known(a):
+            return grad.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
+        target = torch.diag_embed(grad.unsqueeze(-1).expand(a.shape[:-1]))
+        return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
+
+
+_sign_and_log = function(_SignAndLog)
+_sign_and_log.leaf = True
+
+
+@implements(torch.slogdet, torch.linalg.slogdet)
+def slogdet(A: Any) -> Any:  # noqa: N803
+    """The sign of each matrix's determinant and the logarithm of its size: det A = sign e^logabsdet."""
+    return torch.return_types.linalg_slogdet(_sign_and_log(A)[:2])
+
+
+@implements(torch.logdet)
+def logdet(input: Any) -> Any:
+    """The logarithm of each matrix's determinant: -inf where it is 0, NaN where it is negative."""
+    sign, logabsdet, _, _ = _sign_and_log(input)
+    return torch.where(sign < 0, math.nan, logabsdet)

@@ -1,0 +1,200 @@
+"""Distances between points, the size of a direction, and vectors brought to a size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from ..errors import InputError, message
+from ..policy import Policy, function, implements
+from ._names import numpy_names
+from .norms import vector_norm
+
+__all__ = [
+    "cdist",
+    "cosine_similarity",
+    "dist",
+    "normalize",
+    "pairwise_distance",
+    "pdist",
+    "renorm",
+]
+
+
+@implements(torch.dist)
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """The p-norm of the difference of two tensors that broadcast, over all elements.
+
+    Corner: 0 where they are equal, as the norm's.
+    """
+    return vector_norm(torch.sub(input, other), p)
+
+
+@implements(torch.nn.functional.pairwise_distance)
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+    """The p-norm of x1 - x2 + eps over the last dimension; the others broadcast."""
+    return vector_norm(torch.sub(x1, x2) + eps, p, -1, keepdim)
+
+
+@implements(torch.nn.functional.cosine_similarity, torch.cosine_similarity)
+@numpy_names
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
+    """The cosine of the angle between vectors along ``dim``: x1 . x2 / (max(|x1|, eps) max(|x2|, eps)).
+
+    Corner: a vector shorter than ``eps`` counts as one of length ``eps``, which is constant.
+    """
+    x1, x2 = torch.broadcast_tensors(x1, x2)
+    one, two = vector_norm(x1, 2, dim, True), vector_norm(x2, 2, dim, True)
+    return ((x1 / one.clamp_min(eps)) * (x2 / two.clamp_min(eps))).sum(dim)
+
+
+@implements(torch.nn.functional.normalize)
+@numpy_names
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
+    """X / max(|x|_p, eps) along ``dim``.
+
+    Corner: a vector shorter than ``eps`` is divided by ``eps``, which is constant.
+    """
+    return input / vector_norm(input, p, dim, True).clamp_min(eps)
+
+
+@implements(torch.renorm)
+@function
+class renorm(Policy):
+    """Each slice x_k along ``dim``, as it is, or c x_k with c = maxnorm / (|x_k| + 1e-7) if its p-norm is larger.
+
+    dx = c (g - x <g, x> d|x| / (|x| + 1e-7)),  d|x| the norm's gradient.
+    """
+
+    def forward(self, input: Any, p: float, dim: int, maxnorm: float) -> Any:
+        self.ctx.save(input, p, dim, maxnorm)
+        return torch.renorm(input, p, dim, maxnorm)
+
+    def backward(self, grad: Any) -> Any:
+        x, p, dim, maxnorm = self.ctx.release
+        others = [d for d in range(x.ndim) if d != dim % x.ndim]
+        size = vector_norm(x, p, others, True)
+        if isinstance(grad, torch.Tensor):  # a rule's backward is torch-like code: leave with what it came with
+            size = size.data
+        longer = size > maxnorm
+        slope = torch.where(longer, maxnorm / (size + 1e-7), 1)
+        inner = torch.where(longer, (grad * x).sum(others, keepdim=True) * slope / (size + 1e-7), 0)
+        return grad * slope - _norm_gradient(x, size, p) * inner
+
+
+def _norm_gradient(x: Any, size: Any, p: float) -> Any:
+    """Give d|x|_p / dx: sign(x) (|x| / |x|_p)^(p - 1), and 0 where the norm is 0; ties of the inf-norm share it."""
+    if p == 1:
+        return x.sign()
+    if p == 2:
+        return x / size.masked_fill(size == 0, math.inf)
+    if p == math.inf:
+        reached = x.abs() == size
+        return x.sign() * reached
+    return x.sign() * (x.abs().masked_fill(x == 0, 1) / size.masked_fill(size == 0, math.inf)) ** (p - 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Between all points of one set, or of two
+
+
+def _check_p(rule: str, p: float) -> None:
+    if not p >= 0:
+        raise InputError(message("a norm's order is not negative.", rule=rule, argument="p", expected=">= 0", got=p))
+
+
+class _Distances(Policy):
+    """y_ij = |a_i - b_j|_p:  da_i = sum_j g_ij d|a_i - b_j|_p, and db_j = minus the same, summed over i.
+
+    torch's kernel for the first order; for higher ones the formula of the norm's gradient, over all differences.
+    """
+
+    def forward(self, a: Any, b: Any, p: float, mode: int | None) -> Any:
+        out = torch._C._VariableFunctions.cdist(a, b, p, mode)
+        self.ctx.save(a, b, out, p)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        a, b, out, p = self.ctx.release
+        need_a, need_b = self.ctx.needs_input_grad[:2]
+        if isinstance(grad, torch.Tensor):
+            return _by_kernel(grad, a, b, out, p, need_a, need_b)
+        differences = a.unsqueeze(-2) - b.unsqueeze(-3)
+        each = _pair_gradient(grad.unsqueeze(-1), differences, p)
+        return each.sum(-2) if need_a else None, -each.sum(-3) if need_b else None
+
+
+def _by_kernel(grad: Any, a: Any, b: Any, out: Any, p: float, need_a: bool, need_b: bool) -> Any:
+    batch = out.shape[:-2]
+    a, b = (each.expand((*batch, *each.shape[-2:])).contiguous() for each in (a, b))
+    grad, out = grad.contiguous(), out.contiguous()
+    kernel = torch.ops.aten._cdist_backward.default
+    return (
+        kernel(grad, a, b, p, out) if need_a else None,
+        kernel(grad.mT.contiguous(), b, a, p, out.mT.contiguous()) if need_b else None,
+    )
+
+
+def _pair_gradient(grad: Any, difference: Any, p: float) -> Any:
+    """Give g d|x|_p / dx over the last dimension, as LiteTensors; 0 where x is 0."""
+    if p == 0:
+        return difference * 0
+    size = vector_norm(difference, p, -1, True)
+    if p == math.inf:
+        reached = difference.abs() == size
+        return difference.sign() * reached * (grad / reached.sum(-1, keepdim=True))
+    return grad * _norm_gradient(difference, size, p)
+
+
+_distances = function(_Distances)
+_distances.leaf = True
+
+_MODES = {"use_mm_for_euclid_dist_if_necessary": None, "use_mm_for_euclid_dist": 1, "donot_use_mm_for_euclid_dist": 2}
+
+
+@implements(torch.functional.cdist, torch.cdist)
+def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
+    """The p-norms of all differences: y_ij = |x1_i - x2_j|_p. Shapes: (..., m, k) and (..., n, k) to (..., m, n).
+
+    Corner: 0 where two points are equal; for p = inf the largest differences share the gradient.
+    """
+    if compute_mode not in _MODES:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    _check_p("cdist", p)
+    return _distances(x1, x2, float(p), _MODES[compute_mode])
+
+
+class _OwnDistances(Policy):
+    """y_ij = |x_i - x_j|_p for i < j, in one dimension; the gradient as of cdist."""
+
+    def forward(self, input: Any, p: float) -> Any:
+        out = torch.ops.aten._pdist_forward.default(input.contiguous(), p)
+        self.ctx.save(input, out, p)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        x, out, p = self.ctx.release
+        if isinstance(grad, torch.Tensor):
+            return torch.ops.aten._pdist_backward.default(grad.contiguous(), x.contiguous(), p, out)
+        i, j = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
+        each = _pair_gradient(grad.unsqueeze(-1), x.index_select(0, i) - x.index_select(0, j), p)
+        zeros = torch.zeros_like(x)
+        return zeros.index_add(0, i, each) - zeros.index_add(0, j, each)
+
+
+_own_distances = function(_OwnDistances)
+_own_distances.leaf = True
+
+
+@implements(torch.nn.functional.pdist, torch.pdist)
+def pdist(input: Any, p: float = 2) -> Any:
+    """The p-norms of the differences of a matrix's rows, each pair once: (n, k) to (n (n - 1) / 2).
+
+    Corner: 0 where two points are equal; for p = inf the largest differences share the gradient.
+    """
+    if input.ndim != 2:
+        raise InputError(message("pdist takes a matrix.", rule="pdist", got=f"shape {tuple(input.shape)}"))
+    _check_p("pdist", p)
+    return _own_distances(input, float(p))

@@ -1,0 +1,178 @@
+"""Eigenvalues and singular values, with their vectors.
+
+Vectors are determined up to a sign (a phase, if complex): only what does not depend on it has a meaningful gradient.
+
+The formulas are those of M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
+algorithmic differentiation" (2008), 3.1 and 3.2, and of J. Townsend, "Differentiating the singular value
+decomposition" (2016), as PyTorch uses them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..policy import Policy, function, implements
+
+__all__ = [
+    "linalg_eigh",
+    "linalg_eigvalsh",
+    "linalg_svd",
+    "linalg_svdvals",
+    "svd",
+]
+
+
+def _differences(x: Any) -> Any:
+    """Give x_j - x_i as a matrix, with ones on the diagonal."""
+    e = x.unsqueeze(-2) - x.unsqueeze(-1)
+    return e + torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hermitian matrices: A = V diag(w) V^H
+
+
+class _Eigh(Policy):
+    """A = V diag(w) V^H:  dA = V [diag(dw) + (M - M^H) / 2 E] V^H,  M = V^H dV,  E_ij = w_j - w_i.
+
+    Corner: where eigenvalues are equal, dV's part is NaN or inf, and dw's is finite.
+    """
+
+    materialize_grads = False
+
+    def forward(self, A: Any, UPLO: str, vectors: bool) -> Any:  # noqa: N803  torch's names
+        w, v = torch._linalg_eigh(A, UPLO, vectors or self.ctx.needs_input_grad[0])
+        self.ctx.save(w, v)
+        return w, v
+
+    def backward(self, dw: Any, dv: Any) -> Any:
+        w, v = self.ctx.release
+        if dv is None:
+            return (v * dw.unsqueeze(-2)).matmul(v.mH)
+        inner = v.mH.matmul(dv)
+        inner = (inner - inner.mH) / (2 * _differences(w))
+        if dw is not None:
+            inner = inner + torch.diag_embed(dw)
+        return v.matmul(inner).matmul(v.mH)
+
+
+_eigh = function(_Eigh)
+_eigh.leaf = True
+
+
+@implements(torch.linalg.eigh)
+def linalg_eigh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
+    """(w, V) with A = V diag(w) V^H for a symmetric or Hermitian A, of which one triangle is read; w ascends.
+
+    The gradient is symmetric: a change of A is one of both triangles. Vectors of equal eigenvalues have none (NaN).
+    """
+    return torch.return_types.linalg_eigh(_eigh(A, UPLO, True))
+
+
+@implements(torch.linalg.eigvalsh)
+def linalg_eigvalsh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
+    """The eigenvalues of a symmetric or Hermitian matrix, ascending: dA = V diag(g) V^H, also where some are equal."""
+    return _eigh(A, UPLO, False)[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Any matrix: A = U diag(s) V^H
+
+
+class _SVD(Policy):
+    """A = U diag(s) V^H, with k = min(m, n) singular values.
+
+    dA = U [(skew(U^H dU) / E) S + S (skew(V^H dV) / E) + diag(ds)] V^H
+    + (1 - U U^H) dU S^-1 V^H + U S^-1 dV^H (1 - V V^H),  skew(M) = M - M^H,  E_ij = s_j^2 - s_i^2.
+    The columns that ``full_matrices`` adds, U', are determined up to a rotation among themselves; what does not
+    depend on it has a gradient through U, of which they are the complement: dU = -U' dU'^H U.
+
+    Corner: where singular values are equal (or 0, of a matrix that is not square), the parts of dU and dV are NaN or
+    inf, and that of ds is finite.
+    """
+
+    materialize_grads = False
+
+    def forward(self, A: Any, full_matrices: bool, vectors: bool) -> Any:  # noqa: N803
+        u, s, vh = torch._linalg_svd(A, full_matrices and vectors, vectors or self.ctx.needs_input_grad[0])
+        self.ctx.save(u, s, vh)
+        return u, s, vh
+
+    def backward(self, du: Any, ds: Any, dvh: Any) -> Any:
+        u, s, vh = self.ctx.release
+        k = s.shape[-1]
+        if u.shape[-1] > k:
+            du = _without_complement(du, u, k)
+            u = u[..., :k]
+        if vh.shape[-2] > k:
+            dv = _without_complement(None if dvh is None else dvh.mH, vh.mH, k)
+            dvh, vh = None if dv is None else dv.mH, vh[..., :k, :]
+        if du is None and dvh is None:
+            if ds is None:
+                return None
+            if u.shape[-2] >= vh.shape[-1]:
+                return u.matmul(ds.unsqueeze(-1) * vh)
+            return (u * ds.unsqueeze(-2)).matmul(vh)
+
+        row, column = s.unsqueeze(-2), s.unsqueeze(-1)
+        e = _differences(s * s)
+        inner = None if ds is None else torch.diag_embed(ds)
+        by_u = None if du is None else u.mH.matmul(du)
+        by_v = None if dvh is None else dvh.matmul(vh.mH)  # (V^H dV)^H
+        if by_u is not None:
+            part = (by_u - by_u.mH) / e * row
+            inner = part if inner is None else inner + part
+        if by_v is not None:
+            part = column * ((by_v.mH - by_v) / e)
+            inner = part if inner is None else inner + part
+        da = u.matmul(inner)
+        if du is not None and u.shape[-2] > k:
+            da = da + (du - u.matmul(by_u)) / row
+        da = da.matmul(vh)
+        if dvh is not None and vh.shape[-1] > k:
+            da = da + u.matmul((dvh - by_v.matmul(vh)) / column)
+        return da
+
+
+def _without_complement(du: Any, u: Any, k: int) -> Any:
+    """Give dU of the first k columns, with what the gradient by the others is through them."""
+    if du is None:
+        return None
+    return du[..., :k] - u[..., k:].matmul(du[..., k:].mH.matmul(u[..., :k]))
+
+
+_svd = function(_SVD)
+_svd.leaf = True
+
+
+@implements(torch.linalg.svd)
+def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> Any:  # noqa: N803
+    """(U, s, V^H) with A = U diag(s) V^H; s descends. Vectors of equal singular values have no gradient (NaN).
+
+    ``full_matrices`` makes U and V square. ``driver`` chooses among CUDA's, and is left to torch's default.
+    """
+    if driver is not None:
+        torch.linalg.svd(torch.empty(0, 0, device=A.device), driver=driver)  # torch says which devices take one
+    return torch.return_types.linalg_svd(_svd(A, full_matrices, True))
+
+
+@implements(torch.linalg.svdvals)
+def linalg_svdvals(A: Any, *, driver: str | None = None) -> Any:  # noqa: N803
+    """The singular values, descending: dA = U diag(g) V^H, also where some are equal."""
+    if driver is not None:
+        torch.linalg.svdvals(torch.empty(0, 0, device=A.device), driver=driver)
+    return _svd(A, False, False)[1]
+
+
+@implements(torch.svd)
+def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
+    """(U, s, V) with A = U diag(s) V^H: torch's older form of ``linalg.svd``; zeros for U and V if not computed."""
+    if not compute_uv:
+        m, n = input.shape[-2:]
+        u = torch.zeros((*input.shape[:-2], m, m), dtype=input.dtype, device=input.device)
+        v = torch.zeros((*input.shape[:-2], n, n), dtype=input.dtype, device=input.device)
+        return torch.return_types.svd((type(input)(u), linalg_svdvals(input), type(input)(v)))
+    u, s, vh = _svd(input, not some, True)
+    return torch.return_types.svd((u, s, vh.mH))
