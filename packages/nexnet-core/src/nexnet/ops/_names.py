@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 _TORCH_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -17,3 +19,7 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
         return fn(*args, **{_TORCH_NAMES.get(name, name): value for name, value in kwargs.items()})
 
     return call
+
+
+#: torch's named tuples, of which its annotations know a part.
+return_types: Any = torch.return_types

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..policy import Policy, function, implements
+from ._names import return_types
 
 __all__ = ["det", "logdet", "slogdet"]
 
@@ -160,7 +161,7 @@ _sign_and_log.leaf = True
 @implements(torch.slogdet, torch.linalg.slogdet)
 def slogdet(A: Any) -> Any:  # noqa: N803
     """The sign of each matrix's determinant and the logarithm of its size: det A = sign e^logabsdet."""
-    return torch.return_types.linalg_slogdet(_sign_and_log(A)[:2])
+    return return_types.linalg_slogdet(_sign_and_log(A)[:2])
 
 
 @implements(torch.logdet)

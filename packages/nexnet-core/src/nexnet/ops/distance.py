@@ -105,6 +105,9 @@ def _check_p(rule: str, p: float) -> None:
         raise InputError(message("a norm's order is not negative.", rule=rule, argument="p", expected=">= 0", got=p))
 
 
+_kernels: Any = torch._C._VariableFunctions  # torch.cdist without its strings, which annotations do not know
+
+
 class _Distances(Policy):
     """y_ij = |a_i - b_j|_p:  da_i = sum_j g_ij d|a_i - b_j|_p, and db_j = minus the same, summed over i.
 
@@ -112,7 +115,7 @@ class _Distances(Policy):
     """
 
     def forward(self, a: Any, b: Any, p: float, mode: int | None) -> Any:
-        out = torch._C._VariableFunctions.cdist(a, b, p, mode)
+        out = _kernels.cdist(a, b, p, mode)
         self.ctx.save(a, b, out, p)
         return out
 
@@ -176,6 +179,8 @@ class _OwnDistances(Policy):
 
     def backward(self, grad: Any) -> Any:
         x, out, p = self.ctx.release
+        if not out.shape[0]:  # of no pair: torch's kernel must not be asked
+            return torch.zeros_like(x)
         if isinstance(grad, torch.Tensor):
             return torch.ops.aten._pdist_backward.default(grad.contiguous(), x.contiguous(), p, out)
         i, j = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)

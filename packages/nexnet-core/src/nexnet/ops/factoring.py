@@ -14,6 +14,7 @@ import torch
 
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
+from ._names import return_types
 
 __all__ = [
     "cholesky",
@@ -166,7 +167,7 @@ def linalg_lu_factor(A: Any, *, pivot: bool = True) -> Any:  # noqa: N803
     """(LU, pivots), as ``linalg.lu_solve`` and ``lu_unpack`` take them; an error where a pivot is 0."""
     factors, pivots, info = linalg_lu_factor_ex(A, pivot=pivot)
     torch._linalg_check_errors(info.data, "torch.linalg.lu_factor", is_matrix=A.ndim == 2)
-    return torch.return_types.linalg_lu_factor((factors, pivots))
+    return return_types.linalg_lu_factor((factors, pivots))
 
 
 @implements(torch.functional.lu, torch.lu)
@@ -242,7 +243,7 @@ class _QR(Policy):
                 )
             )
         if m >= n:
-            inner = None if dr is None else dr.matmul(r.mH)
+            inner: Any = None if dr is None else dr.matmul(r.mH)
             if dq is not None:
                 by_q = q.mH.matmul(dq)
                 inner = -by_q if inner is None else inner - by_q
@@ -279,13 +280,13 @@ def linalg_qr(A: Any, mode: str = "reduced") -> Any:  # noqa: N803
             )
         )
     q, r = _qr(A, mode)
-    return torch.return_types.linalg_qr((q if mode != "r" else q.detach().new_zeros((0,)), r))
+    return return_types.linalg_qr((q if mode != "r" else q.detach().new_zeros((0,)), r))
 
 
 @implements(torch.qr)
 def qr(input: Any, some: bool = True) -> Any:
     """(Q, R): torch's older form of ``linalg.qr``; ``some=False`` is its mode "complete"."""
-    return torch.return_types.qr(tuple(_qr(input, "reduced" if some else "complete")))
+    return return_types.qr(tuple(_qr(input, "reduced" if some else "complete")))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

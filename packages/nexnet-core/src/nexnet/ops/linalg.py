@@ -101,7 +101,7 @@ class dot(_Product):
     kernel = torch.dot
 
 
-@implements(torch.vdot, torch.linalg.vecdot)
+@implements(torch.vdot)
 def vdot(input: Any, other: Any) -> Any:
     """The inner product of two vectors, of which the first is conjugated."""
     return dot(torch.conj(input), other)

@@ -17,6 +17,7 @@ import torch
 
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
+from ._names import return_types
 
 __all__ = [
     "cholesky_inverse",
@@ -150,7 +151,7 @@ def linalg_solve(A: Any, B: Any, *, left: bool = True) -> Any:  # noqa: N803
 def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:  # noqa: N803
     """(X, info), without an error where A is singular (info > 0)."""
     out, _, _, info = _solve(A, B, left, check_errors)
-    return torch.return_types.linalg_solve_ex((out, info))
+    return return_types.linalg_solve_ex((out, info))
 
 
 @implements(torch.linalg.tensorsolve)
@@ -223,7 +224,7 @@ def triangular_solve(
     A = A.expand((*torch.broadcast_shapes(A.shape[:-2], b.shape[:-2]), *A.shape[-2:]))  # noqa: N806
     matrix = A.mT if transpose else A
     out = linalg_solve_triangular(matrix, b, upper=upper is not transpose, unitriangular=unitriangular)
-    return torch.return_types.triangular_solve((out, A.clone()))
+    return return_types.triangular_solve((out, A.clone()))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -413,4 +414,4 @@ def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | No
 
     The gradient takes A for a matrix of full rank, or of a rank that does not change nearby.
     """
-    return torch.return_types.linalg_lstsq(_least_squares(A, B, rcond, driver))
+    return return_types.linalg_lstsq(_least_squares(A, B, rcond, driver))

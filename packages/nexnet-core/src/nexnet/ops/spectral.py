@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..policy import Policy, function, implements
+from ._names import return_types
 
 __all__ = [
     "linalg_eigh",
@@ -68,7 +69,7 @@ def linalg_eigh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
 
     The gradient is symmetric: a change of A is one of both triangles. Vectors of equal eigenvalues have none (NaN).
     """
-    return torch.return_types.linalg_eigh(_eigh(A, UPLO, True))
+    return return_types.linalg_eigh(_eigh(A, UPLO, True))
 
 
 @implements(torch.linalg.eigvalsh)
@@ -118,11 +119,11 @@ class _SVD(Policy):
 
         row, column = s.unsqueeze(-2), s.unsqueeze(-1)
         e = _differences(s * s)
-        inner = None if ds is None else torch.diag_embed(ds)
-        by_u = None if du is None else u.mH.matmul(du)
-        by_v = None if dvh is None else dvh.matmul(vh.mH)  # (V^H dV)^H
+        inner: Any = None if ds is None else torch.diag_embed(ds)
+        by_u: Any = None if du is None else u.mH.matmul(du)
+        by_v: Any = None if dvh is None else dvh.matmul(vh.mH)  # (V^H dV)^H
         if by_u is not None:
-            part = (by_u - by_u.mH) / e * row
+            part: Any = (by_u - by_u.mH) / e * row
             inner = part if inner is None else inner + part
         if by_v is not None:
             part = column * ((by_v.mH - by_v) / e)
@@ -155,7 +156,7 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
     """
     if driver is not None:
         torch.linalg.svd(torch.empty(0, 0, device=A.device), driver=driver)  # torch says which devices take one
-    return torch.return_types.linalg_svd(_svd(A, full_matrices, True))
+    return return_types.linalg_svd(_svd(A, full_matrices, True))
 
 
 @implements(torch.linalg.svdvals)
@@ -173,6 +174,6 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
         m, n = input.shape[-2:]
         u = torch.zeros((*input.shape[:-2], m, m), dtype=input.dtype, device=input.device)
         v = torch.zeros((*input.shape[:-2], n, n), dtype=input.dtype, device=input.device)
-        return torch.return_types.svd((type(input)(u), linalg_svdvals(input), type(input)(v)))
+        return return_types.svd((type(input)(u), linalg_svdvals(input), type(input)(v)))
     u, s, vh = _svd(input, not some, True)
-    return torch.return_types.svd((u, s, vh.mH))
+    return return_types.svd((u, s, vh.mH))

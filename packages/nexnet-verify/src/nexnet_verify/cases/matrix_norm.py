@@ -38,11 +38,10 @@ def matrix_norm(a: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
 def vectors_or_matrices(d: Draw) -> Sample:
     if d.flag():
         return Sample(matrices(d), d.choice(*ORDERS), d.choice((-2, -1), (-1, -2)), d.flag())
-    return d.choice(
-        lambda: Sample(matrices(d), None, None, d.flag()),
-        lambda: Sample(matrices(d), 3, -1, d.flag()),
-        lambda: Sample(d.tensor((3,), Domain(0.4, 2.0, distinct=True)), d.choice(2, 1, math.inf), None, False),
-    )()
+    kind = d.choice("all", "rows", "vector")
+    if kind == "vector":
+        return Sample(d.tensor((3,), Domain(0.4, 2.0, distinct=True)), d.choice(2, 1, math.inf), None, False)
+    return Sample(matrices(d), None if kind == "all" else 3, None if kind == "all" else -1, d.flag())
 
 
 def any_norm(a: Any, ord: Any, dim: Any, keepdim: bool) -> Any:
