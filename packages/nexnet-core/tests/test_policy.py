@@ -250,12 +250,19 @@ class TestCustomGrad:
 
 
 def test_a_rule_can_be_tried_by_hand():
-    policy = nx.mul.policy()
-    assert policy.forward.__self__ is policy
-    plain = scale.policy()
-    assert plain.forward(torch.tensor(3.0), 5.0).item() == 15.0
-    assert plain.backward(torch.tensor(1.0)).item() == 5.0
-    assert repr(plain.ctx) == "Context(saved=(5.0,), needs_input_grad=())"
+    rule = scale.policy()
+    assert rule.forward(torch.tensor(3.0), 5.0).item() == 15.0
+    assert rule.backward(torch.tensor(1.0)).item() == 5.0
+    assert rule.ctx is rule
+    assert repr(rule) == "scale(saved=(5.0,), needs_input_grad=())"
+
+
+def test_a_rule_may_not_hide_what_its_call_is_kept_in():
+    with pytest.raises(nx.RuleError, match=r"can't define save(.|\n)*hoarder"):
+
+        class hoarder(nx.Policy):
+            def save(self):
+                pass
 
 
 def test_implements_answers_for_torch():

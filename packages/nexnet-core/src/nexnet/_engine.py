@@ -8,8 +8,8 @@ million nodes would otherwise be scanned again and again while it grows.
 Who refers to whom, and what therefore stays alive::
 
     LiteTensor --> data, key
-    Tape ------> [Node, ...], {key, ...}
-    Node ------> policy (the rule's class), ctx --> what this call of the rule saved
+    Tape ------> [Node, ...]    a node is the instance of the rule that was called
+    Node ------> what this call of the rule saved
          ------> keys of its outputs and parents (shape, dtype and device, but no storage)
 """
 
@@ -31,6 +31,10 @@ from . import _complaints
 from ._complaints import NoLinks
 from ._nested import leaves_of, map_leaves, rebuild
 from ._random_state import RandomState
+from .errors import InputError
+
+if cython.compiled:
+    from cython.cimports.cpython.object import PyTypeObject
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
@@ -60,6 +64,7 @@ class Key:
     shape = cython.declare(object, visibility="readonly")
     dtype = cython.declare(object, visibility="readonly")
     device = cython.declare(object, visibility="readonly")
+    home = cython.declare(object, visibility="readonly")  # the token of the tape that recorded the tensor
 
     def __init__(self, data: Tensor) -> None:
         self.shape = data.shape
@@ -70,14 +75,59 @@ class Key:
 @cython.no_gc
 @cython.cclass
 class TensorBase:
-    """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it."""
+    """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it.
+
+    Arithmetic stands here, and not with the other methods, to go from Python's slots to the operators in C.
+    """
 
     __weakref__ = cython.declare(object)
     data = cython.declare(object, visibility="readonly")
     key = cython.declare(Key, visibility="readonly")
 
+    def __add__(self, other: Any) -> Any:
+        return _infix(_arithmetic.add, self, other)
 
-_tensor_type: type[Any] = TensorBase
+    def __radd__(self, other: Any) -> Any:
+        return _infix(_arithmetic.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _infix(_arithmetic.sub, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _infix(_arithmetic.sub, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _infix(_arithmetic.mul, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _infix(_arithmetic.mul, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _infix(_arithmetic.div, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _infix(_arithmetic.div, other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _infix(_arithmetic.matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _infix(_arithmetic.matmul, other, self)
+
+    def __neg__(self) -> Any:
+        return _arithmetic.neg(self)
+
+
+@cython.cfunc
+def _instance(base: object, cls: object) -> object:
+    """Make an instance of a subclass, without its ``__new__`` and in C all the way."""
+    if cython.compiled:
+        make = cython.cast(cython.pointer(PyTypeObject), base).tp_new
+        return make(cython.cast(type, cls), cython.NULL, cython.NULL)
+    return base.__new__(cls)
+
+
+_tensor_type = cython.declare(type, TensorBase)
 
 
 def register_tensor_type(cls: type[Any]) -> type[Any]:
@@ -90,7 +140,7 @@ def register_tensor_type(cls: type[Any]) -> type[Any]:
 @cython.ccall
 def wrap(data: object) -> object:
     """Make a LiteTensor around a torch tensor that is known to be detached."""
-    tensor: TensorBase = TensorBase.__new__(_tensor_type)
+    tensor: TensorBase = _instance(TensorBase, _tensor_type)
     tensor.data = data
     return tensor
 
@@ -106,7 +156,7 @@ def is_tracked(tensor: TensorBase) -> bool:
     key = tensor.key
     if key is not None:
         for tape in _local.tapes:
-            if key in tape.tracked:
+            if tape.tracks(key):
                 return True
     return False
 
@@ -126,7 +176,6 @@ def check_may_leave(tensor: TensorBase, method: str, only_in_rules: bool = False
 
 
 @cython.no_gc
-@cython.freelist(64)
 @cython.cclass
 class Context:
     """What one call of a rule keeps for its backward."""
@@ -135,10 +184,9 @@ class Context:
     parents = cython.declare(tuple, visibility="readonly")
     links = cython.declare(object, visibility="readonly")  # what was saved, as outer tapes see it; None: constants
 
-    def __init__(self, saved: tuple[Any, ...] = (), parents: tuple[Any, ...] = (), links: Any = None) -> None:
-        self.saved = saved
-        self.parents = parents
-        self.links = links
+    def __init__(self) -> None:
+        self.saved = ()
+        self.parents = ()
 
     def save(self, *values: Any) -> None:
         """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
@@ -152,37 +200,31 @@ class Context:
     @property
     def needs_input_grad(self) -> tuple[bool, ...]:
         """For each positional argument of forward, whether its gradient is asked for."""
-        return tuple([key is not None for key in self.parents])
+        parents: tuple[Any, ...] = self.parents
+        if len(parents) == 2:
+            return (parents[0] is not None, parents[1] is not None)
+        return tuple([key is not None for key in parents])
 
     def __repr__(self) -> str:
-        return f"Context(saved={self.saved!r}, needs_input_grad={self.needs_input_grad!r})"
+        return f"{type(self).__name__}(saved={self.saved!r}, needs_input_grad={self.needs_input_grad!r})"
 
 
 @cython.no_gc
 @cython.cclass
-class Rule:
-    """The compiled base of ``nexnet.Policy``: holds one call's ``ctx``."""
+class Node(Context):
+    """One recorded operation, and the compiled base of ``nexnet.Policy``.
 
-    ctx = cython.declare(Context, visibility="readonly")  # all that an instance has: see Node.rule
-
-    def __init__(self) -> None:
-        self.ctx = Context()
-
-
-@cython.no_gc
-@cython.freelist(64)
-@cython.cclass
-class Node:
-    """One recorded operation: the keys of its outputs and parents, and the rule that leads from one to the other."""
+    A call of a rule is one object: the rule's instance, which is its own ``ctx``, and the node on the tape as soon as it
+    has the keys of its outputs and parents.
+    """
 
     output = cython.declare(object, visibility="readonly")  # the one output's key, or a tuple where a rule has several
-    policy = cython.declare(object, visibility="readonly")
-    ctx = cython.declare(Context, visibility="readonly")
+    exact = cython.declare(cython.bint, visibility="readonly")  # each gradient is known to fit its argument
 
-    def __init__(self, output: Any, policy: type[Rule], ctx: Context) -> None:
-        self.output = output
-        self.policy = policy
-        self.ctx = ctx
+    @property
+    def ctx(self) -> Any:
+        """What this call keeps."""
+        return self
 
     @property
     def outputs(self) -> tuple[Key | None, ...]:
@@ -190,29 +232,38 @@ class Node:
         return self.output if type(self.output) is tuple else (self.output,)
 
     @property
-    def parents(self) -> tuple[Key | None, ...]:
-        """The keys of forward's positional arguments; None for one that is not differentiated by."""
-        return self.ctx.parents
-
-    @property
-    def rule(self) -> Rule:
-        """An instance of the rule with this call's ctx. It has no other state, and so need not live until now."""
-        rule: Rule = self.policy()
-        rule.ctx = self.ctx
-        return rule
+    def policy(self) -> type:
+        """The rule."""
+        return type(self)
 
     @property
     def bwd_fn(self) -> Callable[..., Any]:
         """The rule's ``backward``, bound to what this call saved."""
-        return self.rule.backward
+        return self.backward
 
     @property
     def name(self) -> str:
         """The name of the rule."""
-        return self.policy.__name__
+        return type(self).__name__
 
     def __repr__(self) -> str:
+        if self.output is None:
+            return super().__repr__()
         return f"Node({self.name}, parents={len(self.parents)}, outputs={len(self.outputs)})"
+
+
+@cython.ccall
+def make_node(
+    policy: Any, saved: tuple, parents: tuple, links: object, output: object, exact: cython.bint = False
+) -> Node:
+    """Make a rule's node of its parts."""
+    node: Node = _instance(Node, policy)
+    node.exact = exact
+    node.saved = saved
+    node.parents = parents
+    node.links = links
+    node.output = output
+    return node
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -227,19 +278,30 @@ class TapeBase:
     """
 
     nodes = cython.declare(list, visibility="readonly")
-    tracked = cython.declare(set, visibility="readonly")
     values = cython.declare(list, visibility="readonly")
+    token = cython.declare(object)  # the home of the keys that this tape is the first to record
+    tracked = cython.declare(set)  # all other keys that it tracks
 
     def __init__(self, keep_values: bool = False) -> None:
         self.nodes = []
-        self.tracked = set()
         self.values = [] if keep_values else None
+        self.token = object()
+        self.tracked = set()
 
     def watch(self, tensor: TensorBase) -> None:
         """Differentiate by this very tensor from now on."""
         if tensor.key is None:
             tensor.key = Key(tensor.data)
         self.tracked.add(tensor.key)
+
+    def track(self, keys: Any) -> None:
+        """Differentiate by the tensors that have these keys from now on."""
+        self.tracked.update(keys)
+
+    @cython.ccall
+    def tracks(self, key: Key | None) -> cython.bint:
+        """Say whether this tape differentiates by the tensor that has the key."""
+        return key is not None and (key.home is self.token or key in self.tracked)
 
     def forget(self, length: int) -> None:
         """Drop the nodes beyond this length."""
@@ -322,13 +384,19 @@ class OperatorBase:
     signature = cython.declare(object, visibility="readonly")
     leaf = cython.declare(cython.bint, visibility="public")
     name = cython.declare(str, visibility="readonly")
+    forward = cython.declare(object)
+    elementwise = cython.declare(cython.bint)
+    scalars_as_tensors = cython.declare(cython.bint)
 
-    def __init__(self, policy: type[Rule]) -> None:
+    def __init__(self, policy: Any) -> None:
         signature = inspect.signature(policy.forward)
         self.policy = policy
         self.name = policy.__name__
         self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         self.leaf = False  # forward is a torch kernel: even for higher orders it is called, not recorded
+        self.forward = policy.forward
+        self.elementwise = policy.elementwise
+        self.scalars_as_tensors = policy.scalars_as_tensors
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
@@ -336,40 +404,63 @@ class OperatorBase:
         return self._call(args, kwargs)
 
     @cython.cfunc
-    def _call(self, args: tuple, kwargs: dict) -> object:
-        tensor: TensorBase
-        tape: TapeBase
+    def _call(self, args: tuple, kwargs: dict | None) -> object:
         key: Key | None
-        tapes: list[TapeBase] = _local.tapes
-        data: list[Any] = list(args)
-        parents: list[Any] = [None] * len(data)
+        first: Any = None
+        second: Any = None
+        data: list[Any] | None = None
         recorders: list[TapeBase] | None = None
-        for i in range(len(data)):
-            arg = data[i]
-            if isinstance(arg, TensorBase):
-                tensor = arg
-                data[i] = tensor.data
-                key = tensor.key
-                if key is not None:
-                    for tape in tapes:
-                        if key in tape.tracked:
-                            parents[i] = key
-                            recorders = tapes
-                            break
-            elif type(arg) not in _PLAIN:
-                data[i] = _constant(arg, self.name, args)
-        if recorders is not None and len(tapes) > 1:
-            recorders = _those_tracking(parents, tapes)
+        node: Node = _instance(Node, self.policy)
+        tapes: list[TapeBase] = _local.tapes
+        count: cython.Py_ssize_t = len(args)
+        node.saved = ()
+        if count == 1:  # nearly every call has one operand or two: those go without a list of them
+            first = _unwrapped(args[0], self.name, args)
+            node.parents = (_tracked(args[0], tapes),)
+        elif count == 2:
+            first = _unwrapped(args[0], self.name, args)
+            second = _unwrapped(args[1], self.name, args)
+            if self.scalars_as_tensors:
+                first, second = _scalar(first, second), _scalar(second, first)
+            node.parents = (_tracked(args[0], tapes), _tracked(args[1], tapes))
+        else:
+            data = [_unwrapped(arg, self.name, args) for arg in args]
+            node.parents = tuple([_tracked(arg, tapes) for arg in args])
+        for key in node.parents:
+            if key is not None:
+                recorders = tapes if len(tapes) == 1 else _those_tracking(node.parents, tapes)
+                if len(recorders) > 1:
+                    data = [first] if count == 1 else [first, second] if count == 2 else data
+                    return self._call_nested(node, args, data, kwargs or {}, recorders)
+                break
 
-        rule: Rule = self.policy()
-        rule.ctx.parents = tuple(parents)
-        if recorders is not None and len(recorders) > 1:
-            return self._call_nested(rule, args, data, kwargs, recorders)
-        out = rule.forward(*data, **kwargs) if kwargs else rule.forward(*data)
+        if data is not None:
+            out = self.forward(node, *data, **kwargs) if kwargs else self.forward(node, *data)
+        elif kwargs:
+            out = self.forward(node, first, **kwargs) if count == 1 else self.forward(node, first, second, **kwargs)
+        else:
+            out = self.forward(node, first) if count == 1 else self.forward(node, first, second)
         result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
         if recorders is not None:
-            _record(self.policy, rule.ctx, args, result, recorders)
+            self._record(node, args, result, recorders)
         return result
+
+    @cython.cfunc
+    def _record(self, node: Node, args: tuple, result: Any, recorders: list) -> Any:
+        """Append the node to the tapes; an output of an elementwise rule is not asked for what is already known."""
+        tensor: TensorBase
+        key: Key | None = _common_key(node.parents, args) if self.elementwise else None
+        if key is None or key.dtype in COMPLEX or not isinstance(result, TensorBase):
+            _append(node, args, result, recorders)
+        else:
+            tensor = result
+            own: Key = Key.__new__(Key)
+            home: TapeBase = recorders[0]
+            own.shape, own.dtype, own.device, own.home = key.shape, key.dtype, key.device, home.token
+            tensor.key = node.output = own
+            node.exact = True
+            _append_to(node, args, result, recorders)
+        return None
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""
@@ -400,25 +491,21 @@ class OperatorBase:
     # and so what the rule saves must itself be differentiable.
 
     def _call_nested(
-        self, rule: Rule, args: tuple[Any, ...], data: list[Any], kwargs: dict[str, Any], recorders: list[TapeBase]
+        self, node: Node, args: tuple[Any, ...], data: list[Any], kwargs: dict[str, Any], recorders: list[TapeBase]
     ) -> Any:
-        ctx: Context = rule.ctx
-        parents = ctx.parents
         obstacle = None
         if not self.leaf:
             outer = recorders[:-1]
             marks = [len(tape.nodes) for tape in outer]
             try:
-                out = self._trace(rule, args, kwargs, outer, marks)
+                out = self._trace(node, args, kwargs, outer, marks)
             except Exception as error:  # forward on torch tensors will either work or raise it again
                 obstacle = error
             else:
-                result = self._leave_trace(ctx, args, out, outer, marks)
-                _record(self.policy, ctx, args, result, recorders)
+                result = self._leave_trace(node, args, out, outer, marks)
+                self._record(node, args, result, recorders)
                 return result
-            rule = self.policy()
-            ctx = rule.ctx
-            ctx.parents = parents
+            node = make_node(self.policy, (), node.parents, None, None)
 
         # Two arguments that share one torch tensor, or an output that is an argument, must be told apart when saved.
         for i in range(1, len(args)):
@@ -427,7 +514,7 @@ class OperatorBase:
                     if data[i] is data[j] and args[i] is not args[j]:
                         data[i] = data[i].detach()
                         break
-        out = rule.forward(*data, **kwargs)
+        out = self.forward(node, *data, **kwargs)
         out = _detach_inputs(out, data) if type(out) is Tensor else map_leaves(out, lambda o: _detach_inputs(o, data))
         result = _wrap_all(out, self.name)
         known = [
@@ -438,18 +525,18 @@ class OperatorBase:
             known.append((out, result))
         else:
             known += zip(leaves_of(out), leaves_of(result), strict=True)
-        ctx.links = _link_flat(ctx.saved, known, obstacle is None)
-        if ctx.links is None:
-            ctx.links = map_leaves(ctx.saved, lambda each: _link(each, known))
+        node.links = _link_flat(node.saved, known, obstacle is None)
+        if node.links is None:
+            node.links = map_leaves(node.saved, lambda each: _link(each, known))
             given = (*args, *kwargs.values())
-            unlinked = [each for each in leaves_of(ctx.links) if _may_hide_inputs(each, given, obstacle)]
+            unlinked = [each for each in leaves_of(node.links) if _may_hide_inputs(each, given, obstacle)]
             if unlinked:
-                ctx.links = NoLinks(self.name, unlinked[0], obstacle, self.leaf)
-        _record(self.policy, ctx, args, result, recorders)
+                node.links = NoLinks(self.name, unlinked[0], obstacle, self.leaf)
+        self._record(node, args, result, recorders)
         return result
 
     def _trace(
-        self, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any], outer: list[TapeBase], marks: list[int]
+        self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any], outer: list[TapeBase], marks: list[int]
     ) -> Any:
         """Run forward, once, on LiteTensors that the outer tapes record: intermediates are then functions of them."""
         random_state = RandomState((*args, *kwargs.values()))
@@ -461,7 +548,7 @@ class OperatorBase:
                     arg if isinstance(arg, TensorBase) or type(arg) in _PLAIN else _constant(arg, self.name, args)
                     for arg in args
                 ]
-                return rule.forward(*inputs, **kwargs)
+                return self.forward(node, *inputs, **kwargs)
         except BaseException:
             for tape, mark in zip(outer, marks, strict=True):
                 tape.forget(mark)
@@ -471,13 +558,13 @@ class OperatorBase:
             _local.inside_rule = before
 
     def _leave_trace(
-        self, ctx: Context, args: tuple[Any, ...], out: Any, outer: list[TapeBase], marks: list[int]
+        self, node: Node, args: tuple[Any, ...], out: Any, outer: list[TapeBase], marks: list[int]
     ) -> Any:
         """Give the outputs of a traced forward an identity of their own: from here on their gradient is the rule's."""
         fresh = {key for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:] for key in n.outputs}
         own = {*fresh, *(arg.key for arg in args if isinstance(arg, TensorBase)), None}
-        inside = [node for tape, mark in zip(outer, marks, strict=True) for node in tape.nodes[mark:]]
-        if any(not own.issuperset(node.parents) for node in inside):
+        inside = [n for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:]]
+        if any(not own.issuperset(n.parents) for n in inside):
             raise _complaints.no_output(self.name, None, True)
         renamed: list[tuple[Any, Any]] = []
 
@@ -492,13 +579,95 @@ class OperatorBase:
             return alias
 
         result = map_leaves(out, leave)
-        ctx.links = map_leaves(ctx.saved, lambda each: next((new for old, new in renamed if old is each), each))
-        ctx.saved = map_leaves(ctx.links, unwrap)
-        kept = leaves_of(ctx.links)
+        node.links = map_leaves(node.saved, lambda each: next((new for old, new in renamed if old is each), each))
+        node.saved = map_leaves(node.links, unwrap)
+        kept = leaves_of(node.links)
         if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in kept):
             for tape, mark in zip(outer, marks, strict=True):
                 tape.forget(mark)  # nothing refers to what forward computed on its way
         return result
+
+
+@cython.cclass
+class _Arithmetic:
+    """The operators behind Python's signs."""
+
+    add: OperatorBase
+    sub: OperatorBase
+    mul: OperatorBase
+    div: OperatorBase
+    matmul: OperatorBase
+    neg: OperatorBase
+
+
+_arithmetic = cython.declare(_Arithmetic, _Arithmetic())
+
+
+def register_arithmetic(
+    add: OperatorBase, sub: OperatorBase, mul: OperatorBase, div: OperatorBase, matmul: OperatorBase, neg: OperatorBase
+) -> None:
+    """Name the operators that +, -, *, / and @ of LiteTensors call."""
+    _arithmetic.add, _arithmetic.sub, _arithmetic.mul = add, sub, mul
+    _arithmetic.div, _arithmetic.matmul, _arithmetic.neg = div, matmul, neg
+
+
+@cython.cfunc
+def _infix(operator: OperatorBase, left: object, right: object) -> object:
+    """Call an operator; what it can't take is left to the other operand, as Python asks."""
+    try:
+        return operator._call((left, right), None)
+    except InputError:
+        raise
+    except TypeError:
+        return NotImplemented
+
+
+@cython.cfunc
+def _tracked(value: object, tapes: list) -> object:
+    """Give the key of a tensor that one of the tapes differentiates by, else None."""
+    tape: TapeBase
+    key: Key | None
+    if isinstance(value, TensorBase):
+        key = cython.cast(TensorBase, value).key
+        if key is not None:
+            for tape in tapes:
+                if key.home is tape.token or key in tape.tracked:
+                    return key
+    return None
+
+
+@cython.cfunc
+def _unwrapped(value: object, rule: str, args: tuple) -> object:
+    """Give what forward gets for an argument: for a LiteTensor the torch tensor in it."""
+    if isinstance(value, TensorBase):
+        return cython.cast(TensorBase, value).data
+    return value if type(value) in _PLAIN else _constant(value, rule, args)
+
+
+# Torch wraps a Python number anew whenever it meets a tensor, which takes longer than to multiply by it.
+_scalars = cython.declare(dict, {torch.float32: {}, torch.float64: {}})
+
+
+@cython.cfunc
+def _scalar(value: object, beside: object) -> object:
+    """Give a number that is met again and again as a tensor of what stands beside it, any other value as it is."""
+    if (type(value) is not float and type(value) is not int) or type(beside) is not Tensor:
+        return value
+    known: dict | None = _scalars.get(beside.dtype)
+    if known is None or not beside.is_cpu or not 1e-30 < abs(value) < 1e30:
+        return value
+    if value not in known:
+        if len(known) >= 1000:
+            known.clear()
+        known[value] = None
+        return value
+    tensor = known[value]
+    if tensor is None:
+        tensor = torch.tensor(value, dtype=beside.dtype, device=_CPU)
+        if type(tensor) is not Tensor or tensor.is_inference():  # some mode of torch's is on, and would be kept with it
+            return value
+        known[value] = tensor
+    return tensor
 
 
 @cython.cfunc
@@ -537,10 +706,10 @@ def _wrap_all(out: Any, rule: str) -> Any:
 
 
 def record_composite(
-    policy: type[Rule], parents: tuple[Any, ...], saved: tuple[Any, ...], links: Any, result: Any, tapes: list[TapeBase]
+    policy: type[Node], parents: tuple[Any, ...], saved: tuple[Any, ...], links: Any, result: Any, tapes: list[TapeBase]
 ) -> None:
     """Append a node for what was computed outside of an operator call, as ``vmap`` does for a whole function."""
-    _record(policy, Context(saved, parents, links), (), result, tapes)
+    _append(make_node(policy, saved, parents, links, None), (), result, tapes)
 
 
 @contextmanager
@@ -554,72 +723,122 @@ def mapping() -> Iterator[None]:
 
 
 @cython.cfunc
-def _those_tracking(parents: list, tapes: list) -> list:
+def _those_tracking(parents: tuple, tapes: list) -> list:
     """Give the tapes that track one of the keys."""
-    return [tape for tape in tapes if not tape.tracked.isdisjoint([key for key in parents if key is not None])]
+    tape: TapeBase
+    key: Key | None
+    found = []
+    for tape in tapes:
+        for key in parents:
+            if key is not None and (key.home is tape.token or key in tape.tracked):
+                found.append(tape)
+                break
+    return found
 
 
 @cython.cfunc
-def _record(policy: Any, ctx: Context, args: tuple, result: Any, recorders: list) -> Any:
-    """Append a node to the tapes, which from now on track the differentiable outputs."""
+def _append(node: Node, args: tuple, result: Any, recorders: list) -> Any:
+    """Identify the differentiable outputs, and append the node to the tapes, which from now on track them."""
     tape: TapeBase
-    node: Node
+    home: TapeBase = recorders[0]
     if isinstance(result, TensorBase):
-        output = _identify(result, policy, ctx.parents)
-        recorded = output is not None
+        node.output = _identify(result, node, home)
+        if node.output is None:
+            return None
     else:
-        output = tuple([None if each is None else _identify(each, policy, ctx.parents) for each in result])
-        recorded = output.count(None) < len(output)
-    if recorded:
-        node = Node(output, _for_dtypes(policy, output, ctx.parents), ctx)
-        for tape in recorders:
-            tape.nodes.append(node)
-            if type(output) is tuple:
-                tape.tracked.update([key for key in output if key is not None])
-            else:
-                tape.tracked.add(output)
-            if tape.values is not None:
-                tape.values.append((args, result))
+        output = tuple([None if each is None else _identify(each, node, home) for each in result])
+        if output.count(None) == len(output):
+            return None
+        node.output = output
+    _append_to(_for_dtypes(node), args, result, recorders)
     return None
 
 
 @cython.cfunc
-def _for_dtypes(policy: Any, output: Any, parents: tuple) -> Any:
-    """Give the rule; if a tensor is complex, in the form that it has for complex tensors."""
-    key: Key | None
-    if type(output) is tuple:
-        gives = _has_complex(output)
-    else:
-        key = output
-        gives = key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
-    return policy.for_complex(gives) if gives or _has_complex(parents) else policy
+def _for_dtypes(node: Node) -> Node:
+    """Give the node; if a tensor is complex, as one of the form that its rule has for complex tensors."""
+    gives = _has_complex(node.outputs)
+    if not gives and not _has_complex(node.parents):
+        return node
+    policy = type(node).for_complex(gives)
+    return make_node(policy, node.saved, node.parents, node.links, node.output)
 
 
 @cython.cfunc
 def _has_complex(keys: tuple) -> cython.bint:
     key: Key | None
-    found = False
     for key in keys:
         if key is not None and (key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128):
-            found = True
-    return found
+            return True
+    return False
 
 
 @cython.cfunc
-def _identify(tensor: TensorBase, policy: Any, parents: tuple) -> Any:
+def _append_to(node: Node, args: tuple, result: Any, recorders: list) -> Any:
+    tape: TapeBase
+    for tape in recorders:
+        tape.nodes.append(node)
+        if tape.values is not None:
+            tape.values.append((args, result))
+    if len(recorders) > 1:
+        for tape in recorders[1:]:
+            tape.tracked.update([key for key in node.outputs if key is not None])
+    return None
+
+
+@cython.cfunc
+def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     """Give an output its identity, or None to one that can't carry a gradient."""
     key: Key = Key(tensor.data)
     parent: Key | None
     if key.dtype in DIFFERENTIABLE:
-        for parent in parents:
+        for parent in node.parents:
             if parent is not None and parent.shape == key.shape:
                 key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
                 break
+        key.home = home.token
         tensor.key = key
         return key
     if key.dtype.is_complex:
-        raise _complaints.not_for_complex(policy.__name__, f"an output of dtype {key.dtype}")
+        raise _complaints.not_for_complex(node.name, f"an output of dtype {key.dtype}")
     return None
+
+
+@cython.cfunc
+def _common_key(parents: tuple, args: tuple) -> object:
+    """Give a key of a shape, dtype and device that all operands of an elementwise rule have, beside numbers, or None."""
+    key: Key | None
+    common: Key | None = None
+    i: cython.Py_ssize_t
+    for key in parents:
+        if key is not None:
+            if common is None:
+                common = key
+            elif not (
+                (key.shape is common.shape or key.shape == common.shape)
+                and key.dtype is common.dtype
+                and (key.device is common.device or key.device == common.device)
+            ):
+                return None
+    for i in range(len(args)):
+        if parents[i] is None:
+            arg = args[i]
+            if isinstance(arg, TensorBase):
+                if not _fits(cython.cast(TensorBase, arg).data, common):
+                    return None
+            elif type(arg) is not float and type(arg) is not int and arg is not None:
+                return None
+    return common
+
+
+@cython.cfunc
+def _fits(data: object, key: Key) -> cython.bint:
+    """Say whether a tensor has the key's shape, dtype and device."""
+    return (
+        data.shape == key.shape
+        and data.dtype is key.dtype
+        and (data.is_cpu if key.device is _CPU else data.device == key.device)
+    )
 
 
 @cython.cfunc
@@ -692,16 +911,18 @@ def saved_versions(tape: TapeBase) -> list[int]:
     node: Node
     versions: list[int] = []
     for node in tape.nodes:
-        versions += [each._version for each in node.ctx.saved if type(each) is Tensor]
+        versions += [each._version for each in node.saved if type(each) is Tensor]
     return versions
 
 
 def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
     nodes: list[Node] = tape.nodes
+    token: object = tape.token
     tracked: set[Any] = tape.tracked
     node: Node
     key: Key | None
-    tensor: TensorBase
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
     owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
     in_place = not recorded and _local.mapped == 0
     for i in range(len(nodes) - 1, -1, -1):
@@ -714,43 +935,30 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             grad = grads.pop(node.output, None)
         if grad is None:
             continue
-        rule: Rule = node.policy()
-        rule.ctx = _differentiable(node, tracked) if recorded else node.ctx
+        if recorded:
+            node = _differentiable(node, tape)
         try:
-            result = rule.backward(grad) if incoming is None else rule.backward(*incoming)
+            result = node.backward(grad) if incoming is None else node.backward(*incoming)
         except Exception as error:
             error.add_note(f"(in the backward of the nexnet rule {node.name})")
             raise
         if type(result) is not tuple:
             result = tuple(result) if type(result) is list else (result,)
-        parents: tuple[Any, ...] = node.ctx.parents
+        parents: tuple[Any, ...] = node.parents
         results: tuple[Any, ...] = result
         if len(results) > len(parents) and leaves_of(results[len(parents) :]):
             raise _complaints.too_many_gradients(node.name, len(parents), len(results))
         for j in range(min(len(parents), len(results))):  # trailing Nones may be left out
             key = parents[j]
             grad = results[j]
-            if key is None or grad is None or key not in tracked:
+            if key is None or grad is None or not (key.home is token or key in tracked):
                 continue
-            if recorded:
-                if not isinstance(grad, TensorBase):
-                    if not isinstance(grad, Tensor):
-                        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
-                    grad = wrap(grad)
-                tensor = grad
-                data = tensor.data
-            else:
-                if type(grad) is not Tensor:
-                    grad = unwrap(grad)
-                    if not isinstance(grad, Tensor):
-                        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
-                data = grad
-            if (
-                data.shape != key.shape
-                or data.dtype is not key.dtype
-                or not (data.is_cpu if key.device is _CPU else data.device == key.device)
-            ):
-                grad = _fit(grad, data, node, key)
+            if type(grad) is not Tensor or recorded:
+                grad = _gradient(grad, node, key, recorded)
+            if not node.exact:
+                data = cython.cast(TensorBase, grad).data if recorded else grad
+                if not _fits(data, key):
+                    grad = _fit(grad, data, node, key)
             total = grads.get(key)
             if total is None:
                 grads[key] = grad
@@ -762,12 +970,23 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                     owned.add(key)
 
 
+@cython.cfunc
+def _gradient(grad: object, node: Node, key: Key, recorded: cython.bint) -> object:
+    """Take what backward returned as a LiteTensor if the loop is recorded, else as a torch tensor."""
+    if recorded and isinstance(grad, TensorBase):
+        return grad
+    grad = unwrap(grad)
+    if not isinstance(grad, Tensor):
+        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
+    return wrap(grad) if recorded else grad
+
+
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
     """Give one gradient per output of a node that has several: zeros, or None, for an output that was not used."""
     incoming = [None if key is None else grads.pop(key, None) for key in node.output]
     if all(grad is None for grad in incoming):
         return None
-    if node.policy.materialize_grads:
+    if node.materialize_grads:
         for i, key in enumerate(node.output):
             if incoming[i] is None and key is not None:
                 zeros = torch.zeros(key.shape, dtype=key.dtype, device=key.device)
@@ -775,14 +994,15 @@ def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, .
     return tuple(incoming)
 
 
-def _differentiable(node: Node, tracked: set[Any]) -> Context:
-    """Give what the node saved as LiteTensors, so that the active tapes record its backward."""
-    ctx: Context = node.ctx
-    links = ctx.links
+@cython.cfunc
+def _differentiable(node: Node, tape: TapeBase) -> Node:
+    """Give the node with what it saved as LiteTensors, so that the active tapes record its backward."""
+    links = node.links
     if isinstance(links, NoLinks):
         raise links.error()
-    saved = map_leaves(ctx.saved, _wrap_constant) if links is None else links
-    return Context(saved, tuple([key if key in tracked else None for key in ctx.parents]))
+    saved = map_leaves(node.saved, _wrap_constant) if links is None else links
+    parents = tuple([key if tape.tracks(key) else None for key in node.parents])
+    return make_node(type(node), saved, parents, None, node.output, node.exact)
 
 
 def _wrap_constant(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ops
+from ._engine import register_arithmetic
 from .errors import InputError
 
 
@@ -28,28 +29,22 @@ def _reflected(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return _binary(lambda self, other: operator(other, self))
 
 
+register_arithmetic(ops.add, ops.sub, ops.mul, ops.div, ops.matmul, ops.neg)
+
+
 class OperatorMethods:
     """What a LiteTensor can do; a line says which operator a method is."""
 
     __slots__ = ()
 
-    # Arithmetic ------------------------------------------------------------------------------------------------------
+    # Arithmetic: +, -, *, / and @ are the engine's -------------------------------------------------------------------
 
-    __add__ = __radd__ = _binary(ops.add)
-    __sub__ = _binary(ops.sub)
-    __rsub__ = _binary(ops.rsub)
-    __mul__ = __rmul__ = _binary(ops.mul)
-    __truediv__ = _binary(ops.div)
-    __rtruediv__ = _reflected(ops.div)
     __floordiv__ = _binary(ops.floor_divide)
     __rfloordiv__ = _reflected(ops.floor_divide)
     __mod__ = _binary(ops.remainder)
     __rmod__ = _reflected(ops.remainder)
     __pow__ = _binary(ops.pow)
     __rpow__ = _reflected(ops.pow)
-    __matmul__ = _binary(ops.matmul)
-    __rmatmul__ = _reflected(ops.matmul)
-    __neg__ = ops.neg
     __pos__ = ops.positive
     __abs__ = ops.abs
     __eq__ = _binary(ops.eq)  # type: ignore[assignment]

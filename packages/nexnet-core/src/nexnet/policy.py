@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from . import _complaints
-from ._engine import Context, OperatorBase, Rule
+from ._engine import Context, Node, OperatorBase
 from .errors import RuleError, message
 
 __all__ = ["RULES", "Analytic", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
@@ -19,17 +19,26 @@ __all__ = ["RULES", "Analytic", "Context", "Operator", "Policy", "custom_grad", 
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
-class _PolicyType(type(Rule)):  # type: ignore[misc]
+class _PolicyType(type(Node)):  # type: ignore[misc]
     """Gives every Policy empty slots: what a call keeps belongs in ``ctx.save``, where any order can reach it."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         namespace.setdefault("__slots__", ())
+        for each in namespace:
+            if hasattr(Node, each) and not each.startswith("__"):
+                raise RuleError(
+                    message(
+                        f"a rule can't define {each}: that is what nexnet keeps a call in.",
+                        rule=name,
+                        remedy="give it another name",
+                    )
+                )
         if namespace.get("__module__", "").startswith("nexnet.ops.") and Policy in bases:
             namespace.setdefault("complex_rule", "none")  # ours are torch's functions: right, or an error
         return super().__new__(cls, name, bases, namespace)
 
 
-class Policy(Rule, metaclass=_PolicyType):
+class Policy(Node, metaclass=_PolicyType):
     """A gradient rule: subclass it, write ``forward`` and ``backward``, and make an operator of it with ``function``.
 
     ``forward(self, *args, **kwargs)`` gets torch tensors for LiteTensors, any other argument as it is, and returns a
@@ -51,6 +60,12 @@ class Policy(Rule, metaclass=_PolicyType):
     is the formula of real numbers, of a function that is analytic in each argument (a product, exp; not abs, not
     conj); nexnet conjugates what comes in and what goes out. "none": complex tensors are an error.
 
+    ``elementwise``: a promise that the output has the shape to which the arguments broadcast and the dtype to which they
+    promote, and that each gradient has the output's. Where all operands are alike the engine then looks at neither.
+
+    ``scalars_as_tensors``: whether forward may get a Python number as a tensor of shape () and of the other operand's
+    dtype, which torch is faster with.
+
     Example::
 
         @function
@@ -66,6 +81,8 @@ class Policy(Rule, metaclass=_PolicyType):
 
     materialize_grads = True
     complex_rule = "own"
+    elementwise = False
+    scalars_as_tensors = False
 
     if TYPE_CHECKING:  # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
 
@@ -89,8 +106,6 @@ class Policy(Rule, metaclass=_PolicyType):
         raise _complaints.not_for_complex(cls.__name__, "a complex tensor")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "ctx":
-            return super().__setattr__(name, value)
         raise RuleError(
             message(
                 f"a rule was asked to keep self.{name}: the higher orders could not see it.",

@@ -45,7 +45,7 @@ class Tape(TapeBase):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<nexnet Tape: {len(self.nodes)} nodes, {len(self.tracked)} tracked tensors>"
+        return f"<nexnet Tape: {len(self.nodes)} nodes>"
 
 
 def _letters(number: int) -> str:

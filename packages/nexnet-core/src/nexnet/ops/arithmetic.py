@@ -40,6 +40,9 @@ __all__ = [
 class add(Analytic):
     """x + alpha y:  dx = g,  dy = alpha g."""
 
+    elementwise = True
+    scalars_as_tensors = True
+
     def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
         self.ctx.save(alpha)
         return input + other if alpha == 1 else torch.add(input, other, alpha=alpha)
@@ -53,6 +56,9 @@ class add(Analytic):
 @function
 class sub(Analytic):
     """x - alpha y:  dx = g,  dy = -alpha g."""
+
+    elementwise = True
+    scalars_as_tensors = True
 
     def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
         self.ctx.save(alpha)
@@ -76,6 +82,9 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 class mul(Analytic):
     """x y:  dx = g y,  dy = g x."""
 
+    elementwise = True
+    scalars_as_tensors = True
+
     def forward(self, input: Any, other: Any) -> Any:
         need_input, need_other = self.ctx.needs_input_grad
         self.ctx.save(other if need_input else None, input if need_other else None)
@@ -93,6 +102,9 @@ class div(Analytic):
 
     Rounded (``rounding_mode`` "floor" or "trunc") it is flat between its jumps: the gradients are zero.
     """
+
+    elementwise = True
+    scalars_as_tensors = True
 
     def forward(self, input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
         if rounding_mode is None:
@@ -142,6 +154,8 @@ class fmod(Policy):
 @function
 class neg(Analytic):
     """-x:  dx = -g."""
+
+    elementwise = True
 
     def forward(self, input: Any) -> Any:
         return -input

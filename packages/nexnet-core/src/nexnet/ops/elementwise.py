@@ -73,6 +73,8 @@ def of_input(
     compute = torch_functions[0]
 
     class rule(Analytic):
+        elementwise = True
+
         def forward(self, input: Any) -> Any:
             self.ctx.save(input)
             return compute(input)
@@ -94,6 +96,8 @@ def of_output(
     compute = torch_functions[0]
 
     class rule(Analytic):
+        elementwise = True
+
         def forward(self, input: Any) -> Any:
             out = compute(input)
             self.ctx.save(out)

@@ -137,7 +137,7 @@ def gradients(
     """Go back through the tape; give the gradient of each input as a tensor that is the user's alone."""
     with kernels_only():
         recorded = TapeContext.current() is not None
-        grads = by_key((out.key, seed) for out, seed in zip(outs, seeds, strict=True) if out.key in tape.tracked)
+        grads = by_key((out.key, seed) for out, seed in zip(outs, seeds, strict=True) if tape.tracks(out.key))
         backward(tape, grads, consume)
         mine: list[Any] = [grads.get(each.key) for each in inputs]
         grads.clear()

@@ -24,7 +24,6 @@ from torch._functorch.vmap import (  # type: ignore[attr-defined]
 )
 
 from .._engine import (
-    Context,
     Key,
     Node,
     TapeBase,
@@ -32,6 +31,7 @@ from .._engine import (
     backward,
     is_tracked,
     kernels_only,
+    make_node,
     mapping,
     record_composite,
     unwrap,
@@ -78,11 +78,11 @@ def run_mapped(
         examples = [wrap(level.enter(each.data)) for each in inputs]
         for each, example in zip(inputs, examples, strict=True):
             for tape in segment.tapes:
-                if each.key in tape.tracked:
+                if tape.tracks(each.key):
                     tape.watch(example)
         outs = body(examples)
         results = [wrap(level.leave(each.data)) for each in outs]
-        concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in outs)]
+        concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in outs)]
         if concerned:
             packed = _Packing(level, inputs, examples, segment.nodes(), outs, results, randomness)
     if packed is not None:
@@ -157,17 +157,17 @@ class _Packing:
             (out.key, True, result) for out, result in zip(outs, results, strict=True) if is_tracked(out)
         ]
         self.hidden: dict[Key, LiteTensor] = {}
-        self.nodes = [(node.output, node.policy, node.parents, self.pack(node.ctx)) for node in nodes]
-        wanted = [key for *_, parents, _ in self.nodes for key in parents]
+        self.nodes = [(node.policy, node.parents, node.output, node.exact, self.pack(node)) for node in nodes]
+        wanted = [key for node in nodes for key in node.parents]
         wanted += [key for key, *_ in self.outputs]
         self.outside = [k for k in dict.fromkeys(wanted) if k is not None and k not in self.inside]
 
-    def pack(self, ctx: Context) -> Any:
+    def pack(self, node: Node) -> Any:
         """Give what a node saved with slots for its tensors."""
-        links = ctx.links
+        links = node.links
         if links is not None and not isinstance(links, tuple):
             self.obstacle, links = links, None
-        return self.pack_values(ctx.saved, links)
+        return self.pack_values(node.saved, links)
 
     def pack_values(self, values: Any, links: Any) -> Any:
         counterparts: list[Any] = []
@@ -250,11 +250,11 @@ class _Program:
     def tape(self, tensors: list[LiteTensor], recorded: bool) -> Tape:
         """Make the tape of the packed nodes, with their tensors in place."""
         tape = Tape()
-        tape.tracked.update(self.tracked)
-        for output, policy, parents, saved in self.nodes:
+        tape.track(self.tracked)
+        for policy, parents, output, exact, saved in self.nodes:
             links = map_leaves(saved, functools.partial(_fill, tensors, True)) if recorded else None
             plain = map_leaves(saved, functools.partial(_fill, tensors, False))
-            tape.nodes.append(Node(output, policy, Context(plain, parents, links)))
+            tape.nodes.append(make_node(policy, plain, parents, links, output, exact))
         return tape
 
 

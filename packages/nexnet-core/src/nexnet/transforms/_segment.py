@@ -61,11 +61,11 @@ def pull_back(
 ) -> tuple[Any, ...]:
     """Run ``fn()``, and give the gradients of its sources: of the inputs, and of what else it closes over."""
     tape = Tape()
-    tape.tracked.update(closed_over)
+    tape.track(closed_over)
     outs = record(fn, inputs, tape)
     used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
     with kernels_only():
-        found = backward(tape, by_key((key, grad) for key, grad in used if key in tape.tracked))
+        found = backward(tape, by_key((key, grad) for key, grad in used if tape.tracks(key)))
     return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))
 
 

@@ -39,7 +39,7 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
         with Segment() as segment, kernels_only():
             outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
             nodes = segment.nodes()
-            concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in outs)]
+            concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in outs)]
         if not concerned:
             return optree.tree_unflatten(out_spec, outs)
         inputs, closed_over = sources(nodes, outs, leaves)

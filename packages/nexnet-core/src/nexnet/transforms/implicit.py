@@ -144,7 +144,7 @@ def _differentiable(residual: Callable[[Any], Any], solution: Any, linear: Solve
     with Segment() as segment, kernels_only():
         rest = fit_tree(residual(optree.tree_unflatten(treespec, leaves)), leaves, treespec, "residual", "the solution")
         nodes = segment.nodes()
-        concerned = [tape for tape in segment.tapes if any(each.key in tape.tracked for each in rest)]
+        concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in rest)]
     if not concerned:
         return solution
     inputs, closed_over = sources(nodes, rest, residual)
