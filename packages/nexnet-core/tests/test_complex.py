@@ -99,7 +99,7 @@ class TestRules:
 
     def test_analytic_on_real_tensors_is_the_rule_itself(self):
         _, tape = nx.trace(cube)(nx.LiteTensor(Z.real))
-        assert [node.policy for node in tape.nodes] == [cube.policy]
+        assert [type(node) for node in tape.nodes] == [cube.policy]
 
     def test_a_rule_for_real_numbers_refuses_complex_ones(self):
         with pytest.raises(nx.NoGradientRule, match=r"no gradient for complex tensors(.|\n)*real_only"):

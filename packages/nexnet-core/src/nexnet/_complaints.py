@@ -122,7 +122,7 @@ def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
     data = getattr(grad, "data", None)
     is_tensor = isinstance(data, Tensor)
     index = next(i for i, parent in enumerate(node.parents) if parent is key)
-    parameters = list(inspect.signature(node.policy.forward).parameters)[1:]
+    parameters = list(inspect.signature(node.forward).parameters)
     return GradientError(
         message(
             why,

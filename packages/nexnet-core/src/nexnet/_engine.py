@@ -124,7 +124,7 @@ def _instance(base: object, cls: object) -> object:
     if cython.compiled:
         make = cython.cast(cython.pointer(PyTypeObject), base).tp_new
         return make(cython.cast(type, cls), cython.NULL, cython.NULL)
-    return base.__new__(cls)
+    return base.__new__(cls)  # type: ignore[arg-type]
 
 
 _tensor_type = cython.declare(type, TensorBase)
@@ -214,8 +214,8 @@ class Context:
 class Node(Context):
     """One recorded operation, and the compiled base of ``nexnet.Policy``.
 
-    A call of a rule is one object: the rule's instance, which is its own ``ctx``, and the node on the tape as soon as it
-    has the keys of its outputs and parents.
+    A call of a rule is one object: the rule's instance, which is its own ``ctx``, and the node on the tape once it has
+    the keys of its outputs and parents.
     """
 
     output = cython.declare(object, visibility="readonly")  # the one output's key, or a tuple where a rule has several
@@ -230,11 +230,6 @@ class Node(Context):
     def outputs(self) -> tuple[Key | None, ...]:
         """The keys of the outputs; None for one that can't carry a gradient."""
         return self.output if type(self.output) is tuple else (self.output,)
-
-    @property
-    def policy(self) -> type:
-        """The rule."""
-        return type(self)
 
     @property
     def bwd_fn(self) -> Callable[..., Any]:
@@ -430,8 +425,8 @@ class OperatorBase:
             if key is not None:
                 recorders = tapes if len(tapes) == 1 else _those_tracking(node.parents, tapes)
                 if len(recorders) > 1:
-                    data = [first] if count == 1 else [first, second] if count == 2 else data
-                    return self._call_nested(node, args, data, kwargs or {}, recorders)
+                    operands = [first] if count == 1 else [first, second] if data is None else data
+                    return self._call_nested(node, args, operands, kwargs or {}, recorders)
                 break
 
         if data is not None:
@@ -557,9 +552,7 @@ class OperatorBase:
         finally:
             _local.inside_rule = before
 
-    def _leave_trace(
-        self, node: Node, args: tuple[Any, ...], out: Any, outer: list[TapeBase], marks: list[int]
-    ) -> Any:
+    def _leave_trace(self, node: Node, args: tuple[Any, ...], out: Any, outer: list[TapeBase], marks: list[int]) -> Any:
         """Give the outputs of a traced forward an identity of their own: from here on their gradient is the rule's."""
         fresh = {key for tape, mark in zip(outer, marks, strict=True) for n in tape.nodes[mark:] for key in n.outputs}
         own = {*fresh, *(arg.key for arg in args if isinstance(arg, TensorBase)), None}
@@ -739,7 +732,6 @@ def _those_tracking(parents: tuple, tapes: list) -> list:
 @cython.cfunc
 def _append(node: Node, args: tuple, result: Any, recorders: list) -> Any:
     """Identify the differentiable outputs, and append the node to the tapes, which from now on track them."""
-    tape: TapeBase
     home: TapeBase = recorders[0]
     if isinstance(result, TensorBase):
         node.output = _identify(result, node, home)
@@ -767,7 +759,7 @@ def _for_dtypes(node: Node) -> Node:
 @cython.cfunc
 def _has_complex(keys: tuple) -> cython.bint:
     key: Key | None
-    for key in keys:
+    for key in keys:  # noqa: SIM110  any() would make a generator
         if key is not None and (key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128):
             return True
     return False
@@ -806,7 +798,7 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
 
 @cython.cfunc
 def _common_key(parents: tuple, args: tuple) -> object:
-    """Give a key of a shape, dtype and device that all operands of an elementwise rule have, beside numbers, or None."""
+    """Give a key with the shape, dtype and device of all operands of an elementwise rule, if they are alike."""
     key: Key | None
     common: Key | None = None
     i: cython.Py_ssize_t

@@ -60,8 +60,8 @@ class Policy(Node, metaclass=_PolicyType):
     is the formula of real numbers, of a function that is analytic in each argument (a product, exp; not abs, not
     conj); nexnet conjugates what comes in and what goes out. "none": complex tensors are an error.
 
-    ``elementwise``: a promise that the output has the shape to which the arguments broadcast and the dtype to which they
-    promote, and that each gradient has the output's. Where all operands are alike the engine then looks at neither.
+    ``elementwise``: a promise that the output has the shape to which the arguments broadcast and the dtype to which
+    they promote, and that each gradient has the output's. Where all operands are alike the engine looks at neither.
 
     ``scalars_as_tensors``: whether forward may get a Python number as a tensor of shape () and of the other operand's
     dtype, which torch is faster with.
@@ -106,6 +106,8 @@ class Policy(Node, metaclass=_PolicyType):
         raise _complaints.not_for_complex(cls.__name__, "a complex tensor")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(Node, name):  # the engine's own: it sets them itself
+            return super().__setattr__(name, value)
         raise RuleError(
             message(
                 f"a rule was asked to keep self.{name}: the higher orders could not see it.",

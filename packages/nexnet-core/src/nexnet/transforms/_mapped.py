@@ -157,7 +157,7 @@ class _Packing:
             (out.key, True, result) for out, result in zip(outs, results, strict=True) if is_tracked(out)
         ]
         self.hidden: dict[Key, LiteTensor] = {}
-        self.nodes = [(node.policy, node.parents, node.output, node.exact, self.pack(node)) for node in nodes]
+        self.nodes = [(type(node), node.parents, node.output, node.exact, self.pack(node)) for node in nodes]
         wanted = [key for node in nodes for key in node.parents]
         wanted += [key for key, *_ in self.outputs]
         self.outside = [k for k in dict.fromkeys(wanted) if k is not None and k not in self.inside]
