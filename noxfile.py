@@ -144,9 +144,8 @@ def types(session: nox.Session) -> None:
 
 
 def _bench(session: nox.Session, *args: str) -> None:
-    install_packages(session, "nexnet-core", "nexnet-nn")
-    jax = [each for each in requirements("nexnet-verify") if Requirement(each).name == "jax"]
-    install(session, "pytest-benchmark", "matplotlib", "rich", *jax, *requirements("nexnet-core", extra="test"))
+    install_packages(session, *PACKAGES)  # nexnet-verify has the operators' inputs, and brings JAX
+    install(session, "pytest-benchmark", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
     harmless = "default::pytest_benchmark.logger.PytestBenchmarkWarning"  # such as: no saved times to compare with
     pytest(session, "-W", harmless, *args)
@@ -155,7 +154,7 @@ def _bench(session: nox.Session, *args: str) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Speed beside PyTorch. ``-- --quick`` runs each once; ``-- --save NAME`` and ``--compare NAME`` keep figures."""
-    _bench(session, "benchmarks/test_suites.py", *session.posargs)
+    _bench(session, "benchmarks/test_suites.py", "benchmarks/test_operators.py", *session.posargs)
 
 
 @nox.session(name="bench-quick")

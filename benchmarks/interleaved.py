@@ -32,6 +32,7 @@ class Case:
         make: makes the contenders, ``{who: call}``, from the same data; the first is what the others are compared
             with. Every call returns its results as a pytree of tensors (of torch, nexnet or JAX) or numpy arrays.
         rtol: how far the results of the first call may be from the first contender's, relative to their largest.
+        atol: how far besides, where rounding is all that is left of a result.
         rounds: how often each takes its turn.
         reads: the attribute in which a contender leaves what it has found of its latest call: "seconds", where a
             process of its own took the time, or "bytes". Without one, calls are timed here.
@@ -44,6 +45,7 @@ class Case:
     name: str
     make: Callable[[], dict[str, Callable[[], Any]]]
     rtol: float = 1e-5
+    atol: float = 0.0
     rounds: int = 40
     reads: str = ""
     per: int = 1
@@ -58,12 +60,14 @@ class Case:
 class Measured:
     """What was found of one case: a list per contender with one entry per round, in seconds (or bytes) per call.
 
-    ``first_calls`` are the times of the first calls, in seconds: what a compiler compiles, it compiles there.
+    ``first_calls`` are the times of the first calls, in seconds: what a compiler compiles, it compiles there. ``why``
+    explains a ratio, where that was looked into.
     """
 
     case: Case
     values: dict[str, list[float]] = field(default_factory=dict)
     first_calls: dict[str, float] = field(default_factory=dict)
+    why: str = ""
 
     @property
     def first(self) -> str:
@@ -93,9 +97,10 @@ def check_agreement(case: Case, results: dict[str, Any]) -> None:
     for who, got in others:
         assert len(got) == len(expected), f"{case}: {who} gives {len(got)} tensors, {first} {len(expected)}"
         for i, (mine, theirs) in enumerate(zip(got, expected, strict=True)):
-            scale = theirs.abs().max().item() if theirs.numel() else 0.0
+            finite = theirs[theirs.isfinite()]
+            scale = finite.abs().max().item() if finite.numel() else 0.0
             torch.testing.assert_close(
-                mine, theirs, rtol=0, atol=case.rtol * scale, equal_nan=True,
+                mine, theirs, rtol=0, atol=case.rtol * scale + case.atol, equal_nan=True,
                 msg=lambda text, at=f"{case}, {who}, result {i}": f"{at}: {text}",
             )  # fmt: skip
 
