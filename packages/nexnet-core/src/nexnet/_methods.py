@@ -312,12 +312,16 @@ class OperatorMethods:
 
     gather = ops.gather
     index_add = ops.index_add
+    index_copy = ops.index_copy
+    index_fill = ops.index_fill
     index_put = ops.index_put
+    index_reduce = ops.index_reduce
     index_select = ops.index_select
     masked_fill = ops.masked_fill
     masked_select = ops.masked_select
     narrow = ops.narrow
     scatter = ops.scatter
     scatter_add = ops.scatter_add
+    scatter_reduce = ops.scatter_reduce
     take = ops.take
     take_along_dim = ops.take_along_dim

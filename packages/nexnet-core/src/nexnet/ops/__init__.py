@@ -38,6 +38,7 @@ from .pixel import *
 from .pooling import *
 from .products import *
 from .reduction import *
+from .scattering import *
 from .selection import *
 from .shape import *
 from .softmax import *

@@ -1,4 +1,4 @@
-"""gather and scatter: elements along a dimension, by an index tensor."""
+"""Elements and slices along a dimension, by an index tensor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ __all__ = [
     "gather",
     "index_add",
     "index_select",
-    "scatter",
-    "scatter_add",
     "take_along_dim",
 ]
 
@@ -49,63 +47,6 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 def _with_one(shape: torch.Size, dim: int) -> list[int]:
     return [1 if i == dim else size for i, size in enumerate(shape)]
-
-
-class _scatter_tensor(Analytic):
-    """x with s_i put at k_i of a dimension:  dx = g, with 0 at every k_i;  ds_i = g_{k_i}.
-
-    Where indices repeat, each s_i gets the whole gradient of the element, as in PyTorch.
-    """
-
-    def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
-        self.ctx.save(dim, index)
-        return torch.scatter(input, dim, index, src)
-
-    def backward(self, grad: Any) -> Any:
-        dim, index = self.ctx.release
-        need_input, _, _, need_src = self.ctx.needs_input_grad
-        return (
-            grad.scatter(dim, index, 0) if need_input else None,
-            None,
-            None,
-            grad.gather(dim, index) if need_src else None,
-        )
-
-
-_scatter = implements()(function(_scatter_tensor))
-
-
-@implements(torch.scatter)
-def scatter(input: Any, dim: int, index: Any, src: Any = 0, *, value: float | None = None) -> Any:
-    """X with ``src`` (a tensor, or a number) put at the indices of a dimension."""
-    return _scatter(input, dim, index, _covered(src, index) if value is None else value)
-
-
-@implements(torch.scatter_add)
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """X with ``src`` added at the indices of a dimension."""
-    return _scatter_add(input, dim, index, _covered(src, index))
-
-
-def _covered(src: Any, index: Any) -> Any:
-    """Give the part of src that the index reaches."""
-    shape = getattr(src, "shape", None)
-    return src if shape is None or shape == index.shape else src[tuple(slice(size) for size in index.shape)]
-
-
-class _scatter_add_tensor(Analytic):
-    """x with s_i added at k_i of a dimension:  dx = g,  ds_i = g_{k_i}."""
-
-    def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
-        self.ctx.save(dim, index)
-        return torch.scatter_add(input, dim, index, src)
-
-    def backward(self, grad: Any) -> Any:
-        dim, index = self.ctx.release
-        return grad, None, None, grad.gather(dim, index) if self.ctx.needs_input_grad[3] else None
-
-
-_scatter_add = implements()(function(_scatter_add_tensor))
 
 
 @implements(torch.index_select)

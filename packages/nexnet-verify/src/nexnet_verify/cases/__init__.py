@@ -46,6 +46,7 @@ KINDS = (
     "joining",
     "indexing",
     "gathering",
+    "scattering",
     "embedding",
     "attention",
     "convolutions",

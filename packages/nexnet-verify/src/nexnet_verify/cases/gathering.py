@@ -8,9 +8,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy
-import torch
-
-import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw
@@ -37,38 +34,6 @@ def along(d: Draw) -> Sample:
     return d.choice(Sample(x, d.index((3, 2), 4), 1), Sample(x, d.index((1, 4), 3), 0), Sample(x, d.index((5,), 12)))
 
 
-def scattered(add: bool) -> Any:
-    """A source larger than the index; indices repeat where they add up."""
-
-    def inputs(d: Draw) -> Sample:
-        x = d.tensor((3, 4))
-        dim = d.choice(1, 0)
-        if add:
-            index = d.index((2, 3), x.shape[dim])
-        else:
-            columns = [d.distinct_index(2, x.shape[dim]).data for _ in range(2)]
-            index = nexnet.LiteTensor(torch.stack(columns, dim=1 - dim))
-        src = d.tensor(d.choice(tuple(index.shape), (3, 4)))
-        return Sample(x, dim, index, src) if add else d.choice(Sample(x, dim, index, src), Sample(x, dim, index, 1.5))
-
-    return inputs
-
-
-def scatter_jax(add: bool) -> Any:
-    def call(x: Any, dim: int, index: Any, src: Any) -> Any:
-        rows, columns = numpy.indices(index.shape)
-        place = x.at[(index, columns) if dim == 0 else (rows, index)]
-        part = src if isinstance(src, float) else src[: index.shape[0], : index.shape[1]]
-        return place.add(part) if add else place.set(part)
-
-    return call
-
-
-def scatter_add_torch(x: Any, dim: int, index: Any, src: Any) -> Any:
-    """The part of the source that is used: the backward of torch refuses a larger one."""
-    return x.scatter_add(dim, index, src[tuple(slice(0, size) for size in index.shape)])
-
-
 def slices(d: Draw) -> Sample:
     x = d.tensor((3, 4))
     dim = d.choice(1, 0, -1)
@@ -93,14 +58,6 @@ CASES = [
         name="take_along_dim",
         inputs=along,
         jax=lambda x, i, dim=None: jnp.take_along_axis(x, i, axis=dim),
-        layouts=SOLID,
-    ),
-    Case(name="scatter", inputs=scattered(False), jax=scatter_jax(False), layouts=SOLID),
-    Case(
-        name="scatter_add",
-        inputs=scattered(True),
-        jax=scatter_jax(True),
-        torch=scatter_add_torch,
         layouts=SOLID,
     ),
     Case(name="index_select", inputs=slices, jax=lambda x, dim, i: jnp.take(x, i, axis=dim), layouts=SOLID),
