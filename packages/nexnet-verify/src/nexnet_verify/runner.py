@@ -30,7 +30,7 @@ from .problem import NAMESPACE, Problem, is_float
 from .report import GradientReport
 from .torch_reference import as_torch, torch_counterpart
 
-__all__ = ["COLUMNS", "Result", "draw_samples", "run_case", "run_cases"]
+__all__ = ["COLUMNS", "Result", "bind", "draw_samples", "run_case", "run_cases"]
 
 DIRECTIONS = 4
 COLUMNS = ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "torch 1st", "torch 2nd", "forward", "vmap", "float32")
@@ -175,7 +175,7 @@ def check_sample(
     counterparts: dict[Any, Any] | None = None,
 ) -> GradientReport:
     """Check one call of a case. ``counterparts`` keeps JAX's, so that equal shapes and options are compiled once."""
-    fn, reference, torch_reference, tensors = _bind(case, sample)
+    fn, reference, torch_reference, tensors = bind(case, sample)
     if counterparts is not None and not _has_constant_tensors(sample):
         structure = optree.tree_structure(sample.args, namespace=NAMESPACE)
         reference = counterparts.setdefault((structure, str(sample)), reference)
@@ -199,7 +199,7 @@ def check_sample(
     return report
 
 
-def _bind(
+def bind(
     case: Case, sample: Sample
 ) -> tuple[Callable[..., Any], Callable[..., Any] | None, Callable[..., Any] | None, list[nexnet.LiteTensor]]:
     """Give the call, and its counterparts in JAX and PyTorch, as functions of the floating tensors alone."""
@@ -240,7 +240,7 @@ def _has_constant_tensors(sample: Sample) -> bool:
 
 def _reached(case: Case, sample: Sample, seed: int) -> set[str]:
     """Name the rules that are recorded when this call's gradient is itself differentiated."""
-    call, _, _, tensors = _bind(case, sample)
+    call, _, _, tensors = bind(case, sample)
     problem = Problem.of(call, tensors, seed, 1)
     gradient = nexnet.grad(problem.scalar(0), argnums=tuple(range(len(problem.leaves))))
     _, tape = nexnet.trace(gradient)(*problem.leaves, *problem.weights)

@@ -100,7 +100,7 @@ def torch_counterpart(case: Case) -> Callable[..., Any] | None:
         return None
     operator = case.operator
     implemented = [each for each, rule in RULES.items() if rule is operator]
-    named = [getattr(place, case.name) for place in PLACES if hasattr(place, case.name)]
+    named = [getattr(place, case.name) for place in PLACES if callable(getattr(place, case.name, None))]
     same = [each for each in implemented if getattr(each, "__name__", "") == case.name]
     for found in ([each for each in named if each in implemented], same, implemented, named):
         if found:

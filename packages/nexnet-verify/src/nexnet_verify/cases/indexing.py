@@ -84,10 +84,13 @@ def put_call(method: str) -> Any:
         return getattr(x.at[plain(index)], method)(values)
 
     def in_torch(x: Any, values: Any, index: Any) -> Any:
-        index = tuple(as_torch(each) for each in index) if isinstance(index, tuple) else index
-        out = x.clone()
-        out[index] = values if method == "set" else x[index] + values
-        return out
+        index = as_torch(index)
+        if method == "set":
+            out = x.clone()
+            out[index] = values
+            return out
+        places = torch.arange(x.numel()).reshape(x.shape)[index]  # they may repeat: then each value is added
+        return x.reshape(-1).index_add(0, places.reshape(-1), values.expand(places.shape).reshape(-1)).view(x.shape)
 
     return {"call": call, "jax": counterpart, "torch": in_torch, "inputs": put(method)}
 
