@@ -25,7 +25,21 @@ PLACES: dict[str, Any] = {
     "torch.Tensor": torch.Tensor,
 }
 
-_FLOATS = ("float64", "float32", "bfloat16", "float16")
+_FULL = ("float64", "float32")
+_HALVES = ("bfloat16", "float16")
+_COMPLEX = ("complex128", "complex64")
+
+#: Kinds and operators for which torch has no kernels in these dtypes on the CPU.
+_WITHOUT = {
+    "bfloat16": frozenset({
+        "complex_numbers", "fourier", "vdot", "avg_pool3d", "lp_pool3d", "special_zeta", "special_ndtri",
+        "special_erfcx", "special_log_ndtr", "special_bessel_j0", "special_bessel_j1", "special_bessel_y0",
+        "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1", "special_modified_bessel_k0",
+        "special_modified_bessel_k1", "special_scaled_modified_bessel_k0", "special_scaled_modified_bessel_k1",
+        "special_spherical_bessel_j0",
+    }),
+}  # fmt: skip
+_WITHOUT["float16"] = _WITHOUT["bfloat16"] | {"rrelu"}
 
 
 @dataclass(frozen=True)
@@ -92,12 +106,13 @@ def listing() -> list[Listed]:
         operator = getattr(ops, same[0])
         own = getattr(operator, "__name__", same[0])
         name = own if own in same else same[0]
+        kind = getattr(operator, "__module__", "").rpartition(".")[2]
         found.append(
             Listed(
                 name=name,
-                kind=getattr(operator, "__module__", "").rpartition(".")[2],
+                kind=kind,
                 orders=_orders(operator),
-                dtypes=_FLOATS,
+                dtypes=_dtypes(operator, name, kind),
                 torch=tuple(paths.get(operator, ())),
                 corner=_corner(operator),
                 aliases=tuple(each for each in same if each != name),
@@ -176,6 +191,12 @@ def _orders(operator: Callable[..., Any]) -> str:
     if getattr(operator, "__code__", None) is not sign.__code__:
         return "any"
     return "zero" if operator in STEPS else "none"
+
+
+def _dtypes(operator: Callable[..., Any], name: str, kind: str) -> tuple[str, ...]:
+    halves = [each for each in _HALVES if not {name, kind} & _WITHOUT[each]]
+    complex_ = isinstance(operator, Operator) and operator.policy.complex_rule != "none"
+    return (*_FULL, *halves, *(_COMPLEX if complex_ else ()))
 
 
 def _corner(operator: Callable[..., Any]) -> str:

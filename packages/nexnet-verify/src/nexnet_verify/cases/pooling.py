@@ -46,7 +46,7 @@ def average_inputs(dims: int) -> Callable[[Draw], Sample]:
 
 def power_inputs(dims: int) -> Callable[[Draw], Sample]:
     def inputs(d: Draw) -> Sample:
-        size = per_dim(d, dims, 2, 3) if dims > 1 else d.choice(2, 3)
+        size = d.choice(2, 3) if dims == 1 else per_dim(d, dims, 2, 3) if dims == 2 else per_dim(d, dims, 1, 2)
         x = batch(d, dims, POSITIVE)
         return Sample(x, d.choice(2, 3.0, 1), size, d.choice(None, 1, 2), d.flag())
 
