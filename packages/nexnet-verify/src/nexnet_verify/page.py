@@ -1,4 +1,7 @@
-"""The report as one self-contained page: a table that sorts by a click on its head, the corners, and what failed."""
+"""The report as one self-contained page: a table that sorts by a click on its head, the corners, and what failed.
+
+A sorted table has an address: ``#cases:3`` is by the fourth column, ``#cases:-3`` the other way round.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from .runner import COLUMNS
 
 __all__ = ["page"]
 
+LEVELS = (1e-12, 1e-8, 1e-5)  # from which error on a cell has the next colour
+FLOAT32_LEVELS = (1e-6, 1e-5, 1e-4)
+
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem;
   color: #1d2430; background: #fff; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
@@ -20,10 +26,12 @@ th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #8883
 th { cursor: pointer; position: sticky; top: 0; background: #eef1f6; user-select: none; }
 th[aria-sort=ascending]::after { content: " \\25B2"; } th[aria-sort=descending]::after { content: " \\25BC"; }
 .remarks td { white-space: normal; }
-td:nth-child(-n+2), th:nth-child(-n+2), .left { text-align: left; }
+td:nth-child(-n+3), th:nth-child(-n+3) { text-align: left; }
+.corners td, .corners th, .remarks td, .remarks th { text-align: left; }
 .right { color: #14692f; } .wrong { color: #b3121d; font-weight: 600; } .none { color: #777; }
+.e0 { background: #1e9e5020; } .e1 { background: #9aa71e28; } .e2 { background: #e0a11e30; }
+.e3 { background: #e0641e40; }
 pre { background: #f6f1f1; padding: .8rem; overflow-x: auto; border-left: 3px solid #b3121d; }
-summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) {
   body { background: #14171c; color: #d9dee6; } th { background: #232933; } pre { background: #241c1e; }
   .right { color: #6cc58a; } .wrong { color: #ff7a80; }
@@ -42,8 +50,12 @@ for (const table of document.querySelectorAll("table")) {
     const rows = [...table.tBodies[0].rows];
     rows.sort((a, b) => numeric ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b)));
     table.tBodies[0].append(...(up ? rows : rows.reverse()));
+    history.replaceState(null, "", `#${table.className}:${up ? "" : "-"}${i}`);
   }));
 }
+const sorted = location.hash.match(/^#(\\w+):(-?)(\\d+)$/);
+const head = sorted && document.querySelector(`table.${sorted[1]}`)?.tHead.rows[0].cells[sorted[3]];
+if (head) for (let clicks = sorted[2] ? 2 : 1; clicks > 0; clicks--) head.click();
 """
 
 
@@ -57,9 +69,10 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
         *(f"<p class=wrong>{_text(problem)}</p>" for problem in summary["problems"]),
         "<p>Largest relative errors; FD: central finite differences in float64, extrapolated; JAX and torch: in "
         "float64, by element; forward: jvp against reverse mode; vmap: against a loop; float32: against float64 at "
-        "the same point.</p>",
-        _cases(summary["cases"], columns),
+        "the same point. Colours change at 1e-12, 1e-8 and 1e-5 (float32: at 1e-6, 1e-5 and 1e-4). A click on a head "
+        "sorts.</p>",
         _failures(summary["cases"]),
+        _cases(summary["cases"], columns),
         _corners(summary["corners"]),
         _remarks(summary["remarks"]),
     ]
@@ -71,13 +84,14 @@ def page(summary: dict[str, Any], lines: Sequence[str], columns: Sequence[Sequen
 
 
 def _cases(cases: Sequence[dict[str, Any]], columns: Sequence[Sequence[float]]) -> str:
-    heads = ["operator", "kind", "#examples", *(f"#{name}" for name in COLUMNS), "#seconds", "verdict"]
+    heads = ["operator", "kind", "verdict", *(f"#{name}" for name in COLUMNS), "#examples", "#seconds"]
     rows = []
     for case, errors in zip(cases, columns, strict=True):
         tried = _text("\n".join(case["inputs"]))
         cells = [f'<td title="{tried}">{_text(case["name"])}</td>', f"<td>{_text(case['kind'])}</td>"]
-        cells += [f"<td>{case['examples']}</td>", *map(_error, errors), f"<td>{case['seconds']:.1f}</td>"]
         cells += ["<td class=right>right</td>" if case["passed"] else "<td class=wrong>WRONG</td>"]
+        cells += [_error(error, name) for name, error in zip(COLUMNS, errors, strict=True)]
+        cells += [f"<td>{case['examples']}</td>", f"<td>{case['seconds']:.1f}</td>"]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(heads, rows, "cases")
 
@@ -123,10 +137,11 @@ def _table(heads: Sequence[str], rows: Sequence[str], name: str) -> str:
     )
 
 
-def _error(error: float) -> str:
+def _error(error: float, column: str) -> str:
     if math.isnan(error):
         return '<td class=none data-key="-1">-</td>'
-    return f'<td data-key="{error!r}">{"0" if error == 0 else f"{error:.1e}"}</td>'
+    level = sum(error > bound for bound in (FLOAT32_LEVELS if column == "float32" else LEVELS))
+    return f'<td class=e{level} data-key="{error!r}">{"0" if error == 0 else f"{error:.1e}"}</td>'
 
 
 def _text(value: str) -> str:

@@ -92,7 +92,8 @@ class Summary:
                     found.setdefault(title, {}).setdefault(result.remarks[what], []).append(result.name)
         for result in self.results:
             for note in result.notes:
-                found.setdefault("left out for some inputs", {}).setdefault(note, []).append(result.name)
+                names = found.setdefault("left out for some inputs", {}).setdefault(note, [])
+                names += [result.name] if result.name not in names else []
         for name, why in self.exempt.items():
             title = "inner operators without a case of their own, verified to second order with another"
             found.setdefault(title, {}).setdefault(why, []).append(name)
