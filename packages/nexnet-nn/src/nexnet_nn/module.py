@@ -135,6 +135,13 @@ class Module(metaclass=_ModuleType):
         return "\n".join(_describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
 
 
+def describe_as_its_base(cls: type[Module]) -> None:
+    """Add to the one line that describes a layer what its base class says of the arguments, which they share."""
+    base = cls.__bases__[0]
+    if base.__name__.startswith("_") and "\n" not in (cls.__doc__ or ""):
+        cls.__doc__ = f"{cls.__doc__}\n\n    {base.__doc__}"
+
+
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
     fields = module.__dict__
     layout = fields["_layout"]
