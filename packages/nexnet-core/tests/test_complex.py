@@ -187,6 +187,10 @@ class TestTransforms:
         ahead, behind = (nx.grad(loss)(Z + sign * step * W).data for sign in (1, -1))
         torch.testing.assert_close(product.data, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-6)
 
+    def test_a_gradient_clipped_to_a_norm(self):
+        clipped = nx.grad(lambda z: (nx.abs(nx.clip_gradient(z, max_norm=1.0)) ** 2).sum())(Z)
+        torch.testing.assert_close(clipped.data, Z / Z.norm())
+
     def test_jacobians_with_one_complex_side(self):
         rotations = nx.jacobian(lambda t: nx.polar(nx.ones_like(t), t))
         t = torch.tensor([0.3, 1.2], dtype=torch.float64)

@@ -180,6 +180,11 @@ def test_init_refuses_what_is_no_tensor():
         nn.Adam().init({"a": 1.0})
 
 
+def test_init_refuses_complex_parameters():
+    with pytest.raises(nn.OptimizerError, match=r"complex dtype[\s\S]*view_as_complex"):
+        nn.Adam().init({"a": nexnet.LiteTensor([1j])})
+
+
 def test_repr_names_the_hyper_parameters():
     assert repr(nn.Adam(0.1)) == (
         "Adam(lr=0.1, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, amsgrad=False, maximize=False)"

@@ -136,6 +136,9 @@ class OperatorMethods:
     resolve_conj = ops.resolve_conj
     resolve_neg = ops.resolve_neg
 
+    istft = ops.istft
+    stft = ops.stft
+
     # Arithmetic by name -----------------------------------------------------------------------------------------------
 
     add = ops.add

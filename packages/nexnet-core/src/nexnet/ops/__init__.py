@@ -45,6 +45,7 @@ from .softmax import *
 from .solving import *
 from .special import *
 from .spectral import *
+from .spectrogram import *
 
 # As an item, out of the sight of type checkers: they would take a computed __all__ for an empty one.
 globals()["__all__"] = [

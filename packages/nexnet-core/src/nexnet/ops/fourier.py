@@ -120,7 +120,7 @@ def _twofold(x: Any, size: int, dim: int, factor: float) -> Any:
     return x * weights.reshape([-1 if i == dim else 1 for i in range(x.ndim)])
 
 
-def _real_adjoint(grad: Any, sizes: tuple[int, ...], dims: tuple[int, ...], norm: str) -> Any:
+def half_spectrum_adjoint(grad: Any, sizes: tuple[int, ...], dims: tuple[int, ...], norm: str) -> Any:
     """Give Re F^H g for a half spectrum g: of two frequencies the inverse transform takes the one that is there."""
     return torch.fft.irfftn(_twofold(grad, sizes[-1], dims[-1], 0.5), sizes, dims, norm)
 
@@ -157,7 +157,7 @@ fft_ifft, fft_ifft2, fft_ifftn = _family(
 fft_rfft, fft_rfft2, fft_rfftn = _family(
     "fft of a real signal, the first half of its spectrum,  dx = Re F^H g",
     (torch.fft.rfft, torch.fft.rfft2, torch.fft.rfftn),
-    _real_adjoint,
+    half_spectrum_adjoint,
 )
 fft_irfft, fft_irfft2, fft_irfftn = _family(
     "the real signal of a half spectrum x,  dx_k = 2/N sum_n g_n exp(-2 pi i k n / N), once for k = 0 and N/2",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Analytic, function, implements
 from ._transpose import transpose_kernel
 
 __all__ = ["constant_pad_nd", "pad"]
@@ -46,7 +46,7 @@ _TRANSPOSES = {
 }
 
 
-class _pad_by_values(Policy):
+class _pad_by_values(Analytic):
     """x with copies of its own elements around it:  dx = g inside, and around it added to where it was copied from."""
 
     def forward(self, input: Any, pad: Sequence[int], mode: str, value: float | None = None) -> Any:

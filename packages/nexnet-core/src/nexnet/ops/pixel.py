@@ -119,10 +119,10 @@ class unfold_copy(Analytic):
         return input.unfold(dimension, size, step)
 
     def backward(self, grad: Any) -> Any:
-        return _unfold_backward(grad, *self.ctx.release)
+        return unfold_backward(grad, *self.ctx.release)
 
 
-_unfold_backward = transpose_kernel(
+unfold_backward = transpose_kernel(
     torch.ops.aten.unfold_backward.default,
     lambda h, _, *options: h.unfold(*options),
     "the transpose of Tensor.unfold:  dg = the windows of h",

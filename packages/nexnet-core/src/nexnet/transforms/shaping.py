@@ -147,10 +147,14 @@ class _within_norm(Policy):
 
     def backward(self, *grads: Any) -> Any:
         (max_norm,) = self.ctx.release
-        squares = sum((grad * grad).sum() for grad in grads)
+        squares = sum(_square(grad).sum() for grad in grads)
         longer = squares > max_norm**2
         scale = max_norm / squares.where(longer, max_norm**2).sqrt()  # a square root of zero has no derivative
         return tuple(grad * scale for grad in grads)
+
+
+def _square(grad: Any) -> Any:
+    return (grad * grad.conj()).real if grad.dtype.is_complex else grad * grad
 
 
 def _named(policy: type[Policy], fn: Callable[..., Any]) -> Operator:

@@ -10,8 +10,10 @@ import torch
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.errors import message
 
 from .._layout import NAMESPACE
+from ..errors import OptimizerError
 from ._shared import (
     Hyperparameter,
     Model,
@@ -86,10 +88,19 @@ class Adam:
         """Make the state for the first step: zeros.
 
         Raises:
-            OptimizerError: a leaf of the model that is no LiteTensor, or a tensor that is two leaves at once: after a
-                step these would be two tensors.
+            OptimizerError: a leaf of the model that is no LiteTensor, or is complex, or a tensor that is two leaves at
+                once: after a step these would be two tensors.
         """
         params, treespec = check_model("Adam", model)
+        if any(each.data.is_complex() for each in params):
+            raise OptimizerError(
+                message(
+                    "Adam's running mean of squares is that of real parameters.",
+                    rule="Adam",
+                    got="a parameter of complex dtype",
+                    remedy="keep real and imaginary parts as parameters, and use nexnet.view_as_complex of them",
+                )
+            )
 
         def zeros() -> Any:
             return optree.tree_unflatten(treespec, [LiteTensor(torch.zeros_like(each.data)) for each in params])

@@ -21,6 +21,7 @@ KINDS = (
     "special",
     "complex_numbers",
     "fourier",
+    "spectrogram",
     "selection",
     "activation",
     "softmax",

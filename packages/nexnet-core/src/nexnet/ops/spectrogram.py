@@ -1,0 +1,170 @@
+"""The Fourier transform of a signal seen through a window that moves along it, and its inverse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .._engine import unwrap
+from ..errors import InputError, message
+from ..policy import Policy, function, implements
+from .complex_numbers import view_as_real
+from .fourier import fft_ifft, fft_irfft, half_spectrum_adjoint
+from .padding import constant_pad_nd, pad
+from .pixel import unfold_backward
+
+__all__ = ["istft", "stft"]
+
+
+class _stft(Policy):
+    """y_kt = sum_n w_n x_(t hop + n) exp(-2 pi i k n / N).
+
+    With d_tn = sum_k g_kt exp(2 pi i k n / N), dx_m = the sum of conj(w_n) d_tn over t hop + n = m, and
+    dw_n = sum_t conj(x_(t hop + n)) d_tn.
+    """
+
+    complex_rule = "own"
+
+    def forward(
+        self, input: Any, n_fft: int, hop: int, win_length: int, window: Any, normalized: bool, onesided: bool
+    ) -> Any:
+        self.ctx.save(input, window, n_fft, hop, win_length, normalized, onesided)
+        return torch.stft(
+            input, n_fft, hop, win_length, window, False, "reflect", normalized, onesided, return_complex=True
+        )
+
+    def backward(self, grad: Any) -> Any:
+        input, window, n_fft, hop, win_length, normalized, onesided = self.ctx.release
+        norm = "ortho" if normalized else "forward"
+        spectra = grad.transpose(-1, -2)
+        if onesided:
+            frames = half_spectrum_adjoint(spectra, (n_fft,), (spectra.ndim - 1,), norm)
+        else:
+            frames = torch.fft.ifft(spectra, norm=norm)
+        dx = dw = None
+        if self.ctx.needs_input_grad[0]:
+            seen = frames if window is None else frames * torch.conj(_centred(window, n_fft, win_length))
+            dx = unfold_backward(seen, input.shape, -1, n_fft, hop)
+        if self.ctx.needs_input_grad[4]:
+            products = torch.conj(input.unfold(-1, n_fft, hop)) * frames
+            products = products.sum(tuple(range(products.ndim - 1)))
+            dw = products.narrow(0, (n_fft - win_length) // 2, win_length)
+        return dx, None, None, None, dw
+
+
+_transform = function(_stft)
+_transform.leaf = True
+
+
+def _centred(window: Any, n_fft: int, win_length: int) -> Any:
+    """Give the window with zeros around it, as wide as the transform."""
+    left = (n_fft - win_length) // 2
+    return torch.constant_pad_nd(window, [left, n_fft - win_length - left]) if win_length != n_fft else window
+
+
+@implements(torch.stft)
+def stft(
+    input: Any,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Any = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
+    align_to_window: bool | None = None,
+) -> Any:
+    """The spectra of the frames of a signal, shape (..., frequencies, frames), by torch.stft's rules."""
+    is_complex = input.dtype.is_complex or (window is not None and window.dtype.is_complex)
+    if return_complex is None and not is_complex:
+        raise InputError(
+            message("stft needs to know what to return.", rule="stft", argument="return_complex",
+                    expected="True, or False for real and imaginary parts in a last dimension")
+        )  # fmt: skip
+    win_length = n_fft if win_length is None else win_length
+    if center:
+        if align_to_window is not None:
+            raise InputError(message("align_to_window is for center=False.", rule="stft", argument="align_to_window"))
+        shape = input.shape
+        input = pad(input.reshape([1] * (3 - len(shape)) + list(shape)), [n_fft // 2] * 2, pad_mode)
+        input = input.reshape(*shape[:-1], input.shape[-1])
+    elif align_to_window:
+        left = (n_fft - win_length) // 2
+        input = constant_pad_nd(input, [left, n_fft - win_length - left])
+    hop = n_fft // 4 if hop_length is None else hop_length
+    out = _transform(
+        input, n_fft, hop, win_length, window, normalized, not is_complex if onesided is None else onesided
+    )
+    return view_as_real(out) if return_complex is False else out
+
+
+@implements(torch.istft)
+def istft(
+    input: Any,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Any = None,
+    center: bool = True,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    length: int | None = None,
+    return_complex: bool = False,
+) -> Any:
+    """The signal of which these are the spectra: the frames through the window, added, over the sum of its squares."""
+    hop = n_fft // 4 if hop_length is None else hop_length
+    win_length = n_fft if win_length is None else win_length
+    onesided = input.shape[-2] != n_fft if onesided is None else onesided
+    _check_spectra(input, n_fft, hop, win_length, window, onesided, return_complex)
+    spectra, norm = input.transpose(-1, -2), "ortho" if normalized else "backward"
+    frames = (
+        fft_ifft(spectra, norm=norm) if return_complex else fft_irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
+    )
+    if window is None:
+        window = torch.ones(win_length, dtype=frames.dtype, device=frames.device)
+    window = _centred(window, n_fft, win_length)
+    size = n_fft + hop * (frames.shape[-2] - 1)
+    signal = unfold_backward(frames * window, [*frames.shape[:-2], size], -1, n_fft, hop)
+    envelope = unfold_backward((window * window).expand(frames.shape[-2], n_fft), [size], -1, n_fft, hop)
+    start = n_fft // 2 if center else 0
+    end = start + length if length is not None else size - start
+    signal, envelope = signal[..., start:end], envelope[start:end]
+    covered = unwrap(envelope).abs() > 1e-11
+    if not (covered.is_meta or bool(covered.all())):
+        raise InputError(
+            message(
+                "the window is zero at a place that no other frame covers: the signal there is lost.",
+                rule="istft",
+                argument="window",
+                remedy="a smaller hop_length, another window, or center=True",
+            )
+        )
+    signal = signal / envelope
+    return constant_pad_nd(signal, [0, end - size]) if end > size else signal
+
+
+def _check_spectra(
+    input: Any, n_fft: int, hop: int, win_length: int, window: Any, onesided: bool, return_complex: bool
+) -> None:
+    rows = n_fft // 2 + 1 if onesided else n_fft
+    complex_window = window is not None and window.dtype.is_complex
+    wrong = [
+        ("input", "a complex tensor, as of stft with return_complex=True", input.dtype, not input.dtype.is_complex),
+        ("input", "shape (frequencies, frames) or (batch, frequencies, frames), not empty", tuple(input.shape),
+         input.ndim not in (2, 3) or input.numel() == 0),
+        ("input", f"{rows} frequencies", tuple(input.shape), input.shape[-2] != rows),
+        ("win_length", f"more than 0, at most n_fft={n_fft}", win_length, not 0 < win_length <= n_fft),
+        ("hop_length", f"more than 0, at most win_length={win_length}", hop, not 0 < hop <= win_length),
+        ("window", f"shape ({win_length},)", None if window is None else tuple(window.shape),
+         window is not None and tuple(window.shape) != (win_length,)),
+        ("onesided", "False for a complex signal or window", onesided, onesided and (return_complex or complex_window)),
+        ("return_complex", "True for a complex window", return_complex, complex_window and not return_complex),
+    ]  # fmt: skip
+    for argument, expected, got, is_wrong in wrong:
+        if is_wrong:
+            raise InputError(
+                message("istft can't take this argument.", rule="istft", argument=argument, expected=expected, got=got)
+            )
