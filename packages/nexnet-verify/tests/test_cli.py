@@ -100,10 +100,20 @@ def test_a_missing_case_ends_in_1(monkeypatch, capsys):
         (["torch:sin", "--shapes", "-3,4"], "expected at least one argument"),
         (["torch:mm", "--shapes", "2,3", "2,3"], "torch:mm does not take arguments of shapes (2, 3), (2, 3)"),
         (["torch:sin", "--shapes", "3", "--positive", "1"], "there are 1 arguments, counted from 0"),
-        (["torch:sin", "--shapes", "3", "--op", "exp"], "are for nexnet's own operators"),
+        (["torch:sin", "--shapes", "3", "--op", "exp"], "--op is for nexnet's own operators"),
+        (["torch:sin", "--shapes", "3", "--examples", "9"], "--examples is for nexnet's own operators"),
+        (["torch:sin", "--shapes", "3", "--fail-fast"], "--fail-fast is for nexnet's own operators"),
+        (["--html", "."], ". is a directory: name a file to write"),
+        (["broken_rules:mine", "--shapes", "3"], "broken_rules does not import: SyntaxError"),
+        (["leaving_rules:mine", "--shapes", "3"], "leaving_rules does not import: SystemExit: 0"),
+        (["torch:argmax", "--shapes", "3"], "the function returns no floating tensor. rule:"),
     ],
 )
-def test_wrong_use_is_one_line_and_2(arguments, line, capsys):
+def test_wrong_use_is_one_line_and_2(arguments, line, capsys, tmp_path, monkeypatch):
+    (tmp_path / "broken_rules.py").write_text("def mine(x:\n    return x\n")
+    (tmp_path / "leaving_rules.py").write_text("raise SystemExit(0)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert line in error
@@ -140,6 +150,44 @@ def test_a_rule_of_ones_own(tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "it is 2 times the reference" in out
     assert "reproduce: nexnet-verify my_rules:wrong_root --shapes scalar --positive 0 --order 2 --seed 0" in out
+
+
+def test_a_rule_that_can_not_be_differentiated_ends_in_1(tmp_path, monkeypatch, capsys):
+    (tmp_path / "rules_that_stop.py").write_text(
+        textwrap.dedent("""
+            import numpy
+            import torch
+
+            import nexnet
+
+            @nexnet.custom_grad
+            def forgetful(x):
+                return x * 2, lambda grad: grad * factor
+
+            @nexnet.custom_grad
+            def once(x):
+                y = torch.from_numpy(numpy.exp(x.numpy()))
+                return y, lambda grad: grad * y
+        """)
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["rules_that_stop:forgetful", "--shapes", "3"]) == 1
+    out = capsys.readouterr().out
+    assert "rules_that_stop:forgetful can't be differentiated.\nNameError: name 'factor' is not defined" in out
+    assert re.search(r"at: +.*rules_that_stop.py, line 9, in <lambda>", out)
+    assert main(["rules_that_stop:once", "--shapes", "3", "--order", "1"]) == 0
+    assert "vmap is not applicable at order 1" in capsys.readouterr().out
+    assert main(["rules_that_stop:once", "--shapes", "3"]) == 1
+    assert "HigherOrderError" in capsys.readouterr().out
+
+
+def test_examples_are_as_many_as_are_asked_for(tmp_path):
+    figures = tmp_path / "v.json"
+    assert main(["--op", "exp", "--op", "mul", "--examples", "30", "--seed", "5", "--json", str(figures)]) == 0
+    found = json.loads(figures.read_text())
+    assert [len(case["inputs"]) for case in found["cases"]] == [30, 30]
+    assert (found["examples"], found["seed"]) == (30, 5)
 
 
 def test_it_is_a_module_to_run():

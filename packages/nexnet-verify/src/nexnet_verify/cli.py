@@ -7,6 +7,7 @@ import difflib
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nexnet.errors import NexnetError
+from nexnet.errors import InputError
 
 from .cases import Case, all_cases
 from .runner import COLUMNS, Result, run_cases
 from .summary import Summary, number
-from .target import check_target
+from .target import Misuse, check_target
 
 __all__ = ["main"]
 
@@ -32,13 +33,9 @@ WIDE = 180  # from this width on there is place for the inputs
 SHOWN = 20  # failures in full
 
 
-class _Misuse(Exception):  # noqa: N818  shown as one line, never as a traceback
-    """The command was used wrongly."""
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise _Misuse(message)
+        raise Misuse(message)
 
 
 def _parser() -> _Parser:
@@ -52,9 +49,9 @@ def _parser() -> _Parser:
     parser.add_argument("--op", action="append", metavar="NAME", help="only this operator (may be repeated)")
     parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind (may be repeated)")
     parser.add_argument("--order", type=_positive, help="the highest order to check (default: each case's own, 2)")
-    parser.add_argument("--examples", type=_positive, default=EXAMPLES, help="per case (default: %(default)s)")
+    parser.add_argument("--examples", type=_positive, help=f"per case (default: {EXAMPLES})")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
-    parser.add_argument("--jobs", type=_positive, default=_cores(), help="processes (default: %(default)s)")
+    parser.add_argument("--jobs", type=_positive, help=f"processes (default: {_cores()})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a sortable table")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
@@ -70,14 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(argv)
         for path in (options.json, options.html):
             if path is not None and not path.parent.is_dir():
-                raise _Misuse(f"there is no directory {path.parent} to write {path.name} into")
+                raise Misuse(f"there is no directory {path.parent} to write {path.name} into")
+            if path is not None and path.is_dir():
+                raise Misuse(f"{path} is a directory: name a file to write")
         if options.target is not None:
             return _run_target(options)
         if options.shapes or options.positive:
-            raise _Misuse("--shapes and --positive are for a rule of your own: name it as package.module:rule")
+            raise Misuse("--shapes and --positive are for a rule of your own: name it as package.module:rule")
         return _run_cases(options, _choose(options))
-    except _Misuse as error:
-        print(f"nexnet-verify: {error}", file=sys.stderr)
+    except Misuse as error:
+        print(f"nexnet-verify: {' '.join(str(error).split())}", file=sys.stderr)
         return MISUSED
     except KeyboardInterrupt:
         print("nexnet-verify: interrupted", file=sys.stderr)
@@ -85,25 +84,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_target(options: argparse.Namespace) -> int:
-    if options.op or options.kind or options.json or options.html:
-        raise _Misuse("--op, --kind, --json and --html are for nexnet's own operators, not for a rule of your own")
+    for name in ("op", "kind", "examples", "jobs", "json", "html", "fail_fast"):
+        if getattr(options, name):
+            given = f"--{name.replace('_', '-')}"
+            raise Misuse(f"{given} is for nexnet's own operators, not for a rule of your own")
     if not options.shapes:
-        raise _Misuse("give the shapes of the arguments: --shapes 3,4 4,2")
+        raise Misuse("give the shapes of the arguments: --shapes 3,4 4,2")
     try:
         report = check_target(
             options.target, options.shapes, options.positive, order=options.order or 2, seed=options.seed
         )
-    except (NexnetError, ValueError, ImportError) as error:
-        raise _Misuse(" ".join(str(error).split())) from error
+    except InputError as error:
+        raise Misuse(str(error)) from error
+    except Misuse:
+        raise
+    except Exception as error:  # the rule's own: it runs forward, and not backward
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        print(f"{options.target} can't be differentiated.\n{type(error).__name__}: {error}")
+        print(f"  at:        {last.filename}, line {last.lineno}, in {last.name}")
+        return WRONG
     print(report)
     return RIGHT if report.passed else WRONG
 
 
 def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:
     torch.set_num_threads(1)
+    examples, jobs = options.examples or EXAMPLES, options.jobs or _cores()
     start = time.perf_counter()
     results = []
-    running = run_cases(cases, options.examples, options.seed, options.order, options.jobs)
+    running = run_cases(cases, examples, options.seed, options.order, jobs)
     with _progress() as progress:
         task = progress.add_task("", total=len(cases))
         for result in running:
@@ -115,7 +124,7 @@ def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:
     order = {(case.name, case.kind): i for i, case in enumerate(cases)}
     results.sort(key=lambda result: order[result.name, result.kind])
     everything = not (options.op or options.kind) and len(results) == len(cases)
-    summary = Summary.of(results, cases, everything, options.seed, options.examples, time.perf_counter() - start)
+    summary = Summary.of(results, cases, everything, options.seed, examples, time.perf_counter() - start)
     _show(summary)
     if options.json is not None:
         summary.write_json(options.json)
@@ -129,17 +138,17 @@ def _choose(options: argparse.Namespace) -> list[Case]:
     kinds = list(dict.fromkeys(case.kind for case in cases))
     for kind in options.kind or ():
         if kind not in kinds:
-            raise _Misuse(f"there is no kind {kind!r}; the kinds are {', '.join(kinds)}")
+            raise Misuse(f"there is no kind {kind!r}; the kinds are {', '.join(kinds)}")
     names = {name: case for case in cases for name in (*case.covers, case.name)}
     for name in options.op or ():
         if name not in names:
             near = difflib.get_close_matches(name, names, 3)
-            raise _Misuse(f"no case is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+            raise Misuse(f"no case is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     wanted = {names[name].name for name in options.op or ()}
     chosen = [case for case in cases if not options.kind or case.kind in options.kind]
     chosen = [case for case in chosen if not options.op or case.name in wanted]
     if not chosen:
-        raise _Misuse(f"no operator of kind {', '.join(options.kind)} is named {', '.join(options.op)}")
+        raise Misuse(f"no operator of kind {', '.join(options.kind)} is named {', '.join(options.op)}")
     return chosen
 
 

@@ -15,31 +15,34 @@ import nexnet
 from .checker import check_gradients
 from .report import GradientReport
 
-__all__ = ["check_target", "draw_arguments", "load_target", "parse_shape"]
+__all__ = ["Misuse", "check_target", "draw_arguments", "load_target", "parse_shape"]
+
+
+class Misuse(Exception):  # noqa: N818  shown as one line, never as a traceback
+    """The command was used wrongly."""
 
 
 def load_target(name: str) -> Callable[..., Any]:
     """Import ``package.module:attribute``; modules of the current directory count.
 
     Raises:
-        ValueError: the name has no colon, or does not name a callable.
-        ImportError: the module does not import.
+        Misuse: the name has no colon, does not name a callable, or its module does not import.
     """
     module_name, colon, attribute = name.partition(":")
     if not colon or not module_name or not attribute:
-        raise ValueError(f"{name!r} is not of the form package.module:rule (nexnet's own operators: --op NAME)")
+        raise Misuse(f"{name!r} is not of the form package.module:rule (nexnet's own operators: --op NAME)")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         value: Any = importlib.import_module(module_name)
-    except Exception as error:
-        raise ImportError(f"{module_name} does not import: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise Misuse(f"{module_name} does not import: {type(error).__name__}: {error}") from error
     for part in attribute.split("."):
         if not hasattr(value, part):
-            raise ValueError(f"{module_name} has no {attribute!r}")
+            raise Misuse(f"{module_name} has no {attribute!r}")
         value = getattr(value, part)
     if not callable(value):
-        raise ValueError(f"{name} is no function or Policy, but {type(value).__name__}")
+        raise Misuse(f"{name} is no function or Policy, but {type(value).__name__}")
     return value  # type: ignore[no-any-return]
 
 
@@ -47,16 +50,16 @@ def parse_shape(text: str) -> tuple[int, ...]:
     """Read ``3,4`` as a shape; ``scalar`` is the shape without dimensions.
 
     Raises:
-        ValueError: it is none.
+        Misuse: it is none.
     """
     if text in ("scalar", "()"):
         return ()
     try:
         shape = tuple(int(size) for size in text.strip("(),").split(","))
     except ValueError:
-        raise ValueError(f"{text!r} is no shape; write 3,4 (a scalar: scalar)") from None
+        raise Misuse(f"{text!r} is no shape; write 3,4 (a scalar: scalar)") from None
     if any(size < 0 for size in shape):
-        raise ValueError(f"{text!r} is no shape: a size is negative")
+        raise Misuse(f"{text!r} is no shape: a size is negative")
     return shape
 
 
@@ -73,23 +76,20 @@ def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], orde
     """Draw arguments of these shapes, those named by ``positive`` above zero, and check the rule's gradients.
 
     Raises:
-        ValueError: the name, a shape or an index is wrong, or the rule does not take such arguments.
-        ImportError: the module does not import.
+        Misuse: the name, a shape or an index is wrong, or the rule does not take such arguments.
     """
     target = load_target(name)
     sizes = [parse_shape(shape) for shape in shapes]
     for i in positive:
         if not 0 <= i < len(sizes):
-            raise ValueError(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
+            raise Misuse(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
     arguments = draw_arguments(sizes, positive, seed)
     rule = nexnet.function(target) if isinstance(target, type) and issubclass(target, nexnet.Policy) else target
     try:
         rule(*arguments)
     except Exception as error:
         given = ", ".join(str(size) for size in sizes)
-        raise ValueError(
-            f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}"
-        ) from error
+        raise Misuse(f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}") from error
     written = " ".join(shapes) + (f" --positive {' '.join(map(str, positive))}" if positive else "")
     report = check_gradients(
         rule,
