@@ -26,6 +26,7 @@ from .indexing import *
 from .interpolation import *
 from .joining import *
 from .linalg import *
+from .local_response import *
 from .loss import *
 from .matrix_norm import *
 from .matrix_products import *

@@ -38,25 +38,82 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return vector_norm(torch.sub(x1, x2) + eps, p, -1, keepdim)
 
 
-@implements(torch.nn.functional.cosine_similarity, torch.cosine_similarity)
+def _length(x: Any, dim: int, eps: float) -> Any:
+    return torch.clamp(torch.linalg.vector_norm(x, 2, dim, True), min=eps)
+
+
+@implements()
+@function
+class _cosine_similarity(Policy):
+    """y = <a, b>,  a = x1 / n1,  b = x2 / n2,  n = max(|x|, eps):  dx1 = g (b - y a) / n1,  dx2 = g (a - y b) / n2.
+
+    Where |x| < eps, n is a constant, and y a (or y b) is left out.
+    """
+
+    def forward(self, x1: Any, x2: Any, dim: int, eps: float) -> Any:
+        out = (x1 / _length(x1, dim, eps) * (x2 / _length(x2, dim, eps))).sum(dim)
+        self.ctx.save(x1, x2, out, dim, eps)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        x1, x2, out, dim, eps = self.ctx.release
+        need_first, need_second = self.ctx.needs_input_grad[:2]
+        n1, n2 = _length(x1, dim, eps), _length(x2, dim, eps)
+        a, b = x1 / n1, x2 / n2
+        grad = grad.unsqueeze(dim)
+        through = grad * out.unsqueeze(dim)
+        return (
+            (grad * b - torch.where(n1 > eps, through, 0) * a) / n1 if need_first else None,
+            (grad * a - torch.where(n2 > eps, through, 0) * b) / n2 if need_second else None,
+        )
+
+
+@implements(torch.cosine_similarity, torch.nn.functional.cosine_similarity)
 @numpy_names
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
-    """The cosine of the angle between vectors along ``dim``: x1 . x2 / (max(|x1|, eps) max(|x2|, eps)).
+    """The cosine of the angle between x1 and x2 along a dimension; both broadcast.
 
-    Corner: a vector shorter than ``eps`` counts as one of length ``eps``, which is constant.
+    Corner: a vector shorter than ``eps`` is divided by ``eps``, a constant; a vector of zeros gives 0.
     """
-    x1, x2 = torch.broadcast_tensors(x1, x2)
-    one, two = vector_norm(x1, 2, dim, True), vector_norm(x2, 2, dim, True)
-    return ((x1 / one.clamp_min(eps)) * (x2 / two.clamp_min(eps))).sum(dim)
+    if x1.shape != x2.shape:
+        shape = torch.broadcast_shapes(x1.shape, x2.shape)
+        x1, x2 = x1.expand(shape), x2.expand(shape)
+    return _cosine_similarity(x1, x2, dim, eps)
+
+
+@implements()
+@function
+class _normalized(Policy):
+    """y = x / n,  n = max(|x|, eps):  dx = (g - y <g, y>) / n, and g / n where |x| < eps."""
+
+    def forward(self, input: Any, dim: Any, eps: float) -> Any:
+        out = input / _length(input, dim, eps)
+        self.ctx.save(input, out, dim, eps)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out, dim, eps = self.ctx.release
+        n = _length(input, dim, eps)
+        through = (grad * out).sum(dim, keepdim=True)
+        return (grad - torch.where(n > eps, through, 0) * out) / n
 
 
 @implements(torch.nn.functional.normalize)
 @numpy_names
-def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
-    """X / max(|x|_p, eps) along ``dim``.
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
+    """X / max(|x|_p, eps), the norm along a dimension (or several).
 
-    Corner: a vector shorter than ``eps`` is divided by ``eps``, which is constant.
+    Corner: a vector shorter than ``eps`` is divided by ``eps``, a constant.
+
+    Raises:
+        InputError: ``out`` is given.
     """
+    if out is not None:
+        raise InputError(
+            message("out= writes into a tensor, and nexnet is functional.", rule="normalize", argument="out")
+        )
+    if p == 2 and dim is not None:
+        return _normalized(input, dim, eps)
     return input / vector_norm(input, p, dim, True).clamp_min(eps)
 
 

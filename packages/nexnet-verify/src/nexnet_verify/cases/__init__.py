@@ -50,6 +50,7 @@ KINDS = (
     "scattering",
     "embedding",
     "attention",
+    "local_response",
     "convolutions",
     "padding",
     "pooling",
