@@ -202,6 +202,7 @@ class OperatorMethods:
 
     amax = ops.amax
     amin = ops.amin
+    aminmax = ops.aminmax
     argmax = ops.argmax
     argmin = ops.argmin
     argsort = ops.argsort
@@ -216,18 +217,27 @@ class OperatorMethods:
     cummin = ops.cummin
     cumprod = ops.cumprod
     cumsum = ops.cumsum
+    kthvalue = ops.kthvalue
     logcumsumexp = ops.logcumsumexp
     logsumexp = ops.logsumexp
     max = ops.max
     mean = ops.mean
     median = ops.median
     min = ops.min
+    mode = ops.mode
+    msort = ops.msort
+    nanmean = ops.nanmean
+    nanmedian = ops.nanmedian
+    nanquantile = ops.nanquantile
     nansum = ops.nansum
     nonzero = ops.nonzero
     norm = ops.norm
     prod = ops.prod
+    quantile = ops.quantile
+    sort = ops.sort
     std = ops.std
     sum = ops.sum
+    topk = ops.topk
     var = ops.var
 
     # Products ---------------------------------------------------------------------------------------------------------

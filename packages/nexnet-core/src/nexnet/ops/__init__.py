@@ -33,6 +33,7 @@ from .matrix_products import *
 from .max_pooling import *
 from .normalisation import *
 from .norms import *
+from .ordering import *
 from .padding import *
 from .piecewise import *
 from .pixel import *

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from ..policy import Policy, function, implements
+from .._engine import TensorBase, unwrap
+from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 from .reduction import Dims, restore_dims
 
-__all__ = ["amax", "amin", "max", "median", "min"]
+__all__ = ["amax", "amin", "aminmax", "max", "median", "min", "nanmedian"]
 
 
 class _Shared(Policy):
@@ -33,6 +34,46 @@ class _Shared(Policy):
         return restore_dims(grad, input.shape, dim, keepdim) / reached.sum(dim, keepdim=True) * reached
 
 
+class _Evenly(Policy):
+    """y = x_i over all elements:  dx_i = g / (number of such i), 0 elsewhere. NaN is an element like others."""
+
+    kernel: Any
+
+    def forward(self, input: Any) -> Any:
+        out = type(self).kernel(input)
+        self.ctx.save(input, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, out = map(unwrap, self.ctx.release)
+        reached = input == out
+        if not (out.is_meta or torch._C._functorch.is_batchedtensor(out)) and out.isnan():
+            reached = input.isnan()
+        return torch.where(reached, grad / reached.sum(), 0)
+
+
+@implements()
+@function
+class _selection_backward(Analytic):
+    """Zeros of a shape with x at k of one dimension:  dx = g at k."""
+
+    def forward(self, input: Any, dim: int, index: Any, shape: Any, keepdim: bool) -> Any:
+        self.ctx.save(dim, index, keepdim or not shape)
+        return _into_zeros(input, dim, index, shape, keepdim)
+
+    def backward(self, grad: Any) -> Any:
+        dim, index, keepdim = self.ctx.release
+        return grad.gather(dim, index) if keepdim else grad.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+
+
+_into_zeros = torch.ops.aten.value_selecting_reduction_backward
+
+
+def selection_backward(grad: Any, dim: int, index: Any, shape: Any, keepdim: bool) -> Any:
+    """Give zeros of a shape with the gradients of the selected elements in their places."""
+    return (_selection_backward if isinstance(grad, TensorBase) else _into_zeros)(grad, dim, index, shape, keepdim)
+
+
 class _Selected(Policy):
     """(x_k, k) along one dimension:  dx_i = g for i = k, 0 elsewhere."""
 
@@ -41,14 +82,11 @@ class _Selected(Policy):
 
     def forward(self, input: Any, dim: int, keepdim: bool = False) -> Any:
         out = type(self).kernel(input, dim, keepdim)
-        self.ctx.save(input.shape, out[1], dim, keepdim)
+        self.ctx.save(dim, out[1], input.shape, keepdim)
         return out
 
     def backward(self, grad: Any, _: Any) -> Any:
-        shape, index, dim, keepdim = self.ctx.release
-        if not keepdim and shape:
-            grad, index = grad.unsqueeze(dim), index.unsqueeze(dim)
-        return grad.new_zeros(shape).scatter(dim, index, grad)
+        return selection_backward(grad, *self.ctx.release)
 
 
 @implements(torch.amax)
@@ -79,8 +117,31 @@ class _median_along(_Selected):
     kernel = torch.median
 
 
-max_along, min_along, median_along = function(_max_along), function(_min_along), function(_median_along)
-max_along.leaf = min_along.leaf = median_along.leaf = True
+class _nanmedian_along(_Selected):
+    kernel = torch.nanmedian
+
+
+class _max_of_all(_Evenly):
+    kernel = torch.max
+
+
+class _min_of_all(_Evenly):
+    kernel = torch.min
+
+
+class _median_of_all(_Evenly):
+    kernel = torch.median
+
+
+class _nanmedian_of_all(_Evenly):
+    kernel = torch.nanmedian
+
+
+_leaf = implements()
+max_along, min_along = _leaf(function(_max_along)), _leaf(function(_min_along))
+median_along, nanmedian_along = _leaf(function(_median_along)), _leaf(function(_nanmedian_along))
+max_of_all, min_of_all = _leaf(function(_max_of_all)), _leaf(function(_min_of_all))
+median_of_all, nanmedian_of_all = _leaf(function(_median_of_all)), _leaf(function(_nanmedian_of_all))
 
 
 @implements(torch.max)
@@ -89,7 +150,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     """``max(x)``: the largest element; ``max(x, dim)``: named (values, indices); ``max(x, y)``: ``maximum``."""
     if other is not None or not (dim is None or isinstance(dim, int)):
         return torch.maximum(input, dim if other is None else other)
-    return amax(input) if dim is None else max_along(input, dim, keepdim)
+    return max_of_all(input) if dim is None else max_along(input, dim, keepdim)
 
 
 @implements(torch.min)
@@ -98,11 +159,45 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     """``min(x)``: the smallest element; ``min(x, dim)``: named (values, indices); ``min(x, y)``: ``minimum``."""
     if other is not None or not (dim is None or isinstance(dim, int)):
         return torch.minimum(input, dim if other is None else other)
-    return amin(input) if dim is None else min_along(input, dim, keepdim)
+    return min_of_all(input) if dim is None else min_along(input, dim, keepdim)
 
 
 @implements(torch.median)
 @numpy_names
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The middle element, the lower one of two; ``median(x, dim)``: named (values, indices)."""
-    return median_along(input.reshape(-1), 0)[0] if dim is None else median_along(input, dim, keepdim)
+    """The middle element, the lower one of two; ``median(x, dim)``: named (values, indices).
+
+    Corner: over all elements, equal ones share the gradient; along a dimension it goes to the index that is returned.
+    """
+    return median_of_all(input) if dim is None else median_along(input, dim, keepdim)
+
+
+@implements(torch.nanmedian)
+@numpy_names
+def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle of the elements that are not NaN: see ``median``."""
+    return nanmedian_of_all(input) if dim is None else nanmedian_along(input, dim, keepdim)
+
+
+@implements(torch.aminmax)
+@function
+class aminmax(Policy):
+    """The smallest and the largest element: each has the gradient of ``amin`` and of ``amax``."""
+
+    materialize_grads = False
+
+    def forward(self, input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+        out = torch.aminmax(input, dim=dim, keepdim=keepdim)
+        self.ctx.save(input, *out, dim, keepdim)
+        return out
+
+    def backward(self, *grads: Any) -> Any:
+        input, *extremes, dim, keepdim = self.ctx.release
+        total = None
+        for grad, extreme in zip(grads, extremes, strict=True):
+            if grad is not None:
+                reached = input == restore_dims(extreme, input.shape, dim, keepdim)
+                count = reached.sum() if dim is None else reached.sum(dim, keepdim=True)
+                share = restore_dims(grad, input.shape, dim, keepdim) / count * reached
+                total = share if total is None else total + share
+        return total

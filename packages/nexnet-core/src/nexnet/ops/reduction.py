@@ -13,6 +13,7 @@ from ._names import numpy_names
 __all__ = [
     "logsumexp",
     "mean",
+    "nanmean",
     "nansum",
     "std",
     "std_mean",
@@ -78,6 +79,21 @@ class nansum(Policy):
     def backward(self, grad: Any) -> Any:
         valid, dim, keepdim = self.ctx.release
         return restore_dims(grad, valid.shape, dim, keepdim) * valid
+
+
+@implements(torch.nanmean)
+@function
+class nanmean(Policy):
+    """The mean of the n elements that are not NaN:  dx_i = g / n, and 0 where x_i is NaN."""
+
+    def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+        self.ctx.save(~input.isnan(), dim, keepdim)
+        return torch.nanmean(input, dim, keepdim, dtype=dtype)
+
+    def backward(self, grad: Any) -> Any:
+        valid, dim, keepdim = self.ctx.release
+        count = valid.sum() if dim is None else valid.sum(dim, keepdim=True)
+        return restore_dims(grad, valid.shape, dim, keepdim) / count * valid
 
 
 @implements(torch.mean)

@@ -31,6 +31,7 @@ KINDS = (
     "cumulative",
     "products",
     "extrema",
+    "ordering",
     "normalisation",
     "norms",
     "linalg",

@@ -42,10 +42,21 @@ def reduced(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, dim=None, keepdim=False: axes(reduce)(x, dim, keepdim)
 
 
+def both(d: Draw) -> Sample:
+    x = d.tensor(domain=DISTINCT)
+    return d.choice(Sample(x), Sample(x, dim=d.dim(x.ndim), keepdim=d.flag()))
+
+
+def both_jax(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    return axes(jnp.min)(x, dim, keepdim), axes(jnp.max)(x, dim, keepdim)
+
+
 CASES = [
     Case(name="amax", inputs=shared, jax=reduced(jnp.max), layouts=LAYOUTS),
     Case(name="amin", inputs=shared, jax=reduced(jnp.min), layouts=LAYOUTS),
     Case(name="max", inputs=selected, jax=reduced(jnp.max), layouts=LAYOUTS),
     Case(name="min", inputs=selected, jax=reduced(jnp.min), layouts=LAYOUTS),
     Case(name="median", inputs=selected, jax=lower_median, layouts=LAYOUTS),
+    Case(name="nanmedian", inputs=selected, jax=lower_median, layouts=LAYOUTS),
+    Case(name="aminmax", inputs=both, jax=both_jax, layouts=LAYOUTS),
 ]

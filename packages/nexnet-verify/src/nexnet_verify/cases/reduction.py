@@ -64,6 +64,7 @@ def moment(reduce: Callable[..., Any]) -> Callable[..., Any]:
 CASES = [
     Case(name="sum", inputs=reduced(), jax=axes(jnp.sum)),
     Case(name="nansum", inputs=reduced(), jax=axes(jnp.nansum)),
+    Case(name="nanmean", inputs=reduced(), jax=axes(jnp.nanmean), layouts=NOT_EMPTY),
     Case(name="mean", inputs=reduced(), jax=axes(jnp.mean), layouts=NOT_EMPTY),
     Case(name="var", inputs=spread, jax=moment(jnp.var), layouts=("plain", "strided")),
     Case(name="std", inputs=spread, jax=moment(jnp.std), layouts=("plain", "strided")),
