@@ -1,11 +1,25 @@
-"""The suites: each module gives its cases, nexnet beside its peers on the same data."""
+"""The suites: each module gives its cases, nexnet beside its peers on the same data.
 
-from . import deep_mlp, engines, hvp, imports, maml, mlp_step, operator_chain, optimisers, tape_growth
+``operators`` stands apart: its cases are hundreds, and have a table of their own.
+"""
+
+from . import (
+    deep_mlp,
+    engines,
+    hvp,
+    imports,
+    lenet,
+    maml,
+    mlp_step,
+    operator_chain,
+    optimisers,
+    tape_growth,
+    transformer,
+)
 
 __all__ = ["CASES"]
 
-CASES = [
-    case
-    for suite in (mlp_step, operator_chain, maml, hvp, optimisers, engines, tape_growth, deep_mlp, imports)
-    for case in suite.cases()
-]
+STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, optimisers)
+COSTS = (engines, tape_growth, deep_mlp, imports)
+
+CASES = [case for suite in (*STEPS, *COSTS) for case in suite.cases()]

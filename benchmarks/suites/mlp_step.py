@@ -16,9 +16,9 @@ import nexnet_nn as nn
 
 from .. import peers
 from ..interleaved import Case
+from . import _step
 
 SIZES = [784, 256, 64, 10]
-LR = 1e-3
 
 
 def module() -> torch.nn.Module:
@@ -30,86 +30,25 @@ def module() -> torch.nn.Module:
     return torch.nn.Sequential(*layers[:-1])
 
 
-def in_torch(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
-    """Make PyTorch's step, which gives the loss and the new parameters."""
-    model = module()
-    params = list(model.parameters())
-    optimizer = torch.optim.SGD(params, lr=LR)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss, params
-
-    return step
+def in_torch(x: torch.Tensor, y: torch.Tensor) -> _step.Step:
+    """Make PyTorch's step."""
+    return _step.in_torch(module(), functional.cross_entropy, x, y)
 
 
-def in_nexnet(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
+def in_nexnet(x: torch.Tensor, y: torch.Tensor) -> _step.Step:
     """Make nexnet's step from the same weights."""
-    model = nn.MLP(SIZES, activation=nexnet.relu)
-    structure = optree.tree_structure(model, namespace="nexnet")
-    model = optree.tree_unflatten(structure, [nexnet.LiteTensor(each.detach()) for each in module().parameters()])
-    images, labels = nexnet.LiteTensor(x), nexnet.LiteTensor(y)
-    sgd = nn.SGD(lr=LR)
-    state = sgd.init(model)
-
-    def loss(model: Any, x: Any, y: Any) -> Any:
-        return nn.cross_entropy(model(x), y)
-
-    both = nexnet.value_and_grad(loss)
-
-    def step() -> Any:
-        nonlocal model, state
-        value, grads = both(model, images, labels)
-        model, state = sgd.update_(model, grads, state)
-        return value, model
-
-    return step
+    structure = optree.tree_structure(nn.MLP(SIZES, activation=nexnet.relu), namespace="nexnet")
+    model = optree.tree_unflatten(structure, _step.lite(module()))
+    return _step.in_nexnet(model, lambda model, x, y: nn.cross_entropy(model(x), y), x, y)
 
 
-def in_torch_func(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
-    """Make torch.func's step, with one kernel for all updates."""
-    model = module()
-    params = {name: each.detach() for name, each in model.named_parameters()}
-
-    def loss(params: dict[str, torch.Tensor]) -> torch.Tensor:
-        return functional.cross_entropy(torch.func.functional_call(model, params, (x,)), y)
-
-    both = torch.func.grad_and_value(loss)
-
-    def step() -> Any:
-        grads, value = both(params)
-        torch._foreach_add_(list(params.values()), list(grads.values()), alpha=-LR)
-        return value, list(params.values())
-
-    return step
-
-
-def in_jax(x: torch.Tensor, y: torch.Tensor, blocking: bool) -> Callable[[], Any]:
-    """Make JAX's step, compiled as a whole: waiting for each, or only for the last."""
+def jax_loss(params: list[Any], x: Any, y: Any) -> Any:
+    """Compute the loss in JAX."""
     import jax
 
-    images, labels = jax.numpy.asarray(x.numpy()), jax.numpy.asarray(y.numpy())
-    params = [jax.numpy.array(each.detach().numpy()) for each in module().parameters()]
-
-    def loss(params: list[jax.Array], x: jax.Array, y: jax.Array) -> jax.Array:
-        for i in range(0, len(params), 2):
-            x = (jax.nn.relu(x) if i else x) @ params[i].T + params[i + 1]
-        return -jax.numpy.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1).mean()
-
-    @partial(jax.jit, donate_argnums=0)
-    def update(params: list[jax.Array], x: jax.Array, y: jax.Array) -> Any:
-        value, grads = jax.value_and_grad(loss)(params, x, y)
-        return value, jax.tree.map(lambda p, g: p - LR * g, params, grads)
-
-    def step() -> Any:
-        nonlocal params
-        value, params = update(params, images, labels)
-        return jax.block_until_ready((value, params)) if blocking else (value, params)
-
-    return step
+    for i in range(0, len(params), 2):
+        x = (jax.nn.relu(x) if i else x) @ params[i].T + params[i + 1]
+    return _step.jax_cross_entropy(x, y)
 
 
 def in_autograd(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
@@ -118,7 +57,7 @@ def in_autograd(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
     import autograd.numpy as np
 
     images, labels = x.numpy(), y.numpy()
-    params = [each.detach().numpy().copy() for each in module().parameters()]
+    params = _step.arrays(module())
     rows = np.arange(len(labels))
 
     def loss(params: list[Any], x: Any, y: Any) -> Any:
@@ -132,7 +71,7 @@ def in_autograd(x: torch.Tensor, y: torch.Tensor) -> Callable[[], Any]:
     def step() -> Any:
         value, grads = both(params, images, labels)
         for p, g in zip(params, grads, strict=True):
-            p -= LR * g
+            p -= _step.LR * g
         return value, params
 
     return step
@@ -158,21 +97,18 @@ def by_hand(x: torch.Tensor, y: torch.Tensor, linear: Callable[..., Any], produc
 
     ``linear`` and ``product`` compute the first layer, where the time is.
     """
-    params = [each.detach().clone() for each in module().parameters()]
+    params = _step.copies(module())
     w1, b1, w2, b2, w3, b3 = params
-    index, minus_ones = y[:, None], -torch.ones(len(y), 1)
 
     @torch.inference_mode()
     def step() -> Any:
         h1 = linear(x, w1, b1)
         h2 = torch.addmm(b2, h1, w2.t()).relu_()
-        log_p = torch.log_softmax(torch.addmm(b3, h2, w3.t()), 1)
-        loss = functional.nll_loss(log_p, y)
-        g3 = log_p.exp_().scatter_add_(1, index, minus_ones).div_(len(y))
+        loss, g3 = _step.cross_entropy_by_hand(torch.addmm(b3, h2, w3.t()), y)
         g2 = torch.ops.aten.threshold_backward(torch.mm(g3, w3), h2, 0)
         g1 = torch.ops.aten.threshold_backward(torch.mm(g2, w2), h1, 0)
         grads = [product(g1.t(), x), g1.sum(0), torch.mm(g2.t(), h1), g2.sum(0), torch.mm(g3.t(), h2), g3.sum(0)]
-        torch._foreach_add_(params, grads, alpha=-LR)
+        _step.descend(params, grads)
         return loss, params
 
     return step
@@ -187,9 +123,14 @@ def data(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
 def make(batch: int) -> dict[str, Callable[[], Any]]:
     """Make the contenders: the loss, and the parameters after the step."""
     x, y = data(batch)
-    made = {"PyTorch": in_torch(x, y), "nexnet": in_nexnet(x, y), "torch.func": in_torch_func(x, y)}
+    made = {
+        "PyTorch": in_torch(x, y),
+        "nexnet": in_nexnet(x, y),
+        "torch.func": _step.in_torch_func(module(), functional.cross_entropy, x, y),
+    }
     if peers.have("jax"):
-        made |= {"JAX jit": in_jax(x, y, blocking=True), "JAX jit, pipelined": in_jax(x, y, blocking=False)}
+        made["JAX jit"] = _step.in_jax(module(), jax_loss, x, y)
+        made["JAX jit, pipelined"] = _step.in_jax(module(), jax_loss, x, y, blocking=False)
     if peers.have("autograd"):
         made["HIPS autograd"] = in_autograd(x, y)
     made["by hand"] = by_hand(x, y, mkl_linear, torch.mm)
@@ -201,4 +142,7 @@ def make(batch: int) -> dict[str, Callable[[], Any]]:
 def cases() -> list[Case]:
     """Give a case for each batch size."""
     aims = {8: 0.60, 64: 0.55, 512: 0.55}
-    return [Case("MLP step", f"batch {batch}", partial(make, batch), aims={"nexnet": aims[batch]}) for batch in aims]
+    return [
+        Case("MLP step", f"batch {batch}", partial(make, batch), _step.RTOL, aims={"nexnet": aims[batch]})
+        for batch in aims
+    ]
