@@ -120,6 +120,8 @@ def test_torchs_functions(draw):
     values, indices = functional.max_pool2d(x, 2, stride=1, return_indices=True)
     assert torch.equal(values.data, torch.max_pool2d(x, 2, 1).data)
     assert indices.dtype == torch.int64
+    for both in (torch.max_pool1d_with_indices(x[0], 2), torch.adaptive_max_pool1d(x[0], 3)):
+        assert [each.shape for each in both] == [(2, 6, 3), (2, 6, 3)]
     assert torch.equal(functional.avg_pool2d(x, kernel_size=2).data, nx.avg_pool2d(x, 2).data)
     assert torch.equal(functional.lp_pool2d(x, 2, 2).data, nx.lp_pool2d(x, 2, 2).data)
 

@@ -106,6 +106,7 @@ interpolate_backward.leaf = True
 _transpose = kernel_or_rule(_kernel, interpolate_backward)
 
 
+@implements(functional.upsample)
 def upsample(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
 ) -> Any:
@@ -113,11 +114,13 @@ def upsample(
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
+@implements(functional.upsample_nearest)
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """``interpolate`` with mode "nearest", under torch's earlier name."""
     return interpolate(input, size, scale_factor)
 
 
+@implements(functional.upsample_bilinear)
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Any:
     """``interpolate`` with mode "bilinear" and the corners aligned, under torch's earlier name."""
     return interpolate(input, size, scale_factor, "bilinear", True)

@@ -184,22 +184,24 @@ fractional_max_pool2d = _fractional(functional.fractional_max_pool2d, functional
 fractional_max_pool3d = _fractional(functional.fractional_max_pool3d, functional.fractional_max_pool3d_with_indices, 3)
 
 
-def _with_indices(pool: Operator, torch_function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_indices(pool: Operator, *torch_functions: Callable[..., Any]) -> Callable[..., Any]:
     """Make the function that also gives the indices."""
 
     def call(input: Any, *args: Any, **options: Any) -> Any:
         return pool(input, *args, **{**options, "return_indices": True})
 
-    call.__name__ = call.__qualname__ = torch_function.__name__
+    call.__name__ = call.__qualname__ = torch_functions[0].__name__
     call.__doc__ = f"{pool.name}, and where in the input each value is."
-    made: Callable[..., Any] = implements(torch_function)(call)
+    made: Callable[..., Any] = implements(*torch_functions)(call)
     return made
 
 
-max_pool1d_with_indices = _with_indices(max_pool1d, functional.max_pool1d_with_indices)
+max_pool1d_with_indices = _with_indices(max_pool1d, functional.max_pool1d_with_indices, torch.max_pool1d_with_indices)
 max_pool2d_with_indices = _with_indices(max_pool2d, functional.max_pool2d_with_indices)
 max_pool3d_with_indices = _with_indices(max_pool3d, functional.max_pool3d_with_indices)
-adaptive_max_pool1d_with_indices = _with_indices(adaptive_max_pool1d, functional.adaptive_max_pool1d_with_indices)
+adaptive_max_pool1d_with_indices = _with_indices(
+    adaptive_max_pool1d, functional.adaptive_max_pool1d_with_indices, torch.adaptive_max_pool1d
+)
 adaptive_max_pool2d_with_indices = _with_indices(adaptive_max_pool2d, functional.adaptive_max_pool2d_with_indices)
 adaptive_max_pool3d_with_indices = _with_indices(adaptive_max_pool3d, functional.adaptive_max_pool3d_with_indices)
 fractional_max_pool2d_with_indices = _with_indices(fractional_max_pool2d, functional.fractional_max_pool2d_with_indices)
