@@ -41,7 +41,10 @@ DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.b
 _COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
 _PLAIN = frozenset({float, int, bool, complex, type(None), type(...), str, slice, torch.dtype, torch.device})
 _CONSTANTS = _PLAIN - {float, complex}  # what can't vary smoothly with an input
-_TORCH_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+_TORCH_ALIASES = {  # numpy's names, and the names that torch's parser and its documentation give to one argument
+    "axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "input": "A", "mat2": "other",
+    "vec": "other", "tensor": "other", "dim0": "axis0", "dim1": "axis1",
+}  # fmt: skip
 
 _CPU = torch.device("cpu")
 _NO_TENSOR = "backward returned something that is no tensor."

@@ -87,6 +87,7 @@ class OperatorMethods:
     frac = ops.frac
     frexp = ops.frexp
     heaviside = ops.heaviside
+    hardshrink = ops.hardshrink
     hypot = ops.hypot
     i0 = ops.i0
     igamma = ops.igamma
@@ -108,6 +109,7 @@ class OperatorMethods:
     polygamma = ops.gamma.polygamma_method
     rad2deg = ops.rad2deg
     reciprocal = ops.reciprocal
+    prelu = ops.prelu
     relu = ops.relu
     round = ops.round
     rsqrt = ops.rsqrt
@@ -207,6 +209,7 @@ class OperatorMethods:
     argmin = ops.argmin
     argsort = ops.argsort
     argwhere = ops.argwhere
+    bernoulli = ops.bernoulli
     bincount = ops.bincount
     histc = ops.histc
     histogram = ops.histogram
@@ -226,6 +229,7 @@ class OperatorMethods:
     min = ops.min
     mode = ops.mode
     msort = ops.msort
+    multinomial = ops.multinomial
     nanmean = ops.nanmean
     nanmedian = ops.nanmedian
     nanquantile = ops.nanquantile

@@ -25,6 +25,9 @@ PLACES: dict[str, Any] = {
     "torch.Tensor": torch.Tensor,
 }
 
+# Undocumented names for products of sparse matrices, which torch lets share the code of mm and addmm.
+_SPARSE = frozenset({"dsmm", "hsmm", "hspmm", "saddmm", "smm", "spmm"})
+
 _FULL = ("float64", "float32")
 _HALVES = ("bfloat16", "float16")
 _COMPLEX = ("complex128", "complex64")
@@ -176,7 +179,7 @@ def _torch_paths() -> dict[Callable[..., Any], list[str]]:
     for place, owner in PLACES.items():
         for name in sorted(dir(owner)):
             value = getattr(owner, name, None)
-            if name.startswith("_") or name.endswith("_") or not callable(value):
+            if name.startswith("_") or name.endswith("_") or name in _SPARSE or not callable(value):
                 continue
             try:
                 rule = RULES.get(value)

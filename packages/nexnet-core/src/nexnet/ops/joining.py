@@ -14,6 +14,7 @@ __all__ = [
     "cat",
     "chunk",
     "clone",
+    "column_stack",
     "concat",
     "concatenate",
     "contiguous",
@@ -24,6 +25,7 @@ __all__ = [
     "hstack",
     "repeat",
     "roll",
+    "row_stack",
     "split",
     "stack",
     "tile",
@@ -91,17 +93,26 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     return _stack_tensors(*tensors, dim=dim)
 
 
-@implements(torch.hstack, torch.column_stack)
+@implements(torch.hstack)
 def hstack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side: along the second dimension, vectors along their only one."""
     tensors = torch.atleast_1d(*tensors) if len(tensors) > 1 else [torch.atleast_1d(tensors[0])]
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
+@implements(torch.column_stack)
+def column_stack(tensors: Sequence[Any]) -> Any:
+    """Join tensors side by side, vectors as columns."""
+    return cat([each.reshape(-1, 1) if each.ndim < 2 else each for each in tensors], 1)
+
+
 @implements(torch.vstack, torch.row_stack)
 def vstack(tensors: Sequence[Any]) -> Any:
     """Join tensors one above the other: along the first dimension, vectors as rows."""
     return cat([torch.atleast_2d(each) for each in tensors], 0)
+
+
+row_stack = vstack
 
 
 @implements(torch.dstack)

@@ -16,6 +16,7 @@ __all__ = [
     "bilinear",
     "bmm",
     "dot",
+    "ger",
     "inner",
     "linear",
     "matmul",
@@ -198,3 +199,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     left = left.reshape(*input1.shape[:-1], weight.shape[0], weight.shape[2])
     out = left.matmul(input2.unsqueeze(-1)).squeeze(-1)
     return out if bias is None else out + bias
+
+
+ger = outer

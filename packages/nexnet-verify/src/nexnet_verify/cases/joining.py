@@ -102,6 +102,7 @@ CASES = [
     Case(name="cat", inputs=joined, jax=jnp.concatenate, layouts=("plain", "strided", "expanded", "empty")),
     Case(name="stack", inputs=alike(), jax=jnp.stack),
     Case(name="hstack", inputs=alike(False), jax=jnp.hstack),
+    Case(name="column_stack", inputs=alike(False), jax=jnp.column_stack, torch=torch.column_stack),
     Case(name="vstack", inputs=alike(False), jax=jnp.vstack),
     Case(name="dstack", inputs=alike(False), jax=jnp.dstack),
     Case(name="split", inputs=pieces, jax=split_jax),
