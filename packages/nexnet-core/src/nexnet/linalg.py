@@ -5,7 +5,9 @@ from .ops import linalg_cholesky_ex as cholesky_ex
 from .ops import linalg_cond as cond
 from .ops import linalg_cross as cross
 from .ops import linalg_diagonal as diagonal
+from .ops import linalg_eig as eig
 from .ops import linalg_eigh as eigh
+from .ops import linalg_eigvals as eigvals
 from .ops import linalg_eigvalsh as eigvalsh
 from .ops import linalg_householder_product as householder_product
 from .ops import linalg_inv as inv
@@ -32,8 +34,9 @@ from .ops import linalg_vander as vander
 from .ops import linalg_vecdot as vecdot
 
 __all__ = [
-    "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "householder_product", "inv",
-    "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm",
-    "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex",
-    "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+    "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+    "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul",
+    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet",
+    "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot",
+    "vector_norm",
 ]  # fmt: skip

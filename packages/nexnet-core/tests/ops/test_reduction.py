@@ -191,22 +191,10 @@ def test_norm_by_the_names_of_torch(args, check_against_torch, draw):
     check_against_torch(lambda x: x.norm(*args), lambda x: x.norm(*args), draw(3, 4))
 
 
-@pytest.mark.parametrize("ord", [2, 1, float("inf"), "nuc"])
-def test_linalg_norm_of_a_matrix_is_no_vector_norm(draw, ord):
-    with pytest.raises(nx.NoGradientRule, match=r"no gradient rule for this matrix norm(.|\n)*'fro'"):
-        torch.linalg.norm(nx.LiteTensor(draw(3, 3)), ord)
-    assert torch.linalg.norm(nx.LiteTensor(torch.eye(4)), "fro").item() == 2.0
-
-
 def test_linalg_norm(check_against_torch, draw):
     for name in ("norm", "vector_norm"):
         fn = getattr(torch.linalg, name)
         check_against_torch(lambda x, fn=fn: fn(x, ord=3, dim=1), lambda x, fn=fn: fn(x, ord=3, dim=1), draw(3, 4))
-
-
-def test_a_matrix_norm_has_no_rule(draw):
-    with pytest.raises(nx.InputError, match="norm"):
-        nx.norm(nx.LiteTensor(draw(3, 3)), "nuc")
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3, math.inf])

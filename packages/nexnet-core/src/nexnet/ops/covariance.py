@@ -63,4 +63,8 @@ def corrcoef(input: Any) -> Any:
         return c / c
     deviations = c.diagonal().sqrt()
     out = c / deviations.unsqueeze(1) / deviations.unsqueeze(0)
-    return out - (out - out.clamp(-1, 1)).detach()
+    if out.is_complex():
+        inside = torch.complex(out.detach().real.clamp(-1, 1), out.detach().imag.clamp(-1, 1))
+    else:
+        inside = out.detach().clamp(-1, 1)
+    return out - (out.detach() - inside)

@@ -18,13 +18,14 @@ _SMALL = 1e-5
 
 
 class _Determinant(Policy):
-    """d = det A:  dA = g cof(A),  the cofactors cof(A) = d A^-H,  which are polynomials in A's elements.
+    """d = det A:  dA = g conj(cof(A)),  the cofactors cof(A) = d A^-T,  which are polynomials in A's elements.
 
     Corner: of a singular matrix the gradient is right at every order (for rank n - 1 it is not 0): the cofactors are
     taken from the singular values (N. Higham, "What is the adjugate of a matrix?", 2020), and, for higher orders, in a
     form without A^-1.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any) -> Any:  # noqa: N803
@@ -38,13 +39,13 @@ class _Determinant(Policy):
         if not isinstance(grad, torch.Tensor):
             border = _border(a.data)
             if border is None:
-                return scale * out.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
+                return scale * out.conj().unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
             return scale * _bordered_cofactors(a, *border)
         diagonal = lu.diagonal(0, -2, -1)
         if not _known(lu) or bool((diagonal == 0).any()):
             return scale * _cofactors_by_svd(a)
         # The factors are of a matrix as good as A, and so are the cofactors, however near to singular it is.
-        target = torch.diag_embed((grad * out).unsqueeze(-1).expand(diagonal.shape))
+        target = torch.diag_embed((grad * out.conj()).unsqueeze(-1).expand(diagonal.shape))
         return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
 
 
@@ -59,11 +60,11 @@ def _known(x: Any) -> bool:
 
 
 def _cofactors_by_svd(a: Any) -> Any:
-    """Cofactors of any matrix: det(U) det(V) U cof(S) V^H, where cof(S)_ii is the product of the other s."""
+    """Conjugate cofactors: conj(det(U) det(V^H)) U cof(S) V^H, where cof(S)_ii is the product of the other s."""
     u, s, vh = torch.linalg.svd(a)
     n = s.shape[-1]
     others = s.unsqueeze(-2).expand((*s.shape, n)).masked_fill(torch.eye(n, dtype=torch.bool, device=s.device), 1)
-    sign = torch.linalg.det(u) * torch.linalg.det(vh)
+    sign = (torch.linalg.det(u) * torch.linalg.det(vh)).conj()
     return (u * (sign.unsqueeze(-1) * others.prod(-1)).unsqueeze(-2)).matmul(vh)
 
 
@@ -84,13 +85,13 @@ def _border(a: Any) -> Any:
 
 
 def _bordered_cofactors(a: Any, u: Any, vh: Any, s: Any) -> Any:
-    """Cofactors of a matrix with small singular values, differentiable at every order there.
+    """Conjugate cofactors of a matrix with small singular values, differentiable at every order there.
 
     With M = [[A, U_k], [V_k^H, 0]] and M^-1 = [[P, Q], [R, T]], Jacobi's identity on complementary minors gives
     det A = det M det T. M is well conditioned, U_k and V_k are constants, and T is small (-diag(s_k) here), so that its
     determinant and adjugate are evaluated as polynomials. By d(M^-1) = -M^-1 dM M^-1,
 
-        cof(A) = det M (det(T) P - Q adj(T) R)^H.
+        conj(cof(A)) = conj(det M) (det(T) P - Q adj(T) R)^H.
     """
     k, n = u.shape[-1], a.shape[-1]
     corner = torch.zeros((*a.shape[:-2], k, k), dtype=a.dtype, device=a.device)
@@ -103,7 +104,7 @@ def _bordered_cofactors(a: Any, u: Any, vh: Any, s: Any) -> Any:
     adjugate, determinant = _adjugate(t / scale)
     whole = s.prod(-1).unsqueeze(-1).unsqueeze(-1)
     cofactors = (determinant * whole * p - q.matmul(adjugate * (whole / scale)).matmul(r)).mH
-    return torch.linalg.det(m).unsqueeze(-1).unsqueeze(-1) * cofactors
+    return torch.linalg.det(m).conj().unsqueeze(-1).unsqueeze(-1) * cofactors
 
 
 def _adjugate(t: Any) -> Any:
@@ -127,30 +128,37 @@ _determinant.leaf = True
 
 @implements(torch.det, torch.linalg.det)
 def det(A: Any) -> Any:  # noqa: N803  torch's name
-    """The determinant of each matrix. Its gradient is right for singular matrices too, at any order."""
+    """The determinant of each matrix.
+
+    Corner: of a singular matrix the gradient is the adjugate, which is right at every order (torch's is not).
+    """
     return _determinant(A)[0]
 
 
 class _SignAndLog(Policy):
-    """(sign d, ln |d|), d = det A:  dA = g A^-H  by ln |d|; the sign is constant.
+    """(s, ln |d|), d = det A, s = d / |d|:  dA = (g - i Im(conj(ds) s)) A^-H;  a real sign s is constant.
 
     Corner: inf and NaN where A is singular, which has no inverse.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any) -> Any:  # noqa: N803
         sign, logabsdet, lu, pivots = torch._linalg_slogdet(A)
-        self.ctx.save(A, lu, pivots)
+        self.ctx.save(A, lu, pivots, sign)
         return sign, logabsdet, lu, pivots
 
-    def backward(self, _: Any, grad: Any, *__: Any) -> Any:
-        a, lu, pivots = self.ctx.release
+    def backward(self, by_sign: Any, grad: Any, *_: Any) -> Any:
+        a, lu, pivots, sign = self.ctx.release
+        if by_sign is not None and sign.is_complex():
+            turned = -(by_sign.conj() * sign).imag
+            grad = torch.complex(torch.zeros_like(turned) if grad is None else grad, turned)
         if grad is None:
             return None
         if not isinstance(grad, torch.Tensor) or not _known(a):
             return grad.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
-        target = torch.diag_embed(grad.unsqueeze(-1).expand(a.shape[:-1]))
+        target = torch.diag_embed(grad.to(a.dtype).unsqueeze(-1).expand(a.shape[:-1]))
         return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
 
 
@@ -160,7 +168,10 @@ _sign_and_log.leaf = True
 
 @implements(torch.slogdet, torch.linalg.slogdet)
 def slogdet(A: Any) -> Any:  # noqa: N803
-    """The sign of each matrix's determinant and the logarithm of its size: det A = sign e^logabsdet."""
+    """The sign of each matrix's determinant and the logarithm of its size: det A = sign e^logabsdet.
+
+    Corner: inf or NaN where the matrix is singular.
+    """
     return return_types.linalg_slogdet(_sign_and_log(A)[:2])
 
 
@@ -168,4 +179,4 @@ def slogdet(A: Any) -> Any:  # noqa: N803
 def logdet(input: Any) -> Any:
     """The logarithm of each matrix's determinant: -inf where it is 0, NaN where it is negative."""
     sign, logabsdet, _, _ = _sign_and_log(input)
-    return torch.where(sign < 0, math.nan, logabsdet)
+    return logabsdet + sign.log() if sign.is_complex() else torch.where(sign < 0, math.nan, logabsdet)

@@ -48,6 +48,8 @@ class cholesky(Policy):
     Corner: the gradient is symmetric, though only one triangle of A is read: a change of A is one of both triangles.
     """
 
+    complex_rule = "own"
+
     def forward(self, input: Any, upper: bool = False) -> Any:
         out = torch.linalg.cholesky(input, upper=upper)
         self.ctx.save(out, upper)
@@ -63,6 +65,7 @@ class cholesky(Policy):
 class linalg_cholesky_ex(Policy):
     """(L, info) with A = L L^H, without an error where A is not positive definite (info > 0); dA as in cholesky."""
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, input: Any, *, upper: bool = False, check_errors: bool = False) -> Any:
@@ -126,6 +129,7 @@ class linalg_lu(Policy):
     The permutation is constant. ``pivot=False`` (not on the CPU) leaves it out: P is empty.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, *, pivot: bool = True) -> Any:  # noqa: N803  torch's name
@@ -148,6 +152,7 @@ class linalg_lu_factor_ex(Policy):
     dA as by linalg.lu, with dL = tril(g, -1) and dU = triu(g).  info > 0 where a pivot is 0.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:  # noqa: N803
@@ -182,6 +187,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False) -> Any:  # noqa: N80
 class lu_unpack(Policy):
     """(P, L, U) from (LU, pivots):  dLU = tril(dL, -1) + triu(dU), each in its part of LU."""
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(
@@ -216,12 +222,14 @@ def _widen(x: Any, m: int, n: int) -> Any:
 
 
 class _QR(Policy):
-    """A = Q R.  For m >= n:  dA = [dQ + Q sym(M)] R^-H,  M = dR R^H - Q^H dQ,  sym mirrors the upper triangle.
+    """A = Q R.  For m >= n:  dA = [dQ + Q sym(M)] R^-H,  M = dR R^H - Q^H dQ.
 
-    For m < n and R = [R1 | R2]:  dA = Q ([X R1^-H | 0] + dR),  X = tril(S - S^H, -1),  S = Q^H dQ - dR R^H.
+    For m < n and R = [R1 | R2]:  dA = Q ([X R1^-H | 0] + dR),  X = tril(S - S^H),  S = Q^H dQ - dR R^H.
+    sym mirrors the upper triangle, of whose diagonal it takes the real part; the diagonal of X is halved.
     A must have full rank. Q is computed where a gradient needs it, though ``mode="r"`` does not give it.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, mode: str) -> Any:  # noqa: N803
@@ -248,13 +256,15 @@ class _QR(Policy):
                 by_q = q.mH.matmul(dq)
                 inner = -by_q if inner is None else inner - by_q
             inner = inner.triu()
-            inner = q.matmul(inner + inner.triu(1).mH)
+            strict = inner.triu(1)
+            inner = q.matmul((inner + inner.mH + strict + strict.mH) * 0.5)
             return _solve_with(r.mH, inner if dq is None else dq + inner, False, left=False)
         inner = None if dq is None else q.mH.matmul(dq)
         if dr is not None:
             by_r = dr.matmul(r.mH)
             inner = -by_r if inner is None else inner - by_r
-        inner = (inner - inner.mH).tril(-1)
+        inner = inner - inner.mH
+        inner = (inner.tril() + inner.tril(-1)) * 0.5
         inner = _widen(_solve_with(r[..., :m].mH, inner, False, left=False), m, n)
         return q.matmul(inner if dr is None else inner + dr)
 
@@ -266,6 +276,8 @@ _qr.leaf = True
 @implements(torch.linalg.qr)
 def linalg_qr(A: Any, mode: str = "reduced") -> Any:  # noqa: N803
     """(Q, R) with A = Q R. Differentiable for matrices of full rank, in every mode but "complete" of tall ones.
+
+    Corner: the columns that mode "complete" adds to a tall matrix's Q are arbitrary: an error.
 
     ``mode="r"`` gives an empty Q; its R has a gradient too (in torch it has none).
     """

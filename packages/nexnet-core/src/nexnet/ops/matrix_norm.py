@@ -162,6 +162,8 @@ class matrix_exp(Policy):
     R. Mathias, "A chain rule for matrix functions and applications" (1996), theorem 2.1.
     """
 
+    complex_rule = "own"
+
     def forward(self, input: Any) -> Any:
         self.ctx.save(input)
         return torch.linalg.matrix_exp(input)

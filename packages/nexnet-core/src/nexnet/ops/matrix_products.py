@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Analytic, Policy, function, implements
 from .linalg import _left
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 # A sum with a product
 
 
-class _AddedProduct(Policy):
+class _AddedProduct(Analytic):
     """y = beta C + alpha A B:  dC = beta g, and A and B get alpha g as in the product."""
 
     kernel: Any
@@ -210,7 +210,9 @@ def matrix_power(input: Any, n: int) -> Any:
 @implements(torch.linalg.vecdot)
 @function
 class linalg_vecdot(Policy):
-    """y = sum_i x_i y_i along one dimension; the others broadcast:  dx = g y,  dy = g x."""
+    """sum_i conj(x_i) y_i along one dimension; the others broadcast:  dx = conj(g) y,  dy = g x."""
+
+    complex_rule = "own"
 
     def forward(self, x: Any, y: Any, *, dim: int = -1) -> Any:
         need_x, need_y = self.ctx.needs_input_grad
@@ -220,12 +222,12 @@ class linalg_vecdot(Policy):
     def backward(self, grad: Any) -> Any:
         y, x, dim = self.ctx.release
         grad = grad.unsqueeze(dim)
-        return None if y is None else grad * y, None if x is None else grad * x
+        return None if y is None else grad.conj() * y, None if x is None else grad * x
 
 
 @implements(torch.kron)
 @function
-class kron(Policy):
+class kron(Analytic):
     """Blocks a_ij B:  da_ij = sum of (block_ij of g) B,  dB = sum_ij a_ij (block_ij of g).
 
     With g's elements as a matrix G, of a row for each element of A and a column for each of B, that is the outer
@@ -235,7 +237,11 @@ class kron(Policy):
     def forward(self, input: Any, other: Any) -> Any:
         need_input, need_other = self.ctx.needs_input_grad
         self.ctx.save(other if need_input else None, input if need_other else None, input.shape, other.shape)
-        return torch.kron(input, other)
+        ndim = max(input.ndim, other.ndim)  # torch.kron fails for some strides
+        a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
+        left = input.reshape([size for each in a for size in (each, 1)])
+        right = other.reshape([size for each in b for size in (1, each)])
+        return (left * right).reshape([m * n for m, n in zip(a, b, strict=True)])
 
     def backward(self, grad: Any) -> Any:
         other, input, a, b = self.ctx.release
@@ -305,7 +311,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
 
 @implements(torch.linalg.cross)
 @function
-class linalg_cross(Policy):
+class linalg_cross(Analytic):
     """a x b along a dimension of size 3; the others broadcast:  da = b x g,  db = g x a."""
 
     def forward(self, input: Any, other: Any, *, dim: int = -1) -> Any:
@@ -334,7 +340,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     return linalg_cross(input, other, dim=dim)
 
 
-class _Vander(Policy):
+class _Vander(Analytic):
     """y_ik = x_i^k, k = 0 ... n - 1, in columns:  dx_i = sum_k g_ik k x_i^(k-1).  Right where x = 0, at any order."""
 
     def forward(self, x: Any, n: int) -> Any:
@@ -345,7 +351,7 @@ class _Vander(Policy):
         x, n = self.ctx.release
         if n < 2:
             return None
-        powers = torch.arange(1, n, dtype=grad.dtype, device=grad.device)
+        powers = torch.arange(1, n, device=grad.device)
         return (grad[..., 1:] * powers * _powers(x, n - 1)).sum(-1)
 
 

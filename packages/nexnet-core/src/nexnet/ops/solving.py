@@ -47,6 +47,8 @@ __all__ = [
 class linalg_inv(Policy):
     """Y = A^-1:  dA = -Y^H g Y^H."""
 
+    complex_rule = "own"
+
     def forward(self, A: Any) -> Any:  # noqa: N803  torch's name
         out = torch.linalg.inv(A)
         self.ctx.save(out)
@@ -62,6 +64,7 @@ class linalg_inv(Policy):
 class linalg_inv_ex(Policy):
     """(Y, info), Y = A^-1, without an error where A is singular (info > 0):  dA = -Y^H g Y^H."""
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, *, check_errors: bool = False) -> Any:  # noqa: N803
@@ -113,6 +116,7 @@ def _is_vector(A: Any, B: Any) -> bool:  # noqa: N803
 class _Solve(Policy):
     """A X = B, or X A = B:  dB = A^-H g,  dA = -dB X^H  (or dB = g A^-H, dA = -X^H dB)."""
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, B: Any, left: bool, check_errors: bool) -> Any:  # noqa: N803
@@ -181,6 +185,8 @@ class linalg_solve_triangular(Policy):
     Corner: only the triangle has a gradient, without its diagonal if ``unitriangular``: the rest of A is never read.
     """
 
+    complex_rule = "own"
+
     def forward(
         self,
         A: Any,  # noqa: N803
@@ -239,6 +245,8 @@ class cholesky_solve(Policy):
     Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
     """
 
+    complex_rule = "own"
+
     def forward(self, B: Any, L: Any, upper: bool = False) -> Any:  # noqa: N803
         out = torch.cholesky_solve(B, L, upper)
         self.ctx.save(L, out if self.ctx.needs_input_grad[1] else None, upper)
@@ -261,6 +269,8 @@ class cholesky_inverse(Policy):
 
     Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
     """
+
+    complex_rule = "own"
 
     def forward(self, L: Any, upper: bool = False) -> Any:  # noqa: N803
         out = torch.cholesky_inverse(L, upper)
@@ -285,6 +295,8 @@ class _LUSolve(Policy):
 
     By the factors: R = -dB X^H is the gradient by A (as in solve), and dU = triu(L^H P^T R), dL = tril(P^T R U^H, -1).
     """
+
+    complex_rule = "own"
 
     def forward(self, LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool) -> Any:  # noqa: N803
         out = torch.linalg.lu_solve(LU, pivots, B, left=left, adjoint=adjoint)
@@ -329,6 +341,8 @@ class _PseudoInverse(Policy):
 
     Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), 4.12.
     """
+
+    complex_rule = "own"
 
     def forward(self, A: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:  # noqa: N803
         out = torch.linalg.pinv(A, atol=atol, rtol=rtol, hermitian=hermitian)
@@ -377,6 +391,7 @@ class _LeastSquares(Policy):
     dA = -Y^H g X^H + R g^H Y Y^H + Y^H X g^H (1 - Y A) - 2 R gρ X^H,  where R is orthogonal to A's columns.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, B: Any, rcond: Any, driver: Any) -> Any:  # noqa: N803

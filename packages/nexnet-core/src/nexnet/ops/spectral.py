@@ -13,11 +13,14 @@ from typing import Any
 
 import torch
 
+from ..errors import GradientError, message
 from ..policy import Policy, function, implements
 from ._names import return_types
 
 __all__ = [
+    "linalg_eig",
     "linalg_eigh",
+    "linalg_eigvals",
     "linalg_eigvalsh",
     "linalg_svd",
     "linalg_svdvals",
@@ -31,6 +34,24 @@ def _differences(x: Any) -> Any:
     return e + torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
+def _without_diagonal(x: Any) -> Any:
+    return x - torch.diag_embed(x.diagonal(0, -2, -1))
+
+
+def _check_phase(rule: str, phases: Any) -> None:
+    """Refuse the gradient of a function of complex vectors that is not one of what they span."""
+    if not isinstance(phases, torch.Tensor) or phases.is_meta or torch._C._functorch.is_batchedtensor(phases):
+        return
+    if not torch.allclose(phases, torch.zeros_like(phases), rtol=1e-2, atol=1e-2):
+        raise GradientError(
+            message(
+                "the loss depends on the phases of complex vectors, which are arbitrary: it has no gradient.",
+                rule=rule,
+                remedy="use what does not change when a vector is multiplied by e^(i phi): |v|^2, v v^H",
+            )
+        )
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Hermitian matrices: A = V diag(w) V^H
 
@@ -41,6 +62,7 @@ class _Eigh(Policy):
     Corner: where eigenvalues are equal, dV's part is NaN or inf, and dw's is finite.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, UPLO: str, vectors: bool) -> Any:  # noqa: N803  torch's names
@@ -53,6 +75,9 @@ class _Eigh(Policy):
         if dv is None:
             return (v * dw.unsqueeze(-2)).matmul(v.mH)
         inner = v.mH.matmul(dv)
+        if v.is_complex():
+            _check_phase("linalg.eigh", inner.diagonal(0, -2, -1).imag)
+            inner = _without_diagonal(inner)
         inner = (inner - inner.mH) / (2 * _differences(w))
         if dw is not None:
             inner = inner + torch.diag_embed(dw)
@@ -67,15 +92,79 @@ _eigh.leaf = True
 def linalg_eigh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
     """(w, V) with A = V diag(w) V^H for a symmetric or Hermitian A, of which one triangle is read; w ascends.
 
-    The gradient is symmetric: a change of A is one of both triangles. Vectors of equal eigenvalues have none (NaN).
+    Corner: the gradient is symmetric: a change of A is one of both triangles. Vectors of equal eigenvalues have none
+    (NaN or inf).
     """
     return return_types.linalg_eigh(_eigh(A, UPLO, True))
 
 
 @implements(torch.linalg.eigvalsh)
 def linalg_eigvalsh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
-    """The eigenvalues of a symmetric or Hermitian matrix, ascending: dA = V diag(g) V^H, also where some are equal."""
+    """The eigenvalues of a symmetric or Hermitian matrix, ascending: dA = V diag(g) V^H.
+
+    Corner: finite where eigenvalues are equal; the second order is not.
+    """
     return _eigh(A, UPLO, False)[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Square matrices: A V = V diag(w), complex
+
+
+class _Eig(Policy):
+    """A V = V diag(w):  dA = V^-H [diag(dw) + (M - V^H V diag(Re M)) / conj(E)] V^H,  M = V^H dV,  E_ij = w_j - w_i.
+
+    The vectors have the length 1. A real A has a real gradient: its real part.
+    """
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, vectors: bool) -> Any:  # noqa: N803
+        if vectors or self.ctx.needs_input_grad[0]:
+            w, v = torch.linalg.eig(A)
+        else:
+            w, v = torch.linalg.eigvals(A), torch.empty((0,), dtype=A.dtype, device=A.device)
+        self.ctx.save(w, v, A.is_complex())
+        return w, v
+
+    def backward(self, dw: Any, dv: Any) -> Any:
+        w, v, is_complex = self.ctx.release
+        vh = v.mH
+        if dv is None:
+            da = torch.linalg.solve(vh, dw.unsqueeze(-1) * vh)
+        else:
+            inner = vh.matmul(dv)
+            diagonal = inner.diagonal(0, -2, -1)
+            _check_phase("linalg.eig", diagonal.imag)
+            inner = inner - vh.matmul(v) * diagonal.real.unsqueeze(-2)
+            inner = _without_diagonal(inner) / _differences(w).conj()
+            if dw is not None:
+                inner = inner + torch.diag_embed(dw)
+            da = torch.linalg.solve(vh, inner.matmul(vh))
+        return da if is_complex else da.real
+
+
+_eig = function(_Eig)
+_eig.leaf = True
+
+
+@implements(torch.linalg.eig)
+def linalg_eig(A: Any) -> Any:  # noqa: N803
+    """(w, V) with A V = V diag(w), complex; each vector has the length 1, and any phase.
+
+    Corner: vectors of equal eigenvalues have no gradient (NaN); nor has a matrix without a base of such vectors.
+    """
+    return return_types.linalg_eig(_eig(A, True))
+
+
+@implements(torch.linalg.eigvals)
+def linalg_eigvals(A: Any) -> Any:  # noqa: N803
+    """The eigenvalues of any square matrix, complex and in no order: dA = V^-H diag(g) V^H.
+
+    Corner: right where eigenvalues are equal, if there is a base of eigenvectors.
+    """
+    return _eig(A, False)[0]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -94,6 +183,7 @@ class _SVD(Policy):
     inf, and that of ds is finite.
     """
 
+    complex_rule = "own"
     materialize_grads = False
 
     def forward(self, A: Any, full_matrices: bool, vectors: bool) -> Any:  # noqa: N803
@@ -123,11 +213,20 @@ class _SVD(Policy):
         by_u: Any = None if du is None else u.mH.matmul(du)
         by_v: Any = None if dvh is None else dvh.matmul(vh.mH)  # (V^H dV)^H
         if by_u is not None:
-            part: Any = (by_u - by_u.mH) / e * row
+            part: Any = by_u - by_u.mH
+            if u.is_complex():
+                phases = part.diagonal(0, -2, -1)
+                part = _without_diagonal(part) / e * row + torch.diag_embed(phases / (2 * s))
+            else:
+                part = part / e * row
             inner = part if inner is None else inner + part
         if by_v is not None:
-            part = column * ((by_v.mH - by_v) / e)
+            part = by_v.mH - by_v
+            part = column * ((_without_diagonal(part) if u.is_complex() else part) / e)
             inner = part if inner is None else inner + part
+        if u.is_complex():
+            turned = sum(x.diagonal(0, -2, -1).imag * sign for x, sign in ((by_u, 1), (by_v, -1)) if x is not None)
+            _check_phase("linalg.svd", turned)
         da = u.matmul(inner)
         if du is not None and u.shape[-2] > k:
             da = da + (du - u.matmul(by_u)) / row
@@ -150,7 +249,9 @@ _svd.leaf = True
 
 @implements(torch.linalg.svd)
 def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> Any:  # noqa: N803
-    """(U, s, V^H) with A = U diag(s) V^H; s descends. Vectors of equal singular values have no gradient (NaN).
+    """(U, s, V^H) with A = U diag(s) V^H; s descends.
+
+    Corner: vectors of equal singular values have no gradient (NaN or inf).
 
     ``full_matrices`` makes U and V square. ``driver`` chooses among CUDA's, and is left to torch's default.
     """
@@ -161,7 +262,10 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
 
 @implements(torch.linalg.svdvals)
 def linalg_svdvals(A: Any, *, driver: str | None = None) -> Any:  # noqa: N803
-    """The singular values, descending: dA = U diag(g) V^H, also where some are equal."""
+    """The singular values, descending: dA = U diag(g) V^H.
+
+    Corner: finite where singular values are equal; the second order is not.
+    """
     if driver is not None:
         torch.linalg.svdvals(torch.empty(0, 0, device=A.device), driver=driver)
     return _svd(A, False, False)[1]
