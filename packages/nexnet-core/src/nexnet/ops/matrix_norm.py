@@ -12,7 +12,7 @@ from ..policy import Policy, function, implements
 from ._names import numpy_names
 from .constant import constant
 from .norms import vector_norm
-from .solving import linalg_inv
+from .solving import linalg_inv_ex
 from .spectral import linalg_svdvals
 
 __all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_matrix_rank", "linalg_norm", "matrix_exp", "norm"]
@@ -56,6 +56,8 @@ def linalg_matrix_norm(
         return vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
     if dtype is not None:
         A = A.to(dtype)  # noqa: N806
+    if ord in (2, 1, math.inf) and 0 in (A.shape[rows], A.shape[columns]):
+        return A.abs().sum((rows, columns), keepdim)  # of nothing, as in torch: 0
     if ord in ("nuc", 2, -2):
         s = linalg_svdvals(A if (rows, columns) == (A.ndim - 2, A.ndim - 1) else A.movedim((rows, columns), (-2, -1)))
         out = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
@@ -143,12 +145,18 @@ def linalg_cond(A: Any, p: Any = None) -> Any:  # noqa: N803
     """How far each matrix is from singular: the norm of A times that of A^-1; p as in ``linalg.matrix_norm``.
 
     For p = 2 (or None) it is the ratio of the largest to the smallest singular value, of any shape; -2 is its inverse.
+
+    Corner: a singular matrix's is inf.
     """
+    if 0 in A.shape[-2:]:
+        return A.abs().sum((-2, -1))
     if p is None or p in (2, -2):
         s = linalg_svdvals(A)
         largest, smallest = s[..., 0], s[..., -1]
         return smallest / largest if p == -2 else largest / smallest
-    return linalg_matrix_norm(A, p) * linalg_matrix_norm(linalg_inv(A), p)
+    inverse, info = linalg_inv_ex(A)
+    inverse = inverse.masked_fill((info > 0).unsqueeze(-1).unsqueeze(-1), math.inf)
+    return linalg_matrix_norm(A, p) * linalg_matrix_norm(inverse, p)
 
 
 linalg_matrix_rank = implements(torch.linalg.matrix_rank)(constant(torch.linalg.matrix_rank))

@@ -186,6 +186,8 @@ def matrix_power(input: Any, n: int) -> Any:
         raise InputError(
             message("only square matrices have powers.", rule="matrix_power", got=f"shape {tuple(input.shape)}")
         )
+    if not isinstance(n, int):
+        raise InputError(message("the power is an integer.", rule="matrix_power", argument="n", got=repr(n)))
     if n == 0:
         eye = torch.eye(input.shape[-1], dtype=input.dtype, device=input.device).expand(input.shape)
         return torch.zeros_like(input) + eye

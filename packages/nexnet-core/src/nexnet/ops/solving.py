@@ -120,8 +120,13 @@ class _Solve(Policy):
     materialize_grads = False
 
     def forward(self, A: Any, B: Any, left: bool, check_errors: bool) -> Any:  # noqa: N803
-        out, lu, pivots, info = torch._linalg_solve_ex(A, B, left=left, check_errors=check_errors)
-        self.ctx.save(A, lu, pivots, out if self.ctx.needs_input_grad[0] else None, left, _is_vector(A, B))
+        vector = _is_vector(A, B)
+        b = B.unsqueeze(-1) if vector else B
+        if b.ndim < A.ndim:  # under vmap torch may take a B of fewer dimensions for vectors, silently
+            b = b.reshape((1,) * (A.ndim - b.ndim) + tuple(b.shape))
+        out, lu, pivots, info = torch._linalg_solve_ex(A, b, left=left, check_errors=check_errors)
+        out = out.squeeze(-1) if vector else out
+        self.ctx.save(A, lu, pivots, out if self.ctx.needs_input_grad[0] else None, left, vector)
         return out, lu, pivots, info
 
     def backward(self, grad: Any, *_: Any) -> Any:

@@ -186,8 +186,9 @@ class _SVD(Policy):
     complex_rule = "own"
     materialize_grads = False
 
-    def forward(self, A: Any, full_matrices: bool, vectors: bool) -> Any:  # noqa: N803
-        u, s, vh = torch._linalg_svd(A, full_matrices and vectors, vectors or self.ctx.needs_input_grad[0])
+    def forward(self, A: Any, full_matrices: bool, vectors: bool, driver: str | None = None) -> Any:  # noqa: N803
+        needed = vectors or self.ctx.needs_input_grad[0]
+        u, s, vh = torch._linalg_svd(A, full_matrices and vectors, needed, driver=driver)
         self.ctx.save(u, s, vh)
         return u, s, vh
 
@@ -253,11 +254,9 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
 
     Corner: vectors of equal singular values have no gradient (NaN or inf).
 
-    ``full_matrices`` makes U and V square. ``driver`` chooses among CUDA's, and is left to torch's default.
+    ``full_matrices`` makes U and V square. ``driver`` chooses among CUDA's methods.
     """
-    if driver is not None:
-        torch.linalg.svd(torch.empty(0, 0, device=A.device), driver=driver)  # torch says which devices take one
-    return return_types.linalg_svd(_svd(A, full_matrices, True))
+    return return_types.linalg_svd(_svd(A, full_matrices, True, driver))
 
 
 @implements(torch.linalg.svdvals)
@@ -266,9 +265,7 @@ def linalg_svdvals(A: Any, *, driver: str | None = None) -> Any:  # noqa: N803
 
     Corner: finite where singular values are equal; the second order is not.
     """
-    if driver is not None:
-        torch.linalg.svdvals(torch.empty(0, 0, device=A.device), driver=driver)
-    return _svd(A, False, False)[1]
+    return _svd(A, False, False, driver)[1]
 
 
 @implements(torch.svd)

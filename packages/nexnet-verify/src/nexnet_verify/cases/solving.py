@@ -35,8 +35,8 @@ def equations(d: Draw) -> Sample:
     return Sample(regular(d, *left, n, n), d.tensor((*right, n, k)))
 
 
-def solved(a: Any, b: Any, left: bool = True) -> Any:
-    if b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1]):
+def solved(a: Any, b: Any, left: bool = True, vectors: bool = True) -> Any:
+    if b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1] and vectors):
         return jnp.linalg.solve(a, b[..., None])[..., 0]
     return jnp.linalg.inv(a) @ b if left else b @ jnp.linalg.inv(a)
 
@@ -56,7 +56,7 @@ def of_triangle(a: Any, upper: bool, unit: bool = False) -> Any:
 
 
 def triangular_jax(a: Any, b: Any, upper: bool, left: bool, unitriangular: bool) -> Any:
-    return solved(of_triangle(a, upper, unitriangular), b, left)
+    return solved(of_triangle(a, upper, unitriangular), b, left, vectors=False)
 
 
 def triangular_old(d: Draw) -> Sample:
@@ -69,7 +69,7 @@ def triangular_old(d: Draw) -> Sample:
 def triangular_old_jax(b: Any, a: Any, upper: bool, transpose: bool, unit: bool) -> Any:
     t = of_triangle(a, upper, unit)
     whole = jnp.broadcast_to(a, (*jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *a.shape[-2:]))
-    return solved(jnp.swapaxes(t, -1, -2) if transpose else t, b), whole
+    return solved(jnp.swapaxes(t, -1, -2) if transpose else t, b, vectors=False), whole
 
 
 def factor(d: Draw) -> Sample:
@@ -131,7 +131,7 @@ def lu_solved(lu: Any, pivots: Any, b: Any, left: bool = True, adjoint: bool = F
     lower = jnp.tril(lu, -1) + jnp.eye(n)
     permutation = jnp.swapaxes(jnp.eye(n)[rows_of(pivots, n)], -1, -2)
     a = permutation @ lower @ jnp.triu(lu)
-    return solved(jnp.swapaxes(a, -1, -2) if adjoint else a, b, left)
+    return solved(jnp.swapaxes(a, -1, -2) if adjoint else a, b, left, vectors=False)
 
 
 def any_form(d: Draw) -> Sample:
@@ -193,7 +193,7 @@ CASES = [
     Case(
         name="cholesky_solve",
         inputs=with_factor,
-        jax=lambda b, t, upper: solved(gram(t, upper), b),
+        jax=lambda b, t, upper: solved(gram(t, upper), b, vectors=False),
         torch=on_triangle(torch.cholesky_solve, 1),
         layouts=LAYOUTS,
     ),
