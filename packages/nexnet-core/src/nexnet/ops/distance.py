@@ -122,7 +122,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
 class renorm(Policy):
     """Each slice x_k along ``dim``, as it is, or c x_k with c = maxnorm / (|x_k| + 1e-7) if its p-norm is larger.
 
-    dx = c (g - x <g, x> d|x| / (|x| + 1e-7)),  d|x| the norm's gradient.
+    dx = c (g - <g, x> d|x| / (|x| + 1e-7)),  d|x| the norm's gradient.
     """
 
     def forward(self, input: Any, p: float, dim: int, maxnorm: float) -> Any:
@@ -138,18 +138,19 @@ class renorm(Policy):
         longer = size > maxnorm
         slope = torch.where(longer, maxnorm / (size + 1e-7), 1)
         inner = torch.where(longer, (grad * x).sum(others, keepdim=True) * slope / (size + 1e-7), 0)
+        if p == math.inf:
+            inner = inner / (x.abs() == size).sum(others, keepdim=True)
         return grad * slope - _norm_gradient(x, size, p) * inner
 
 
 def _norm_gradient(x: Any, size: Any, p: float) -> Any:
-    """Give d|x|_p / dx: sign(x) (|x| / |x|_p)^(p - 1), and 0 where the norm is 0; ties of the inf-norm share it."""
+    """Give d|x|_p / dx: sign(x) (|x| / |x|_p)^(p - 1), and 0 where the norm is 0; for p = inf, the sign at each tie."""
     if p == 1:
         return x.sign()
     if p == 2:
         return x / size.masked_fill(size == 0, math.inf)
     if p == math.inf:
-        reached = x.abs() == size
-        return x.sign() * reached
+        return x.sign() * (x.abs() == size)
     return x.sign() * (x.abs().masked_fill(x == 0, 1) / size.masked_fill(size == 0, math.inf)) ** (p - 1)
 
 
@@ -201,11 +202,7 @@ def _pair_gradient(grad: Any, difference: Any, p: float) -> Any:
     """Give g d|x|_p / dx over the last dimension, as LiteTensors; 0 where x is 0."""
     if p == 0:
         return difference * 0
-    size = vector_norm(difference, p, -1, True)
-    if p == math.inf:
-        reached = difference.abs() == size
-        return difference.sign() * reached * (grad / reached.sum(-1, keepdim=True))
-    return grad * _norm_gradient(difference, size, p)
+    return grad * _norm_gradient(difference, vector_norm(difference, p, -1, True), p)
 
 
 _distances = function(_Distances)
@@ -218,7 +215,8 @@ _MODES = {"use_mm_for_euclid_dist_if_necessary": None, "use_mm_for_euclid_dist":
 def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
     """The p-norms of all differences: y_ij = |x1_i - x2_j|_p. Shapes: (..., m, k) and (..., n, k) to (..., m, n).
 
-    Corner: 0 where two points are equal; for p = inf the largest differences share the gradient.
+    Corner: 0 where two points are equal; for p = inf each of the largest differences gets the whole gradient, as in
+    torch.
     """
     if compute_mode not in _MODES:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
@@ -254,7 +252,8 @@ _own_distances.leaf = True
 def pdist(input: Any, p: float = 2) -> Any:
     """The p-norms of the differences of a matrix's rows, each pair once: (n, k) to (n (n - 1) / 2).
 
-    Corner: 0 where two points are equal; for p = inf the largest differences share the gradient.
+    Corner: 0 where two points are equal; for p = inf each of the largest differences gets the whole gradient, as in
+    torch.
     """
     if input.ndim != 2:
         raise InputError(message("pdist takes a matrix.", rule="pdist", got=f"shape {tuple(input.shape)}"))
