@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import torch
 
+import nexnet
 from nexnet.ops import spectral
 
 from ._case import Case, Sample
@@ -35,6 +37,35 @@ def eigen(eigh: Any) -> Any:
 def eigen_jax(a: Any, _: str) -> Any:
     w, v = jnp.linalg.eigh(halved_jax(a))
     return w, v * v
+
+
+def square(d: Draw) -> Sample:
+    """Matrices with real eigenvalues that differ, or with pairs of complex ones."""
+    n = order(d, 3, 2)
+    a = symmetric(d, *batch(d), n, n).data
+    if d.flag() and n > 1:  # a turn of the first two coordinates
+        a[..., :2, :2] = torch.tensor([[1.0, -2.0], [3.0, 1.5]], dtype=a.dtype) + a[..., :2, :2] / 10
+    return Sample(nexnet.LiteTensor(a))
+
+
+def parts(w: Any) -> Any:
+    """The real and the imaginary parts, for nexnet and for torch."""
+    return torch.real(w), torch.imag(w)
+
+
+def eigen_parts(eig: Any) -> Any:
+    """The values' parts, and the vectors' squared sizes, element by element."""
+
+    def call(a: Any) -> Any:
+        w, v = eig(a)
+        return (*parts(w), v.abs() ** 2)
+
+    return call
+
+
+def eigen_parts_jax(a: Any) -> Any:
+    w, v = jax.lax.linalg.eig(a, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    return w.real, w.imag, jnp.abs(v) ** 2
 
 
 def any_form(d: Draw) -> Sample:
@@ -87,6 +118,22 @@ CASES = [
         torch=lambda a, uplo: torch.linalg.eigvalsh(halved(a), uplo),
         jax=lambda a, _: jnp.linalg.eigvalsh(halved_jax(a)),
         layouts=LAYOUTS,
+    ),
+    Case(
+        name="linalg_eig",
+        call=eigen_parts(spectral.linalg_eig),
+        inputs=square,
+        torch=eigen_parts(torch.linalg.eig),
+        jax=eigen_parts_jax,
+        layouts=("plain", "strided"),
+    ),
+    Case(
+        name="linalg_eigvals",
+        call=lambda a: parts(spectral.linalg_eigvals(a)),
+        inputs=square,
+        torch=lambda a: parts(torch.linalg.eigvals(a)),
+        jax=lambda a: eigen_parts_jax(a)[:2],
+        layouts=("plain", "strided"),
     ),
     Case(
         name="linalg_svd",
