@@ -60,8 +60,9 @@ def check_gradients(
     In float64, at the point that the arguments are: against central finite differences whose step chooses itself (of
     the function at order 1, of the gradient at order 2, ...), along seeded directions and with non-uniform cotangents,
     and element by element where small; against JAX, if a counterpart is given; against itself (deterministic, nothing
-    written into, any subset of the inputs, strided inputs, forward mode, vmap, float32). Elements at which the function
-    is found to have no derivative are left out, and warned about: a convention at a kink is neither right nor wrong.
+    written into, two calls at once, any subset of the inputs, strided inputs, forward mode, vmap, float32). Elements at
+    which the function is found to have no derivative are left out, and warned about: a convention at a kink is neither
+    right nor wrong.
 
     Args:
         fn: an operator, a ``Policy`` class, or any function of pytrees of LiteTensors that returns LiteTensors.
@@ -183,6 +184,10 @@ class _Check:
             if order == 1:
                 self.same(1, "untouched", *consistency.shared_gradient(problem), 0.0, consistency.WRITES_GRADIENT)
                 self.same(1, "untouched", *consistency.kept_outputs(problem), 0.0, consistency.WRITES_OUTPUT)
+                names = [f"{path} of the {which} call" for which in ("first", "second") for path in problem.paths]
+                self.same(
+                    1, "two calls", *consistency.two_calls(problem), SAME_RTOL, consistency.TWO_CALLS, names=names
+                )
             self.against_differences(order, gradient)
             if jax_reference is not None:
                 self.against_jax(order, jax_reference)
@@ -287,9 +292,12 @@ class _Check:
         rtol = rtol or (JAX_RTOL if self.rtol is None else self.rtol)
         tensors = [each if isinstance(each, Tensor) else torch.as_tensor(numpy.array(each)) for each in expected]
         gaps = compare(got, tensors, rtol, self.atol, self.scale(order))
-        if order > 0:
-            for gap, mask in zip(gaps, self.problem.masks, strict=False):
-                gap.leave_out(mask)
+        return gaps if order == 0 else self.smooth(gaps)
+
+    def smooth(self, gaps: list[Gap]) -> list[Gap]:
+        """Leave out where there is no derivative."""
+        for gap, mask in zip(gaps, self.problem.masks, strict=False):
+            gap.leave_out(mask)
         return gaps
 
     def compared(self, reference: str, order: int, gaps: Sequence[Gap]) -> None:
@@ -316,7 +324,8 @@ class _Check:
         if expected is None:
             reason = f"it has no derivative of order {order}: {reference.missing[order]}"
             return self.report.obstacles.append(Obstacle("PyTorch", order, reason, True))
-        gaps = self.gaps(order, self.problem.gradient(order), expected, self.torch_rtol)
+        rtol = self.torch_rtol or self.rtol or JAX_RTOL
+        gaps = compare(self.problem.gradient(order), expected, rtol, self.atol, self.scale(order))
         return self.compared("PyTorch", order, gaps)
 
     def strided(self, order: int, gradient: Sequence[Tensor]) -> None:
@@ -340,9 +349,7 @@ class _Check:
                 return self.report.obstacles.append(found)
             rounding = max(problem.rounding_size(level) for level in range(order))
             gaps = compare(found, gradient[: len(found)], FORWARD_RTOL, None, rounding)
-            for gap, mask in zip(gaps, problem.masks, strict=False):
-                gap.leave_out(mask)
-            return self.agree(order, "forward mode", gaps, transforms.FORWARD)
+            return self.agree(order, "forward mode", self.smooth(gaps), transforms.FORWARD)
         pushed = transforms.attempt("forward mode", 1, lambda: transforms.push(problem, gradient))
         if isinstance(pushed, Obstacle):
             return self.report.obstacles.append(pushed)
@@ -422,9 +429,7 @@ class _Check:
             self.report.notes.append(f"float32 was left out at order {order}: the numbers are beyond its range")
             return
         floor = rtol * max((float(each.abs().max()) for each in expected if each.numel()), default=0.0)
-        gaps = compare(got, expected, rtol, max(floor, 1e-6 * problem.rounding_size(order - 1)), 0.0)
-        for gap, mask in zip(gaps, problem.masks, strict=False):
-            gap.leave_out(mask)
+        gaps = self.smooth(compare(got, expected, rtol, max(floor, 1e-6 * problem.rounding_size(order - 1)), 0.0))
         ok = not any(gap.wrong.any() for gap in gaps)
         self.note(order, "float32", max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
         for i, gap in enumerate(gaps):

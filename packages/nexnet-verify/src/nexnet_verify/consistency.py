@@ -12,8 +12,9 @@ import nexnet
 
 from .problem import Problem
 
-__all__ = ["kept_outputs", "shared_gradient", "snapshot", "strided", "subsets"]
+__all__ = ["kept_outputs", "shared_gradient", "snapshot", "strided", "subsets", "two_calls"]
 
+SMALLER = 1 - 2**-6  # another point, as a part of the first: inside of the domain, and on the same side of kinks
 IN_PLACE = "a method that ends in _ (or out=) was used on an argument, or on what ctx.save kept"
 NOT_DETERMINISTIC = (
     "the gradient of {} is not the same twice.",
@@ -30,6 +31,10 @@ WRITES_OUTPUT = (
 SUBSET = (
     "the gradient of {} by one input alone is not that by all.",
     "look at ctx.needs_input_grad: what is saved for one gradient may be missing for another",
+)
+TWO_CALLS = (
+    "the gradients of two calls of {} are not those of each alone.",
+    "what backward needs goes through ctx.save, and each call's gradients into memory of their own: nothing global",
 )
 STRIDED = (
     "the gradient of {} depends on its input's strides.",
@@ -82,6 +87,22 @@ def kept_outputs(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
     kept: list[tuple[Tensor, Tensor]] = []
     nexnet.grad(total, argnums=tuple(range(len(problem.leaves))))(*map(nexnet.LiteTensor, problem.leaves))
     return [now for now, _ in kept], [before for _, before in kept]
+
+
+def two_calls(problem: Problem) -> tuple[list[Tensor], list[Tensor]]:
+    """Give the gradients of two calls at different points, both forward and then both backward, and of each alone."""
+    count = len(problem.leaves)
+    points = [problem.leaves, [each * SMALLER for each in problem.leaves]]
+    weights = [nexnet.LiteTensor(each) for each in problem.weights]
+
+    def total(*leaves: nexnet.LiteTensor) -> nexnet.LiteTensor:
+        first, second = (problem.scalar(0)(*half, *weights) for half in (leaves[:count], leaves[count:]))
+        result: nexnet.LiteTensor = first + second
+        return result
+
+    together = nexnet.grad(total, argnums=tuple(range(2 * count)))(*map(nexnet.LiteTensor, [*points[0], *points[1]]))
+    alone = [each.clone() for point in points for each in problem.gradient(1, point)]
+    return [each.data for each in together], alone
 
 
 def subsets(problem: Problem, order: int) -> Iterator[tuple[int, Tensor, Tensor]]:

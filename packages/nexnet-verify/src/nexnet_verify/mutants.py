@@ -164,6 +164,35 @@ class wrong_if_only_the_first_is_asked_for(nexnet.Policy):
         return grad * y, grad * x
 
 
+kept_outside: dict[str, Any] = {}
+
+
+@nexnet.function
+class keeps_outside(nexnet.Policy):
+    def forward(self, x: Any) -> Any:
+        kept_outside["x"] = x
+        return x * x
+
+    def backward(self, grad: Any) -> Any:
+        return 2 * kept_outside["x"] * grad
+
+
+@nexnet.function
+class hands_out_one_buffer(nexnet.Policy):
+    """square, whose gradients all share one memory."""
+
+    def forward(self, x: Any) -> Any:
+        self.ctx.save(x)
+        return x * x
+
+    def backward(self, grad: Any) -> Any:
+        (x,) = self.ctx.release
+        found = 2 * x * grad
+        if isinstance(found, nexnet.LiteTensor):
+            return found
+        return kept_outside.setdefault(f"buffer of {tuple(found.shape)}", torch.empty_like(found)).copy_(found)
+
+
 @nexnet.function
 class draws_twice(nexnet.Policy):
     def forward(self, x: Any) -> Any:
@@ -371,6 +400,14 @@ MUTANTS = [
     Rule("writes into its input", writes_into_its_input, VECTOR),
     Rule("writes into its output", writes_into_its_output, VECTOR),
     Rule("writes into the incoming gradient", writes_into_the_gradient, VECTOR),
+    Rule("keeps its input in a global", keeps_outside, VECTOR),
+    Rule("hands out one buffer for all gradients", hands_out_one_buffer, VECTOR),
+    Rule(
+        "maximum: ties to the first, not by halves",
+        rule(torch.maximum, lambda g, x, y, z: (g * (x >= y), g * (x < y))),
+        points=[[1.0, 2.0, 0.5], [1.0, 3.0, -1.0]],
+        options={"torch_reference": torch.maximum},
+    ),
     Rule("not deterministic", rule(torch.exp, lambda g, x, y: g * y * (1 + 1e-6 * float(torch.rand(())))), VECTOR),
     Rule("draws its mask twice", draws_twice, [(5, 5)]),
 ]

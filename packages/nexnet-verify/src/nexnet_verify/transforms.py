@@ -21,6 +21,7 @@ from torch import Tensor
 import nexnet
 from nexnet.errors import NexnetError
 
+from .consistency import SMALLER
 from .problem import Problem, draw
 from .report import Obstacle
 
@@ -35,7 +36,6 @@ VMAP = (
     "vmap of {} is not a loop over the examples.",
     "look for what forward or backward does with the storage, the strides or the number of elements of a tensor",
 )
-SMALLER = 1 - 2**-6  # the second example, as a part of the first: inside of the domain, and on the same side of kinks
 LISTED = 64  # outputs this small or smaller: a failure shows the worst element
 
 T = TypeVar("T")
