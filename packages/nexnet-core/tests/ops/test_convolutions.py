@@ -120,3 +120,42 @@ def test_bad_calls_raise_what_torch_raises():
         nx.conv1d(x, nx.zeros(4, 2, 3), stride=2, padding="same")
     with pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
         nx.conv1d(x, nx.zeros(4, 2, 7))
+
+
+class TestComplex:
+    """The gradient by a complex tensor is torch's, dL/d(re) + i dL/d(im)."""
+
+    @pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}])
+    def test_of_a_real_loss(self, options):
+        generator = torch.Generator().manual_seed(0)
+        shapes = {"conv2d": ((1, 2, 5, 4), (3, 2, 2, 3), (3,)), "conv_transpose1d": ((1, 2, 5), (2, 3, 2), (3,))}
+        for name, shape in shapes.items():
+            tensors = [torch.randn(each, dtype=torch.complex128, generator=generator) for each in shape]
+
+            def loss(space, name=name):
+                return lambda x, w, b: (space.abs(getattr(space, name)(x, w, b, **options)) ** 3).sum()
+
+            leaves = [each.clone().requires_grad_() for each in tensors]
+            expected = torch.autograd.grad(loss(torch)(*leaves), leaves)
+            got = nx.grad(loss(nx), (0, 1, 2))(*map(nx.LiteTensor, tensors))
+            for mine, theirs in zip(got, expected, strict=True):
+                torch.testing.assert_close(mine.data, theirs)
+
+    def test_to_second_order(self):
+        generator = torch.Generator().manual_seed(0)
+        x, w = (torch.randn(each, dtype=torch.complex128, generator=generator) for each in ((1, 2, 5), (3, 2, 2)))
+
+        def penalty(space, gradient):
+            def call(w):
+                by_x = gradient(lambda x: (space.abs(space.conv1d(x, w)) ** 3).sum())
+                return (space.abs(by_x) ** 2).sum()
+
+            return call
+
+        leaf = w.clone().requires_grad_()
+        inner = x.clone().requires_grad_()
+        expected = torch.autograd.grad(
+            penalty(torch, lambda fn: torch.autograd.grad(fn(inner), inner, create_graph=True)[0])(leaf), leaf
+        )[0]
+        got = nx.grad(penalty(nx, lambda fn: nx.grad(fn)(nx.LiteTensor(x))))(nx.LiteTensor(w))
+        torch.testing.assert_close(got.data, expected)

@@ -60,3 +60,12 @@ def test_bad_calls_raise_what_torch_raises():
         nx.pad(x, (1, 0), "reflect", 1.0)
     with pytest.raises((RuntimeError, NotImplementedError), match=r"[Uu]nrecogni[sz]ed padding mode"):
         nx.pad(x, (1, 0), "mirror")
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_complex(mode):
+    x = torch.randn(1, 4, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    leaf = x.clone().requires_grad_()
+    expected = torch.autograd.grad((functional.pad(leaf, (2, 1), mode).abs() ** 3).sum(), leaf)[0]
+    got = nx.grad(lambda x: (nx.abs(nx.pad(x, (2, 1), mode)) ** 3).sum())(nx.LiteTensor(x))
+    torch.testing.assert_close(got.data, expected)

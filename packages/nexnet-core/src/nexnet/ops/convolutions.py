@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 
 from .._engine import TensorBase
-from ..policy import Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, function, implements
 from .elementwise import operator
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 Sizes = int | Sequence[int]
 
 
-class _Convolution(Policy):
+class _Convolution(Analytic):
     """C(x, w) + b:  dx = X(g, w),  dw = W(g, x),  db = the sum of g over everything but the channels.
 
     x may lack the batch dimension. ``padding`` may be "valid" or "same", whose odd element is at the end.
@@ -75,7 +75,7 @@ class _Convolution(Policy):
         return _gradients(needed, dims, grad, input, weight, *options)
 
 
-class _Transposed(Policy):
+class _Transposed(Analytic):
     """X(x, w) + b, w of shape (in, out / groups, ...):  dx = C(g, w),  dw = W(x, g),  db = the sum over the rest of g.
 
     x may lack the batch dimension.
@@ -150,7 +150,7 @@ conv_transpose3d = _make(_Transposed, torch.conv_transpose3d, 3)
 
 @implements(torch.convolution)
 @function
-class convolution(Policy):
+class convolution(Analytic):
     """C(x, w) + b, or X(x, w) + b if transposed, in any number of dimensions; every option is one number per dimension.
 
     x, of shape (batch, channels, ...), has its batch dimension.
@@ -170,7 +170,7 @@ class convolution(Policy):
     ) -> Any:
         options = (stride, padding, dilation, transposed, output_padding, groups)
         self.ctx.save(input, weight, options)
-        return torch.convolution(input, weight, bias, *options)
+        return _convolve(input, weight, bias, *options)
 
     def backward(self, grad: Any) -> Any:
         input, weight, options = self.ctx.release
@@ -179,7 +179,7 @@ class convolution(Policy):
 
 @implements(torch.ops.aten.convolution_backward.default)
 @function
-class convolution_backward(Policy):
+class convolution_backward(Analytic):
     """(X(g, w), W(g, x), sum g), of which ``output_mask`` says which are wanted.
 
     For cotangents hx, hw, hb:  dg = C(hx, w) + C(x, hw) + hb,  dx = X(g, hw),  dw = W(g, hx): the identity above.
@@ -211,9 +211,9 @@ class convolution_backward(Policy):
         d_grad = d_input = d_weight = None
         if need_grad:
             if h_input is not None:
-                d_grad = torch.convolution(h_input, weight, None, *options)
+                d_grad = _convolution(h_input, weight, None, *options)
             if h_weight is not None:
-                term = torch.convolution(input, h_weight, h_bias, *options)
+                term = _convolution(input, h_weight, h_bias, *options)
                 d_grad = term if d_grad is None else d_grad + term
             elif h_bias is not None:
                 term = h_bias.reshape(-1, *[1] * (grad.ndim - 2)).expand(grad.shape)
@@ -225,12 +225,48 @@ class convolution_backward(Policy):
         return d_grad, d_input, d_weight
 
 
-_kernel = torch.ops.aten.convolution_backward.default
+def _convolution(input: Any, *args: Any) -> Any:
+    return (convolution if isinstance(input, TensorBase) else _convolve)(input, *args)
 
 
 def _convolution_backward(grad: Any, *args: Any) -> Any:
-    """Call torch's kernel, or its rule where what it gives is differentiated."""
     return (convolution_backward if isinstance(grad, TensorBase) else _kernel)(grad, *args)
+
+
+# Torch's kernels, which the rules call where nothing is recorded. They are for real numbers; of complex ones
+# a product is four of theirs.
+
+
+def _convolve(input: Any, weight: Any, bias: Any, *options: Any) -> Any:
+    if not input.is_complex():
+        return torch.convolution(input, weight, bias, *options)
+    out = _by_parts(lambda x, w: torch.convolution(x, w, None, *options), input, weight)
+    return out if bias is None else out + bias.reshape(-1, *[1] * (input.ndim - 2))
+
+
+def _kernel(grad: Any, input: Any, weight: Any, channels: Any, *rest: Any) -> Any:
+    kernel = torch.ops.aten.convolution_backward.default
+    if not grad.is_complex():
+        return kernel(grad, input, weight, channels, *rest)
+    *options, (need_input, need_weight, need_bias) = rest
+
+    def to_input(g: Any, w: Any) -> Any:
+        return kernel(g, input.real, w, None, *options, (True, False, False))[0]
+
+    def to_weight(g: Any, x: Any) -> Any:
+        return kernel(g, x, weight.real, None, *options, (False, True, False))[1]
+
+    return (
+        _by_parts(to_input, grad, weight) if need_input else None,
+        _by_parts(to_weight, grad, input) if need_weight else None,
+        grad.sum((0, *range(2, grad.ndim))) if need_bias else None,
+    )
+
+
+def _by_parts(product: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    return torch.complex(
+        product(a.real, b.real) - product(a.imag, b.imag), product(a.real, b.imag) + product(a.imag, b.real)
+    )
 
 
 @implements(torch.conv_tbc)
