@@ -26,11 +26,16 @@ def with_imaginary_parts(leaf):
     return nexnet.LiteTensor(torch.complex(data.clone(), parts))
 
 
-def verdict(case):
-    """Say how an operator takes complex tensors: "right", "refused" (by nexnet), "by torch", or what is wrong."""
-    _, sample = next(draw_samples(case, 1, 0))
-    args, kwargs = optree.tree_map(with_imaginary_parts, (sample.args, sample.kwargs), namespace=NAMESPACE)
-    leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
+def verdict(case, sample, which):
+    """Say how an operator takes complex tensors: "right", "refused" (by nexnet), "by torch", or what is wrong.
+
+    ``which`` chooses those that are made complex: a slice of the arguments' tensors.
+    """
+    leaves, treespec = optree.tree_flatten(sample.args, namespace=NAMESPACE)
+    floats = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (nexnet.LiteTensor, torch.Tensor))]
+    for i in floats[which]:
+        leaves[i] = with_imaginary_parts(leaves[i])
+    kwargs = optree.tree_map(with_imaginary_parts, sample.kwargs, namespace=NAMESPACE)
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, nexnet.LiteTensor) and is_float(leaf)]
 
     def with_arguments(fn, prepare, options):
@@ -75,7 +80,9 @@ def verdict(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}.{case.name}")
 def test_complex_tensors_are_right_or_refused(case):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's remarks
-        found = verdict(case)
-    assert found in ("right", "refused", "by torch", "takes no tensor"), found
+    for _, sample in draw_samples(case, 2, 0):
+        for which in (slice(None), slice(1), slice(1, None)):  # all of them; the first; all but the first
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's remarks
+                found = verdict(case, sample, which)
+            assert found in ("right", "refused", "by torch", "takes no tensor"), f"{sample}: {found}"
