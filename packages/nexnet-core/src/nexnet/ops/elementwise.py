@@ -68,12 +68,14 @@ def of_input(
     gradient: Callable[[Any, Any], Any],
     *torch_functions: Callable[..., Any],
     module: str = __name__,
+    complex_too: bool = True,
 ) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule."""
     compute = torch_functions[0]
 
-    class rule(Analytic):
+    class rule(Policy):
         elementwise = True
+        complex_rule = "analytic" if complex_too else "none"
 
         def forward(self, input: Any) -> Any:
             self.ctx.save(input)
@@ -91,12 +93,14 @@ def of_output(
     gradient: Callable[[Any, Any], Any],
     *torch_functions: Callable[..., Any],
     module: str = __name__,
+    complex_too: bool = True,
 ) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule."""
     compute = torch_functions[0]
 
-    class rule(Analytic):
+    class rule(Policy):
         elementwise = True
+        complex_rule = "analytic" if complex_too else "none"
 
         def forward(self, input: Any) -> Any:
             out = compute(input)
@@ -229,12 +233,14 @@ erf = of_input(
     lambda g, x: g * torch.exp(-x * x) * (2 / math.sqrt(math.pi)),
     torch.erf,
     torch.special.erf,
+    complex_too=False,
 )
 erfc = of_input(
     "1 - erf x,  dx = -g e^(-x^2) 2 / sqrt(pi)",
     lambda g, x: g * torch.exp(-x * x) * (-2 / math.sqrt(math.pi)),
     torch.erfc,
     torch.special.erfc,
+    complex_too=False,
 )
 
 _logit_backward: Callable[..., Any] = kernel(

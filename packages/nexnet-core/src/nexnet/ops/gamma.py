@@ -21,7 +21,7 @@ __all__ = [
     "special_zeta",
 ]
 
-_of_input = partial(of_input, module=__name__)
+_of_input = partial(of_input, module=__name__, complex_too=False)
 
 lgamma = _of_input(
     "ln |gamma(x)|,  dx = g psi(x).  Corner: NaN at 0 and at negative integers, where it is infinite.",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .._engine import unwrap
-from ..policy import Analytic, function, implements
+from ..policy import Policy, function, implements
 from ._names import numpy_names
 from .arithmetic import lerp
 from .extrema import selection_backward
@@ -20,7 +20,7 @@ from .shape import movedim, reshape
 __all__ = ["kthvalue", "mode", "msort", "nanquantile", "quantile", "sort", "topk"]
 
 
-class _Ordered(Analytic):
+class _Ordered(Policy):
     """(x_k, k) along one dimension:  dx = zeros with g at k."""
 
     materialize_grads = False

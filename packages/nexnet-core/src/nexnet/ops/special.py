@@ -45,8 +45,8 @@ __all__ = [
 
 _SQRT_PI, _SQRT_TAU = math.sqrt(math.pi), math.sqrt(2 * math.pi)
 
-_of_input = partial(of_input, module=__name__)
-_of_output = partial(of_output, module=__name__)
+_of_input = partial(of_input, module=__name__, complex_too=False)
+_of_output = partial(of_output, module=__name__, complex_too=False)
 
 
 def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
