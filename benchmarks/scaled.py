@@ -91,11 +91,11 @@ def sample(case: Case, size: str, works: Callable[[Sample], int]) -> Sample:
     wanted = SIZES[size][0]
     best = None
     for factor in FACTORS:
-        drawn = _in_float32(case.inputs(ScaledDraw(size, factor)))
-        largest = max((each.data.numel() for each in _tensors(drawn)), default=0)
-        if best is not None and largest > 1.5 * wanted:
-            break
         try:
+            drawn = _in_float32(case.inputs(ScaledDraw(size, factor)))
+            largest = max((each.data.numel() for each in _tensors(drawn)), default=0)
+            if best is not None and largest > 1.5 * wanted:
+                break
             produced = works(drawn)
         except (RuntimeError, ValueError, IndexError, TypeError, nexnet.NexnetError):
             if best is None:

@@ -19,7 +19,7 @@ import nexnet_nn as nn
 LR = 0.1  # so large that a wrong gradient shows in the parameters after one step
 
 #: Rounding decides on which side of 0 some inputs of ReLUs are, and so on their share of a gradient.
-RTOL = 3e-4
+RTOL = 1e-3
 
 Step = Callable[[], Any]
 

@@ -1,7 +1,7 @@
 """Every differentiable operator by itself, forward and backward, beside PyTorch's: on small and on large tensors.
 
 The operators, and the torch functions that they stand for, are those of nexnet_verify's cases; so are their inputs, at
-a benchmark's size (``benchmarks.scaled``), but for those of ``OWN``.
+a benchmark's size (``benchmarks.scaled``), but for those in ``_operator_inputs``.
 """
 
 from __future__ import annotations
@@ -22,122 +22,9 @@ from nexnet_verify.torch_reference import PLACES, as_torch, torch_counterpart
 
 from ..interleaved import Case
 from ..scaled import SIZES, Sample, sample
+from ._operator_inputs import OWN
 
 ROUNDS = 15
-MATRIX = {"small": (4, 16), "large": (512, 512)}
-IMAGES = {
-    "small": {1: (1, 4, 16), 2: (1, 4, 4, 4), 3: (1, 1, 4, 4, 4)},
-    "large": {1: (16, 16, 1024), 2: (16, 16, 32, 32), 3: (4, 8, 8, 32, 32)},
-}
-
-# Inputs that a case can't give at another size, since its tensors have to suit its other arguments ------------------
-
-
-def normal(*shape: int) -> nexnet.LiteTensor:
-    """Draw a tensor; the generator is seeded anew by ``arguments``."""
-    return nexnet.LiteTensor(torch.randn(shape))
-
-
-def integers(high: int, *shape: int) -> nexnet.LiteTensor:
-    """Draw integers."""
-    return nexnet.LiteTensor(torch.randint(high, shape))
-
-
-def rows_normalised(size: str, weights: int) -> Sample:
-    """X, the shape of its last dimension, and weights of that shape."""
-    rows, columns = MATRIX[size]
-    return Sample(normal(rows, columns), (columns,), *[normal(columns) for _ in range(weights)])
-
-
-def images_normalised(size: str, rest: tuple[Any, ...]) -> Sample:
-    """Images, no running statistics, and weights for the channels."""
-    shape = IMAGES[size][2]
-    return Sample(normal(*shape), None, None, normal(shape[1]), normal(shape[1]), *rest)
-
-
-def probabilities(size: str) -> nexnet.LiteTensor:
-    """Draw numbers between 0 and 1."""
-    return nexnet.LiteTensor(torch.rand(MATRIX[size]))
-
-
-def labelled(size: str) -> Sample:
-    """A row of logarithms of probabilities, or so, for each label."""
-    rows, columns = MATRIX[size]
-    return Sample(normal(rows, columns), integers(columns, rows))
-
-
-def indexed(size: str, *rest: str) -> Sample:
-    """X, dimension 1, indices along it, and further tensors of the shape of x ("x") or of the index."""
-    rows, columns = MATRIX[size]
-    return Sample(normal(rows, columns), 1, integers(columns, rows, columns), *[normal(rows, columns) for _ in rest])
-
-
-def columns_indexed(size: str, *rest: str) -> Sample:
-    """X, dimension 1, indices of some columns, and further tensors."""
-    rows, columns = MATRIX[size]
-    return Sample(normal(rows, columns), 1, integers(columns, columns), *[normal(rows, columns) for _ in rest])
-
-
-def rows_put(size: str) -> Sample:
-    """X, new rows, and their places, which do not repeat: torch's ``x[i] += v`` would count one of them."""
-    rows, columns = MATRIX[size]
-    return Sample(
-        normal(rows, columns), normal(rows // 2, columns), nexnet.LiteTensor(torch.randperm(rows)[: rows // 2])
-    )
-
-
-def convolved(size: str, dims: int) -> Sample:
-    """Images, kernels of 3 in each dimension, a bias, and a stride and a padding that keep the size."""
-    shape = IMAGES[size][dims]
-    channels = shape[1]
-    return Sample(normal(*shape), normal(channels, channels, *[3] * dims), normal(channels), 1, 1)
-
-
-def pooled_fractionally(size: str, dims: int) -> Sample:
-    """Images, a window, an output of half the size, and the random places of the windows."""
-    shape = IMAGES[size][dims]
-    places = torch.rand(*shape[:2], dims)
-    return Sample(normal(*shape), 2, tuple(n // 2 for n in shape[2:]), None, False, places)
-
-
-def unpooled(size: str, dims: int) -> Sample:
-    """The greatest elements of windows, and where they were."""
-    shape = IMAGES[size][dims]
-    pool = getattr(torch.nn.functional, f"max_pool{dims}d")
-    values, places = pool(torch.randn(shape), 2, return_indices=True)
-    return Sample(nexnet.LiteTensor(values), nexnet.LiteTensor(places), 2)
-
-
-def quantized(size: str) -> Sample:
-    """X, and a scale and a zero point for each row."""
-    rows, columns = MATRIX[size]
-    return Sample(normal(rows, columns), torch.rand(rows) + 0.1, torch.zeros(rows, dtype=torch.int32), 0, -9, 9)
-
-
-OWN: dict[str, Callable[[str], Sample]] = {
-    "layer_norm": partial(rows_normalised, weights=2),
-    "rms_norm": partial(rows_normalised, weights=1),
-    "batch_norm": partial(images_normalised, rest=(True,)),
-    "instance_norm": partial(images_normalised, rest=()),
-    "nll_loss": labelled,
-    "cross_entropy": labelled,
-    "gather": indexed,
-    "scatter": lambda size: indexed(size, "x"),
-    "scatter_add": lambda size: indexed(size, "x"),
-    "index_select": columns_indexed,
-    "index_add": lambda size: columns_indexed(size, "x"),
-    "kl_div": lambda size: Sample(normal(*MATRIX[size]), probabilities(size), reduction="batchmean"),
-    "binary_cross_entropy_with_logits": lambda size: Sample(normal(*MATRIX[size]), probabilities(size)),
-    "at.add": rows_put,
-    "unflatten": lambda size: Sample(normal(*MATRIX[size]), 1, (-1, 2)),
-    "diag_embed": lambda size: Sample(normal(8 if size == "small" else 512)),
-    "fake_quantize_per_channel_affine": quantized,
-    "convolution": lambda size: Sample(*convolved(size, 2).args[:3], (1, 1), (1, 1), (1, 1), False, (0, 0), 1),
-    **{f"conv{n}d": partial(convolved, dims=n) for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": partial(convolved, dims=n) for n in (1, 2, 3)},
-    **{f"fractional_max_pool{n}d": partial(pooled_fractionally, dims=n) for n in (2, 3)},
-    **{f"max_unpool{n}d": partial(unpooled, dims=n) for n in (1, 2, 3)},
-}
 
 #: What draws random numbers, from torch's own generator if no other is given, as torch's functions do.
 RANDOM = ("rrelu", "gumbel_softmax", "dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout",
@@ -145,6 +32,9 @@ RANDOM = ("rrelu", "gumbel_softmax", "dropout", "alpha_dropout", "feature_dropou
 
 #: Those of which the sum of all outputs is constant: of its gradient, rounding is left.
 CONSTANT_SUMS = ("instance_norm",)
+
+#: Those of which torch gives a gradient by the triangle that is not read: the case cuts that off.
+ONE_TRIANGLE = ("cholesky_solve", "cholesky_inverse")
 
 #: What torch has as an attribute, and no function.
 ATTRIBUTES = ("mT",)
@@ -168,8 +58,8 @@ def is_differentiable(leaf: Any) -> bool:
     )
 
 
-def in_torch(function: Callable[..., Any], arguments: Sample) -> Callable[[], Any]:
-    """Make PyTorch's outputs and gradients, seeded with ones."""
+def in_torch(function: Callable[..., Any], arguments: Sample) -> tuple[Callable[[], Any], list[int]]:
+    """Make PyTorch's outputs and gradients, seeded with ones; and say which of its floating outputs have gradients."""
     args, kwargs = as_torch(arguments.args), as_torch(arguments.kwargs)
     leaves: list[torch.Tensor] = []
     called: list[Any] = []
@@ -180,18 +70,21 @@ def in_torch(function: Callable[..., Any], arguments: Sample) -> Callable[[], An
             leaves += [each for each in found if is_differentiable(each)]
         called.append(optree.tree_unflatten(treespec, found))
 
+    followed = [i for i, each in enumerate(floating(function(*called, **kwargs))) if each.requires_grad]
+
     def call() -> Any:
         out = function(*called, **kwargs)
         if isinstance(out, torch.Tensor):
             return out, torch.autograd.grad(out, leaves, torch.ones_like(out))
         outs = floating(out)
+        outs = [outs[i] for i in followed]
         return outs, torch.autograd.grad(outs, leaves, [torch.ones_like(each) for each in outs])
 
-    return call
+    return call, followed
 
 
-def in_nexnet(operator: Callable[..., Any], arguments: Sample) -> Callable[[], Any]:
-    """Make nexnet's: by value_and_grad where there is one output, as a user would, and else by vjp."""
+def in_nexnet(operator: Callable[..., Any], arguments: Sample, followed: list[int]) -> Callable[[], Any]:
+    """Make nexnet's: by value_and_grad where there is one output, as a user would, else by vjp of those followed."""
     args, kwargs = arguments.args, arguments.kwargs
     trees = [optree.tree_leaves(arg, namespace="nexnet", none_is_leaf=True) for arg in args]
     lite = [[each for each in leaves if isinstance(each, nexnet.LiteTensor)] for leaves in trees]
@@ -205,7 +98,8 @@ def in_nexnet(operator: Callable[..., Any], arguments: Sample) -> Callable[[], A
         filled = list(args)
         for i, primal in zip(argnums, primals, strict=True):
             filled[i] = primal
-        return floating(operator(*filled, **kwargs))
+        outs = floating(operator(*filled, **kwargs))
+        return [outs[i] for i in followed]
 
     chosen = [args[i] for i in argnums]
 
@@ -251,9 +145,9 @@ def counterpart(case: verified.Case, drawn: Sample) -> Callable[..., Any]:
     if case.name in ATTRIBUTES:
         return lambda x: getattr(x, case.name)
     expected = run(operator_of(case), drawn, raw=False)
-    for place in PLACES:
-        function = getattr(place, case.name, None)
-        if callable(function):
+    public = case.name.removeprefix("linalg_")  # torch.linalg.inv implements what torch itself calls linalg_inv
+    for function in (*(getattr(place, case.name, None) for place in PLACES), getattr(torch.linalg, public, None)):
+        if callable(function) and case.name not in ONE_TRIANGLE:
             try:
                 got = run(function, drawn, raw=True)
                 torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3, equal_nan=True)
@@ -280,7 +174,8 @@ def make(case: verified.Case, size: str) -> dict[str, Callable[[], Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's remarks on what it is given
         drawn = arguments(case, size)
-        made = {"PyTorch": in_torch(counterpart(case, drawn), drawn), "nexnet": in_nexnet(operator_of(case), drawn)}
+        torchs, followed = in_torch(counterpart(case, drawn), drawn)
+        made = {"PyTorch": torchs, "nexnet": in_nexnet(operator_of(case), drawn, followed)}
     return {who: at_first_seeded(call) for who, call in made.items()} if case.name in RANDOM else made
 
 
