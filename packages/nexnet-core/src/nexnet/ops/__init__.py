@@ -9,6 +9,7 @@ from .complex_numbers import *
 from .constant import *
 from .convolutions import *
 from .covariance import *
+from .ctc import *
 from .cumulative import *
 from .determinant import *
 from .distance import *
@@ -25,9 +26,11 @@ from .grid import *
 from .indexing import *
 from .interpolation import *
 from .joining import *
+from .likelihood import *
 from .linalg import *
 from .local_response import *
 from .loss import *
+from .margin import *
 from .matrix_norm import *
 from .matrix_products import *
 from .max_pooling import *

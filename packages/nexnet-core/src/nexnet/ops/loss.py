@@ -24,7 +24,7 @@ from .indexing import getitem
 from .joining import to
 from .reduction import mean, sum
 from .selection import where
-from .shape import expand, movedim, reshape
+from .shape import expand, reshape
 from .softmax import log_softmax
 
 __all__ = [
@@ -40,8 +40,8 @@ __all__ = [
 ]
 
 _aten = torch.ops.aten
-_nll_loss_forward = _aten.nll_loss_forward.default
-_nll_loss_backward = _aten.nll_loss_backward.default
+_nll_loss_forward, _nll_loss2d_forward = _aten.nll_loss_forward.default, _aten.nll_loss2d_forward.default
+_nll_loss_backward, _nll_loss2d_backward = _aten.nll_loss_backward.default, _aten.nll_loss2d_backward.default
 _bce = _aten.binary_cross_entropy.default
 _bce_backward = _aten.binary_cross_entropy_backward.default
 _CODES = {"none": 0, "mean": 1, "sum": 2}
@@ -64,10 +64,19 @@ def _reduce(loss: Any, reduction: str, rule: str) -> Any:
 # Classes -------------------------------------------------------------------------------------------------------------
 #
 # nll_loss_forward N and nll_loss_backward N* are linear and each other's adjoint, so each is the other's rule.
-# They take (N, C) with (N,), or (C,) with (), and no gradient by the weight. The total weight is a further output.
+# They take (N, C) with (N,), (C,) with (), or (N, C, d1, d2) with (N, d1, d2), and no gradient by the weight. The total
+# weight is a further output.
 
 
-@implements(_nll_loss_forward)
+def _picking(input: Any) -> Callable[..., Any]:
+    return _nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward
+
+
+def _putting(input: Any) -> Callable[..., Any]:
+    return _nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward
+
+
+@implements(_nll_loss_forward, _nll_loss2d_forward)
 @function
 class _nll_loss(Policy):
     """N x:  -w[t] x[t] for each target t, reduced; their mean is weighted:  dx = N* g."""
@@ -75,15 +84,16 @@ class _nll_loss(Policy):
     materialize_grads = False
 
     def forward(self, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
-        loss, total = _nll_loss_forward(input, target, weight, reduction, ignore_index)
+        loss, total = _picking(input)(input, target, weight, reduction, ignore_index)
         self.ctx.save(input, target, weight, reduction, ignore_index, total)
         return loss, total
 
     def backward(self, grad: Any, _: Any) -> Any:
-        return _nll_loss_backward(grad, *self.ctx.release)
+        input, *rest = self.ctx.release
+        return _putting(input)(grad, input, *rest)
 
 
-@implements(_nll_loss_backward)
+@implements(_nll_loss_backward, _nll_loss2d_backward)
 @function
 class _adjoint_of_nll_loss(Policy):
     """N* g:  -w[t] g at each target t, else 0:  dg = N h.  The input gives its shape only."""
@@ -92,10 +102,10 @@ class _adjoint_of_nll_loss(Policy):
         self, grad: Any, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int, total: Any
     ) -> Any:
         self.ctx.save(target, weight, reduction, ignore_index)
-        return _nll_loss_backward(grad, input, target, weight, reduction, ignore_index, total)
+        return _putting(input)(grad, input, target, weight, reduction, ignore_index, total)
 
     def backward(self, cotangent: Any) -> Any:
-        return _nll_loss_forward(cotangent, *self.ctx.release)[0]
+        return _picking(cotangent)(cotangent, *self.ctx.release)[0]
 
 
 @implements()
@@ -110,14 +120,14 @@ class _cross_entropy(Policy):
 
     def forward(self, input: Any, target: Any, reduction: int, ignore_index: int) -> Any:
         out = torch.log_softmax(input, 1)
-        loss, total = _nll_loss_forward(out, target, None, reduction, ignore_index)
+        loss, total = _picking(out)(out, target, None, reduction, ignore_index)
         self.ctx.save(out, target, reduction, ignore_index, total)
         return loss, out, total
 
     def backward(self, grad: Any, grad_out: Any, _: Any) -> Any:
         out, target, reduction, ignore_index, total = self.ctx.release
         if grad is not None:
-            picked = _nll_loss_backward(grad, out, target, None, reduction, ignore_index, total)
+            picked = _putting(out)(grad, out, target, None, reduction, ignore_index, total)
             grad_out = picked if grad_out is None else grad_out + picked
         return None if grad_out is None else torch._log_softmax_backward_data(grad_out, out, 1, out.dtype)
 
@@ -150,7 +160,7 @@ def cross_entropy(
         InputError: a target of another shape, an unknown reduction, ``ignore_index`` with probabilities.
     """
     code = _code(reduction, "cross_entropy")
-    if weight is None and not label_smoothing and input.ndim == 2 and target.ndim == 1:
+    if weight is None and not label_smoothing and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
         return _cross_entropy(input, target, code, ignore_index)[0]
 
     class_dim = 1 if input.ndim > 1 else 0
@@ -209,8 +219,10 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
                 got=tuple(target.shape),
             )
         )
-    if input.ndim > 2:
-        input, target = reshape(movedim(input, 1, -1), (-1, input.shape[1])), reshape(target, (-1,))
+    if input.ndim > 2 and input.ndim != 4:
+        places = math.prod(input.shape[2:])
+        target = reshape(target, (input.shape[0], 1, places))
+        input = reshape(input, (*input.shape[:2], 1, places))
     if isinstance(weight, TensorBase) and is_tracked(weight):
         loss = _nll_by_weight(input, _tensor(target), weight, code, ignore_index)
     else:
@@ -222,7 +234,8 @@ def _nll_by_weight(input: Any, target: Any, weight: Any, code: int, ignore_index
     """What torch's kernel computes, in operations that have a gradient by the weight."""
     kept = target != ignore_index
     index = where(kept, target, 0)
-    picked = torch.gather(input, -1, index[..., None])[..., 0]
+    class_dim = 1 if input.ndim > 1 else 0
+    picked = torch.gather(input, class_dim, index.unsqueeze(class_dim)).squeeze(class_dim)
     weights = where(kept, _weight_of(weight, target, kept), 0)
     losses = -weights * picked
     return losses if code == 0 else sum(losses) / sum(weights) if code == 1 else sum(losses)

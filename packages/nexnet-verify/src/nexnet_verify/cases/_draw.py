@@ -185,7 +185,7 @@ class Draw:
     def index(self, shape: Sequence[int], size: int, negative: bool = False) -> nexnet.LiteTensor:
         """Draw an integer tensor of indices of a dimension of this size; some repeat."""
         low = -size if negative else 0
-        return nexnet.LiteTensor(torch.from_numpy(self.generator.integers(low, max(size, 1), tuple(shape))))
+        return nexnet.LiteTensor(torch.as_tensor(self.generator.integers(low, max(size, 1), tuple(shape))))
 
     def distinct_index(self, count: int, size: int) -> nexnet.LiteTensor:
         """Draw indices of a dimension that do not repeat."""
