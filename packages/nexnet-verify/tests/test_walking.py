@@ -4,11 +4,24 @@ The examples are those of its case, one of each layout (0-d, empty, broadcast, s
 each number against PyTorch in float64; ``TOLERANCES`` of the largest one in the other dtypes.
 """
 
+import optree
 import pytest
+import torch
 
 import nexnet
-from nexnet_verify.torch_reference import torch_counterpart
-from nexnet_verify.walking import TOLERANCES, against_torch, differentiable_cases, in_dtype, on_meta, samples
+from nexnet.errors import NexnetError
+from nexnet_verify.problem import NAMESPACE
+from nexnet_verify.torch_reference import as_torch, torch_counterpart
+from nexnet_verify.walking import (
+    TOLERANCES,
+    against_torch,
+    bad_calls,
+    differentiable_cases,
+    in_dtype,
+    on_meta,
+    outcome,
+    samples,
+)
 
 CASES = [pytest.param(case, id=f"{case.kind}.{case.name}") for case in differentiable_cases()]
 BESIDE_TORCH = [param for param in CASES if torch_counterpart(param.values[0]) is not None]
@@ -56,3 +69,47 @@ def test_values_and_gradients_in_a_dtype_are_those_of_float64(case, dtype):
     if record is not None and "." not in case.name:
         listed = str(dtype).removeprefix("torch.") in record.dtypes
         assert listed is not refused, "nexnet.ops._listing says otherwise"
+
+
+# Wrong calls of which nexnet makes more than torch does, and why.
+TAKEN = {
+    "kl_div": "integers are promoted",
+    "max_pool1d": "integers have no gradient, and the largest of them is known",
+    "trace": "the sum of a bool diagonal counts it",
+    "triangular_solve": "integers are promoted, as by linalg.solve_triangular",
+}
+LEFT = {"affine_grid_generator": "of integers torch makes a grid of integers, all of them -1, 0 or 1"}
+# How Python, torch's parser and torch's kernels say that an argument is of the wrong kind.
+OF_THE_WRONG_KIND = (TypeError, AttributeError, RuntimeError)
+
+
+def kinds(out):
+    leaves = optree.tree_leaves(out, namespace=NAMESPACE)
+    return [(tuple(each.shape), each.dtype) for each in leaves if isinstance(each, (torch.Tensor, nexnet.LiteTensor))]
+
+
+def plain(case):
+    return case.torch is None and case.call is None
+
+
+@pytest.mark.parametrize("case", [param for param in BESIDE_TORCH if plain(param.values[0])])
+def test_a_wrong_call_is_refused_as_torch_refuses_it(case):
+    _, sample = samples(case.name, case.kind)[0]
+    function = torch_counterpart(case)
+    for wrong, args, kwargs in bad_calls(case, sample):
+        expected = outcome(function, as_torch(tuple(args)), as_torch(kwargs))
+        got = outcome(case.operator, args, kwargs)
+        if not isinstance(expected, Exception):
+            if isinstance(got, NexnetError | ValueError) and case.name in LEFT:
+                continue
+            assert not isinstance(got, Exception), f"{wrong}: {got!r}"
+            assert kinds(got) == kinds(expected), wrong
+            continue
+        if isinstance(got, Exception):
+            unclear = isinstance(expected, OF_THE_WRONG_KIND) or wrong == "no argument"
+            if case.name in LEFT:
+                continue
+            allowed = OF_THE_WRONG_KIND if unclear else type(expected)
+            assert isinstance(got, (allowed, NexnetError, IndexError)), f"{wrong}: {got!r}, torch: {expected!r}"
+        else:
+            assert case.name in TAKEN, f"{wrong}: taken, torch: {expected!r}"

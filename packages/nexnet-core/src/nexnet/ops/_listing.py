@@ -35,11 +35,14 @@ _COMPLEX = ("complex128", "complex64")
 #: Kinds and operators for which torch has no kernels in these dtypes on the CPU.
 _WITHOUT = {
     "bfloat16": frozenset({
-        "complex_numbers", "fourier", "vdot", "avg_pool3d", "lp_pool3d", "special_zeta", "special_ndtri",
-        "special_erfcx", "special_log_ndtr", "special_bessel_j0", "special_bessel_j1", "special_bessel_y0",
-        "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1", "special_modified_bessel_k0",
-        "special_modified_bessel_k1", "special_scaled_modified_bessel_k0", "special_scaled_modified_bessel_k1",
-        "special_spherical_bessel_j0",
+        "complex_numbers", "fourier", "spectrogram", "solving", "spectral", "determinant", "cholesky",
+        "linalg_cholesky_ex", "linalg_householder_product", "linalg_lu", "linalg_lu_factor", "linalg_lu_factor_ex",
+        "linalg_qr", "lu", "orgqr", "ormqr", "qr", "matrix_power", "linalg_vander", "vander", "linalg_cond",
+        "matrix_exp", "cdist", "pdist", "quantile", "nanquantile", "vdot", "avg_pool3d", "lp_pool3d", "special_zeta",
+        "special_ndtri", "special_erfcx", "special_log_ndtr", "special_bessel_j0", "special_bessel_j1",
+        "special_bessel_y0", "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1",
+        "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0",
+        "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0",
     }),
 }  # fmt: skip
 _WITHOUT["float16"] = _WITHOUT["bfloat16"] | {"rrelu"}

@@ -23,3 +23,18 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 #: torch's named tuples, of which its annotations know a part.
 return_types: Any = torch.return_types
+
+
+def place_of(dim: int, ndim: int) -> int:
+    """Count a dimension from the front.
+
+    Raises:
+        IndexError: there is no such dimension, with torch's words.
+    """
+    try:
+        return range(max(ndim, 1))[dim]
+    except IndexError:
+        low, high = -max(ndim, 1), max(ndim, 1) - 1
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
+        ) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
 
 __all__ = [
@@ -167,6 +168,8 @@ class neg(Analytic):
 @implements(torch.positive)
 def positive(input: Any) -> Any:
     """+x, which is x itself."""
+    if input.dtype is torch.bool:
+        raise InputError(message("a bool tensor has no +x.", rule="positive", argument="input", got="torch.bool"))
     return input
 
 

@@ -23,6 +23,10 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         raise InputError(
             message("cov takes a vector or a matrix.", rule="cov", argument="input", got=f"shape {tuple(input.shape)}")
         )
+    if input.dtype is torch.bool:
+        raise InputError(message("a bool tensor has no covariance.", rule="cov", argument="input", got="torch.bool"))
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        input = input.to(torch.get_default_dtype())
     x = input.reshape(1, -1) if input.ndim < 2 else input
     count = x.shape[1]
     if fweights is not None and fweights.dtype.is_floating_point:

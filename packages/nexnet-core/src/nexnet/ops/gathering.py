@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..policy import Analytic, function, implements
-from ._names import numpy_names
+from ._names import numpy_names, place_of
 
 __all__ = [
     "gather",
@@ -37,7 +37,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast."""
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
-    dim %= input.ndim
+    dim = place_of(dim, input.ndim)
     shape = list(torch.broadcast_shapes(_with_one(input.shape, dim), _with_one(indices.shape, dim)))
     shape[dim] = indices.shape[dim]
     indices = indices.expand(shape)

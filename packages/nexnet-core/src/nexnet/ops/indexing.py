@@ -300,6 +300,17 @@ def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
 @implements(torch.index_put)
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index."""
+    if values.dtype != input.dtype:
+        raise InputError(
+            message(
+                "what is put takes the dtype of the tensor that it is put into.",
+                rule="index_put",
+                argument="values",
+                expected=input.dtype,
+                got=values.dtype,
+                remedy="values.to(input.dtype), or x.at[...].set(values), which converts them",
+            )
+        )
     return put_at(input, tuple(indices), values, accumulate)
 
 

@@ -282,7 +282,17 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     ``eps`` is by default the smallest step of the dtype at 1. Source: Zhang and Sennrich, "Root Mean Square Layer
     Normalization", 2019.
     """
-    return _rms_norm(input, weight, None, tuple(normalized_shape), eps)[0]
+    shape = tuple(normalized_shape)
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+        raise InputError(
+            message(
+                "normalized_shape is the shape of the last dimensions.",
+                rule="rms_norm",
+                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
+                got=f"shape {tuple(input.shape)}",
+            )
+        )
+    return _rms_norm(input, weight, None, shape, eps)[0]
 
 
 @implements(F.group_norm)
