@@ -294,25 +294,36 @@ class OperatorMethods:
     contiguous = ops.contiguous
     diag = ops.diag
     diag_embed = ops.diag_embed
+    diagflat = ops.diagflat
     diagonal = ops.diagonal
+    diagonal_scatter = ops.diagonal_scatter
+    diff = ops.diff
+    dsplit = ops.dsplit
     expand = ops.expand
     expand_as = ops.expand_as
     flatten = ops.flatten
     flip = ops.flip
     fliplr = ops.fliplr
     flipud = ops.flipud
+    hsplit = ops.hsplit
     movedim = moveaxis = ops.movedim
     permute = ops.permute
     ravel = ops.ravel
     repeat = ops.repeat
+    repeat_interleave = ops.repeat_interleave
     reshape = ops.reshape
     reshape_as = ops.reshape_as
     roll = ops.roll
+    rot90 = ops.rot90
     select = ops.select
+    select_scatter = ops.select_scatter
+    slice_scatter = ops.slice_scatter
     split = ops.split
+    split_with_sizes = ops.split_with_sizes
     squeeze = ops.squeeze
     swapaxes = swapdims = ops.swapaxes
     t = ops.t
+    tensor_split = ops.tensor_split
     tile = ops.tile
     trace = ops.trace
     transpose = ops.transpose
@@ -324,6 +335,11 @@ class OperatorMethods:
     unsqueeze = ops.unsqueeze
     view = ops.view
     view_as = ops.view_as
+    vsplit = ops.vsplit
+    as_strided = ops.as_strided
+    unsafe_chunk = ops.unsafe_chunk
+    unsafe_split = ops.unsafe_split
+    unsafe_split_with_sizes = ops.unsafe_split_with_sizes
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
@@ -335,8 +351,10 @@ class OperatorMethods:
     index_reduce = ops.index_reduce
     index_select = ops.index_select
     masked_fill = ops.masked_fill
+    masked_scatter = ops.masked_scatter
     masked_select = ops.masked_select
     narrow = ops.narrow
+    put = ops.put
     scatter = ops.scatter
     scatter_add = ops.scatter_add
     scatter_reduce = ops.scatter_reduce

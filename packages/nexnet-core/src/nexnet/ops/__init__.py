@@ -4,6 +4,7 @@ from ._listing import Listed as Listed
 from ._listing import listing as listing
 from .activation import *
 from .arithmetic import *
+from .arranging import *
 from .attention import *
 from .complex_numbers import *
 from .constant import *
@@ -12,6 +13,7 @@ from .covariance import *
 from .ctc import *
 from .cumulative import *
 from .determinant import *
+from .differences import *
 from .distance import *
 from .dropout import *
 from .einsum import *
@@ -40,6 +42,7 @@ from .ordering import *
 from .padding import *
 from .piecewise import *
 from .pixel import *
+from .placing import *
 from .pooling import *
 from .products import *
 from .reduction import *

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from .._engine import unwrap
+from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 
@@ -18,20 +20,28 @@ __all__ = [
     "concat",
     "concatenate",
     "contiguous",
+    "dsplit",
     "dstack",
     "flip",
     "fliplr",
     "flipud",
+    "hsplit",
     "hstack",
     "repeat",
     "roll",
     "row_stack",
     "split",
+    "split_with_sizes",
     "stack",
+    "tensor_split",
     "tile",
     "to",
     "type_as",
     "unbind",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "vsplit",
     "vstack",
 ]
 
@@ -125,7 +135,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
 # One into many
 
 
-@implements(torch.split, torch.Tensor.split)
+@implements(torch.split, torch.Tensor.split, torch.unsafe_split)
 @function
 class split(Analytic):
     """x in pieces of a size, or of several sizes:  dx = the pieces' gradients one after the other."""
@@ -139,7 +149,60 @@ class split(Analytic):
         return torch.cat(grads, dim)
 
 
-@implements(torch.chunk)
+@implements(torch.split_with_sizes, torch.unsafe_split_with_sizes)
+def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
+    """X in pieces of several sizes."""
+    return split(input, list(split_sizes), dim)
+
+
+@implements(torch.tensor_split)
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """X in a number of pieces, as equal as can be, or cut at indices, as slices are."""
+    where = indices_or_sections
+    where = unwrap(where).tolist() if hasattr(where, "tolist") else where
+    if input.ndim == 0 or (isinstance(where, int) and where < 1):
+        torch.tensor_split(unwrap(input), where, dim)  # raises torch's own error
+    size = input.shape[dim]
+    if isinstance(where, int):
+        return split(input, [size // where + (i < size % where) for i in range(where)], dim)  # type: ignore[no-any-return]
+    parts = [range(size)[a:b] for a, b in zip([None, *where], [*where, None], strict=True)]
+    if [each for part in parts for each in part] == list(range(size)):
+        return split(input, [len(part) for part in parts], dim)  # type: ignore[no-any-return]
+    return tuple(input.narrow(dim, part.start if len(part) else 0, len(part)) for part in parts)
+
+
+@implements(torch.hsplit)
+def hsplit(input: Any, indices_or_sections: Any) -> Any:
+    """X in pieces side by side: along the second dimension, a vector along its only one."""
+    return _equal(input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
+
+
+@implements(torch.vsplit)
+def vsplit(input: Any, indices_or_sections: Any) -> Any:
+    """X in pieces one above the other: along the first dimension."""
+    return _equal(input, indices_or_sections, 0, 2)
+
+
+@implements(torch.dsplit)
+def dsplit(input: Any, indices_or_sections: Any) -> Any:
+    """X in pieces along the third dimension."""
+    return _equal(input, indices_or_sections, 2, 3)
+
+
+def _equal(input: Any, where: Any, dim: int, least: int) -> Any:
+    """Split as tensor_split does, but into equal pieces only."""
+    if input.ndim < least or (isinstance(where, int) and (where < 1 or input.shape[dim] % where)):
+        raise InputError(
+            message(
+                "it can't be split so.",
+                expected=f"{least} dimensions or more, and a size that the number of pieces divides",
+                got=f"shape {tuple(input.shape)}, dimension {dim}, {where}",
+            )
+        )
+    return tensor_split(input, where, dim)
+
+
+@implements(torch.chunk, torch.unsafe_chunk)
 @function
 class chunk(Analytic):
     """x in a number of pieces:  dx = the pieces' gradients one after the other."""
@@ -151,6 +214,9 @@ class chunk(Analytic):
     def backward(self, *grads: Any) -> Any:
         (dim,) = self.ctx.release
         return torch.cat(grads, dim)
+
+
+unsafe_split, unsafe_chunk, unsafe_split_with_sizes = split, chunk, split_with_sizes
 
 
 @implements(torch.unbind)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy
 import torch
 
 from ._case import Case, Sample
@@ -98,11 +99,37 @@ def of_kind(d: Draw) -> Sample:
     return Sample(d.tensor(), torch.zeros((), dtype=torch.float64))
 
 
+SOLID = ("plain", "strided", "expanded")
+
+
+def sizes(d: Draw) -> Sample:
+    dim = d.choice(0, 1, -1)
+    return Sample(d.tensor((3, 4)), [1, 2] if dim == 0 else [1, 3], dim)
+
+
+def cuts(d: Draw) -> Sample:
+    return Sample(d.tensor((5, 4)), d.choice(2, 3, (1, 3), (3, 1), (-1,), (2, 9)), d.choice(0, 1, -1))
+
+
+def cuts_jax(x: Any, where: Any, dim: int) -> Any:
+    if isinstance(where, int):
+        return tuple(jnp.array_split(x, where, dim))
+    parts = [numpy.arange(x.shape[dim])[a:b] for a, b in zip((None, *where), (*where, None), strict=True)]
+    return tuple(jnp.take(x, part, dim) for part in parts)
+
+
 CASES = [
     Case(name="cat", inputs=joined, jax=jnp.concatenate, layouts=("plain", "strided", "expanded", "empty")),
     Case(name="stack", inputs=alike(), jax=jnp.stack),
     Case(name="hstack", inputs=alike(False), jax=jnp.hstack),
     Case(name="column_stack", inputs=alike(False), jax=jnp.column_stack, torch=torch.column_stack),
+    Case(name="split_with_sizes", inputs=sizes, jax=lambda x, sizes, dim: tuple(jnp.split(x, [1], dim)), layouts=SOLID),
+    Case(name="tensor_split", inputs=cuts, jax=cuts_jax, layouts=SOLID),
+    Case(name="hsplit", inputs=lambda d: Sample(d.tensor((3, 4)), d.choice(2, (1, 3))), jax=jnp.hsplit, layouts=SOLID),
+    Case(name="vsplit", inputs=lambda d: Sample(d.tensor((4, 3)), d.choice(2, (1, 3))), jax=jnp.vsplit, layouts=SOLID),
+    Case(
+        name="dsplit", inputs=lambda d: Sample(d.tensor((2, 1, 4)), d.choice(2, (1, 3))), jax=jnp.dsplit, layouts=SOLID
+    ),
     Case(name="vstack", inputs=alike(False), jax=jnp.vstack),
     Case(name="dstack", inputs=alike(False), jax=jnp.dstack),
     Case(name="split", inputs=pieces, jax=split_jax),

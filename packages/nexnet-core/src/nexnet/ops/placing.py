@@ -1,0 +1,138 @@
+"""A tensor with another in the place of a part of it: one rule for each kind of part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .._engine import TensorBase
+from ..policy import Analytic, Operator, function, implements
+from .arithmetic import add
+from .constant import zeros_like
+from .indexing import index_put
+from .shape import expand, reshape
+
+__all__ = ["diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
+
+
+class _Placed(Analytic):
+    """x with s in the place of a part:  dx = g with zeros there,  ds = that part of g."""
+
+    place: Any
+    take: Any
+
+    def put(self, input: Any, src: Any, *where: Any) -> Any:
+        """Compute it, and keep where the part is."""
+        self.ctx.save(where)
+        return type(self).place(input, src, *where)
+
+    def backward(self, grad: Any) -> Any:
+        (where,) = self.ctx.release
+        need_input, need_src, *_ = self.ctx.needs_input_grad
+        part = type(self).take(grad, *where)
+        dx = type(self).place(grad, torch.zeros_like(part), *where) if need_input else None
+        return dx, part if need_src else None
+
+
+@implements(torch.select_scatter)
+@function
+class select_scatter(_Placed):
+    """x with s as the slice at one index of a dimension:  dx = g with zeros there,  ds = g's slice."""
+
+    place, take = staticmethod(torch.select_scatter), staticmethod(torch.select)
+
+    def forward(self, input: Any, src: Any, dim: int, index: int) -> Any:
+        return self.put(input, src, dim, index)
+
+
+@implements(torch.diagonal_scatter)
+@function
+class diagonal_scatter(_Placed):
+    """x with s on a diagonal:  dx = g with zeros there,  ds = g's diagonal."""
+
+    place, take = staticmethod(torch.diagonal_scatter), staticmethod(torch.diagonal)
+
+    def forward(self, input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+        return self.put(input, src, offset, dim1, dim2)
+
+
+def _slice(x: Any, dim: int, start: int | None, end: int | None, step: int) -> Any:
+    return x[(*[slice(None)] * (dim % x.ndim), slice(start, end, step))]
+
+
+@implements(torch.slice_scatter)
+@function
+class slice_scatter(_Placed):
+    """x with s as a slice along a dimension:  dx = g with zeros there,  ds = g's slice."""
+
+    place, take = staticmethod(torch.slice_scatter), staticmethod(_slice)
+
+    def forward(
+        self, input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    ) -> Any:
+        if input.ndim and step > 0:  # counted from the front: torch.vmap takes no other
+            start, end, _ = slice(start, end).indices(input.shape[dim])
+        return self.put(input, src, dim, start, end, step)
+
+
+@implements(torch.masked_scatter)
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """X with the elements of ``source``, one after the other, where the mask is true. X and the mask broadcast."""
+    shape = torch.broadcast_shapes(input.shape, mask.shape)
+    input = input if input.shape == shape else expand(input, shape)
+    return _masked_scatter(input, mask if mask.shape == shape else mask.expand(shape), source)
+
+
+class _masked_scatter_tensor(Analytic):
+    """x with the s in order where the mask is true:  dx = g outside of it,  ds = g inside, in order, then zeros."""
+
+    def forward(self, input: Any, mask: Any, source: Any) -> Any:
+        self.ctx.save(mask, source.shape)
+        return torch.masked_scatter(input, mask, source)
+
+    def backward(self, grad: Any) -> Any:
+        mask, shape = self.ctx.release
+        need_input, _, need_source = self.ctx.needs_input_grad
+        return (
+            grad.masked_fill(mask, 0) if need_input else None,
+            None,
+            masked_scatter_backward(grad, mask, shape) if need_source else None,
+        )
+
+
+@implements()
+@function
+class _masked_scatter_backward(Analytic):
+    """x where the mask is true, in order, then zeros, in a shape:  dx = zeros with g in order under the mask."""
+
+    def forward(self, input: Any, mask: Any, shape: Sequence[int]) -> Any:
+        self.ctx.save(mask)
+        return torch.ops.aten.masked_scatter_backward(input, mask, shape)
+
+    def backward(self, grad: Any) -> Any:
+        (mask,) = self.ctx.release
+        return torch.masked_scatter(torch.zeros(mask.shape, dtype=grad.dtype, device=grad.device), mask, grad)
+
+
+def masked_scatter_backward(grad: Any, mask: Any, shape: Sequence[int]) -> Any:
+    """Call the rule for LiteTensors, and else torch's kernel."""
+    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else torch.ops.aten.masked_scatter_backward
+    return kernel(grad, mask, shape)
+
+
+_masked_scatter: Operator = implements()(function(_masked_scatter_tensor))
+
+
+@implements(torch.put)
+def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+    """X with the elements of ``source`` put at, or added at, indices that count through all of x."""
+    flat = index_put(reshape(input, -1), (index.reshape(-1),), reshape(source, -1), accumulate)
+    return reshape(flat, input.shape)
+
+
+@implements(torch.fill)
+def fill(input: Any, value: Any) -> Any:
+    """One value, a number or a tensor without dimensions, in the shape of x, of which it is independent."""
+    return add(zeros_like(input), value)
