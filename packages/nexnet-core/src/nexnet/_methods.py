@@ -354,6 +354,7 @@ class OperatorMethods:
     masked_scatter = ops.masked_scatter
     masked_select = ops.masked_select
     narrow = ops.narrow
+    narrow_copy = ops.narrow_copy
     put = ops.put
     scatter = ops.scatter
     scatter_add = ops.scatter_add

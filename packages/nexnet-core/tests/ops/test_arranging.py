@@ -97,3 +97,19 @@ def test_what_can_not_be_split_so():
         nx.diff(nx.ones(()))
     with pytest.raises(nx.errors.InputError, match="more elements than that"):
         nx.gradient(nx.ones(2), edge_order=2)
+
+
+def test_a_copy_has_memory_of_its_own(draw, check_against_torch):
+    x = nx.LiteTensor(draw(2, 3))
+    for call in (
+        lambda f, x: f.narrow_copy(x, 1, 1, 2),
+        lambda f, x: x.narrow_copy(0, 1, 1),
+        lambda f, x: f.transpose_copy(x, 0, 1),
+        lambda f, x: f.expand_copy(x, (4, 2, 3)),
+        lambda f, x: f.slice_copy(x, 1, 0, 3, 2),
+        lambda f, x: f.unbind_copy(x)[1],
+        lambda f, x: f.view_copy(x, (3, 2)),
+    ):
+        check_against_torch(lambda x, c=call: c(nx, x), lambda x, c=call: c(torch, x), x.data)
+        check_against_torch(lambda x, c=call: c(torch, x), lambda x, c=call: c(torch, x), x.data, order=1)
+        assert call(nx, x).data.untyped_storage().data_ptr() != x.data.untyped_storage().data_ptr()

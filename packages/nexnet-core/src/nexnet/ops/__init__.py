@@ -9,6 +9,7 @@ from .attention import *
 from .complex_numbers import *
 from .constant import *
 from .convolutions import *
+from .copies import *
 from .covariance import *
 from .ctc import *
 from .cumulative import *

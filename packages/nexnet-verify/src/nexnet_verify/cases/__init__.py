@@ -50,6 +50,7 @@ KINDS = (
     "shape",
     "joining",
     "arranging",
+    "copies",
     "placing",
     "differences",
     "indexing",
