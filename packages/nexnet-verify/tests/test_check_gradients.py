@@ -169,6 +169,25 @@ def test_a_rule_that_is_wrong_from_the_second_order_on_is_right_at_the_first():
         check_gradients(square_with_a_constant, lite(1.0, 2.0), lite(3.0, 4.0), order=2)
 
 
+@pytest.mark.parametrize("operator", [nexnet.ops.atan2, torch.atan2])
+def test_the_counterpart_of_an_operator_is_known(operator):
+    report = check_gradients(operator, lite(1.0, -2.0), lite(3.0, 0.5), reference="known", report=True)
+    assert report.passed
+    assert report.worst("JAX", 2) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("fn", "why"),
+    [
+        (cube, "no case of nexnet_verify is for it"),
+        (nexnet.ops.special_bessel_j0, "jax.scipy.special has no such function"),
+    ],
+)
+def test_a_counterpart_that_is_not_known(fn, why):
+    with pytest.raises(InputError, match=rf"(?s)no counterpart in JAX is known.*got: +.*{why}.*remedy: +name one"):
+        check_gradients(fn, lite(1.0, 2.0), reference="known")
+
+
 def test_a_value_that_is_not_the_references():
     with pytest.raises(GradientMismatch, match="the value of cube is not JAX's at order 0"):
         check_gradients(cube, lite(1.0, 2.0), reference=lambda x: x**3 + 1e-6)

@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy
 import torch
@@ -40,7 +40,7 @@ def check_gradients(
     *args: Any,
     order: int = 2,
     modes: Sequence[str] = ("reverse", "forward"),
-    reference: Callable[..., Any] | None = None,
+    reference: Callable[..., Any] | Literal["known"] | None = None,
     torch_reference: Callable[..., Any] | None = None,
     torch_rtol: float | None = None,
     directions: int = 8,
@@ -71,7 +71,8 @@ def check_gradients(
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
         modes: "reverse", and "forward" if ``nexnet.jvp`` must give the same derivatives. It is derived from the reverse
             one, which is therefore always checked.
-        reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors.
+        reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors. "known": that of an
+            operator of nexnet.
         torch_reference: the counterpart in PyTorch, differentiated by its autograd: it gets torch tensors for tensors.
         torch_rtol: the relative error allowed against it. None: as against JAX.
         directions: how many random directions to follow where there are more than a few elements.
@@ -108,6 +109,10 @@ def check_gradients(
                 remedy="nexnet derives forward mode from the reverse one: it is checked against that",
             )
         )
+    if reference == "known":
+        from .cases import known_reference
+
+        reference = known_reference(fn)
     problem = Problem.of(fn, args, seed, order)
     problem.name = name or problem.name
     found = GradientReport(problem.name)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+from nexnet.errors import InputError, message
+from nexnet.policy import RULES
 
 from ._case import Case, Sample, binary, unary
 from ._draw import LAYOUTS, Domain, Draw
 
-__all__ = ["KINDS", "LAYOUTS", "Case", "Domain", "Draw", "Sample", "all_cases", "binary", "unary"]
+__all__ = ["KINDS", "LAYOUTS", "Case", "Domain", "Draw", "Sample", "all_cases", "binary", "known_reference", "unary"]
 
 #: The modules of cases, each with its list ``CASES``.
 KINDS = (
@@ -77,3 +82,26 @@ def all_cases() -> list[Case]:
         module = importlib.import_module(f"{__name__}.{kind}")
         found += [dataclasses.replace(case, kind=kind) for case in module.CASES]
     return found
+
+
+def known_reference(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the counterpart in JAX of an operator of nexnet, or of the torch function that it stands for.
+
+    Raises:
+        InputError: there is no case for it, or JAX has nothing like it.
+    """
+    operator = RULES.get(fn, fn)
+    why = "no case of nexnet_verify is for it"
+    for case in all_cases():
+        if case.call is None and case.operator is operator:
+            if case.jax is not None:
+                return case.jax
+            why = case.without_jax
+    raise InputError(
+        message(
+            "no counterpart in JAX is known.",
+            rule=getattr(fn, "__name__", fn),
+            got=why,
+            remedy="name one: reference=a function of JAX arrays",
+        )
+    )
