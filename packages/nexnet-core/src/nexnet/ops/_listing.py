@@ -45,6 +45,16 @@ _WITHOUT = {
         "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0",
     }),
 }  # fmt: skip
+#: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
+_COMPLEX_KINDS = frozenset({
+    "complex_numbers", "covariance", "determinant", "einsum", "factoring", "fourier", "gathering", "indexing",
+    "joining", "linalg", "matrix_norm", "matrix_products", "products", "shape", "solving", "spectral", "spectrogram",
+})  # fmt: skip
+_COMPLEX_NAMES = frozenset({
+    "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",
+    "full_like", "l1_loss", "pad", "pairwise_distance", "positive", "rsub", "scatter", "scatter_add", "scatter_reduce",
+    "std", "std_mean", "var", "var_mean",
+})  # fmt: skip
 _WITHOUT["float16"] = _WITHOUT["bfloat16"] | {"rrelu"}
 
 
@@ -201,8 +211,11 @@ def _orders(operator: Callable[..., Any]) -> str:
 
 def _dtypes(operator: Callable[..., Any], name: str, kind: str) -> tuple[str, ...]:
     halves = [each for each in _HALVES if not {name, kind} & _WITHOUT[each]]
-    complex_ = isinstance(operator, Operator) and operator.policy.complex_rule != "none"
-    return (*_FULL, *halves, *(_COMPLEX if complex_ else ()))
+    if isinstance(operator, Operator):
+        complex_too = operator.policy.complex_rule != "none"
+    else:
+        complex_too = kind in _COMPLEX_KINDS or name in _COMPLEX_NAMES
+    return (*_FULL, *halves, *(_COMPLEX if complex_too else ()))
 
 
 def _corner(operator: Callable[..., Any]) -> str:
