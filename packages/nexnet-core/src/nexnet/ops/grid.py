@@ -152,7 +152,7 @@ def _along(u: Any, size: int, mode: str, padding: str, align_corners: bool) -> l
 def _tap(place: Any, size: int, weight: Any, slope: Any) -> _Tap:
     """Make a tap; what is outside of the image is 0."""
     inside = (place >= 0) & (place <= size - 1)
-    place = torch.clamp(place, 0, size - 1).to(torch.int64)
+    place = torch.where(inside, place, 0).to(torch.int64)  # also for NaN, which is nowhere
     return _Tap(place, torch.where(inside, weight, 0), torch.where(inside, slope, 0))
 
 
@@ -224,8 +224,8 @@ class affine_grid(Policy):
         size, align_corners = self.ctx.release
         dims = len(size) - 2
         one = torch.eye(dims, dims + 1, dtype=grad.dtype, device=grad.device).unsqueeze(0)
-        points = functional.affine_grid(one, [1, 1, *size[2:]], align_corners).reshape(-1, dims)
-        points = torch.cat([points, points.new_ones(points.shape[0], 1)], 1)
+        points = torch.affine_grid_generator(one, [1, 1, *size[2:]], align_corners).reshape(-1, dims)
+        points = torch.constant_pad_nd(points, (0, 1), 1)
         return grad.reshape(grad.shape[0], points.shape[0], dims).mT @ points
 
 
