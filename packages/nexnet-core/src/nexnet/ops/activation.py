@@ -86,7 +86,7 @@ _softshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.so
 @implements(torch.relu, F.relu)
 @function
 class relu(Policy):
-    """y = max(x, 0):  dx = g where y > 0, and 0 at 0."""
+    """y = max(x, 0):  dx = g where y > 0.  Corner: 0 at 0."""
 
     def forward(self, input: Any, inplace: bool = False) -> Any:
         if inplace:
@@ -118,7 +118,7 @@ class threshold(Policy):
 @implements(F.leaky_relu)
 @function
 class leaky_relu(Policy):
-    """x where x > 0, else slope x:  dx = g where x > 0, else slope g, also at 0."""
+    """x where x > 0, else slope x:  dx = g where x > 0, else slope g.  Corner: the slope at 0."""
 
     def forward(self, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
         if inplace:
@@ -133,7 +133,7 @@ class leaky_relu(Policy):
 @implements(F.hardtanh)
 @function
 class hardtanh(Policy):
-    """x between a and b, else the nearer bound:  dx = g where a < x < b, and 0 at the bounds."""
+    """x between a and b, else the nearer bound:  dx = g where a < x < b.  Corner: 0 at both bounds."""
 
     def forward(self, input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
         if inplace:
@@ -178,12 +178,12 @@ class softshrink(Policy):
 
 
 relu6 = _activation(
-    "min(max(x, 0), 6):  dx = g where 0 < x < 6, and 0 at both bounds",
+    "min(max(x, 0), 6):  dx = g where 0 < x < 6.  Corner: 0 at both bounds.",
     lambda g, x: _hardtanh_backward(g, x, 0.0, 6.0),
     F.relu6,
 )
 hardsigmoid = _activation(
-    "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3, and 0 at both bounds",
+    "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3.  Corner: 0 at both bounds.",
     lambda g, x: _hardtanh_backward(g, x, -3.0, 3.0) / 6,  # torch's kernel for it has 1/6 in float32
     F.hardsigmoid,
 )
@@ -263,7 +263,10 @@ class softsign(Policy):
 @implements(F.softplus)
 @function
 class softplus(Policy):
-    """ln(1 + e^(beta x)) / beta:  dx = g sigmoid(beta x).  Where beta x > threshold, x itself, and dx = g."""
+    """ln(1 + e^(beta x)) / beta:  dx = g sigmoid(beta x).  Where beta x > threshold, x itself, and dx = g.
+
+    Corner: none; it is smooth, with 1/2 at 0.
+    """
 
     def forward(self, input: Any, beta: float = 1, threshold: float = 20) -> Any:
         self.ctx.save(input, beta, threshold)
@@ -357,7 +360,7 @@ class _Elu(Policy):
 @implements(F.elu)
 @function
 class elu(_Elu):
-    """x where x > 0, else alpha (e^x - 1):  dx = g where x > 0, else alpha g e^x, also at 0."""
+    """x where x > 0, else alpha (e^x - 1):  dx = g where x > 0, else alpha g e^x.  Corner: alpha at 0."""
 
     def forward(self, input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
         if inplace:

@@ -181,6 +181,8 @@ class pow(Analytic):
     Where x^n is constant in a neighbourhood or on its one side, so is its derivative: by the base, x^0 has derivative
     0 at 0 too, and x^1 (n a number) has second derivative 0 at 0; by the exponent, 0^n has derivative 0 for n >= 0
     and -inf for n < 0. A negative base has derivative NaN by its exponent, since z is real at integers only.
+
+    Corner: by the base 0 at 0^0, and 0 at second order for x^1 at 0; by the exponent 0 at 0^n, and -inf for n < 0.
     """
 
     def forward(self, input: Any, exponent: Any) -> Any:

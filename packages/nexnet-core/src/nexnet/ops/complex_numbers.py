@@ -256,7 +256,7 @@ _complex_sign.leaf = True
 
 @implements(torch.sgn)
 def sgn(input: Any) -> Any:
-    """The sign z / |z|, and 0 for 0. That of a real tensor has no gradient."""
+    """The sign z / |z|, and 0 for 0. That of a real tensor is flat.  Corner: 0 at 0."""
     return _complex_sign(input) if input.dtype.is_complex else _real_sign(input)
 
 

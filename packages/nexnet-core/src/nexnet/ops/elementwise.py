@@ -170,7 +170,7 @@ log1p = of_input("ln(1 + x),  dx = g / (1 + x)", lambda g, x: g / (x + 1), torch
 # Powers
 
 square = of_input("x^2,  dx = 2 g x", lambda g, x: g * (2 * x), torch.square)
-sqrt = of_output("y = x^(1/2),  dx = g / (2 y)", lambda g, y: g / (2 * y), torch.sqrt)
+sqrt = of_output("y = x^(1/2),  dx = g / (2 y).  Corner: infinite at 0.", lambda g, y: g / (2 * y), torch.sqrt)
 rsqrt = of_output("y = x^(-1/2),  dx = -g y^3 / 2", lambda g, y: g * (-0.5 * y**3), torch.rsqrt)
 reciprocal = of_output("y = 1 / x,  dx = -g y^2", lambda g, y: -g * (y * y), torch.reciprocal)
 
@@ -304,6 +304,8 @@ class atan2(Policy):
     """The angle of the point (x, y), from (y, x):  dy = g x / r^2,  dx = -g y / r^2,  r = hypot(x, y).
 
     At the origin both are 0. Dividing by r twice neither overflows nor underflows where r^2 would.
+
+    Corner: 0 at the origin.
     """
 
     def forward(self, input: Any, other: Any) -> Any:
@@ -322,7 +324,7 @@ class atan2(Policy):
 @implements(torch.hypot)
 @function
 class hypot(Policy):
-    """r = sqrt(x^2 + y^2):  dx = g x / r,  dy = g y / r, which is NaN at the origin."""
+    """r = sqrt(x^2 + y^2):  dx = g x / r,  dy = g y / r.  Corner: NaN at the origin."""
 
     def forward(self, input: Any, other: Any) -> Any:
         out = torch.hypot(input, other)
@@ -338,7 +340,10 @@ class hypot(Policy):
 @implements(torch.xlogy, torch.special.xlogy)
 @function
 class xlogy(Policy):
-    """x ln y, and 0 for x = 0:  dx = g ln y,  dy = g x / y.  At x = 0, y <= 0, dx = 0. Either may be a number."""
+    """x ln y, and 0 for x = 0:  dx = g ln y,  dy = g x / y.  Either may be a number.
+
+    Corner: dx = 0 at x = 0, y <= 0.
+    """
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
@@ -358,7 +363,10 @@ class xlogy(Policy):
 @implements(torch.logaddexp)
 @function
 class logaddexp(Analytic):
-    """ln(e^x + e^y):  dx = g s(x - y),  dy = g s(y - x),  s the logistic function: (1, 0) at (inf, 1)."""
+    """ln(e^x + e^y):  dx = g s(x - y),  dy = g s(y - x),  s the logistic function.
+
+    Corner: (1, 0) at (inf, 1).
+    """
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)

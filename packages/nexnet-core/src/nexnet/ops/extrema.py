@@ -92,7 +92,7 @@ class _Selected(Policy):
 @implements(torch.amax)
 @function
 class amax(_Shared):
-    """The largest element over the dimensions; ties share its gradient evenly."""
+    """The largest element over the dimensions.  Corner: a tie is shared evenly."""
 
     kernel = torch.amax
 
@@ -100,7 +100,7 @@ class amax(_Shared):
 @implements(torch.amin)
 @function
 class amin(_Shared):
-    """The smallest element over the dimensions; ties share its gradient evenly."""
+    """The smallest element over the dimensions.  Corner: a tie is shared evenly."""
 
     kernel = torch.amin
 
@@ -147,7 +147,11 @@ median_of_all, nanmedian_of_all = _leaf(function(_median_of_all)), _leaf(functio
 @implements(torch.max)
 @numpy_names
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """``max(x)``: the largest element; ``max(x, dim)``: named (values, indices); ``max(x, y)``: ``maximum``."""
+    """``max(x)``: the largest element; ``max(x, dim)``: named (values, indices); ``max(x, y)``: ``maximum``.
+
+    Corner: a tie over all elements is shared evenly; along a dimension the element whose index is returned takes it; of
+    nothing there is none.
+    """
     if other is not None or not (dim is None or isinstance(dim, int)):
         return torch.maximum(input, dim if other is None else other)
     return max_of_all(input) if dim is None else max_along(input, dim, keepdim)
@@ -156,7 +160,10 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 @implements(torch.min)
 @numpy_names
 def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """``min(x)``: the smallest element; ``min(x, dim)``: named (values, indices); ``min(x, y)``: ``minimum``."""
+    """``min(x)``: the smallest element; ``min(x, dim)``: named (values, indices); ``min(x, y)``: ``minimum``.
+
+    Corner: as max.
+    """
     if other is not None or not (dim is None or isinstance(dim, int)):
         return torch.minimum(input, dim if other is None else other)
     return min_of_all(input) if dim is None else min_along(input, dim, keepdim)

@@ -20,7 +20,10 @@ __all__ = [
 @implements(torch.gather)
 @function
 class gather(Analytic):
-    """y_i = x_{k_i} along a dimension:  dx_j = the sum of g_i over k_i = j."""
+    """y_i = x_{k_i} along a dimension:  dx_j = the sum of g_i over k_i = j.
+
+    Corner: an index that repeats gathers each gradient.
+    """
 
     def forward(self, input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
         self.ctx.save(input.shape, dim, index)

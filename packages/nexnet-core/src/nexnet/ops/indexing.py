@@ -299,7 +299,10 @@ def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
 
 @implements(torch.index_put)
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-    """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index."""
+    """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index.
+
+    Corner: where indices repeat without accumulate, the values that are overwritten get the gradient too.
+    """
     if values.dtype != input.dtype:
         raise InputError(
             message(

@@ -319,7 +319,10 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
 
 @implements(F.l1_loss)
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
-    """|x - t|; the gradient is 0 where x = t. With a weight, of the input's shape, the mean is weighted."""
+    """|x - t|. With a weight, of the input's shape, the mean is weighted.
+
+    Corner: 0 where x = t.
+    """
     input, target = _matched(input, target, "l1_loss")
     losses = abs(sub(input, target))
     if weight is None:

@@ -130,7 +130,10 @@ def norm(
     *,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    """The p-norm of the elements, over ``dim`` or all of them; "fro" is 2, and "nuc" is of matrices."""
+    """The p-norm of the elements, over ``dim`` or all of them; "fro" is 2, and "nuc" is of matrices.
+
+    Corner: 0 at 0.
+    """
     if p == "nuc":
         return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":

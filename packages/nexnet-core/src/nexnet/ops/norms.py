@@ -20,6 +20,8 @@ class vector_norm(Policy):
 
     As in PyTorch the gradient is 0 where y = 0, and for p = 0 (a count) everywhere; the largest (p = inf) or smallest
     (p = -inf) elements share it evenly. The sign of a complex number is x / |x|.
+
+    Corner: 0 at 0 for every p; by p = 1 also for each zero element; elements that tie for the inf-norm share evenly.
     """
 
     complex_rule = "own"

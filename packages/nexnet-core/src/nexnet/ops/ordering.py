@@ -38,7 +38,10 @@ class _Ordered(Policy):
 @implements(torch.sort)
 @function
 class sort(_Ordered):
-    """The elements in order along a dimension, and the indices that they had."""
+    """The elements in order along a dimension, and the indices that they had.
+
+    Corner: a stable sort keeps the order of a tie.
+    """
 
     def forward(self, input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
         return self.keep(input, torch.sort(input, dim=dim, descending=descending, stable=stable), dim, True)

@@ -115,7 +115,10 @@ class mean(Analytic):
 @implements(torch.logsumexp, torch.special.logsumexp)
 @function
 class logsumexp(Analytic):
-    """y = log sum_i exp(x_i):  dx_i = g exp(x_i - y).  NaN where every x_i is -inf, as in PyTorch."""
+    """y = log sum_i exp(x_i):  dx_i = g exp(x_i - y).
+
+    Corner: NaN where every element is -inf; one of them among numbers gets 0.
+    """
 
     def forward(self, input: Any, dim: Any, keepdim: bool = False) -> Any:
         out = torch.logsumexp(input, dim, keepdim)
@@ -180,7 +183,10 @@ _variance.leaf = _deviation.leaf = True
 def var(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
-    """The variance over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``."""
+    """The variance over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``.
+
+    Corner: NaN for one element with correction 1.
+    """
     return _variance(input, *_variance_arguments(dim, unbiased, correction), keepdim)
 
 
@@ -189,7 +195,10 @@ def var(
 def std(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
-    """The standard deviation over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``."""
+    """The standard deviation over ``dim``, divided by ``n - correction``; ``unbiased=False`` is ``correction=0``.
+
+    Corner: 0 for constants; NaN for one element with correction 1.
+    """
     return _deviation(input, *_variance_arguments(dim, unbiased, correction), keepdim)
 
 

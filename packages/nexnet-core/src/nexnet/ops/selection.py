@@ -21,6 +21,9 @@ class where(Analytic):
     ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``.
 
     With c alone, the indices of its nonzero elements, one tensor per dimension (no gradient).
+
+    Corner: where f'(x) is infinite outside of the condition, where(c, f(x), 0) is NaN; make f's argument safe by
+    another where.
     """
 
     def forward(self, condition: Any, input: Any = None, other: Any = None) -> Any:
@@ -43,6 +46,8 @@ class clamp(Policy):
     """min(max(x, a), b):  dx = g where a <= x <= b,  da = g where x < a < b,  db = g where x > b or a > b.
 
     The bounds are numbers, tensors or None. At a bound x itself has the whole gradient.
+
+    Corner: 1 at a scalar bound; where x ties with a tensor bound, x takes all of it.
     """
 
     def forward(self, input: Any, min: Any = None, max: Any = None) -> Any:
@@ -86,7 +91,7 @@ clip = clamp
 @implements(torch.maximum)
 @function
 class maximum(Policy):
-    """max(x, y):  dx = g where x > y,  dy = g where y > x;  g/2 each where they are equal."""
+    """max(x, y):  dx = g where x > y,  dy = g where y > x;  at a tie g/2 each.  Corner: a tie is halved."""
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
@@ -105,7 +110,7 @@ class maximum(Policy):
 @implements(torch.minimum)
 @function
 class minimum(Policy):
-    """min(x, y):  dx = g where x < y,  dy = g where y < x;  g/2 each where they are equal."""
+    """min(x, y):  dx = g where x < y,  dy = g where y < x;  at a tie g/2 each.  Corner: a tie is halved."""
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
@@ -124,7 +129,10 @@ class minimum(Policy):
 @implements(torch.fmax)
 @function
 class fmax(Policy):
-    """max(x, y), where a number beats NaN:  dx = g where x >= y or y is NaN,  dy = g elsewhere. A tie goes to x."""
+    """max(x, y), where a number beats NaN:  dx = g where x >= y or y is NaN,  dy = g elsewhere.
+
+    Corner: a tie goes to x.
+    """
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
@@ -139,7 +147,10 @@ class fmax(Policy):
 @implements(torch.fmin)
 @function
 class fmin(Policy):
-    """min(x, y), where a number beats NaN:  dx = g where x <= y or y is NaN,  dy = g elsewhere. A tie goes to x."""
+    """min(x, y), where a number beats NaN:  dx = g where x <= y or y is NaN,  dy = g elsewhere.
+
+    Corner: a tie goes to x.
+    """
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)

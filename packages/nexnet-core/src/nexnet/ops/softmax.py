@@ -48,9 +48,11 @@ class _log_softmax_backward(Policy):
 @implements(torch.softmax, torch.special.softmax, F.softmax)
 @function
 class softmax(Policy):
-    """y = e^x / sum e^x over dim:  dx = y (g - <g, y>).  NaN where all of x is -inf.
+    """y = e^x / sum e^x over dim:  dx = y (g - <g, y>).
 
     ``dtype`` is what x is converted to first.
+
+    Corner: NaN where every element is -inf; one of them among numbers gets 0.
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
@@ -66,9 +68,11 @@ class softmax(Policy):
 @implements(torch.log_softmax, torch.special.log_softmax, F.log_softmax)
 @function
 class log_softmax(Policy):
-    """y = x - ln sum e^x over dim:  dx = g - e^y <g>.  NaN where all of x is -inf.
+    """y = x - ln sum e^x over dim:  dx = g - e^y <g>.
 
     ``dtype`` is what x is converted to first.
+
+    Corner: NaN where every element is -inf.
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
