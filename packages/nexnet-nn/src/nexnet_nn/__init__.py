@@ -1,12 +1,14 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import convolution, init, losses, meta, pooling
+from . import attention, convolution, init, losses, meta, normalisation, pooling
+from .attention import *
 from .checkpoint import load, save
 from .convolution import *
 from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
 from .layers import MLP, Dense, Sequential
 from .losses import *
 from .module import Module
+from .normalisation import *
 from .optim import SGD, Adam, AdamState, SGDState
 from .pooling import *
 
@@ -28,8 +30,10 @@ __all__ = [
     "losses",
     "meta",
     "save",
+    *attention.__all__,
     *convolution.__all__,
     *losses.__all__,
+    *normalisation.__all__,
     *pooling.__all__,
 ]
 __version__ = "0.1.0"

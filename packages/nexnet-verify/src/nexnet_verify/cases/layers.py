@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optree
 import torch
@@ -18,7 +19,7 @@ import nexnet_nn as nn
 
 from ..problem import NAMESPACE
 from ._case import Case, Sample
-from ._draw import DISTINCT, REAL, Domain, Draw
+from ._draw import DISTINCT, POSITIVE, REAL, Domain, Draw
 from ._windows import adaptive
 from .convolutions import direct_jax, transposed_jax
 from .max_pooling import greatest
@@ -162,6 +163,123 @@ def flattened_jax(layer: Any, x: Any) -> Any:
 
 OPERATORS = "its operators are compared with PyTorch, each by itself"
 
+
+def positive(module: Any) -> Any:
+    """The module with a bound on eps: a variance of 0 is no place to differentiate."""
+    return module.replace(eps=0.05)
+
+
+def normalised(d: Draw) -> Sample:
+    layer = positive(d.choice(nn.LayerNorm(4), nn.LayerNorm((3, 4)), nn.LayerNorm(4, bias=False)))
+    return Sample(filled(d, layer), d.tensor((2, 3, 4), DISTINCT))
+
+
+def normal_jax(x: Any, dims: Any, eps: float) -> Any:
+    x = x - jnp.mean(x, dims, keepdims=True)
+    return x / jnp.sqrt(jnp.mean(x * x, dims, keepdims=True) + eps)
+
+
+def layer_norm_jax(layer: Any, x: Any) -> Any:
+    z = normal_jax(x, tuple(range(-layer.weight.ndim, 0)), layer.eps) * layer.weight
+    return z if layer.bias is None else z + layer.bias
+
+
+def scaled(d: Draw) -> Sample:
+    return Sample(filled(d, positive(nn.RMSNorm(4))), d.tensor((2, 3, 4), DISTINCT))
+
+
+def rms_norm_jax(layer: Any, x: Any) -> Any:
+    return x / jnp.sqrt(jnp.mean(x * x, -1, keepdims=True) + layer.eps) * layer.weight
+
+
+def grouped(d: Draw) -> Sample:
+    return Sample(filled(d, positive(nn.GroupNorm(2, 4))), d.tensor((2, 4, 3), DISTINCT))
+
+
+def group_norm_jax(layer: Any, x: Any) -> Any:
+    z = normal_jax(x.reshape(2, layer.groups, -1), (2,), layer.eps).reshape(x.shape)
+    return z * layer.weight[:, None] + layer.bias[:, None]
+
+
+def batches(d: Draw) -> Sample:
+    layer = filled(d, positive(nn.BatchNorm(3)))
+    return Sample(layer, d.tensor((2, 3, 4), DISTINCT), d.tensor((3,)), d.tensor((3,), POSITIVE), d.flag())
+
+
+def batch_norm_call(layer: Any, x: Any, mean: Any, var: Any, training: bool) -> Any:
+    out, statistics = layer(x, nn.Statistics(mean, var), training)
+    return out, *statistics
+
+
+def batch_norm_jax(layer: Any, x: Any, mean: Any, var: Any, training: bool) -> Any:
+    if training:
+        z = normal_jax(x, (0, 2), layer.eps)
+        new = [mean + 0.1 * (jnp.mean(x, (0, 2)) - mean), var + 0.1 * (jnp.var(x, (0, 2), ddof=1) - var)]
+    else:
+        z, new = (x - mean[:, None]) / jnp.sqrt(var[:, None] + layer.eps), [mean, var]
+    return z * layer.weight[:, None] + layer.bias[:, None], *new
+
+
+def attended(d: Draw) -> Sample:
+    layer = filled(d, nn.MultiHeadAttention(4, 2, d.choice(True, False)))
+    source = d.choice(None, d.tensor((2, 2, 4)))
+    return Sample(layer, d.tensor((2, 3, 4)), source, source is None and d.flag())
+
+
+def attention_call(layer: Any, x: Any, source: Any, is_causal: bool) -> Any:
+    return layer(x, source, is_causal=is_causal)
+
+
+def attention_jax(layer: Any, x: Any, source: Any, is_causal: bool) -> Any:
+    source = x if source is None else source
+    weights = jnp.split(layer.project.weight, 3)
+    biases = [0.0] * 3 if layer.project.bias is None else jnp.split(layer.project.bias, 3)
+    q, k, v = (
+        (each @ w.T + b).reshape(*each.shape[:-1], layer.heads, -1).swapaxes(-2, -3)
+        for each, w, b in zip((x, source, source), weights, biases, strict=True)
+    )
+    scores = q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5
+    if is_causal:
+        scores = jnp.where(jnp.tril(jnp.ones(scores.shape[-2:], bool)), scores, -jnp.inf)
+    seen = (jax.nn.softmax(scores) @ v).swapaxes(-2, -3).reshape(x.shape)
+    return dense_jax(layer.out, seen)
+
+
+def blocks(d: Draw) -> Sample:
+    block = filled(d, nn.TransformerBlock(4, 2, 6))
+    return Sample(
+        block.replace(norm1=positive(block.norm1), norm2=positive(block.norm2)), d.tensor((2, 3, 4), DISTINCT)
+    )
+
+
+def block_jax(block: Any, x: Any) -> Any:
+    x = x + attention_jax(block.attention, layer_norm_jax(block.norm1, x), None, False)
+    inner = jax.nn.gelu(dense_jax(block.inner, layer_norm_jax(block.norm2, x)), approximate=False)
+    return x + dense_jax(block.outer, inner)
+
+
+def embedded(d: Draw) -> Sample:
+    return Sample(filled(d, nn.Embedding(5, 3)), d.index(d.choice((2, 3), (4,)), 5))
+
+
+def dropped(d: Draw) -> Sample:
+    return Sample(nn.Dropout(d.choice(0.5, 0.2)), d.tensor((3, 4)), d.flag())
+
+
+def dropout_call(layer: Any, x: Any, training: bool) -> Any:
+    return layer(x, torch.Generator().manual_seed(5) if training else None)
+
+
+def dropout_jax(layer: Any, x: Any, training: bool) -> Any:
+    kept = torch.empty(x.shape, dtype=torch.float64).bernoulli_(1 - layer.p, generator=torch.Generator().manual_seed(5))
+    return x * kept.numpy() / (1 - layer.p) if training else x
+
+
+def layer_case(name: str, inputs: Any, jax_fn: Any, call: Any = apply, **options: Any) -> Case:
+    options = {"layouts": ("plain", "strided", "plain"), **options}
+    return Case(name=name, call=call, inputs=inputs, jax=jax_fn, without_torch=OPERATORS, **options)
+
+
 CASES = [
     Case(name="Dense", call=apply, inputs=dense, jax=dense_jax, layouts=(*SOLID, "plain"), without_torch=OPERATORS),
     Case(
@@ -207,6 +325,22 @@ CASES = [
         for name in ("MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool")
         for n in (1, 2, 3)
     ),
+    layer_case("LayerNorm", normalised, layer_norm_jax),
+    layer_case("RMSNorm", scaled, rms_norm_jax),
+    layer_case("GroupNorm", grouped, group_norm_jax),
+    layer_case("BatchNorm", batches, batch_norm_jax, batch_norm_call),
+    layer_case("Embedding", embedded, lambda layer, index: layer.weight[index]),
+    layer_case(
+        "Dropout",
+        dropped,
+        dropout_jax,
+        dropout_call,
+        layouts=("plain", "plain"),
+        strided=False,
+        reason="torch draws a mask in the order of memory: other strides are another mask",
+    ),
+    layer_case("MultiHeadAttention", attended, attention_jax, attention_call),
+    layer_case("TransformerBlock", blocks, block_jax),
     Case(name="Flatten", call=apply, inputs=flattened, jax=flattened_jax, layouts=SOLID, without_torch=OPERATORS),
 ]
 
