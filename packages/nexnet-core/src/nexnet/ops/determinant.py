@@ -14,7 +14,7 @@ __all__ = ["det", "logdet", "slogdet"]
 
 # Singular values below this part of the largest count as zero, for the form that does not divide by them. That form
 # is exact for all matrices: this only decides when its cost is worth it.
-_SMALL = 1e-5
+_SMALL = 1e-2
 
 
 class _Determinant(Policy):
@@ -80,7 +80,8 @@ def _border(a: Any) -> Any:
     k = int((s <= _SMALL * largest).sum(-1).max())
     if k == 0:
         return None
-    floor = torch.where(largest > 0, largest * torch.finfo(s.dtype).eps, 1)
+    least = torch.finfo(s.dtype).eps if k <= 3 else _SMALL  # see _adjugate: its recursion mixes the scales
+    floor = torch.where(largest > 0, largest * least, 1)
     return u[..., -k:], vh[..., -k:, :], torch.maximum(s[..., -k:], floor)
 
 
@@ -108,18 +109,35 @@ def _bordered_cofactors(a: Any, u: Any, vh: Any, s: Any) -> Any:
 
 
 def _adjugate(t: Any) -> Any:
-    """Adjugate and determinant by additions and products alone (Faddeev and LeVerrier's recursion)."""
+    """Adjugate and determinant by additions and products alone.
+
+    Up to three rows by minors, where each element's scale stays its own; more by Faddeev's and LeVerrier's recursion.
+    """
     k = t.shape[-1]
+    if k <= 3:
+        rows = [[_minor(t, j, i) * (-1.0) ** (i + j) for j in range(k)] for i in range(k)]
+        adjugate = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        return adjugate, t[..., :1, :].matmul(adjugate[..., :, :1])
     eye = torch.eye(k, dtype=t.dtype, device=t.device)
     m = eye.expand(t.shape)
     sign = 1.0
-    for i in range(1, k + 1):
+    for i in range(1, k):
         tm = t.matmul(m)
-        c = tm.diagonal(0, -2, -1).sum(-1).unsqueeze(-1).unsqueeze(-1) / -i
-        if i == k:
-            return m * sign, c * -sign
-        m, sign = tm + c * eye, -sign
-    return t, torch.ones((*t.shape[:-2], 1, 1), dtype=t.dtype, device=t.device)
+        m, sign = tm - tm.diagonal(0, -2, -1).sum(-1).unsqueeze(-1).unsqueeze(-1) / i * eye, -sign
+    trace = t.matmul(m).diagonal(0, -2, -1).sum(-1).unsqueeze(-1).unsqueeze(-1)
+    return m * sign, trace * (sign / k)
+
+
+def _minor(t: Any, i: int, j: int) -> Any:
+    """Give the determinant of a matrix of at most three rows without row i and column j."""
+    rows = [r for r in range(t.shape[-1]) if r != i]
+    columns = [c for c in range(t.shape[-1]) if c != j]
+    if not rows:
+        return torch.ones_like(t[..., 0, 0])
+    if len(rows) == 1:
+        return t[..., rows[0], columns[0]]
+    (a, b), (c, d) = rows, columns
+    return t[..., a, c] * t[..., b, d] - t[..., a, d] * t[..., b, c]
 
 
 _determinant = function(_Determinant)

@@ -173,16 +173,25 @@ class _Distances(Policy):
     """y_ij = |a_i - b_j|_p:  da_i = sum_j g_ij d|a_i - b_j|_p, and db_j = minus the same, summed over i.
 
     torch's kernel for the first order; for higher ones the formula of the norm's gradient, over all differences.
+    Where torch takes the distances from matrix products, so is the gradient: with R = g / y,
+    da_i = a_i sum_j R_ij - (R b)_i,  db_j = b_j sum_i R_ij - (R^T a)_j.
     """
 
     def forward(self, a: Any, b: Any, p: float, mode: int | None) -> Any:
         out = _kernels.cdist(a, b, p, mode)
-        self.ctx.save(a, b, out, p)
+        by_products = p == 2 and (mode == 1 or (mode is None and max(a.shape[-2], b.shape[-2]) > 25))
+        self.ctx.save(a, b, out, p, by_products)
         return out
 
     def backward(self, grad: Any) -> Any:
-        a, b, out, p = self.ctx.release
+        a, b, out, p, by_products = self.ctx.release
         need_a, need_b = self.ctx.needs_input_grad[:2]
+        if by_products:
+            ratio = grad / out.masked_fill(out == 0, math.inf)
+            return (
+                a * ratio.sum(-1, keepdim=True) - ratio.matmul(b) if need_a else None,
+                b * ratio.sum(-2).unsqueeze(-1) - ratio.mT.matmul(a) if need_b else None,
+            )
         if isinstance(grad, torch.Tensor):
             return _by_kernel(grad, a, b, out, p, need_a, need_b)
         differences = a.unsqueeze(-2) - b.unsqueeze(-3)
@@ -192,8 +201,9 @@ class _Distances(Policy):
 
 def _by_kernel(grad: Any, a: Any, b: Any, out: Any, p: float, need_a: bool, need_b: bool) -> Any:
     batch = out.shape[:-2]
-    a, b = (each.expand((*batch, *each.shape[-2:])).contiguous() for each in (a, b))
-    grad, out = grad.contiguous(), out.contiguous()
+    if a.shape[:-2] != batch or b.shape[:-2] != batch:
+        a, b = (each.expand((*batch, *each.shape[-2:])) for each in (a, b))
+    a, b, grad, out = a.contiguous(), b.contiguous(), grad.contiguous(), out.contiguous()
     kernel = torch.ops.aten._cdist_backward.default
     return (
         kernel(grad, a, b, p, out) if need_a else None,

@@ -99,16 +99,17 @@ def _lu_gradient(dl: Any, du: Any, p: Any, lower: Any, upper: Any) -> Any:
     """
     k = lower.shape[-1]
     m, n = lower.shape[-2], upper.shape[-1]
-    l1, u1 = lower[..., :k, :], upper[..., :k]
+    l1 = lower[..., :k, :] if m > k else lower
+    u1 = upper[..., :k] if n > k else upper
     inside = None  # what stands in the brackets
     rest = None
     if dl is not None:
-        inside = l1.mH.matmul(dl[..., :k, :]).tril(-1)
+        inside = l1.mH.matmul(dl[..., :k, :] if m > k else dl).tril(-1)
         if m > k:
             inside = inside - (lower[..., k:, :].mH.matmul(dl[..., k:, :])).triu()
             rest = _solve_with(u1.mH, dl[..., k:, :], False, left=False)
     if du is not None:
-        by_upper = du[..., :k].matmul(u1.mH).triu()
+        by_upper = (du[..., :k] if n > k else du).matmul(u1.mH).triu()
         if n > k:
             by_upper = by_upper - (du[..., k:].matmul(upper[..., k:].mH)).tril(-1)
             rest = _solve_with(l1.mH, du[..., k:], True, unit=True)
@@ -164,7 +165,9 @@ class linalg_lu_factor_ex(Policy):
         lu, pivots, pivot = self.ctx.release
         k = min(lu.shape[-2:])
         p, lower, upper = torch.lu_unpack(lu, pivots)
-        return _lu_gradient(grad[..., :k].tril(-1), grad[..., :k, :].triu(), p if pivot else None, lower, upper)
+        left = grad[..., :k] if lu.shape[-1] > k else grad
+        above = grad[..., :k, :] if lu.shape[-2] > k else grad
+        return _lu_gradient(left.tril(-1), above.triu(), p if pivot else None, lower, upper)
 
 
 @implements(torch.linalg.lu_factor)

@@ -258,6 +258,34 @@ class kron(Analytic):
         )
 
 
+class _TensorDot(Analytic):
+    """y = sum over pairs of dimensions:  dA = g and B summed over B's other dimensions,  dB = A and g over A's."""
+
+    def forward(self, a: Any, b: Any, left: list[int], right: list[int]) -> Any:
+        need_a, need_b = self.ctx.needs_input_grad[:2]
+        self.ctx.save(b if need_a else None, a if need_b else None, left, right, a.ndim, b.ndim)
+        return torch.tensordot(a, b, dims=(left, right))
+
+    def backward(self, grad: Any) -> Any:
+        b, a, left, right, a_ndim, b_ndim = self.ctx.release
+        rows = [i for i in range(a_ndim) if i not in left]
+        columns = [j for j in range(b_ndim) if j not in right]
+        da = db = None
+        if b is not None:  # its dimensions: those that are rows, and then the summed ones, in the order that B has them
+            da = torch.tensordot(grad, b, dims=(list(range(len(rows), grad.ndim)), columns))
+            order = rows + [left[right.index(j)] for j in sorted(right)]
+            da = da.permute([order.index(i) for i in range(a_ndim)])
+        if a is not None:
+            db = torch.tensordot(a, grad, dims=(rows, list(range(len(rows)))))
+            order = [right[left.index(i)] for i in sorted(left)] + columns
+            db = db.permute([order.index(j) for j in range(b_ndim)])
+        return da, db
+
+
+_tensordot = function(_TensorDot)
+_tensordot.leaf = True
+
+
 @implements(torch.functional.tensordot, torch.tensordot)
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over dimensions of both.
@@ -298,13 +326,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
                         got=f"{b.shape[j]}, the size of dimension {j} of b",
                     )
                 )
-    rows = [i for i in range(a.ndim) if i not in left]
-    columns = [j for j in range(b.ndim) if j not in right]
-    shape = [a.shape[i] for i in rows] + [b.shape[j] for j in columns]
-    inner = math.prod([a.shape[i] for i in left])
-    a = a.permute([*rows, *left]).reshape(math.prod([a.shape[i] for i in rows]), inner)
-    b = b.permute([*right, *columns]).reshape(inner, math.prod([b.shape[j] for j in columns]))
-    return a.mm(b).reshape(shape)
+    return _tensordot(a, b, left, right)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -364,12 +364,28 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 _diagonal = diagonal
 
 
+class _Trace(Analytic):
+    """The sum of a matrix's diagonal:  dx_ii = g, and 0 beside it."""
+
+    def forward(self, input: Any) -> Any:
+        if input.ndim != 2:
+            raise InputError(message("trace takes a matrix.", rule="trace", got=f"shape {tuple(input.shape)}"))
+        self.ctx.save(input.shape)
+        return torch.trace(input)
+
+    def backward(self, grad: Any) -> Any:
+        (shape,) = self.ctx.release
+        return torch.ops.aten.diagonal_backward.default(grad.expand(min(shape)), shape, 0, 0, 1)
+
+
+_sum_of_diagonal = function(_Trace)
+_sum_of_diagonal.leaf = True
+
+
 @implements(torch.trace)
 def trace(input: Any) -> Any:
-    """The sum of a matrix's diagonal."""
-    if input.ndim != 2:
-        raise InputError(message("trace takes a matrix.", rule="trace", got=f"shape {tuple(input.shape)}"))
-    return diagonal(input).sum()
+    """The sum of a matrix's diagonal: ``x.trace()`` or ``torch.trace(x)``, for ``nexnet.trace`` is the transform."""
+    return _sum_of_diagonal(input)
 
 
 @implements(torch.tril)

@@ -79,7 +79,7 @@ class linalg_inv_ex(Policy):
 
 def _inverse_gradient(grad: Any, inverse: Any) -> Any:
     adjoint = inverse.mH
-    return -(adjoint.matmul(grad).matmul(adjoint))
+    return (-adjoint).matmul(grad).matmul(adjoint)
 
 
 @implements(torch.inverse)
@@ -140,7 +140,8 @@ class _Solve(Policy):
         da = None
         if out is not None:
             x = (out.unsqueeze(-1) if vector else out).mH
-            da = -db.matmul(x) if left else -x.matmul(db)
+            minus = -db  # the smaller one, as a rule
+            da = minus.matmul(x) if left else x.matmul(minus)
         return da, db.squeeze(-1) if vector else db
 
 
@@ -210,7 +211,8 @@ class linalg_solve_triangular(Policy):
         db = torch.linalg.solve_triangular(a.mH, grad, upper=not upper, left=left, unitriangular=unit)
         da = None
         if out is not None:
-            da = -db.matmul(out.mH) if left else -out.mH.matmul(db)
+            minus = -db  # the smaller one, as a rule
+            da = minus.matmul(out.mH) if left else out.mH.matmul(minus)
             da = da.triu(int(unit)) if upper else da.tril(-int(unit))
         return da, db
 
@@ -262,7 +264,7 @@ class cholesky_solve(Policy):
         db = torch.cholesky_solve(grad, factor, upper)
         df = None
         if out is not None:
-            df = db.matmul(out.mH)
+            df = (-db).matmul(out.mH)
             df = _of_triangle(df + df.mH, factor, upper)
         return db, df
 
@@ -284,15 +286,14 @@ class cholesky_inverse(Policy):
 
     def backward(self, grad: Any) -> Any:
         factor, out, upper = self.ctx.release
-        return _of_triangle(out.matmul(grad + grad.mH).matmul(out), factor, upper)
+        return _of_triangle(out.matmul(grad + grad.mH).matmul(-out), factor, upper)
 
 
-def _of_triangle(minus_gradient: Any, factor: Any, upper: bool) -> Any:
+def _of_triangle(gradient: Any, factor: Any, upper: bool) -> Any:
     """Pass the (Hermitian) gradient by L L^H, or by U^H U, on to the triangle of the factor."""
     if upper:
-        triangle = factor.triu()
-        return -(triangle.matmul(minus_gradient)).triu()
-    return -(minus_gradient.matmul(factor.tril())).tril()
+        return factor.triu().matmul(gradient).triu()
+    return gradient.matmul(factor.tril()).tril()
 
 
 class _LUSolve(Policy):
