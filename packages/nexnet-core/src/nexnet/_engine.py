@@ -81,12 +81,32 @@ class Key:
 class TensorBase:
     """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it.
 
-    Arithmetic stands here, and not with the other methods, to go from Python's slots to the operators in C.
+    What rules ask for most stands here, in C, and so does arithmetic; all other methods are LiteTensor's.
     """
 
     __weakref__ = cython.declare(object)
     data = cython.declare(object, visibility="readonly")
     key = cython.declare(Key, visibility="readonly")
+
+    @property
+    def shape(self) -> torch.Size:
+        """The size of each dimension."""
+        return self.data.shape if self.key is None else self.key.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The element type."""
+        return self.data.dtype if self.key is None else self.key.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the storage is."""
+        return self.data.device
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.data.ndim
 
     def __add__(self, other: Any) -> Any:
         return _infix(_arithmetic.add, self, other)
@@ -207,6 +227,8 @@ class Context:
         parents: tuple[Any, ...] = self.parents
         if len(parents) == 2:
             return (parents[0] is not None, parents[1] is not None)
+        if len(parents) == 3:
+            return (parents[0] is not None, parents[1] is not None, parents[2] is not None)
         return tuple([key is not None for key in parents])
 
     def __repr__(self) -> str:
@@ -444,7 +466,7 @@ class OperatorBase:
             first = _unwrapped(args[0], self.name, args)
             second = _unwrapped(args[1], self.name, args)
             if self.scalars_as_tensors:
-                first, second = _scalar(first, second), _scalar(second, first)
+                first, second = scalar(first, second), scalar(second, first)
             node.parents = (_tracked(args[0], tapes), _tracked(args[1], tapes))
         else:
             data = [_unwrapped(arg, self.name, args) for arg in args]
@@ -669,8 +691,8 @@ def _unwrapped(value: object, rule: str, args: tuple) -> object:
 _scalars = cython.declare(dict, {torch.float32: {}, torch.float64: {}})
 
 
-@cython.cfunc
-def _scalar(value: object, beside: object) -> object:
+@cython.ccall
+def scalar(value: object, beside: object) -> object:
     """Give a number that is met again and again as a tensor of what stands beside it, any other value as it is."""
     if (type(value) is not float and type(value) is not int) or type(beside) is not Tensor:
         return value

@@ -59,29 +59,9 @@ class LiteTensor(TensorBase, OperatorMethods):
     # What it is ------------------------------------------------------------------------------------------------------
 
     @property
-    def shape(self) -> torch.Size:
-        """The size of each dimension."""
-        return self.data.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The element type."""
-        return self.data.dtype  # type: ignore[no-any-return]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the storage is."""
-        return self.data.device  # type: ignore[no-any-return]
-
-    @property
     def layout(self) -> torch.layout:
         """How the elements lie in the storage."""
         return self.data.layout  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> builtins.int:
-        """The number of dimensions."""
-        return self.data.ndim  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> builtins.int:

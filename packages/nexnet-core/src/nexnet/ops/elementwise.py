@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .._engine import TensorBase
+from .._engine import TensorBase, scalar
 from ..policy import Analytic, Operator, Policy, function, implements
 
 __all__ = [
@@ -119,21 +119,31 @@ def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[.
 
     It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s), or None where f'' is 0.
     """
+    compute = overload(torch_kernel)
 
     class rule(Policy):
+        elementwise = True
+
         def forward(self, grad: Any, saved: Any, *parameters: Any, **options: Any) -> Any:
-            self.ctx.save(grad, saved, parameters, options)
-            return torch_kernel(grad, saved, *parameters, **options)
+            self.ctx.save(grad, saved, parameters or None, options or None)
+            return compute(grad, saved, *parameters, **options)
 
         def backward(self, cotangent: Any) -> Any:
             grad, saved, parameters, options = self.ctx.release
-            need_grad, need_saved = self.ctx.needs_input_grad[:2]
+            needs = self.ctx.needs_input_grad
+            parameters, options = parameters or (), options or {}
             return (
-                torch_kernel(cotangent, saved, *parameters, **options) if need_grad else None,
-                curvature(cotangent * grad, saved, *parameters, **options) if need_saved else None,
+                apply(cotangent, saved, *parameters, **options) if needs[0] else None,
+                curvature(cotangent * grad, saved, *parameters, **options) if needs[1] else None,
             )
 
-    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,)))
+    apply = kernel_or_rule(compute, operator(rule, formula, (torch_kernel,)))
+    return apply
+
+
+def overload(torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Give an overload of ``torch.ops.aten`` without the Python call around it."""
+    return getattr(torch_kernel, "_op", torch_kernel)
 
 
 def kernel_or_rule(torch_kernel: Callable[..., Any], rule: Operator) -> Callable[..., Any]:
@@ -207,7 +217,9 @@ acosh = of_input(
 )
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
 _tanh_backward = kernel(
-    "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y", lambda hg, y: hg * (-2 * y), torch.ops.aten.tanh_backward.default
+    "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y",
+    lambda hg, y: hg * y * scalar(-2, y),
+    torch.ops.aten.tanh_backward.default,
 )
 tanh = of_output(
     "y = tanh x,  dx = g (1 - y^2)",

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Analytic, function, implements
 
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 
+_linear = torch._C._nn.linear  # what torch.nn.functional.linear is
+
+
 class _Product(Analytic):
     """y = A B, over the last two dimensions:  dA = g B^T,  dB = A^T g.
 
@@ -43,6 +47,8 @@ class _Product(Analytic):
 
     def backward(self, grad: Any) -> Any:
         b, a, a_ndim, b_ndim = self.ctx.release
+        if a_ndim == b_ndim == 2 and isinstance(grad, TensorBase):
+            return product_backward(grad, a, b)
         return None if b is None else _left(grad, b, a_ndim), None if a is None else _right(grad, a, b_ndim)
 
 
@@ -62,6 +68,32 @@ def _right(grad: Any, a: Any, b_ndim: int) -> Any:
         grad = grad.reshape(rows) if b_ndim == 1 else grad.reshape(rows, grad.shape[-1])
         a = a.reshape(rows, a.shape[-1])
     return a.mT.matmul(grad)
+
+
+@function
+class product_backward(Analytic):
+    """(g B^T, A^T g), the gradients of A B, as one rule: the higher orders of a product are then one node, not four.
+
+    With cotangents P of g B^T and Q of A^T g:  dg = P B + A Q,  dA = g Q^T,  dB = P^T g.
+    """
+
+    materialize_grads = False
+
+    def forward(self, grad: Any, a: Any, b: Any) -> Any:
+        self.ctx.save(grad, a, b)
+        return None if b is None else grad.mm(b.t()), None if a is None else a.t().mm(grad)
+
+    def backward(self, p: Any, q: Any) -> Any:
+        grad, a, b = self.ctx.release
+        need_grad, need_a, need_b = self.ctx.needs_input_grad
+        dg = None
+        if need_grad:
+            dg = a.mm(q) if p is None else p.mm(b) if q is None else torch.addmm(p.mm(b), a, q)
+        return (
+            dg,
+            grad.mm(q.t()) if need_a and q is not None else None,
+            p.t().mm(grad) if need_b and p is not None else None,
+        )
 
 
 @implements(torch.matmul, torch.Tensor.__matmul__, torch.linalg.matmul)
@@ -173,7 +205,7 @@ class linear(Analytic):
     def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
         needs = self.ctx.needs_input_grad
         self.ctx.save(weight if needs[0] else None, input if needs[1] else None, weight.ndim)
-        return torch.nn.functional.linear(input, weight, bias)
+        return _linear(input, weight, bias)
 
     def backward(self, grad: Any) -> Any:
         weight, input, weight_ndim = self.ctx.release
@@ -184,10 +216,45 @@ class linear(Analytic):
                 rows, weight = grad.unsqueeze(-1), None if weight is None else weight.unsqueeze(0)
             rows, shape = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]), rows.shape[:-1]
             input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-        dx = None if weight is None else rows.mm(weight)
-        if dx is not None and shape is not None:
-            dx = dx.reshape(*shape, dx.shape[-1])
-        return dx, None if input is None else rows.t().mm(input), rows.sum(0) if len(needs) > 2 and needs[2] else None
+        compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
+        dx, dw, db = compute(rows, input, weight, len(needs) > 2 and needs[2])
+        return dx if dx is None or shape is None else dx.reshape(*shape, dx.shape[-1]), dw, db
+
+
+def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
+    dx = None if weight is None else grad.mm(weight)
+    return dx, None if input is None else grad.t().mm(input), grad.sum(0) if with_bias else None
+
+
+@function
+class linear_backward(Analytic):
+    """(g W, g^T x, sum over rows of g), the gradients of a linear layer, as one rule: its higher orders are few nodes.
+
+    With cotangents P of g W, Q of g^T x and r of the sum:  dg = P W^T + x Q^T + r,  dx = g Q,  dW = g^T P.
+    """
+
+    materialize_grads = False
+
+    def forward(self, grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
+        self.ctx.save(grad, input, weight)
+        return _linear_gradients(grad, input, weight, with_bias)
+
+    def backward(self, p: Any, q: Any, r: Any) -> Any:
+        grad, _, _ = self.ctx.release
+        need_grad, need_input, need_weight, _ = self.ctx.needs_input_grad
+        return (
+            self._by_grad(p, q, r) if need_grad else None,
+            grad.mm(q) if need_input and q is not None else None,
+            grad.t().mm(p) if need_weight and p is not None else None,
+        )
+
+    def _by_grad(self, p: Any, q: Any, r: Any) -> Any:
+        grad, input, weight = self.ctx.release
+        if q is None:
+            return r.expand(grad.shape) if p is None else torch.nn.functional.linear(p, weight, r)
+        if p is not None:
+            r = torch.nn.functional.linear(p, weight, r)
+        return input.mm(q.t()) if r is None else torch.addmm(r, input, q.t())
 
 
 @implements(torch.nn.functional.bilinear, torch.bilinear)

@@ -19,7 +19,7 @@ from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
 from .activation import logsigmoid
 from .arithmetic import mul, sub
-from .elementwise import abs, exp, kernel_or_rule, operator, xlogy
+from .elementwise import abs, exp, kernel_or_rule, operator, overload, xlogy
 from .indexing import getitem
 from .joining import to
 from .reduction import mean, sum
@@ -263,7 +263,8 @@ def _difference_loss(
     n is the number of elements for a mean, else 1. ``slope(g / n, x - t)`` stands in for k under vmap, if torch has no
     batching rule for it.
     """
-    value, kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+    torch_value, torch_kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+    value, kernel = overload(torch_value), overload(torch_kernel)
 
     def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
         if slope is not None and torch._C._functorch.is_batchedtensor(input):
@@ -286,12 +287,17 @@ def _difference_loss(
 
         def backward(self, cotangent: Any) -> Any:
             grad, input, target, reduction, parameters = self.ctx.release
-            dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
-            dx = curvature(cotangent * _share(grad, input, reduction), input - target, *parameters)
-            return dg, dx, -dx
+            need_grad, need_input, need_target = self.ctx.needs_input_grad[:3]
+            dg: Any = None
+            dx: Any = None
+            if need_grad:
+                dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
+            if need_input or need_target:
+                dx = curvature(cotangent * _share(grad, input, reduction), input - target, *parameters)
+            return dg, dx, -dx if need_target else None
 
-    gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (kernel,)))
-    return operator(loss, formula, (value,), __name__)
+    gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (torch_kernel,)))
+    return operator(loss, formula, (torch_value,), __name__)
 
 
 _mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss", lambda g, difference: 2 * g * difference)

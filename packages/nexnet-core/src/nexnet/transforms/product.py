@@ -13,16 +13,17 @@ from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import (
     NAMESPACE,
+    check_output,
     check_outputs,
     flatten,
     fresh_aliases,
     gradients,
+    ones,
     path_to,
     record,
     split_aux,
     zeros,
 )
-from .gradient import value_and_grad
 
 __all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
 
@@ -125,13 +126,19 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
         ``(gradient, product)``, each a tuple of the primals' structure. Reverse over reverse: the gradient's pullback
         at the vectors, which is the product since a Hessian is symmetric.
     """
-    primals = _as_tuple(primals, "primals")
+    leaves, treespec = flatten(_as_tuple(primals, "primals"), "primals")
+    along = fit_tree(_as_tuple(vectors, "vectors"), leaves, treespec, "vectors", "the primals")
+    inputs = fresh_aliases(leaves)
+    outer, inner = Tape(), Tape()
 
-    def slope(*args: Any) -> Any:
-        return value_and_grad(fn, argnums=tuple(range(len(args))))(*args)[1]
+    def slope() -> list[LiteTensor]:
+        # Nobody else holds the inputs: both tapes may watch them, without a second set of aliases between.
+        out = check_output(record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, inner), "hvp")
+        return gradients(inner, [out], [ones(out)], inputs)
 
-    gradient, pullback = vjp(slope, *primals)
-    return gradient, pullback(_as_tuple(vectors, "vectors"))
+    slopes = record(slope, inputs, outer)
+    products = gradients(outer, slopes, along, inputs)
+    return optree.tree_unflatten(treespec, slopes), optree.tree_unflatten(treespec, products)
 
 
 def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
