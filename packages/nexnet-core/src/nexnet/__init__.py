@@ -22,7 +22,8 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 
 import builtins as _builtins
 
-from . import autograd, creation, errors, fft, functions, linalg, ops, random, special, transforms, tree
+# _loading is the first: those after it find their modules made.
+from . import _loading, autograd, creation, errors, fft, functions, linalg, ops, random, special, transforms, tree  # noqa: F401
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -77,4 +78,5 @@ __all__ = [
     "tree",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
-__all__ += [name for name in vars(ops)["__all__"] if name not in {*__all__, *dir(_builtins)}]
+_taken = {*__all__, *dir(_builtins)}
+__all__ += [name for name in vars(ops)["__all__"] if name not in _taken]

@@ -426,7 +426,7 @@ class OperatorBase:
     """The compiled base of ``nexnet.functions.Operator``: calls a rule's ``forward`` and records a node."""
 
     policy = cython.declare(object, visibility="readonly")
-    signature = cython.declare(object, visibility="readonly")
+    _signature = cython.declare(object)
     leaf = cython.declare(cython.bint, visibility="public")
     name = cython.declare(str, visibility="readonly")
     forward = cython.declare(object)
@@ -434,10 +434,9 @@ class OperatorBase:
     scalars_as_tensors = cython.declare(cython.bint)
 
     def __init__(self, policy: Any) -> None:
-        signature = inspect.signature(policy.forward)
         self.policy = policy
         self.name = policy.__name__
-        self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        self._signature = None
         self.leaf = False  # forward is a torch kernel: even for higher orders it is called, not recorded
         self.forward = policy.forward
         self.elementwise = policy.elementwise
@@ -506,6 +505,14 @@ class OperatorBase:
             node.exact = True
             _append_to(node, args, result, recorders)
         return None
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """That of the rule's ``forward``, looked up when it is first asked for: an import makes many operators."""
+        if self._signature is None:
+            signature = inspect.signature(self.policy.forward)
+            self._signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        return self._signature
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""

@@ -151,7 +151,10 @@ class Operator(OperatorBase):
     def __init__(self, policy: type[Policy]) -> None:
         super().__init__(policy)
         functools.update_wrapper(self, policy, updated=())
-        self.__signature__ = self.signature
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return self.signature  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<nexnet operator {self.name}>"
