@@ -10,6 +10,7 @@ import torch
 
 from .._engine import TensorBase
 from ..policy import Analytic, Policy, function, implements
+from .gathering import is_plain
 
 __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
 
@@ -41,7 +42,8 @@ class _Extreme(Policy):
 
     def backward(self, grad: Any, _: Any) -> Any:
         shape, index, dim = self.ctx.release
-        return grad.new_zeros(shape).scatter_add(dim, index, grad)
+        zeros = grad.new_zeros(shape)
+        return zeros.scatter_add_(dim, index, grad) if is_plain(grad, index) else zeros.scatter_add(dim, index, grad)
 
 
 @implements(torch.cummax)

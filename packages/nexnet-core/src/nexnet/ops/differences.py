@@ -104,6 +104,7 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     ``spacing`` is a step, a step or the coordinates (a vector) for each dimension; ``edge_order`` is 1 or 2.
     """
     dims = list(range(input.ndim)) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    dims = [each % input.ndim for each in dims]
     spacings = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
     if len(spacings) != len(dims) or edge_order not in (1, 2) or any(input.shape[d] <= edge_order for d in dims):
         raise InputError(
@@ -114,7 +115,36 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
                 got=f"shape {tuple(input.shape)}, dim {dim}, {len(spacings)} spacings, edge_order {edge_order}",
             )
         )
+    if all(isinstance(each, (int, float)) for each in spacings):
+        return tuple(_uniform(input, d, each, edge_order) for d, each in zip(dims, spacings, strict=True))
     return tuple(_along(movedim(input, d, -1), each, edge_order, d) for d, each in zip(dims, spacings, strict=True))
+
+
+class _gradient_in_steps(Analytic):
+    """y_i = (x_{i+1} - x_{i-1}) / 2h, and one-sided at the ends:  dx is the same sums turned round."""
+
+    def forward(self, input: Any, dim: int, spacing: float, edge_order: int) -> Any:
+        self.ctx.save(dim, spacing, edge_order)
+        return torch.gradient(input, spacing=spacing, dim=dim, edge_order=edge_order)[0]
+
+    def backward(self, grad: Any) -> Any:
+        dim, spacing, edge_order = self.ctx.release
+        size = grad.shape[dim]
+        slopes = grad / spacing
+        first, last = slopes.narrow(dim, 0, 1), slopes.narrow(dim, size - 1, 1)
+        inner = slopes.narrow(dim, 1, size - 2) / 2
+        weights = (-1.0, 1.0) if edge_order == 1 else (-1.5, 2.0, -0.5)
+        none = grad.new_zeros((*grad.shape[:dim], size - len(weights), *grad.shape[dim:][1:]))
+        two = torch.zeros_like(grad.narrow(dim, 0, 2))
+        return (
+            torch.cat([two, inner], dim)
+            - torch.cat([inner, two], dim)
+            + torch.cat([*[first * weight for weight in weights], none], dim)
+            - torch.cat([none, *[last * weight for weight in reversed(weights)]], dim)
+        )
+
+
+_uniform = implements()(function(_gradient_in_steps))
 
 
 def _along(f: Any, spacing: Any, edge_order: int, dim: int) -> Any:

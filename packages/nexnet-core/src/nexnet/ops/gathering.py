@@ -17,6 +17,11 @@ __all__ = [
 ]
 
 
+def is_plain(*tensors: Any) -> bool:
+    """Say whether new zeros may be written into with these: they are torch's own, and of no batch of vmap."""
+    return all(type(each) is torch.Tensor and not torch._C._functorch.is_batchedtensor(each) for each in tensors)
+
+
 @implements(torch.gather)
 @function
 class gather(Analytic):
@@ -31,7 +36,8 @@ class gather(Analytic):
 
     def backward(self, grad: Any) -> Any:
         shape, dim, index = self.ctx.release
-        return grad.new_zeros(shape).scatter_add(dim, index, grad)
+        zeros = grad.new_zeros(shape)
+        return zeros.scatter_add_(dim, index, grad) if is_plain(grad, index) else zeros.scatter_add(dim, index, grad)
 
 
 @implements(torch.take_along_dim)
@@ -63,7 +69,8 @@ class index_select(Analytic):
 
     def backward(self, grad: Any) -> Any:
         shape, dim, index = self.ctx.release
-        return grad.new_zeros(shape).index_add(dim, index, grad)
+        zeros = grad.new_zeros(shape)
+        return zeros.index_add_(dim, index, grad) if is_plain(grad, index) else zeros.index_add(dim, index, grad)
 
 
 @implements(torch.index_add)

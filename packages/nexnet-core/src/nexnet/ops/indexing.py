@@ -224,16 +224,39 @@ class narrow(slicing.policy):  # type: ignore[misc,name-defined]
 
 
 @implements(torch.take)
-def take(input: Any, index: Any) -> Any:
-    """The elements of x at indices that count through all of it, in the shape of the index."""
-    return getitem(input.reshape(-1), index)
+@function
+class take(Analytic):
+    """The elements of x at indices that count through all of it:  dx = zeros with g added there."""
+
+    def forward(self, input: Any, index: Any) -> Any:
+        self.ctx.save(input.shape, index)
+        return torch.take(input, index)
+
+    def backward(self, grad: Any) -> Any:
+        shape, index = self.ctx.release
+        if type(grad) is Tensor and not (_functorch.is_batchedtensor(grad) or _functorch.is_batchedtensor(index)):
+            return grad.new_zeros(shape).put_(index, grad, True)
+        flat = torch.Size([shape.numel()])
+        put = _add_to_zeros(grad, flat, [index]) if type(grad) is Tensor else at_backward(grad, flat, index)
+        return put.reshape(shape)
 
 
 @implements(torch.masked_select)
-def masked_select(input: Any, mask: Any) -> Any:
-    """The elements of x where the mask is true, in one dimension."""
-    input, mask = torch.broadcast_tensors(input, mask)
-    return getitem(input, mask)
+@function
+class masked_select(Analytic):
+    """The elements of x where the mask is true, in one dimension:  dx = zeros with g in order there."""
+
+    def forward(self, input: Any, mask: Any) -> Any:
+        self.ctx.save(input.shape, mask)
+        return torch.masked_select(input, mask)
+
+    def backward(self, grad: Any) -> Any:
+        shape, mask = self.ctx.release
+        shape = shape if mask.shape == shape else torch.broadcast_shapes(shape, mask.shape)
+        if type(grad) is Tensor and _functorch.is_batchedtensor(grad):
+            return _add_to_zeros(grad, shape, [mask.expand(shape)])
+        zeros = torch.zeros(shape, dtype=grad.dtype, device=grad.device)
+        return zeros.masked_scatter_(mask, grad) if type(grad) is Tensor else torch.masked_scatter(zeros, mask, grad)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -80,6 +80,8 @@ class slice_scatter(_Placed):
 @implements(torch.masked_scatter)
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """X with the elements of ``source``, one after the other, where the mask is true. X and the mask broadcast."""
+    if input.shape == mask.shape:
+        return _masked_scatter(input, mask, source)
     shape = torch.broadcast_shapes(input.shape, mask.shape)
     input = input if input.shape == shape else expand(input, shape)
     return _masked_scatter(input, mask if mask.shape == shape else mask.expand(shape), source)

@@ -87,13 +87,14 @@ class nanmean(Policy):
     """The mean of the n elements that are not NaN:  dx_i = g / n, and 0 where x_i is NaN."""
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
-        self.ctx.save(~input.isnan(), dim, keepdim)
-        return torch.nanmean(input, dim, keepdim, dtype=dtype)
+        valid = ~input.isnan()
+        count = valid.sum() if dim is None and not keepdim else valid.sum(dim, keepdim)
+        self.ctx.save(valid, count, dim, keepdim)
+        return torch.nansum(input, dim, keepdim, dtype=dtype) / count
 
     def backward(self, grad: Any) -> Any:
-        valid, dim, keepdim = self.ctx.release
-        count = valid.sum() if dim is None else valid.sum(dim, keepdim=True)
-        return restore_dims(grad, valid.shape, dim, keepdim) / count * valid
+        valid, count, dim, keepdim = self.ctx.release
+        return restore_dims(grad / count, valid.shape, dim, keepdim) * valid
 
 
 @implements(torch.mean)
