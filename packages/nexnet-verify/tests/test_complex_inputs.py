@@ -8,6 +8,7 @@ import torch
 
 import nexnet
 from nexnet.errors import NexnetError
+from nexnet.policy import Operator
 from nexnet_verify import check_gradients
 from nexnet_verify.cases import all_cases
 from nexnet_verify.problem import NAMESPACE, Problem, is_float
@@ -98,4 +99,7 @@ def test_complex_tensors_are_right_or_refused(case):
             takes_complex |= found == "right" and which == slice(None)
         takes_complex |= is_of_complex(case, sample)
     if "." not in case.name and case.name not in UP_TO_A_PHASE:
-        assert takes_complex is ("complex128" in RECORDS[case.name].dtypes), "nexnet.ops._listing says otherwise"
+        listed = "complex128" in RECORDS[case.name].dtypes
+        # Of a function of several rules the listing may leave it out; what it says is true.
+        known = isinstance(case.operator, Operator)
+        assert takes_complex is listed if known else takes_complex or not listed, "nexnet.ops._listing says otherwise"

@@ -47,8 +47,9 @@ _WITHOUT = {
 }  # fmt: skip
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
 _COMPLEX_KINDS = frozenset({
-    "complex_numbers", "covariance", "determinant", "einsum", "factoring", "fourier", "gathering", "indexing",
-    "joining", "linalg", "matrix_norm", "matrix_products", "products", "shape", "solving", "spectral", "spectrogram",
+    "arranging", "complex_numbers", "copies", "covariance", "determinant", "differences", "einsum", "factoring",
+    "fourier", "gathering", "indexing", "joining", "linalg", "matrix_norm", "matrix_products", "placing", "products",
+    "shape", "solving", "spectral", "spectrogram",
 })  # fmt: skip
 _COMPLEX_NAMES = frozenset({
     "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",

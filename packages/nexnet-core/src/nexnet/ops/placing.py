@@ -10,7 +10,7 @@ import torch
 from .._engine import TensorBase
 from ..policy import Analytic, Operator, function, implements
 from .arithmetic import add
-from .constant import zeros_like
+from .constant import full_like, zeros_like
 from .indexing import index_put
 from .shape import expand, reshape
 
@@ -137,4 +137,4 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 @implements(torch.fill)
 def fill(input: Any, value: Any) -> Any:
     """One value, a number or a tensor without dimensions, in the shape of x, of which it is independent."""
-    return add(zeros_like(input), value)
+    return add(zeros_like(input), value.to(input.dtype)) if hasattr(value, "dtype") else full_like(input, value)
