@@ -301,7 +301,7 @@ class TestErrors:
     def test_parameters_of_another_shape(self):
         with pytest.raises(InputError, match=r"one value per channel(.|\n)*argument: +weight"):
             nx.batch_norm(nx.zeros(2, 3), None, None, nx.ones(2), training=True)
-        with pytest.raises(RuntimeError, match="normalized_shape"):
+        with pytest.raises(InputError, match="normalized_shape is the shape of the last dimensions"):
             nx.layer_norm(nx.zeros(2, 3), (4,))
 
     def test_no_channels(self):

@@ -53,11 +53,11 @@ class _ctc(Policy):
         )
         if zero_infinity:
             grad = torch.where(torch.isinf(out), 0, grad)
-        surplus = torch.exp(x).mul_(grad[:, None])
+        surplus = torch.exp(x)
         if min(lengths, default=0) < x.shape[0]:
             times = torch.arange(x.shape[0], device=x.device)[:, None]
             surplus.masked_fill_((times >= torch.tensor(lengths, device=x.device))[..., None], 0)
-        return dx.sub_(surplus)
+        return dx.addcmul_(surplus, grad[:, None], value=-1)
 
 
 def _alignment(

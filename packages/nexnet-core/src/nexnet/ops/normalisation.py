@@ -31,6 +31,7 @@ from .elementwise import kernel_or_rule
 __all__ = ["batch_norm", "batch_norm_with_statistics", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
 
 _aten = torch.ops.aten
+_by_features = _aten.native_layer_norm_backward.default
 
 
 class _OverFeatures:
@@ -39,20 +40,20 @@ class _OverFeatures:
     parameters = 2  # that backward needs too
 
     @staticmethod
-    def forward(x: Any, weight: Any, bias: Any, shape: Sequence[int], eps: float) -> Any:
-        return _aten.native_layer_norm.default(x, shape, weight, bias, eps)
+    def forward(x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
+        return torch.native_layer_norm(x, x.shape[-count:], weight, bias, eps)
 
     @staticmethod
-    def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, shape: Any, eps: float) -> Any:
+    def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, count: int, eps: float) -> Any:
         # Of a bias the kernel wants to know only that there is one, and its shape.
-        return _aten.native_layer_norm_backward.default(grad, x, shape, mean, rstd, weight, weight, mask)
+        return _by_features(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
 
     @staticmethod
-    def average(x: Any, shape: Sequence[int], eps: float) -> Any:
-        return x.mean(tuple(range(-len(shape), 0)), keepdim=True)
+    def average(x: Any, count: int, eps: float) -> Any:
+        return x.mean(tuple(range(-count, 0)), keepdim=True)
 
     @staticmethod
-    def spread(statistic: Any, x: Any, shape: Sequence[int], eps: float) -> Any:
+    def spread(statistic: Any, x: Any, count: int, eps: float) -> Any:
         return statistic
 
     @staticmethod
@@ -68,17 +69,17 @@ class _OverFeaturesWithoutMean(_OverFeatures):
     """As _OverFeatures, with 0 for the mean. torch has a kernel for the forward only."""
 
     @staticmethod
-    def forward(x: Any, weight: Any, bias: None, shape: Sequence[int], eps: float | None) -> Any:
-        out, rstd = _aten._fused_rms_norm.default(x, shape, weight, eps)
+    def forward(x: Any, weight: Any, bias: None, count: int, eps: float | None) -> Any:
+        out, rstd = _aten._fused_rms_norm.default(x, x.shape[-count:], weight, eps)
         return out, None, rstd
 
     @staticmethod
-    def backward(grad: Any, x: Any, weight: Any, mean: None, rstd: Any, mask: Any, shape: Any, eps: Any) -> Any:
+    def backward(grad: Any, x: Any, weight: Any, mean: None, rstd: Any, mask: Any, count: int, eps: Any) -> Any:
         z = x * rstd
         dx = None
         if mask[0]:
             c = grad if weight is None else grad * weight
-            dims = tuple(range(-len(shape), 0))
+            dims = tuple(range(-count, 0))
             dx = (c - z * (c * z).mean(dims, keepdim=True)) * rstd
         return dx, grad * z if mask[1] else None, None
 
@@ -92,7 +93,7 @@ class _OverBatch:
     def forward(
         x: Any, weight: Any, bias: Any, eps: float, mean: Any = None, var: Any = None, momentum: float = 0.0
     ) -> Any:
-        return _aten.native_batch_norm.default(x, weight, bias, mean, var, True, momentum, eps)
+        return torch.native_batch_norm(x, weight, bias, mean, var, True, momentum, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
@@ -124,7 +125,7 @@ class _OverChannels:
     def forward(x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
         n, c = x.shape[:2]
         x, weight, bias = _contiguous(x, weight, bias)
-        return _aten.native_group_norm.default(x, weight, bias, n, c, math.prod(x.shape[2:]), groups, eps)
+        return torch.native_group_norm(x, weight, bias, n, c, math.prod(x.shape[2:]), groups, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, groups: int, eps: float) -> Any:
@@ -264,6 +265,32 @@ _batch_norm, _batch_norm_gradient = _normalisation(_OverBatch, "batch_norm")
 _group_norm, _ = _normalisation(_OverChannels, "group_norm")
 
 
+def _count(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, rule: str) -> int:
+    """Give how many dimensions are normalised; refuse what are not the input's last ones."""
+    shape = tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise InputError(
+            message(
+                "normalized_shape is the shape of the last dimensions.",
+                rule=rule,
+                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
+                got=f"shape {tuple(input.shape)}",
+            )
+        )
+    for name, each in (("weight", weight), ("bias", bias)):
+        if each is not None and each.shape != shape:
+            raise InputError(
+                message(
+                    "this has not the shape of what is normalised.",
+                    rule=rule,
+                    argument=name,
+                    expected=shape,
+                    got=tuple(each.shape),
+                )
+            )
+    return len(shape)
+
+
 @implements(F.layer_norm)
 def layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
@@ -272,7 +299,7 @@ def layer_norm(
 
     Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
     """
-    return _layer_norm(input, weight, bias, tuple(normalized_shape), eps)[0]
+    return _layer_norm(input, weight, bias, _count(input, normalized_shape, weight, bias, "layer_norm"), eps)[0]
 
 
 @implements(F.rms_norm, torch.rms_norm)
@@ -282,17 +309,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     ``eps`` is by default the smallest step of the dtype at 1. Source: Zhang and Sennrich, "Root Mean Square Layer
     Normalization", 2019.
     """
-    shape = tuple(normalized_shape)
-    if not shape or tuple(input.shape[-len(shape) :]) != shape:
-        raise InputError(
-            message(
-                "normalized_shape is the shape of the last dimensions.",
-                rule="rms_norm",
-                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
-                got=f"shape {tuple(input.shape)}",
-            )
-        )
-    return _rms_norm(input, weight, None, shape, eps)[0]
+    return _rms_norm(input, weight, None, _count(input, normalized_shape, weight, None, "rms_norm"), eps)[0]
 
 
 @implements(F.group_norm)
@@ -378,7 +395,7 @@ class _batch_norm_by_statistics(Policy):
 
     def forward(self, x: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: float) -> Any:
         self.ctx.save(x, weight, mean, var, eps)
-        return _aten.native_batch_norm.default(x, weight, bias, mean, var, False, 0.0, eps)[0]
+        return torch.native_batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0]
 
     def backward(self, grad: Any) -> Any:
         x, weight, mean, var, eps = self.ctx.release
