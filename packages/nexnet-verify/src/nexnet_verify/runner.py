@@ -33,6 +33,7 @@ from .torch_reference import as_torch, torch_counterpart
 __all__ = ["COLUMNS", "Result", "bind", "draw_samples", "run_case", "run_cases"]
 
 DIRECTIONS = 4
+STRIDES_ONLY = ("strided", "expanded")
 COLUMNS = ("FD 1st", "FD 2nd", "JAX 1st", "JAX 2nd", "torch 1st", "torch 2nd", "forward", "vmap", "float32")
 
 
@@ -129,10 +130,16 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
     declared = {"JAX": case.without_jax, "PyTorch": case.without_torch, "tolerance": case.reason}
     result.remarks = {what: reason for what, reason in declared.items() if reason}
     counterparts: dict[Any, Any] = {}
+    seen: Counter[str] = Counter()
+    in_torch = torch_counterpart(case) is not None
     try:
         for layout, sample in draw_samples(case, examples, seed):
             result.inputs.append(f"{layout} {sample}")
-            report = check_sample(case, sample, seed, result.order, examples, counterparts)
+            # Compiling for JAX takes most of the time: where PyTorch is asked too, JAX sees every second example, and
+            # none that differs from others in its strides alone, which JAX does not have.
+            asked = not in_torch or not seen or (seen[layout] % 2 == 0 and layout not in STRIDES_ONLY)
+            seen[layout] += 1
+            report = check_sample(case, sample, seed, result.order, examples, counterparts, asked)
             result.examples += 1
             for row in report.comparisons:
                 name = f"{row.reference} {row.order}"
@@ -173,8 +180,12 @@ def check_sample(
     order: int,
     examples: int = 0,
     counterparts: dict[Any, Any] | None = None,
+    in_jax: bool = True,
 ) -> GradientReport:
-    """Check one call of a case. ``counterparts`` keeps JAX's, so that equal shapes and options are compiled once."""
+    """Check one call of a case, with JAX or without.
+
+    ``counterparts`` keeps JAX's, so that equal shapes and options are compiled once.
+    """
     fn, reference, torch_reference, tensors = bind(case, sample)
     if counterparts is not None and not _has_constant_tensors(sample):
         structure = optree.tree_structure(sample.args, namespace=NAMESPACE)
@@ -183,7 +194,7 @@ def check_sample(
         fn,
         *tensors,
         order=order,
-        reference=reference,
+        reference=reference if in_jax else None,
         torch_reference=torch_reference,
         torch_rtol=case.torch_rtol,
         directions=DIRECTIONS,
