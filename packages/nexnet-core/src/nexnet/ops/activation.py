@@ -463,8 +463,6 @@ def prelu(input: Any, weight: Any) -> Any:
                 got=tuple(weight.shape),
             )
         )
-    if input.ndim == 2 and weight.ndim:  # it broadcasts as it is
-        return _prelu(input, weight)
     shape = [1, channels, *[1] * (input.ndim - 2)] if math.prod(weight.shape) != 1 else [1] * input.ndim
     return _prelu(input, weight.reshape(shape))
 
