@@ -43,6 +43,17 @@ def test_norm_of_vectors_and_of_matrices_by_one_name(check_against_torch, draw):
     check_against_torch(lambda a: nx.norm(a, "nuc"), lambda a: torch.norm(a, "nuc"), draw(3, 2))
 
 
+@pytest.mark.filterwarnings("ignore:.*_norm is deprecated:UserWarning")
+def test_torchs_other_names_of_norms(check_against_torch, draw):
+    for fn in (
+        lambda a: torch.frobenius_norm(a, (0, 1)),
+        lambda a: torch.nuclear_norm(a),
+        lambda a: torch.norm_except_dim(a, 2, 1),
+        lambda a: torch.norm_except_dim(a, 2, -1),
+    ):
+        check_against_torch(fn, fn, draw(3, 2))
+
+
 def test_norms_that_do_not_exist():
     x = nx.ones(2, 2)
     with pytest.raises(nx.InputError, match="no such norm"):

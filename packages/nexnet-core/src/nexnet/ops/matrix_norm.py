@@ -15,7 +15,17 @@ from .norms import vector_norm
 from .solving import linalg_inv_ex
 from .spectral import linalg_svdvals
 
-__all__ = ["linalg_cond", "linalg_matrix_norm", "linalg_matrix_rank", "linalg_norm", "matrix_exp", "norm"]
+__all__ = [
+    "frobenius_norm",
+    "linalg_cond",
+    "linalg_matrix_norm",
+    "linalg_matrix_rank",
+    "linalg_norm",
+    "matrix_exp",
+    "norm",
+    "norm_except_dim",
+    "nuclear_norm",
+]
 
 _ORDERS = ("fro", "nuc", 2, -2, 1, -1, math.inf, -math.inf)
 
@@ -141,6 +151,28 @@ def norm(
             message("there is no such norm.", rule="norm", argument="p", expected="a number, 'fro', 'nuc'", got=p)
         )
     return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)
+
+
+@implements(torch.frobenius_norm)
+@numpy_names
+def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The root of the sum of squares, over the dimensions named."""
+    return vector_norm(input, 2, dim, keepdim)
+
+
+@implements(torch.nuclear_norm)
+@numpy_names
+def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
+    """The sum of each matrix's singular values."""
+    return linalg_matrix_norm(input, "nuc", dim, keepdim)
+
+
+@implements(torch.norm_except_dim)
+def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
+    """The norm over all dimensions but one, which are kept with size 1; over all, to a scalar, for -1."""
+    if dim == -1:
+        return vector_norm(v, pow)
+    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim], True)
 
 
 @implements(torch.linalg.cond)

@@ -10,7 +10,7 @@ import nexnet
 
 from ._draw import Domain, Draw
 
-__all__ = ["LAYOUTS", "batch", "order", "regular", "symmetric", "tall"]
+__all__ = ["LAYOUTS", "batch", "maybe_complex", "order", "regular", "symmetric", "tall"]
 
 LAYOUTS = ("plain", "plain", "strided", "empty")
 SMALL = Domain(-1.0, 1.0)
@@ -42,6 +42,13 @@ def regular(d: Draw, *shape: int, turned: bool = True) -> nexnet.LiteTensor:
     x = d.tensor(shape, SMALL)
     out = x.data + _diagonal(shape)
     return nexnet.LiteTensor(out.flip(-2) if turned and d.flag() else out)
+
+
+def maybe_complex(d: Draw, x: nexnet.LiteTensor) -> nexnet.LiteTensor:
+    """Add an imaginary part, in a third of the examples."""
+    if d.choice(False, False, True):
+        return nexnet.LiteTensor(torch.complex(x.data, d.tensor(tuple(x.shape), SMALL).data))
+    return x
 
 
 def tall(d: Draw, *shape: int) -> nexnet.LiteTensor:

@@ -12,12 +12,12 @@ import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw
-from ._matrices import LAYOUTS, batch, order, regular, symmetric
+from ._matrices import LAYOUTS, batch, maybe_complex, order, regular, symmetric
 
 
 def square(d: Draw) -> Sample:
     n = order(d, 3, 2, 1, 4)
-    return Sample(regular(d, *batch(d), n, n))
+    return Sample(maybe_complex(d, regular(d, *batch(d), n, n)))
 
 
 def positive(d: Draw) -> Sample:

@@ -12,7 +12,7 @@ import jax.scipy.linalg as jsl
 
 from ._case import Case, Sample
 from ._draw import Domain, Draw
-from ._matrices import LAYOUTS, batch, order, regular, tall
+from ._matrices import LAYOUTS, batch, maybe_complex, order, regular, tall
 from .norms import LAYOUTS as VECTOR_LAYOUTS
 from .norms import normed, vector_norm
 
@@ -62,6 +62,11 @@ def norm_jax(a: Any, p: Any, dim: Any, keepdim: bool) -> Any:
     return matrix_norm(a, p, dim, keepdim) if p == "nuc" else vector_norm(a, p, dim, keepdim)
 
 
+def except_dim(a: Any, p: int, dim: int) -> Any:
+    others: Any = None if dim == -1 else tuple(i for i in range(a.ndim) if i != dim)
+    return vector_norm(a, p, others, dim != -1)
+
+
 def conditions(d: Draw) -> Sample:
     p = d.choice(None, 2, -2)
     if d.flag():
@@ -79,7 +84,7 @@ def cond(a: Any, p: Any) -> Any:
 
 def small(d: Draw) -> Sample:
     n = order(d)
-    return Sample(d.tensor((*batch(d), n, n)))
+    return Sample(maybe_complex(d, d.tensor((*batch(d), n, n))))
 
 
 def expm(a: Any) -> Any:
@@ -91,6 +96,24 @@ def expm(a: Any) -> Any:
 CASES = [
     Case(name="linalg_matrix_norm", inputs=normed_matrices, jax=matrix_norm, layouts=("plain", "strided")),
     Case(name="linalg_norm", inputs=vectors_or_matrices, jax=any_norm, layouts=("plain", "strided")),
+    Case(
+        name="frobenius_norm",
+        inputs=lambda d: Sample(matrices(d), d.choice((-2, -1), (-1,)), d.flag()),
+        jax=lambda a, dim, keepdim: jnp.sqrt((a * a).sum(dim, keepdims=keepdim)),
+        layouts=("plain", "strided"),
+    ),
+    Case(
+        name="nuclear_norm",
+        inputs=lambda d: Sample(matrices(d), d.choice((-2, -1), (-1, -2)), d.flag()),
+        jax=lambda a, dim, keepdim: matrix_norm(a, "nuc", dim, keepdim),
+        layouts=("plain", "strided"),
+    ),
+    Case(
+        name="norm_except_dim",
+        inputs=lambda d: Sample(matrices(d), d.choice(2, 1), d.choice(0, 1, -1)),
+        jax=except_dim,
+        layouts=("plain", "strided"),
+    ),
     Case(name="norm", inputs=nuclear_too, jax=norm_jax, layouts=VECTOR_LAYOUTS),
     Case(
         name="linalg_cond",

@@ -14,14 +14,14 @@ from nexnet.ops import factoring, solving
 
 from ._case import Case, Sample
 from ._draw import Draw
-from ._matrices import LAYOUTS, batch, order, regular, tall
+from ._matrices import LAYOUTS, batch, maybe_complex, order, regular, tall
 
 TO_BATCHES = (((), ()), ((2,), (2,)), ((2,), ()), ((), (2,)), ((2, 1), (3,)))
 
 
 def square(d: Draw) -> Sample:
     n = order(d)
-    return Sample(regular(d, *batch(d), n, n))
+    return Sample(maybe_complex(d, regular(d, *batch(d), n, n)))
 
 
 def equations(d: Draw) -> Sample:
@@ -136,7 +136,7 @@ def lu_solved(lu: Any, pivots: Any, b: Any, left: bool = True, adjoint: bool = F
 
 def any_form(d: Draw) -> Sample:
     m, n = d.choice((3, 2), (2, 3), (2, 2), (3, 1), (1, 2))
-    return Sample(tall(d, *batch(d), m, n))
+    return Sample(maybe_complex(d, tall(d, *batch(d), m, n)))
 
 
 def least(d: Draw) -> Sample:

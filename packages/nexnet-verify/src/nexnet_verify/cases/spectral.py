@@ -15,7 +15,7 @@ from nexnet.ops import spectral
 
 from ._case import Case, Sample
 from ._draw import Draw
-from ._matrices import LAYOUTS, batch, order, symmetric, tall
+from ._matrices import LAYOUTS, batch, maybe_complex, order, symmetric, tall
 from .factoring import halved, halved_jax
 
 
@@ -99,7 +99,7 @@ def singular_jax(a: Any, full: bool) -> Any:
 
 
 def values_of(d: Draw) -> Sample:
-    return Sample(any_form(d).args[0])
+    return Sample(maybe_complex(d, any_form(d).args[0]))
 
 
 CASES = [
