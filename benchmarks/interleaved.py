@@ -38,7 +38,7 @@ class Case:
             process of its own took the time, or "bytes". Without one, calls are timed here.
         per: how many parts a call has, if the figure is to be that of one part.
         aims: what nexnet is to reach, ``{who: ratio}``.
-        long: whether one round takes so long that --quick leaves it out.
+        long: whether --quick leaves it out: for its time, and since another case shows as much.
     """
 
     suite: str

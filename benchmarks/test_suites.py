@@ -9,7 +9,7 @@ from benchmarks.suites import CASES
 @pytest.fixture(params=CASES, ids=str)
 def case(request, pytestconfig):
     if request.param.long and pytestconfig.getoption("--quick"):
-        pytest.skip("takes minutes")
+        pytest.skip("left to the full run: it takes long, and another case shows as much")
     return request.param
 
 

@@ -170,6 +170,8 @@ OWN: dict[str, Callable[[str], Sample]] = {
     "at.add": rows_put,
     "unflatten": lambda size: Sample(normal(*MATRIX[size]), 1, (-1, 2)),
     "diag_embed": lambda size: Sample(normal(8 if size == "small" else 512)),
+    "soft_margin_loss": lambda size: Sample(normal(*MATRIX[size]), torch.randn(MATRIX[size]).sign()),
+    "diagflat": lambda size: Sample(normal(8 if size == "small" else 512)),
     "fake_quantize_per_channel_affine": quantized,
     "convolution": lambda size: Sample(*convolved(size, 2).args[:3], (1, 1), (1, 1), (1, 1), False, (0, 0), 1),
     **MATRICES,

@@ -207,6 +207,7 @@ def cases() -> list[Case]:
         Case(
             "MAML", f"{tasks} tasks, {steps} inner step{'s' * (steps > 1)}", partial(make, tasks, steps), rtol=1e-4,
             aims={"nexnet": 0.75, "nexnet vmap": 0.22} if (tasks, steps) == (25, 1) else {},
+            long=(tasks, steps) == (4, 5),
         )
         for tasks in (4, 25)
         for steps in (1, 5)
