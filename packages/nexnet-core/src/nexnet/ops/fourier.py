@@ -8,10 +8,12 @@ its conjugate. A real input gets the real part (from the engine).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..policy import Operator, Policy, function, implements
 from ._names import numpy_names
@@ -99,8 +101,25 @@ def _signal_sizes(shape: Sequence[int], sizes: Sizes, dims: tuple[int, ...]) -> 
 
 def _resized(x: Any, shape: torch.Size) -> Any:
     """Give x cut or padded with zeros, at the end of each dimension, to a shape."""
+    if x.shape == shape:
+        return x
     pads = [each for size, now in zip(shape[::-1], x.shape[::-1], strict=True) for each in (0, size - now)]
-    return torch.constant_pad_nd(x, pads) if any(pads) else x
+    return torch.constant_pad_nd(x, pads)
+
+
+def _twofold(x: Any, size: int, dim: int, factor: float) -> Any:
+    """Multiply by a factor the frequencies of a half spectrum of so many that stand for two."""
+    weights = _weights(x.shape[dim], size, factor, x.dtype.to_real(), x.device)
+    return x * (weights if dim == x.ndim - 1 else weights.reshape([-1, *[1] * (x.ndim - 1 - dim)]))
+
+
+@functools.lru_cache(maxsize=64)
+def _weights(count: int, size: int, factor: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    weights = torch.full((count,), factor, dtype=dtype, device=device)
+    weights[0] = 1
+    if size % 2 == 0:
+        weights[size // 2 :] = 1
+    return weights
 
 
 def _inverse_of_all(grad: Any, _: Any, dims: tuple[int, ...], norm: str) -> Any:
@@ -109,15 +128,6 @@ def _inverse_of_all(grad: Any, _: Any, dims: tuple[int, ...], norm: str) -> Any:
 
 def _transform_of_all(grad: Any, _: Any, dims: tuple[int, ...], norm: str) -> Any:
     return torch.fft.fftn(grad, None, dims, norm)
-
-
-def _twofold(x: Any, size: int, dim: int, factor: float) -> Any:
-    """Multiply by a factor the frequencies of a half spectrum of so many that stand for two."""
-    weights = torch.full((x.shape[dim],), factor, dtype=x.dtype.to_real(), device=x.device)
-    weights[0] = 1
-    if size % 2 == 0:
-        weights[size // 2 :] = 1
-    return x * weights.reshape([-1 if i == dim else 1 for i in range(x.ndim)])
 
 
 def half_spectrum_adjoint(grad: Any, sizes: tuple[int, ...], dims: tuple[int, ...], norm: str) -> Any:
@@ -171,29 +181,37 @@ fft_irfft, fft_irfft2, fft_irfftn = _family(
 
 
 def _of_conjugate(real: Operator, name: str) -> Callable[..., Any]:
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        return real(conj(input), *_scaled_otherwise(real, input, args, kwargs))
+    every = real.signature.parameters["dim"].default
+
+    def call(input: Any, sizes: Sizes = None, dim: Dims = every, norm: str | None = None) -> Any:
+        return real(conj(input), sizes, dim, _ADJOINT.get(norm, norm))
 
     return _named(call, real, name, "The real spectrum of a signal that is Hermitian in time, from its one half.")
 
 
 def _conjugate_of(real: Operator, name: str) -> Callable[..., Any]:
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        return conj(real(input, *_scaled_otherwise(real, input, args, kwargs)))
+    every = real.signature.parameters["dim"].default
+
+    def call(input: Any, sizes: Sizes = None, dim: Dims = every, norm: str | None = None) -> Any:
+        return conj(real(input, sizes, dim, _ADJOINT.get(norm, norm)))
 
     return _named(call, real, name, "The one half of the signal, Hermitian in time, that has this real spectrum.")
 
 
-def _scaled_otherwise(real: Operator, input: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """Give sizes, dimensions and norm of the transform that is scaled as the other direction is."""
-    bound = real.signature.bind(input, *args, **kwargs)
-    bound.apply_defaults()
-    _, sizes, dim, norm = bound.args
-    return [sizes, dim, _ADJOINT.get(norm, norm)]
+_OURS = {"n": "sizes", "s": "sizes", "axis": "dim"}
 
 
 def _named(call: Callable[..., Any], real: Operator, name: str, doc: str) -> Callable[..., Any]:
-    made = numpy_names(call)
+    """Give a function torch's name and signature: that of the real transform."""
+    parameters = real.signature.parameters
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            if not kwargs.keys() <= {*parameters, "axis"}:
+                real.signature.bind(*args, **kwargs)  # says which is unknown
+            kwargs = {_OURS.get(key, key): value for key, value in kwargs.items()}
+        return call(*args, **kwargs)
+
     made.__name__ = made.__qualname__ = f"fft_{name}"
     made.__doc__ = doc
     made.__signature__ = real.signature  # type: ignore[attr-defined]
