@@ -290,6 +290,10 @@ CORNERS = [
     ),
     # They agree: kinks and ties
     Corner("relu", "relu(0)", lambda x: o.relu(x), [0.0], [0.0]),
+    Corner("hardshrink", "hardshrink at its bounds", lambda x: o.hardshrink(x), [[-0.5, 0.5]], [[0.0, 0.0]]),
+    Corner("softshrink", "softshrink at its bounds", lambda x: o.softshrink(x), [[-0.5, 0.5]], [[0.0, 0.0]]),
+    Corner("prelu", "prelu(0)", lambda x, w: o.prelu(x, w), [[0.0], [0.3]], [[0.3], [0.0]]),
+    Corner("normalize", "normalize of zeros", lambda x: o.normalize(x, eps=0.5), [[[0.0, 0.0]]], [[[2.0, 2.0]]]),
     Corner("relu6", "relu6 at its bounds", lambda x: o.relu6(x), [[0.0, 6.0]], [[0.0, 0.0]]),
     Corner("hardsigmoid", "hardsigmoid at its bounds", lambda x: o.hardsigmoid(x), [[-3.0, 3.0]], [[0.0, 0.0]]),
     Corner("elu", "elu(0)", lambda x: o.elu(x), [0.0], [1.0]),
