@@ -241,6 +241,7 @@ class OperatorMethods:
     sort = ops.sort
     std = ops.std
     sum = ops.sum
+    sum_to_size = ops.sum_to_size
     topk = ops.topk
     var = ops.var
 
@@ -337,6 +338,7 @@ class OperatorMethods:
     view_as = ops.view_as
     vsplit = ops.vsplit
     as_strided = ops.as_strided
+    as_strided_scatter = ops.as_strided_scatter
     unsafe_chunk = ops.unsafe_chunk
     unsafe_split = ops.unsafe_split
     unsafe_split_with_sizes = ops.unsafe_split_with_sizes

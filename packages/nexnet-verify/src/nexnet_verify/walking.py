@@ -103,11 +103,17 @@ def in_dtype(case: Case, sample: Sample, dtype: torch.dtype) -> str:
         got = _values_and_gradients(case, sample, rounded)
     except Exception as error:
         text = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        lacking = isinstance(error, NotImplementedError) and _draws(case)  # the counterpart draws otherwise
+        # A counterpart of the case's own is made of other kernels.
+        lacking = isinstance(error, NotImplementedError) and (_draws(case) or case.torch is not None)
         return f"refused: {text}" if lacking or _torch_refuses(case, sample, rounded) else f"fails: {text}"
     expected = _values_and_gradients(case, sample, widened)
     like = outcome(_torch_values_and_gradients, (case, sample, rounded), {})
-    if isinstance(like, list) and not _draws(case) and [each.dtype for each in got] != [each.dtype for each in like]:
+    if (
+        isinstance(like, list)
+        and not _draws(case)
+        and case.torch is None
+        and [each.dtype for each in got] != [each.dtype for each in like]
+    ):
         return f"differs: dtypes {[each.dtype for each in got]}, torch's are {[each.dtype for each in like]}"
     for g, e in zip(got, expected, strict=True):
         scale = max(float(e[e.isfinite()].abs().max()) if e.isfinite().any() else 0.0, 1.0)
@@ -116,6 +122,8 @@ def in_dtype(case: Case, sample: Sample, dtype: torch.dtype) -> str:
                 return "refused: torch's own is not a number"
             return "differs: not a number where float64 has one"
         both = e.isfinite() & g.isfinite()
+        if case.name in ("linalg_eig", "linalg_eigvals"):
+            continue  # their order is LAPACK's, and another in another precision
         off = float((g.to(e.dtype) - e)[both].abs().max()) if both.any() and not _draws(case) else 0.0
         if off > TOLERANCES[dtype] * scale:
             return f"differs: by {off / scale:.1e}"
@@ -220,7 +228,7 @@ def _torch_values_and_gradients(case: Case, sample: Sample, convert: Callable[[T
 
 def _draws(case: Case) -> bool:
     """Say whether an operator draws random numbers: they are others in another dtype."""
-    return case.kind == "dropout" or case.name in ("rrelu", "gumbel_softmax")
+    return case.kind in ("dropout", "low_rank") or case.name in ("rrelu", "gumbel_softmax")
 
 
 def _is_complex(case: Case, sample: Sample) -> bool:

@@ -33,6 +33,7 @@ from .likelihood import *
 from .linalg import *
 from .local_response import *
 from .loss import *
+from .low_rank import *
 from .margin import *
 from .matrix_norm import *
 from .matrix_products import *

@@ -42,7 +42,8 @@ _WITHOUT = {
         "special_ndtri", "special_erfcx", "special_log_ndtr", "special_bessel_j0", "special_bessel_j1",
         "special_bessel_y0", "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1",
         "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0",
-        "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0",
+        "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0", "multi_margin_loss",
+        "multilabel_margin_loss", "ctc_loss", "low_rank",
     }),
 }  # fmt: skip
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).

@@ -158,14 +158,14 @@ class as_strided(Analytic):
 
     def backward(self, grad: Any) -> Any:
         shape, strides, offset, size, stride, start = self.ctx.release
-        own, taken = _places(shape, strides, offset), _places(size, stride, start)
+        own, taken = places(shape, strides, offset), places(size, stride, start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1
         storage = grad.new_zeros(length).index_add(0, taken.to(grad.device), grad.reshape(-1))
         shared = torch.zeros(length, dtype=torch.int64).index_add(0, own, torch.ones_like(own))[own]
         return (storage[own] / shared.to(grad.device)).reshape(shape)
 
 
-def _places(shape: Sequence[int], strides: Sequence[int], offset: int) -> torch.Tensor:
+def places(shape: Sequence[int], strides: Sequence[int], offset: int) -> torch.Tensor:
     """Give the place in the storage of each element, in order."""
     places = torch.tensor(offset)
     for size, stride in zip(shape, strides, strict=True):

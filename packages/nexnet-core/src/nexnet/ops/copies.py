@@ -9,10 +9,12 @@ import torch
 
 from ..policy import implements
 from . import arranging, indexing, joining, shape
+from ._names import place_of
 from .indexing import slicing
 from .joining import clone
 
 __all__ = [
+    "alias_copy",
     "as_strided_copy",
     "diagonal_copy",
     "expand_copy",
@@ -47,9 +49,10 @@ def copying(name: str, view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
-    return slicing(input, *[slice(None)] * (dim % input.ndim), slice(start, end, step))
+    return slicing(input, *[slice(None)] * place_of(dim, input.ndim), slice(start, end, step))
 
 
+alias_copy = copying("alias_copy", shape.alias)
 as_strided_copy = copying("as_strided_copy", arranging.as_strided)
 diagonal_copy = copying("diagonal_copy", shape.diagonal)
 expand_copy = copying("expand_copy", shape.expand)

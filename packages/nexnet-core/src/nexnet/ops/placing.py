@@ -10,11 +10,12 @@ import torch
 from .._engine import TensorBase
 from ..policy import Analytic, Operator, function, implements
 from .arithmetic import add
+from .arranging import places
 from .constant import full_like, zeros_like
 from .indexing import index_put
 from .shape import expand, reshape
 
-__all__ = ["diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
+__all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
 
 
 class _Placed(Analytic):
@@ -75,6 +76,42 @@ class slice_scatter(_Placed):
         if input.ndim and step > 0:  # counted from the front: torch.vmap takes no other
             start, end, _ = slice(start, end).indices(input.shape[dim])
         return self.put(input, src, dim, start, end, step)
+
+
+@implements(torch.as_strided_scatter)
+@function
+class as_strided_scatter(Analytic):
+    """x with s at strides of its storage:  dx = g with zeros there,  ds = the elements of g that lie there.
+
+    Torch has it for an x without gaps or shared elements, and refuses any other. Its own gradient by x is wrong in
+    PyTorch 2.13: g where s lies, and zero elsewhere.
+    """
+
+    def forward(
+        self,
+        input: Any,
+        src: Any,
+        size: Sequence[int],
+        stride: Sequence[int],
+        storage_offset: int | None = None,
+    ) -> Any:
+        start = input.storage_offset() if storage_offset is None else storage_offset
+        own = places(input.shape, input.stride(), input.storage_offset())
+        taken = places(tuple(size), tuple(stride), start)
+        length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1
+        self.ctx.save(own.to(input.device), taken.to(input.device), tuple(size), length)
+        return torch.as_strided_scatter(input, src, size, stride, storage_offset)
+
+    def backward(self, grad: Any) -> Any:
+        own, taken, size, length = self.ctx.release
+        need_input, need_src, *_ = self.ctx.needs_input_grad
+        dx = ds = None
+        if need_input:
+            dx = torch.where(torch.isin(own, taken).reshape(grad.shape), 0, grad)
+        if need_src:
+            storage = grad.new_zeros(length).index_add(0, own, grad.reshape(-1))
+            ds = storage.index_select(0, taken).reshape(size)
+        return dx, ds
 
 
 @implements(torch.masked_scatter)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
 
@@ -18,6 +19,7 @@ __all__ = [
     "std",
     "std_mean",
     "sum",
+    "sum_to_size",
     "var",
     "var_mean",
 ]
@@ -65,6 +67,28 @@ class sum(Analytic):
     def backward(self, grad: Any) -> Any:
         shape, dim, keepdim = self.ctx.release
         return restore_dims(grad, shape, dim, keepdim).expand(shape)
+
+
+@implements(torch.Tensor.sum_to_size)
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """The sum over what broadcasting added to a shape: the reverse of ``expand``.
+
+    Raises:
+        InputError: the shape does not broadcast to the tensor's.
+    """
+    shape = torch.Size(size[0] if len(size) == 1 and not isinstance(size[0], int) else size)
+    extra = input.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, input.shape[max(extra, 0) :], strict=False)):
+        raise InputError(
+            message(
+                "the sum over what broadcasting added wants a shape that broadcasts to the tensor's.",
+                rule="sum_to_size",
+                expected=f"a shape that broadcasts to {tuple(input.shape)}",
+                got=f"shape {tuple(shape)}",
+            )
+        )
+    dims = [i for i in range(input.ndim) if i < extra or shape[i - extra] != input.shape[i]]
+    return torch.sum(input, dims).reshape(shape) if dims else input
 
 
 @implements(torch.nansum)

@@ -52,6 +52,7 @@ KINDS = (
     "distance",
     "covariance",
     "einsum",
+    "low_rank",
     "shape",
     "joining",
     "arranging",

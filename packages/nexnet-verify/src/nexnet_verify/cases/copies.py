@@ -13,6 +13,7 @@ from ._case import Case, Sample
 from ._draw import Draw
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "alias_copy": (),
     "as_strided_copy": ((2, 2), (1, 2)),
     "diagonal_copy": (1,),
     "expand_copy": ((2, 3, 4),),
@@ -31,6 +32,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 }
 
 COUNTERPARTS: dict[str, Any] = {
+    "alias_copy": jnp.positive,
     "as_strided_copy": lambda x, size, stride: x.reshape(-1)[jnp.array([[0, 2], [1, 3]])],
     "diagonal_copy": jnp.diagonal,
     "expand_copy": jnp.broadcast_to,

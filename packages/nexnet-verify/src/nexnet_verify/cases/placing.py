@@ -74,7 +74,25 @@ def places_jax(x: Any, index: Any, source: Any, accumulate: bool) -> Any:
     return (place.add(values) if accumulate else place.set(values)).reshape(x.shape)
 
 
+def strided(d: Draw) -> Sample:
+    return Sample(d.tensor((3, 4)), d.tensor((2, 2)), (2, 2), *d.choice(((4, 1), 1), ((1, 5), 0)))
+
+
+def strided_jax(x: Any, src: Any, size: Any, stride: Any, offset: int) -> Any:
+    rows, columns = numpy.indices(size)
+    return x.reshape(-1).at[rows * stride[0] + columns * stride[1] + offset].set(src).reshape(x.shape)
+
+
 CASES = [
+    Case(
+        name="as_strided_scatter",
+        inputs=strided,
+        jax=strided_jax,
+        without_torch="the gradient by the input is wrong in PyTorch 2.13: g where the source lies, and zero elsewhere",
+        layouts=("plain",),
+        strided=False,
+        reason="it is a function of the storage, and torch refuses gaps",
+    ),
     Case(name="select_scatter", inputs=one_slice, jax=one_slice_jax, layouts=SOLID),
     Case(name="slice_scatter", inputs=slices, jax=slices_jax, layouts=SOLID),
     Case(name="diagonal_scatter", inputs=diagonals, jax=diagonals_jax, layouts=SOLID),

@@ -61,7 +61,19 @@ def moment(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, dim, keepdim, correction: reduce(x, axis=dim, keepdims=keepdim, ddof=correction)
 
 
+def smaller(d: Draw) -> Sample:
+    return Sample(d.tensor((2, 3, 4)), *d.choice(((3, 1),), (1, 3, 4), ((),), ((2, 3, 4),)))
+
+
+def smaller_jax(x: Any, *size: Any) -> Any:
+    shape = size[0] if isinstance(size[0], tuple) else size
+    extra = x.ndim - len(shape)
+    ones = tuple(i for i in range(x.ndim) if i < extra or shape[i - extra] != x.shape[i])
+    return jnp.sum(x, axis=ones).reshape(shape)
+
+
 CASES = [
+    Case(name="sum_to_size", inputs=smaller, jax=smaller_jax, layouts=("plain", "strided", "expanded")),
     Case(name="sum", inputs=reduced(), jax=axes(jnp.sum)),
     Case(name="nansum", inputs=reduced(), jax=axes(jnp.nansum)),
     Case(name="nanmean", inputs=reduced(), jax=axes(jnp.nanmean), layouts=NOT_EMPTY),
