@@ -34,6 +34,10 @@ NEUTRAL = {
 DOCUMENTED = "torch's documentation calls the argument as nexnet does, its parser otherwise"
 OTHERWISE = {
     **dict.fromkeys(
+        ("torch.tensor_split", "torch.hsplit", "torch.vsplit", "torch.dsplit", "torch.unsafe_split"), DOCUMENTED
+    ),
+    "torch.sort": "reverse is a name in no documentation of torch's",
+    **dict.fromkeys(
         ("torch.dropout", "torch.alpha_dropout", "torch.feature_alpha_dropout"), "training, as in torch.nn.functional"
     ),
     **dict.fromkeys(("torch.std", "torch.var", "torch.std_mean", "torch.var_mean"), "unbiased=None stands for True"),

@@ -55,26 +55,26 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
 
 @implements(torch.trapezoid)
 @numpy_names
-def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
+def trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     """The integral of y along a dimension, at the points x or in steps of ``dx`` (1)."""
     if y.shape[dim] == 0:
         return y.sum(dim)
     if x is None:
         total = y.sum(dim) - (y.select(dim, 0) + y.select(dim, -1)) / 2
-        return total if dx is None else total * dx
+        return total if isinstance(dx, (int, float)) and dx == 1 else total * dx
     return (_areas(y, x, dim)).sum(dim) / 2
 
 
 @implements(torch.trapz)
 @numpy_names
-def trapz(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
+def trapz(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
     """``trapezoid``."""
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @implements(torch.cumulative_trapezoid)
 @numpy_names
-def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     """The integral of y from the first point to each of the others: see ``trapezoid``."""
     if x is not None:
         return cumsum(_areas(y, x, dim), dim) / 2
@@ -98,11 +98,12 @@ def _areas(y: Any, x: Any, dim: int) -> Any:
 
 
 @implements(torch.gradient)
-def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
+def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
     """The derivatives of sampled values along each dimension, or those named.
 
-    ``spacing`` is a step, a step or the coordinates (a vector) for each dimension; ``edge_order`` is 1 or 2.
+    ``spacing`` is a step (1), a step or the coordinates (a vector) for each dimension; ``edge_order`` is 1 or 2.
     """
+    spacing = 1 if spacing is None else spacing
     dims = list(range(input.ndim)) if dim is None else [dim] if isinstance(dim, int) else list(dim)
     dims = [each % input.ndim for each in dims]
     spacings = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
