@@ -36,7 +36,6 @@ OTHERWISE = {
     **dict.fromkeys(
         ("torch.tensor_split", "torch.hsplit", "torch.vsplit", "torch.dsplit", "torch.unsafe_split"), DOCUMENTED
     ),
-    "torch.sort": "reverse is a name in no documentation of torch's",
     **dict.fromkeys(
         ("torch.dropout", "torch.alpha_dropout", "torch.feature_alpha_dropout"), "training, as in torch.nn.functional"
     ),
