@@ -77,6 +77,7 @@ TAKEN = {
     "cumulative_trapezoid": "bools are numbers",
     "hinge_embedding_loss": "integers are promoted",
     "meshgrid": "each grid has the dtype of its vector",
+    "nanmean": "integers have a mean",
     "multilabel_soft_margin_loss": "a score without dimensions is one label",
     "trapezoid": "bools are numbers",
     "trapz": "bools are numbers",

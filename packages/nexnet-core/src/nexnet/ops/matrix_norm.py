@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
-from ._names import numpy_names
+from ._names import numpy_names, place_of
 from .constant import constant
 from .norms import vector_norm
 from .solving import linalg_inv_ex
@@ -172,7 +172,8 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     """The norm over all dimensions but one, which are kept with size 1; over all, to a scalar, for -1."""
     if dim == -1:
         return vector_norm(v, pow)
-    return vector_norm(v, pow, [i for i in range(v.ndim) if i != dim], True)
+    kept = place_of(dim, v.ndim)
+    return vector_norm(v, pow, [i for i in range(v.ndim) if i != kept], True)
 
 
 @implements(torch.linalg.cond)
