@@ -167,7 +167,7 @@ def zeros(like: LiteTensor) -> Tensor:
 def ones(out: LiteTensor) -> Any:
     """Give the seed of an output that has no other: ones, the gradient of its sum."""
     data = out.data
-    seed = torch.ones(data.shape, dtype=data.dtype, device=data.device) if data.ndim else _one(data)
+    seed = torch.ones_like(data) if data.ndim else _one(data)
     return seed if TapeContext.current() is None else wrap(seed)
 
 
