@@ -11,15 +11,12 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
-from .constant import constant
 from .elementwise import kernel_or_rule
 
-__all__ = ["embedding", "embedding_bag", "one_hot"]
+__all__ = ["embedding", "embedding_bag"]
 
 _aten = torch.ops.aten
 _MODES = {"sum": 0, "mean": 1, "max": 2}
-
-one_hot = implements(F.one_hot)(constant(F.one_hot))
 
 
 def _refuse(rule: str, max_norm: float | None, sparse: bool) -> None:
