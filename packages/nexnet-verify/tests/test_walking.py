@@ -10,6 +10,7 @@ import torch
 
 import nexnet
 from nexnet.errors import NexnetError
+from nexnet.ops._listing import PLACES
 from nexnet_verify.problem import NAMESPACE
 from nexnet_verify.torch_reference import as_torch, torch_counterpart
 from nexnet_verify.walking import (
@@ -121,3 +122,38 @@ def test_a_wrong_call_is_refused_as_torch_refuses_it(case):
             assert isinstance(got, (allowed, NexnetError, IndexError)), f"{wrong}: {got!r}, torch: {expected!r}"
         else:
             assert case.name in TAKEN, f"{wrong}: taken, torch: {expected!r}"
+
+
+# Functions of torch whose parser does not take what its other forms take: the reduction by name, or return_indices.
+NARROWER = {
+    f"torch.{name}"
+    for name in (
+        "true_divide", "hinge_embedding_loss", "margin_ranking_loss", "cosine_embedding_loss", "poisson_nll_loss",
+        "max_pool1d", "max_pool2d", "max_pool3d",
+    )
+}  # fmt: skip
+DIRECT = [param for param in CASES if param.values[0].call is None and record_of(param.values[0]) is not None]
+
+
+def tensors_in(out):
+    leaves = optree.tree_leaves(out, namespace=NAMESPACE)
+    return [each for each in leaves if isinstance(each, (torch.Tensor, nexnet.LiteTensor))]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own remarks on what it deprecates
+@pytest.mark.parametrize("case", DIRECT)
+def test_each_torch_function_gives_what_the_operator_gives(case):
+    _, sample = samples(case.name, case.kind)[0]
+    expected = tensors_in(case.operator(*sample.args, **sample.kwargs))
+    for path in record_of(case).torch:
+        place, _, name = path.rpartition(".")
+        if path in NARROWER:
+            continue
+        function, args = getattr(PLACES[place], name), sample.args
+        if place == "torch.Tensor" and isinstance(args[0], nexnet.LiteTensor):
+            function, args = getattr(args[0], name), args[1:]
+        found = tensors_in(function(*args, **sample.kwargs))
+        assert len(found) == len(expected), path
+        for got, want in zip(found, expected, strict=True):
+            assert isinstance(got, nexnet.LiteTensor), path
+            torch.testing.assert_close(got.data, want.data, rtol=1e-12, atol=1e-12, equal_nan=True)
