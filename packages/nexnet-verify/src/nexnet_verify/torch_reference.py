@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,9 @@ __all__ = ["TorchReference", "as_torch", "torch_counterpart"]
 
 #: Where a torch function is looked for by its name, the most public place first.
 PLACES = (torch.nn.functional, torch, torch.special, torch.linalg, torch.fft, torch.Tensor)
+
+#: What nexnet calls special_zeta is torch.special.zeta.
+FACADES = {"special_": torch.special, "linalg_": torch.linalg, "fft_": torch.fft}
 
 # How torch says that a function has no derivative of this order.
 _UNDERIVED = ("is not implemented", "once_differentiable", "does not support automatic differentiation")
@@ -100,7 +102,11 @@ def torch_counterpart(case: Case) -> Callable[..., Any] | None:
         return None
     operator = case.operator
     implemented = [each for each, rule in RULES.items() if rule is operator]
-    named = [getattr(place, case.name) for place in PLACES if callable(getattr(place, case.name, None))]
+    own = [(place, case.name) for place in PLACES]
+    own += [
+        (place, case.name.removeprefix(prefix)) for prefix, place in FACADES.items() if case.name.startswith(prefix)
+    ]
+    named = [getattr(place, name) for place, name in own if callable(getattr(place, name, None))]
     same = [each for each in implemented if getattr(each, "__name__", "") == case.name]
     for found in ([each for each in named if each in implemented], same, implemented, named):
         if found:
@@ -117,16 +123,6 @@ def as_torch(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(map(as_torch, value))
     return {key: as_torch(each) for key, each in value.items()} if type(value) is dict else value
-
-
-def torch_path(function: Callable[..., Any]) -> str:
-    """Write where a torch function is: torch.nn.functional.relu."""
-    for place in PLACES:
-        for name in {getattr(function, "__name__", ""), getattr(function, "__name__", "").partition("_")[2]}:
-            if name and getattr(place, name, None) is function:
-                owner = "torch.Tensor" if place is torch.Tensor else place.__name__  # type: ignore[comparison-overlap]
-                return f"{owner}.{name}"
-    return str(importlib.import_module("torch.overrides").resolve_name(function) or function)
 
 
 def _plain(tensor: Tensor) -> Tensor:
