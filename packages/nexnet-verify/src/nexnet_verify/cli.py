@@ -27,7 +27,7 @@ from .target import Misuse, check_target
 __all__ = ["main"]
 
 RIGHT, WRONG, MISUSED = 0, 1, 2
-EXAMPLES = 6  # one of each layout
+EXAMPLES = 8
 WIDTH = 150  # where there is no terminal to ask
 WIDE = 180  # from this width on there is place for the inputs
 SHOWN = 20  # failures in full
