@@ -23,7 +23,21 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 import builtins as _builtins
 
 # _loading is the first: those after it find their modules made.
-from . import _loading, autograd, creation, errors, fft, functions, linalg, ops, random, special, transforms, tree  # noqa: F401
+from . import (  # noqa: F401
+    _loading,
+    autograd,
+    creation,
+    errors,
+    fft,
+    functions,
+    kernels,
+    linalg,
+    ops,
+    random,
+    special,
+    transforms,
+    tree,
+)
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -70,6 +84,7 @@ __all__ = [
     "function",
     "functions",
     "implements",
+    "kernels",
     "linalg",
     "ops",
     "random",

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .. import kernels
 from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Analytic, function, implements
@@ -26,9 +27,6 @@ __all__ = [
     "outer",
     "vdot",
 ]
-
-
-_linear = torch._C._nn.linear  # what torch.nn.functional.linear is
 
 
 class _Product(Analytic):
@@ -205,7 +203,7 @@ class linear(Analytic):
     def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
         needs = self.ctx.needs_input_grad
         self.ctx.save(weight if needs[0] else None, input if needs[1] else None, weight.ndim)
-        return _linear(input, weight, bias)
+        return kernels.linear(input, weight, bias)
 
     def backward(self, grad: Any) -> Any:
         weight, input, weight_ndim = self.ctx.release
@@ -222,8 +220,8 @@ class linear(Analytic):
 
 
 def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
-    dx = None if weight is None else grad.mm(weight)
-    return dx, None if input is None else grad.t().mm(input), grad.sum(0) if with_bias else None
+    dx = None if weight is None else kernels.by_rows(grad, weight)
+    return dx, None if input is None else kernels.by_columns(grad, input), grad.sum(0) if with_bias else None
 
 
 @function

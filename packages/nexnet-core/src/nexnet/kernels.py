@@ -1,0 +1,190 @@
+"""Which kernel multiplies matrices: the one that torch calls (MKL's, say) or oneDNN's, whichever is faster here.
+
+On some processors oneDNN multiplies float32 matrices twice as fast as what torch.mm calls, on others not at all. So the
+first large product of a kind measures both, once per process; ``describe()`` says what was found, ``use_onednn`` or the
+environment variable ``NEXNET_ONEDNN`` (auto, always or never) decides otherwise. Results are equal but for rounding.
+Whatever oneDNN would not take (another dtype, device or layout, a batch of torch.vmap, a small product) is torch's.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import InputError, message
+
+__all__ = ["describe", "use_onednn"]
+
+MODES = ("auto", "always", "never")
+SMALL = 2**22  # multiplications below which calling oneDNN costs more than it can gain
+LARGE = 2**25  # multiplications from which the second of SIZES stands for a product
+SIZES = ((64, 784, 256), (512, 784, 256))  # what is measured: (m, k, n) of an (m, k) by (k, n) product
+CLEAR = 0.85  # oneDNN is chosen if its time is below this part of torch's: a close call stays with torch
+TURNS = 7
+
+_linear: Callable[..., Tensor] = torch._C._nn.linear  # what torch.nn.functional.linear is
+_is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one measurement found: the best of some turns, in seconds. ``kind`` is how the operands lie."""
+
+    kind: str
+    size: tuple[int, int, int]
+    threads: int
+    torch: float
+    onednn: float
+
+    @property
+    def takes_onednn(self) -> bool:
+        """Whether products of this kind and size go to oneDNN."""
+        return self.onednn < CLEAR * self.torch
+
+    def __str__(self) -> str:
+        who = "oneDNN" if self.takes_onednn else "torch"
+        shape = " x ".join(map(str, self.size))
+        return f"{self.kind:6} {shape:15} {self.torch * 1e6:8.0f} us {self.onednn * 1e6:8.0f} us  -> {who}"
+
+
+_choices: dict[tuple[str, bool, int], Choice] = {}
+_mode = "auto"
+_open = False  # whether a product might go to oneDNN: where it can't, this is all that is looked at
+
+
+def use_onednn(mode: str = "auto") -> None:
+    """Decide whether large float32 products go to oneDNN: "auto" (where it measures faster), "always" or "never".
+
+    Raises:
+        InputError: another mode, or "always" with a torch that was built without oneDNN.
+    """
+    global _mode, _open
+    if mode not in MODES:
+        raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
+    if mode == "always" and not _is_available():
+        raise InputError(
+            message("this torch has no oneDNN.", argument="mode", got=mode, remedy='use "auto" or "never"')
+        )
+    _mode = mode
+    _open = mode != "never" and _is_available()
+    _choices.clear()
+
+
+def describe() -> str:
+    """Say which kernel multiplies what, and what was measured for that."""
+    if not _is_available():
+        return "Products of matrices go to torch's kernels: this torch has no oneDNN."
+    if _mode != "auto":
+        where = "to oneDNN where they are large, float32 and on the CPU" if _mode == "always" else "to torch's kernels"
+        return f"Products of matrices go {where} (use_onednn is {_mode!r})."
+    lines = ["Large float32 products on the CPU go to oneDNN where that is clearly faster than torch's kernel:"]
+    lines += [f"  {choice}" for choice in _choices.values()] or ["  (none has been measured yet)"]
+    return "\n".join(lines)
+
+
+# The three products of a linear layer. Each is oneDNN's linear of (views of) its operands.
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Give x W^T + b."""
+    if (
+        _open
+        and _goes_to_onednn("x W^T", input, weight, 0)
+        and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
+        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
+    ):
+        return _onednn(input, weight, bias, "none", [], "")
+    return _linear(input, weight, bias)
+
+
+def by_rows(grad: Tensor, weight: Tensor) -> Tensor:
+    """Give g W, which is what comes back to a linear layer's input."""
+    if _open and _goes_to_onednn("g W", grad, weight, 1):
+        return _onednn(grad, weight.t(), None, "none", [], "")
+    return grad.mm(weight)
+
+
+def by_columns(grad: Tensor, input: Tensor) -> Tensor:
+    """Give g^T x, which is what comes back to a linear layer's weight."""
+    if _open and _goes_to_onednn("g^T x", grad, input, 1):
+        return _onednn(grad.t(), input.t(), None, "none", [], "")
+    return grad.t().mm(input)
+
+
+_PRODUCTS: dict[str, tuple[Callable[..., Tensor], Callable[[int, int, int], Any]]] = {
+    "x W^T": (linear, lambda m, k, n: ((m, k), (n, k))),
+    "g W": (by_rows, lambda m, k, n: ((m, k), (k, n))),
+    "g^T x": (by_columns, lambda m, k, n: ((k, m), (k, n))),
+}
+
+
+def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
+    """Say whether a product goes to oneDNN. Its operands lie in memory as a and b; it has b's columns or rows (dim)."""
+    if b.ndim != 2:
+        return False
+    work = a.numel() * b.shape[dim]
+    if work < SMALL or not (_suits_onednn(a) and _suits_onednn(b)):
+        return False
+    return _mode == "always" or _choice(kind, work >= LARGE).takes_onednn
+
+
+def _suits_onednn(matrix: Tensor) -> bool:
+    return (
+        matrix.ndim == 2
+        and matrix.dtype is torch.float32
+        and matrix.is_cpu
+        and type(matrix) is Tensor
+        and not _is_batched(matrix)
+        and matrix.is_contiguous()
+    )
+
+
+def _choice(kind: str, large: bool) -> Choice:
+    """Give what was measured for products of this kind and size, with as many threads; measure it if it was not."""
+    key = (kind, large, torch.get_num_threads())
+    if key not in _choices:
+        _choices[key] = _measure(kind, SIZES[large], key[2])
+    return _choices[key]
+
+
+def _measure(kind: str, size: tuple[int, int, int], threads: int) -> Choice:
+    global _open, _mode
+    product, shapes = _PRODUCTS[kind]
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in shapes(*size))
+    mode = _mode
+    best = {"never": float("inf"), "always": float("inf")}
+    results = {}
+    try:
+        for _ in range(TURNS):
+            for each in best:
+                _mode, _open = each, each == "always"
+                start = time.perf_counter()
+                results[each] = product(a, b)
+                best[each] = min(best[each], time.perf_counter() - start)
+    finally:
+        _mode, _open = mode, True
+    if not torch.allclose(results["always"], results["never"], rtol=1e-4, atol=1e-3):
+        best["always"] = float("inf")  # never a wrong kernel, however fast
+    return Choice(kind, size, threads, best["never"], best["always"])
+
+
+def _is_available() -> bool:
+    return _onednn is not _linear and torch.backends.mkldnn.is_available()
+
+
+def _find_onednn() -> Callable[..., Tensor] | None:
+    try:
+        return torch.ops.mkldnn._linear_pointwise.default._op  # type: ignore[no-any-return]
+    except AttributeError:  # a torch without oneDNN, or with another name for this
+        return None
+
+
+_onednn: Callable[..., Tensor] = _find_onednn() or _linear
+use_onednn(os.environ.get("NEXNET_ONEDNN", "auto"))

@@ -1,0 +1,140 @@
+"""Which kernel multiplies matrices: results are torch's whatever is chosen, and the choice can be read and made."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import nexnet as nx
+from nexnet import kernels
+
+pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+
+
+@pytest.fixture
+def always():
+    kernels.use_onednn("always")
+    yield
+    kernels.use_onednn()
+
+
+def layer(rows, size_in, size_out, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    shapes = (rows, size_in), (size_out, size_in), (size_out,)
+    return [torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes]
+
+
+def calls_of_onednn(fn):
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        result = fn()
+    return result, sum("mkldnn" in event.name for event in profile.events())
+
+
+class TestResults:
+    @pytest.mark.parametrize(("rows", "size_in", "size_out"), [(64, 784, 256), (256, 128, 130), (300, 301, 302)])
+    @pytest.mark.parametrize("biased", [True, False])
+    def test_of_all_three_products_are_torchs(self, always, rows, size_in, size_out, biased):
+        x, w, b = layer(rows, size_in, size_out)
+        arguments = [x, w, b] if biased else [x, w]
+
+        def loss(*arguments):
+            return nx.linear(*arguments).sin().sum()
+
+        grads, calls = calls_of_onednn(lambda: nx.grad(loss, argnums=tuple(range(len(arguments))))(*arguments))
+        assert calls > 0
+        leaves = [each.clone().requires_grad_() for each in arguments]
+        expected = torch.autograd.grad(torch.nn.functional.linear(*leaves).sin().sum(), leaves)
+        for mine, theirs in zip(grads, expected, strict=True):
+            torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
+
+    def test_hold_at_second_order(self, always):
+        x, w, _ = layer(128, 256, 256)
+        v = torch.ones_like(w)
+
+        def product():
+            return nx.hvp(lambda w: nx.tanh(nx.linear(nx.LiteTensor(x), w)).square().mean(), (w,), (v,))[1][0]
+
+        mine, calls = calls_of_onednn(product)
+        kernels.use_onednn("never")
+        expected, none = calls_of_onednn(product)
+        assert calls > 0
+        assert none == 0
+        torch.testing.assert_close(mine.data, expected.data, rtol=1e-3, atol=1e-4 * expected.data.abs().max().item())
+
+
+class TestFallback:
+    """What oneDNN would not take is torch's, bit by bit."""
+
+    def same(self, x, w, b):
+        out, calls = calls_of_onednn(lambda: nx.linear(nx.LiteTensor(x), nx.LiteTensor(w), b))
+        assert calls == 0
+        assert torch.equal(out.data, torch.nn.functional.linear(x, w, b))
+
+    def test_another_dtype(self, always):
+        self.same(*layer(64, 784, 256, torch.float64))
+
+    def test_a_small_product(self, always):
+        self.same(*layer(8, 8, 8))
+
+    def test_another_layout(self, always):
+        x, w, b = layer(64, 784, 256)
+        self.same(x.t().contiguous().t(), w, b)
+
+    def test_rows_of_rows(self, always):
+        x, w, b = layer(64, 784, 256)
+        self.same(x.reshape(8, 8, 784), w, b)
+
+    def test_a_batch_of_vmap(self, always):
+        x, w, _ = layer(128, 256, 256)
+        out, calls = calls_of_onednn(lambda: nx.vmap(lambda x: nx.linear(x, w))(nx.LiteTensor(x).reshape(2, 64, 256)))
+        assert calls == 0
+        torch.testing.assert_close(out.data.reshape(128, 256), x @ w.t())
+
+    def test_a_wrong_shape_is_torchs_error(self, always):
+        x, w, b = layer(64, 784, 256)
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            nx.linear(nx.LiteTensor(x[:, :-1].contiguous()), nx.LiteTensor(w), b)
+        with pytest.raises(RuntimeError, match="expanded size"):
+            nx.linear(nx.LiteTensor(x), nx.LiteTensor(w), b[:-1])
+
+
+class TestChoice:
+    def test_is_measured_once_and_told(self):
+        kernels.use_onednn()
+        assert "none has been measured yet" in kernels.describe()
+        x, w, b = layer(64, 784, 256)
+        first = nx.linear(nx.LiteTensor(x), w, b)
+        told = kernels.describe()
+        assert told.count("x W^T") == 1
+        assert told.endswith(("-> oneDNN", "-> torch"))
+        assert torch.equal(nx.linear(nx.LiteTensor(x), w, b).data, first.data)  # the first call was of the choice too
+        assert kernels.describe() == told
+
+    def test_wants_a_clear_gain(self):
+        assert kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.5).takes_onednn
+        assert not kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.9).takes_onednn
+
+    def test_never_takes_a_kernel_that_is_wrong(self, monkeypatch):
+        monkeypatch.setattr(kernels, "_onednn", lambda a, b, *_: torch.zeros(a.shape[0], b.shape[0]))
+        assert not kernels._measure("x W^T", (64, 784, 256), 1).takes_onednn
+        kernels.use_onednn()
+
+    def test_can_be_made_by_hand(self):
+        kernels.use_onednn("never")
+        assert "torch's kernels" in kernels.describe()
+        x, w, b = layer(64, 784, 256)
+        assert torch.equal(nx.linear(nx.LiteTensor(x), w, b).data, torch.nn.functional.linear(x, w, b))
+        kernels.use_onednn()
+
+    def test_can_be_made_by_the_environment(self):
+        code = "from nexnet import kernels; print(kernels.describe())"
+        told = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "NEXNET_ONEDNN": "never"}, capture_output=True, text=True
+        )
+        assert "use_onednn is 'never'" in told.stdout, told.stderr
+
+    def test_another_mode_is_an_error(self):
+        with pytest.raises(nx.errors.InputError, match=r"no such mode(.|\n)*sometimes"):
+            kernels.use_onednn("sometimes")
