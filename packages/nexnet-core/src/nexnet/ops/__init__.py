@@ -6,6 +6,8 @@ from .activation import *
 from .arithmetic import *
 from .arranging import *
 from .attention import *
+from .batch_statistics import *
+from .classification import *
 from .complex_numbers import *
 from .constant import *
 from .convolutions import *
@@ -47,6 +49,7 @@ from .pixel import *
 from .placing import *
 from .pooling import *
 from .products import *
+from .rectifier import *
 from .reduction import *
 from .scattering import *
 from .selection import *

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Analytic, Operator, Policy, function, implements
 from .elementwise import kernel, kernel_or_rule, operator
@@ -24,24 +22,14 @@ __all__ = [
     "elu",
     "gelu",
     "glu",
-    "hardshrink",
-    "hardsigmoid",
     "hardswish",
-    "hardtanh",
-    "leaky_relu",
     "logsigmoid",
     "mish",
-    "prelu",
-    "relu",
-    "relu6",
-    "rrelu",
     "selu",
     "silu",
     "softplus",
-    "softshrink",
     "softsign",
     "tanhshrink",
-    "threshold",
 ]
 
 _aten = torch.ops.aten
@@ -53,11 +41,9 @@ def _refuse_inplace(name: str) -> None:
     )
 
 
-def _straight(hg: Any, input: Any, *parameters: Any) -> None:
-    """No second derivative: f'' = 0 wherever it exists."""
-
-
-def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_function: Callable[..., Any]) -> Operator:
+def _activation(
+    formula: str, gradient: Callable[[Any, Any], Any], torch_function: Callable[..., Any], module: str = __name__
+) -> Operator:
     """Make the operator of an activation without parameters; ``gradient(g, x)`` is its rule."""
 
     class rule(Policy):
@@ -71,122 +57,8 @@ def _activation(formula: str, gradient: Callable[[Any, Any], Any], torch_functio
             (input,) = self.ctx.release
             return gradient(grad, input)
 
-    return operator(rule, formula, (torch_function,), __name__)
+    return operator(rule, formula, (torch_function,), module)
 
-
-# Piecewise linear ----------------------------------------------------------------------------------------------------
-
-_threshold_backward = kernel("g where x > threshold, else 0", _straight, _aten.threshold_backward.default)
-_leaky_relu_backward = kernel("g where x > 0, else slope g", _straight, _aten.leaky_relu_backward.default)
-_hardtanh_backward = kernel("g where a < x < b, else 0", _straight, _aten.hardtanh_backward.default)
-_hardshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.hardshrink_backward.default)
-_softshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.softshrink_backward.default)
-
-
-@implements(torch.relu, F.relu)
-@function
-class relu(Policy):
-    """y = max(x, 0):  dx = g where y > 0.  Corner: 0 at 0."""
-
-    def forward(self, input: Any, inplace: bool = False) -> Any:
-        if inplace:
-            _refuse_inplace("relu")
-        out = torch.relu(input)
-        self.ctx.save(out)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        (out,) = self.ctx.release
-        return _threshold_backward(grad, out, 0)
-
-
-@implements(torch.threshold, F.threshold)
-@function
-class threshold(Policy):
-    """x where x > threshold, else value:  dx = g where x > threshold, else 0."""
-
-    def forward(self, input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
-        if inplace:
-            _refuse_inplace("threshold")
-        self.ctx.save(input, threshold)
-        return torch.threshold(input, threshold, value)
-
-    def backward(self, grad: Any) -> Any:
-        return _threshold_backward(grad, *self.ctx.release)
-
-
-@implements(F.leaky_relu)
-@function
-class leaky_relu(Policy):
-    """x where x > 0, else slope x:  dx = g where x > 0, else slope g.  Corner: the slope at 0."""
-
-    def forward(self, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-        if inplace:
-            _refuse_inplace("leaky_relu")
-        self.ctx.save(input, negative_slope)
-        return F.leaky_relu(input, negative_slope)
-
-    def backward(self, grad: Any) -> Any:
-        return _leaky_relu_backward(grad, *self.ctx.release, False)
-
-
-@implements(F.hardtanh)
-@function
-class hardtanh(Policy):
-    """x between a and b, else the nearer bound:  dx = g where a < x < b.  Corner: 0 at both bounds."""
-
-    def forward(self, input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
-        if inplace:
-            _refuse_inplace("hardtanh")
-        self.ctx.save(input, min_val, max_val)
-        return F.hardtanh(input, min_val, max_val)
-
-    def backward(self, grad: Any) -> Any:
-        return _hardtanh_backward(grad, *self.ctx.release)
-
-
-@implements(torch.hardshrink, F.hardshrink)
-@function
-class hardshrink(Policy):
-    """x where |x| > lambd, else 0:  dx = g where |x| > lambd, else 0.
-
-    Corner: 0 at |x| = lambd.
-    """
-
-    def forward(self, input: Any, lambd: float = 0.5) -> Any:
-        self.ctx.save(input, lambd)
-        return torch.hardshrink(input, lambd)
-
-    def backward(self, grad: Any) -> Any:
-        return _hardshrink_backward(grad, *self.ctx.release)
-
-
-@implements(F.softshrink)
-@function
-class softshrink(Policy):
-    """x - lambd sign x where |x| > lambd, else 0:  dx = g where |x| > lambd, else 0.
-
-    Corner: 0 at |x| = lambd.
-    """
-
-    def forward(self, input: Any, lambd: float = 0.5) -> Any:
-        self.ctx.save(input, lambd)
-        return F.softshrink(input, lambd)
-
-    def backward(self, grad: Any) -> Any:
-        return _softshrink_backward(grad, *self.ctx.release)
-
-
-relu6 = _activation(
-    "min(max(x, 0), 6):  dx = g where 0 < x < 6.  Corner: 0 at both bounds.",
-    lambda g, x: _hardtanh_backward(g, x, 0.0, 6.0),
-    F.relu6,
-)
-hardsigmoid = _activation(
-    "min(max(x + 3, 0), 6) / 6:  dx = g / 6 where -3 < x < 3.  Corner: 0 at both bounds.",
-    lambda g, x: _hardtanh_backward(g, x, -3.0, 3.0) / 6,  # torch's kernel for it has 1/6 in float32
-    F.hardsigmoid,
-)
 
 # Smooth, or smooth on either side of 0 -------------------------------------------------------------------------------
 
@@ -396,75 +268,7 @@ class selu(_Elu):
         return torch.selu(input)
 
 
-# With a parameter, a gate, a random slope ----------------------------------------------------------------------------
-
-_prelu_backward: Callable[..., Any]
-
-
-@implements(_aten._prelu_kernel_backward.default)
-@function
-class _prelu_backward_rule(Policy):
-    """(g, 0) where x > 0, else (w g, x g):  dg = h where x > 0, else w h + x u,  dw = g h and dx = g u where x <= 0."""
-
-    materialize_grads = False
-
-    def forward(self, grad: Any, input: Any, weight: Any) -> Any:
-        self.ctx.save(grad, input, weight)
-        return _aten._prelu_kernel_backward.default(grad, input, weight)
-
-    def backward(self, h: Any, u: Any) -> Any:
-        grad, input, weight = self.ctx.release
-        above = input > 0
-        dg = dx = dw = None
-        if h is not None:
-            dg = torch.where(above, h, weight * h)
-            dw = torch.where(above, 0, grad * h)
-        if u is not None:
-            through = torch.where(above, 0, input * u)
-            dg = through if dg is None else dg + through
-            dx = torch.where(above, 0, grad * u)
-        return dg, dx, dw
-
-
-_prelu_backward = kernel_or_rule(_aten._prelu_kernel_backward.default, _prelu_backward_rule)
-
-
-@implements()
-@function
-class _prelu(Policy):
-    """x where x > 0, else w x:  dx = g where x > 0, else w g;  dw = x g where x <= 0, else 0. The weight broadcasts."""
-
-    def forward(self, input: Any, weight: Any) -> Any:
-        self.ctx.save(input, weight)
-        return _aten._prelu_kernel.default(input, weight)
-
-    def backward(self, grad: Any) -> Any:
-        return _prelu_backward(grad, *self.ctx.release)
-
-
-@implements(torch.prelu, F.prelu)
-def prelu(input: Any, weight: Any) -> Any:
-    """X where x > 0, else w x, with one weight for all or one for each channel (dimension 1).
-
-    Corner: at 0 the slope is w.
-
-    Raises:
-        InputError: a weight of another shape.
-    """
-    weight = torch.as_tensor(weight) if not isinstance(weight, TensorBase) else weight
-    channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or math.prod(weight.shape) not in (1, channels):
-        raise InputError(
-            message(
-                "prelu has one weight, or one for each channel.",
-                rule="prelu",
-                argument="weight",
-                expected=f"shape (), (1,) or ({channels},)",
-                got=tuple(weight.shape),
-            )
-        )
-    shape = [1, channels, *[1] * (input.ndim - 2)] if math.prod(weight.shape) != 1 else [1] * input.ndim
-    return _prelu(input, weight.reshape(shape))
+# A gate --------------------------------------------------------------------------------------------------------------
 
 
 @implements(_aten.glu_backward.default)
@@ -506,44 +310,3 @@ class glu(Policy):
 
     def backward(self, grad: Any) -> Any:
         return _glu_gradient(grad, *self.ctx.release)
-
-
-@implements()
-@function
-class _rrelu(Policy):
-    """n x, where n is 1 where x > 0, else drawn of U(lower, upper):  dx = n g. n is a further output, a constant."""
-
-    materialize_grads = False
-
-    def forward(self, input: Any, lower: float, upper: float, generator: Generator | None) -> Any:
-        slopes = torch.empty_like(input, memory_format=torch.contiguous_format)
-        out = _aten.rrelu_with_noise.default(input, slopes, lower, upper, True, generator)
-        self.ctx.save(slopes)
-        return out, slopes
-
-    def backward(self, grad: Any, _: Any) -> Any:
-        (slopes,) = self.ctx.release
-        return None if grad is None else grad * slopes
-
-
-@implements(torch.rrelu, F.rrelu)
-def rrelu(
-    input: Any,
-    lower: float = 1 / 8,
-    upper: float = 1 / 3,
-    training: bool = False,
-    inplace: bool = False,
-    *,
-    generator: Generator | None = None,
-) -> Any:
-    """X where x > 0, else a x: a drawn for each element of U(lower, upper) in training, else (lower + upper) / 2.
-
-    The slopes are drawn once, from ``generator`` (torch's default one without it), also when higher orders are taken.
-
-    Corner: at 0 the slope is a.
-    """
-    if inplace:
-        _refuse_inplace("rrelu")
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2)
-    return _rrelu(input, lower, upper, generator)[0]

@@ -11,8 +11,9 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from .._engine import unwrap
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
+from .classification import cross_entropy
 from .linalg import linear
-from .loss import _reduce, cross_entropy
+from .loss import _reduce
 
 __all__ = ["gaussian_nll_loss", "linear_cross_entropy", "poisson_nll_loss"]
 

@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from ..policy import Operator, Policy, implements
 from ._transpose import transpose_kernel
-from .activation import relu
 from .arithmetic import mul, neg, pow
 from .constant import sign
 from .elementwise import abs, operator
 from .max_pooling import Sizes, max_pool1d, max_pool2d, max_pool3d, single, stride_or
+from .rectifier import relu
 
 __all__ = [
     "adaptive_avg_pool1d",
