@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import nexnet
-from nexnet_verify.corners import CORNERS, check_corner
+from nexnet_verify.corner import check_corner
+from nexnet_verify.corners import CORNERS
 
 
 @pytest.mark.parametrize("corner", CORNERS, ids=lambda corner: corner.point)

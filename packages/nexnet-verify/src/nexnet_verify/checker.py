@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy
 import torch
 from torch import Tensor
 
@@ -16,10 +15,11 @@ from nexnet.errors import InputError, message
 
 from . import consistency, transforms
 from .comparing import Gap, compare, hint
-from .errors import Finding, NotDifferentiableWarning
+from .errors import NotDifferentiableWarning
 from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
+from .judge import JAX_RTOL, Judge, Stop, kind_of
 from .problem import Problem
-from .report import Comparison, GradientReport, Obstacle
+from .report import GradientReport, Obstacle
 from .torch_reference import TorchReference
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["check_gradients"]
 
 FD_RTOL = 1e-6  # along a direction; the extrapolated differences are good to 1e-9 and better
-JAX_RTOL = 1e-9  # two float64 programs that add in another order
 AGAIN_RTOL = 1e-12  # LAPACK rounds by where in memory its arguments happen to lie
 SAME_RTOL = 1e-11  # one float64 program, its inputs laid out otherwise
 FORWARD_RTOL = 1e-9  # another program for the same number, as JAX's is
@@ -118,7 +117,7 @@ def check_gradients(
     found = GradientReport(problem.name)
     check = _Check(problem, found, order, directions, rtol, atol, reproduce)
     float32_rtol = (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None
-    with contextlib.suppress(_Stop):
+    with contextlib.suppress(Stop):
         check.torch_rtol = torch_rtol
         check.run(reference, torch_reference, strided, "forward" in modes, vmap, float32_rtol)
     if report:
@@ -134,27 +133,8 @@ def check_gradients(
     return None
 
 
-class _Stop(Exception):  # noqa: N818  not an error: what comes later would only repeat the failure
-    """Ends a check at its first failure."""
-
-
-class _Check:
+class _Check(Judge):
     """One run of check_gradients."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        report: GradientReport,
-        order: int,
-        directions: int,
-        rtol: float | None,
-        atol: float | None,
-        reproduce: str | None,
-    ) -> None:
-        self.problem, self.report, self.order, self.directions = problem, report, order, directions
-        self.rtol, self.atol = rtol, atol
-        self.torch_rtol: float | None = None
-        self.reproduce = reproduce or _call(problem, order)
 
     def run(
         self,
@@ -214,32 +194,6 @@ class _Check:
                 self.report.notes.append(f"order {order + 1} was left out: the gradient of order {order} is not finite")
                 return
 
-    # Failures --------------------------------------------------------------------------------------------------------
-
-    def fail(self, problem: str, order: int, **facts: Any) -> None:
-        """Note a failure and end the check."""
-        self.report.findings.append(
-            Finding(
-                problem=problem,
-                rule=self.problem.name,
-                order=order,
-                seed=self.problem.seed,
-                reproduce=self.reproduce,
-                **facts,
-            )
-        )
-        raise _Stop
-
-    def note(self, order: int, reference: str, error: float, count: int, ok: bool = True) -> None:
-        """Add to the report's row of an order and a reference."""
-        rows = self.report.comparisons
-        for i, row in enumerate(rows):
-            if (row.order, row.reference) == (order, reference):
-                error = row.error if math.isnan(error) else error if math.isnan(row.error) else max(error, row.error)
-                rows[i] = Comparison(order, reference, error, ok and row.ok, count + row.count)
-                return
-        rows.append(Comparison(order, reference, error, ok, count))
-
     def unchanged(self, before: list[Tensor], order: int) -> None:
         """Fail if the rule has written into its inputs."""
         for i, (old, new) in enumerate(zip(before, consistency.snapshot(self.problem), strict=True)):
@@ -251,69 +205,6 @@ class _Check:
                 )
 
     # Comparisons of whole tensors ------------------------------------------------------------------------------------
-
-    def same(
-        self,
-        order: int,
-        reference: str,
-        got: Sequence[Tensor],
-        expected: Sequence[Tensor],
-        rtol: float,
-        text: tuple[str, str],
-        place: int | None = None,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        """Compare the rule with itself. ``names`` says what the tensors are, where they are no gradients."""
-        gaps = compare(got, expected, rtol, None if rtol else 0.0, self.scale(order))
-        self.agree(order, reference, gaps, text, place, names)
-
-    def agree(
-        self,
-        order: int,
-        reference: str,
-        gaps: Sequence[Gap],
-        text: tuple[str, str],
-        place: int | None = None,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        """Note a comparison of the rule with itself, and fail if an element is wrong."""
-        ok = not any(gap.wrong.any() for gap in gaps)
-        self.note(order, reference, max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
-        for i, gap in enumerate(gaps):
-            if gap.wrong.any():
-                problem, remedy = text
-                self.wrong_tensor(
-                    problem.format(self.problem.name),
-                    order,
-                    reference,
-                    gap,
-                    i if place is None else place,
-                    remedy,
-                    None if names is None else names[i],
-                )
-
-    def gaps(self, order: int, got: Sequence[Tensor], expected: Sequence[Any], rtol: float | None = None) -> list[Gap]:
-        """Compare values or derivatives with a reference's, leaving out where there is no derivative."""
-        rtol = rtol or (JAX_RTOL if self.rtol is None else self.rtol)
-        tensors = [each if isinstance(each, Tensor) else torch.as_tensor(numpy.array(each)) for each in expected]
-        gaps = compare(got, tensors, rtol, self.atol, self.scale(order))
-        return gaps if order == 0 else self.smooth(gaps)
-
-    def smooth(self, gaps: list[Gap]) -> list[Gap]:
-        """Leave out where there is no derivative."""
-        for gap, mask in zip(gaps, self.problem.masks, strict=False):
-            gap.leave_out(mask)
-        return gaps
-
-    def compared(self, reference: str, order: int, gaps: Sequence[Gap]) -> None:
-        """Note a comparison, and fail if an element is wrong."""
-        ok = not any(gap.wrong.any() for gap in gaps)
-        self.note(order, reference, max((gap.error for gap in gaps), default=0.0), sum(g.count for g in gaps), ok)
-        for i, gap in enumerate(gaps):
-            if gap.wrong.any():
-                what = "value" if order == 0 else "gradient"
-                text = f"the {what} of {self.problem.name} is not {reference}'s at order {order}."
-                self.wrong_tensor(text, order, reference, gap, i, None)
 
     def against_jax(self, order: int, reference: JaxReference) -> None:
         """Compare a derivative with JAX's; what differs at a kink is a convention, and is left out."""
@@ -384,26 +275,6 @@ class _Check:
         names += [self.problem.path(i) for i in range(len(got) - outputs)]
         return self.same(order, "vmap", got, expected, SAME_RTOL, transforms.VMAP, names=names)
 
-    def wrong_tensor(
-        self, text: str, order: int, reference: str, gap: Gap, place: int, remedy: str | None, name: str | None = None
-    ) -> None:
-        """Fail, showing the worst element."""
-        worst = gap.worst
-        name = name or (f"output {place}" if order == 0 else self.problem.path(place))
-        self.fail(
-            text,
-            order,
-            reference=reference,
-            argument=name,
-            kind=_kind(gap.expected),
-            element=worst,
-            got=float(gap.got[worst]),
-            expected=float(gap.expected[worst]),
-            allowed=float(gap.allowed[worst]),
-            wrong=f"{int(gap.wrong.sum())} of {gap.wrong.numel()} elements",
-            hint=remedy or hint(gap.got, gap.expected),
-        )
-
     def drop_singular(self, gap: Gap, place: int, order: int) -> bool:
         """Mask the wrong elements at which there is no derivative; say whether there were some."""
         wrong = torch.nonzero(gap.wrong.reshape(-1)).reshape(-1).tolist()
@@ -417,10 +288,6 @@ class _Check:
                 break  # one smooth element that is wrong is enough
             self.report.singular.append(singular)
         return len(self.report.singular) > before
-
-    def scale(self, order: int) -> float:
-        """Give the size of the order below, whose rounding may appear in this one."""
-        return self.problem.size(order - 1) if order else 0.0
 
     def against_float32(self, order: int, rtol: float) -> None:
         """Compare the float32 derivative with the float64 one at the same, rounded point."""
@@ -533,7 +400,7 @@ class _Check:
             differences.order,
             reference="central finite differences" + ("" if differences.order == 1 else " of the order below"),
             argument=self.problem.path(place),
-            kind=_kind(tensor),
+            kind=kind_of(tensor),
             element=differences.index(element),
             got=got,
             expected=expected,
@@ -541,18 +408,3 @@ class _Check:
             step=str(deviation.difference),
             hint=hint(torch.tensor([got]), torch.tensor([expected])),
         )
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
-
-
-def _call(problem: Problem, order: int) -> str:
-    """Write a call that checks the same again; small arguments are written out."""
-    shown = []
-    for leaf in problem.leaves:
-        if leaf.numel() <= 12:
-            shown.append(f"nexnet.tensor({leaf.tolist()}, dtype=torch.float64)")
-        else:
-            shown.append(f"<float64 of shape {tuple(leaf.shape)}>")
-    return f"check_gradients({problem.name}, {', '.join(shown)}, order={order}, seed={problem.seed})"

@@ -14,7 +14,8 @@ import jax
 import torch
 
 from .cases import Case
-from .corners import CORNERS, CornerResult, check_corner
+from .corner import CornerResult, check_corner
+from .corners import CORNERS
 from .discovery import compare_with_cases
 from .page import page
 from .runner import Result
