@@ -512,10 +512,8 @@ class OperatorBase:
             _append(node, args, result, recorders)
         else:
             tensor = result
-            own: Key = Key.__new__(Key)
             home: TapeBase = recorders[0]
-            own.shape, own.dtype, own.device, own.home = key.shape, key.dtype, key.device, home.token
-            tensor.key = node.output = own
+            tensor.key = node.output = _like(key, home.token)
             node.exact = True
             _append_to(node, args, result, recorders)
         return None
@@ -776,6 +774,46 @@ def record_composite(
     _append(make_node(policy, saved, parents, links, None), (), result, tapes)
 
 
+@cython.no_gc
+@cython.cclass
+class alias(Node):
+    """x under a new identity:  dx = g."""
+
+    materialize_grads = True
+
+    @staticmethod
+    def forward(input: Any) -> Any:
+        """Give the tensor itself."""
+        return input
+
+    def backward(self, grad: Any) -> Any:
+        """Give the gradient itself."""
+        return grad
+
+
+def fresh_aliases(tensors: Any) -> list[Any]:
+    """Give new tensors of the same values, linked to the old ones on the tapes that track those.
+
+    Differentiating these, not the tensors themselves, is what tells an argument from a closed-over variable.
+    """
+    tensor: TensorBase
+    fresh: TensorBase
+    home: TapeBase
+    key: Key | None
+    tapes: list[TapeBase] = _this_thread().tapes
+    found = []
+    for tensor in tensors:
+        fresh = wrap(tensor.data)
+        key = _tracked(tensor, tapes)
+        if key is not None:
+            recorders = _those_tracking((key,), tapes)
+            home = recorders[0]
+            fresh.key = _like(key, home.token)
+            _append_to(make_node(alias, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
+        found.append(fresh)
+    return found
+
+
 @contextmanager
 def mapping() -> Iterator[None]:
     """Tell the backward loop that a vmap is at work on this thread."""
@@ -866,6 +904,14 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     if key.dtype.is_complex:
         raise _complaints.not_for_complex(node.name, f"an output of dtype {key.dtype}")
     return None
+
+
+@cython.cfunc
+def _like(key: Key, home: object) -> Key:
+    """Give a new key of the same shape, dtype and device."""
+    own: Key = Key.__new__(Key)
+    own.shape, own.dtype, own.device, own.home = key.shape, key.dtype, key.device, home
+    return own
 
 
 @cython.cfunc

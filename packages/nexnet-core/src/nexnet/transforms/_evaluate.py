@@ -11,9 +11,9 @@ import optree
 import torch
 from torch import Tensor
 
-from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, is_tracked, kernels_only, unwrap, wrap
+from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, kernels_only, unwrap, wrap
 from ..errors import InputError, message
-from ..ops import alias, clone
+from ..ops import clone
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ..tree import NAMESPACE as NAMESPACE
@@ -66,14 +66,6 @@ def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         )
     return found
-
-
-def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
-    """Give new tensors of the same values, linked to the old ones on the outer tapes.
-
-    Differentiating these, not the tensors themselves, is what tells an argument from a closed-over variable.
-    """
-    return [alias(leaf) if is_tracked(leaf) else wrap(leaf.data) for leaf in leaves]
 
 
 def record(fn: Callable[[], Any], inputs: Sequence[LiteTensor], tape: Tape) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import optree
 
-from .._engine import saved_versions, wrap
+from .._engine import fresh_aliases, saved_versions, wrap
 from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
@@ -16,7 +16,6 @@ from ._evaluate import (
     check_output,
     check_outputs,
     flatten,
-    fresh_aliases,
     gradients,
     ones,
     path_to,

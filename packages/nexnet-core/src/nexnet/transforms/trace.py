@@ -10,10 +10,10 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import DIFFERENTIABLE
+from .._engine import DIFFERENTIABLE, fresh_aliases
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, fresh_aliases, record
+from ._evaluate import NAMESPACE, record
 
 __all__ = ["trace"]
 
