@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from operator import ge, gt, le, lt
+from typing import Any, ClassVar
 
 import torch
 
@@ -88,75 +90,76 @@ def clamp_max(input: Any, max: Any) -> Any:
 clip = clamp
 
 
-@implements(torch.maximum)
-@function
-class maximum(Policy):
-    """max(x, y):  dx = g where x > y,  dy = g where y > x;  at a tie g/2 each.  Corner: a tie is halved."""
+class _Extreme(Policy):
+    """One of two, the gradient halved at a tie. ``loses(x, y)``: y is chosen."""
+
+    kernel: ClassVar[Callable[..., Any]]
+    loses: ClassVar[Callable[[Any, Any], Any]]
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
-        return torch.maximum(input, other)
+        return type(self).kernel(input, other)
 
     def backward(self, grad: Any) -> Any:
         input, other = self.ctx.release
         need_input, need_other = self.ctx.needs_input_grad
+        loses = type(self).loses
         shared = torch.where(input == other, grad / 2, grad)
         return (
-            torch.where(input < other, 0, shared) if need_input else None,
-            torch.where(other < input, 0, shared) if need_other else None,
+            torch.where(loses(input, other), 0, shared) if need_input else None,
+            torch.where(loses(other, input), 0, shared) if need_other else None,
         )
+
+
+@implements(torch.maximum)
+@function
+class maximum(_Extreme):
+    """max(x, y):  dx = g where x > y,  dy = g where y > x;  at a tie g/2 each.  Corner: a tie is halved."""
+
+    kernel, loses = torch.maximum, lt
 
 
 @implements(torch.minimum)
 @function
-class minimum(Policy):
+class minimum(_Extreme):
     """min(x, y):  dx = g where x < y,  dy = g where y < x;  at a tie g/2 each.  Corner: a tie is halved."""
+
+    kernel, loses = torch.minimum, gt
+
+
+class _ExtremeNumber(Policy):
+    """One of two, a number before NaN; the first at a tie. ``holds(x, y)``: x is chosen."""
+
+    kernel: ClassVar[Callable[..., Any]]
+    holds: ClassVar[Callable[[Any, Any], Any]]
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
-        return torch.minimum(input, other)
+        return type(self).kernel(input, other)
 
     def backward(self, grad: Any) -> Any:
         input, other = self.ctx.release
-        need_input, need_other = self.ctx.needs_input_grad
-        shared = torch.where(input == other, grad / 2, grad)
-        return (
-            torch.where(input > other, 0, shared) if need_input else None,
-            torch.where(other > input, 0, shared) if need_other else None,
-        )
+        first = type(self).holds(input, other) | torch.isnan(other)
+        return torch.where(first, grad, 0), torch.where(first, 0, grad)
 
 
 @implements(torch.fmax)
 @function
-class fmax(Policy):
+class fmax(_ExtremeNumber):
     """max(x, y), where a number beats NaN:  dx = g where x >= y or y is NaN,  dy = g elsewhere.
 
     Corner: a tie goes to x.
     """
 
-    def forward(self, input: Any, other: Any) -> Any:
-        self.ctx.save(input, other)
-        return torch.fmax(input, other)
-
-    def backward(self, grad: Any) -> Any:
-        input, other = self.ctx.release
-        first = (input >= other) | torch.isnan(other)
-        return torch.where(first, grad, 0), torch.where(first, 0, grad)
+    kernel, holds = torch.fmax, ge
 
 
 @implements(torch.fmin)
 @function
-class fmin(Policy):
+class fmin(_ExtremeNumber):
     """min(x, y), where a number beats NaN:  dx = g where x <= y or y is NaN,  dy = g elsewhere.
 
     Corner: a tie goes to x.
     """
 
-    def forward(self, input: Any, other: Any) -> Any:
-        self.ctx.save(input, other)
-        return torch.fmin(input, other)
-
-    def backward(self, grad: Any) -> Any:
-        input, other = self.ctx.release
-        first = (input <= other) | torch.isnan(other)
-        return torch.where(first, grad, 0), torch.where(first, 0, grad)
+    kernel, holds = torch.fmin, le
