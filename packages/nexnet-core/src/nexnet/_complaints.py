@@ -135,6 +135,35 @@ def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
     )
 
 
+# Tangents that a rule of its own pushes forward -----------------------------------------------------------------------
+
+
+def wrong_number_of_tangents(rule: str, outputs: int, returned: int) -> GradientError:
+    """A rule's jvp returned more or fewer tangents than there are outputs."""
+    return GradientError(
+        message(
+            "jvp returned another number of tangents than forward has outputs.",
+            rule=rule,
+            expected=f"{outputs}, one per output, None for one that has none",
+            got=returned,
+        )
+    )
+
+
+def wrong_tangent(why: str, tangent: Any, node: Any, index: int) -> GradientError:
+    """A rule's jvp returned a tangent that its output can't have."""
+    return GradientError(
+        message(
+            why,
+            rule=node.name,
+            argument=f"output {index}",
+            expected=_kind(node.outputs[index]),
+            got=_kind(tangent) if isinstance(tangent, Tensor) else f"{tangent!r} ({type(tangent).__name__})",
+            remedy="a tangent has its output's shape, dtype and device (it is broadcast and promoted for you)",
+        )
+    )
+
+
 def _kind(tensor: Any) -> str:
     return f"shape {tuple(tensor.shape)}, {tensor.dtype}, {tensor.device}"
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from . import _complaints
 from ._engine import Context, Node, OperatorBase
+from ._forward_mode import with_jvp
 from .errors import RuleError, message
 
 __all__ = ["RULES", "Analytic", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
@@ -20,7 +21,10 @@ RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 class _PolicyType(type(Node)):  # type: ignore[misc]
-    """Gives every Policy empty slots: what a call keeps belongs in ``ctx.save``, where any order can reach it."""
+    """Gives every Policy empty slots: what a call keeps belongs in ``ctx.save``, where any order can reach it.
+
+    A rule that defines ``jvp`` gets a backward that knows of it; all others are left as they are.
+    """
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         namespace.setdefault("__slots__", ())
@@ -35,7 +39,12 @@ class _PolicyType(type(Node)):  # type: ignore[misc]
                 )
         if namespace.get("__module__", "").startswith("nexnet.ops.") and Policy in bases:
             namespace.setdefault("complex_rule", "none")  # ours are torch's functions: right, or an error
-        return super().__new__(cls, name, bases, namespace)
+        if Node not in bases and "backward" in namespace:
+            namespace.setdefault("jvp", Policy.jvp)  # a base's jvp may not be that of another backward
+        made: Any = super().__new__(cls, name, bases, namespace)
+        if Node not in bases and made.jvp is not Policy.jvp and {"backward", "jvp"} & {*namespace}:
+            made.backward = with_jvp(made.backward)
+        return made
 
 
 class Policy(Node, metaclass=_PolicyType):
@@ -46,8 +55,13 @@ class Policy(Node, metaclass=_PolicyType):
     positional argument of forward: ``None`` for none, trailing ``None`` s may be left out. Each gradient has its
     argument's shape, dtype and device; what broadcasting and dtype promotion added is undone by the caller.
 
-    ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward, and
-    ``ctx.needs_input_grad``, one bool per positional argument, in both.
+    ``jvp(self, *tangents)`` may be written for forward mode, which is otherwise derived from backward: it gets one
+    tangent per positional argument of forward, ``None`` for one that has none, and returns one per output, with what
+    forward saved in ``ctx.release``. It is used by ``nexnet.jvp``, ``linearize`` and Jacobians in forward mode, and is
+    differentiated itself. A subclass with another backward does not inherit it.
+
+    ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward and jvp, and
+    ``ctx.needs_input_grad``, one bool per positional argument, in all of them.
 
     Any order: a derivative of higher order runs ``backward`` on LiteTensors, and what was saved comes back as the
     LiteTensors that it is: inputs and outputs as themselves (an output keeps *this* rule as its gradient),
@@ -96,6 +110,10 @@ class Policy(Node, metaclass=_PolicyType):
         """Give the gradient for each positional argument of forward from the gradient of each output."""
         raise NotImplementedError
 
+    def jvp(self, *tangents: Any) -> Any:
+        """Give the tangent of each output from that of each positional argument of forward."""
+        raise NotImplementedError
+
     @classmethod
     def for_complex(cls, complex_output: bool) -> type[Policy]:
         """Give the rule that is recorded where an argument or, if so it is said, an output is complex."""
@@ -136,7 +154,8 @@ def _conjugated(policy: type[Policy]) -> type[Policy]:
             result = policy.backward(self, *map(_conj, grads))
             return tuple(map(_conj, result)) if isinstance(result, (tuple, list)) else _conj(result)
 
-        made = _PolicyType(policy.__name__, (policy,), {"__module__": policy.__module__, "backward": backward})
+        methods = {"backward": backward, "jvp": policy.jvp}  # a tangent is pushed by the formula of real numbers
+        made = _PolicyType(policy.__name__, (policy,), {"__module__": policy.__module__, **methods})
         policy._conjugated = made  # type: ignore[attr-defined]
     return made
 

@@ -149,6 +149,208 @@ class TestJvp:
             nx.jvp(vector_function, (point,), (point.float(),))
 
 
+class TestARuleWithAJvp:
+    """A Policy may say how tangents go forward; what it says is used, also where backward says otherwise."""
+
+    @staticmethod
+    def rule(factor=1.0):
+        @nx.function
+        class sin(nx.Policy):
+            """sin x, whose tangents are multiplied by a factor, to be told from what backward would give."""
+
+            complex_rule = "analytic"
+
+            def forward(self, x):
+                self.ctx.save(x)
+                return torch.sin(x)
+
+            def backward(self, grad):
+                (x,) = self.ctx.release
+                return grad * torch.cos(x)
+
+            def jvp(self, tangent):
+                (x,) = self.ctx.release
+                return factor * tangent * torch.cos(x)
+
+        return sin
+
+    def test_pushes_tangents_and_no_gradient(self, point, vector):
+        sin = self.rule(10.0)
+        assert torch.allclose(nx.jvp(sin, (point,), (vector,))[1].data, 10 * point.cos() * vector)
+        _, pushforward = nx.linearize(sin, point)
+        for scale in (1.0, 2.0):
+            assert torch.allclose(pushforward(scale * vector).data, 10 * scale * point.cos() * vector)
+        assert torch.allclose(nx.jacfwd(sin)(point).data, torch.diag(10 * point.cos()))
+        assert torch.allclose(nx.jacrev(sin)(point).data, torch.diag(point.cos()))
+        assert torch.allclose(nx.hessian(lambda x: sin(x).sum())(point).data, torch.diag(-point.sin()))
+
+    def test_tangents_are_raw_tensors_unless_they_are_differentiated(self):
+        seen = []
+
+        @nx.function
+        class scale(nx.Policy):
+            def forward(self, x, factor):
+                self.ctx.save(factor)
+                return x * factor
+
+            def backward(self, grad):
+                (factor,) = self.ctx.release
+                return grad * factor, None
+
+            def jvp(self, tangent, none):
+                assert none is None
+                (factor,) = self.ctx.release
+                seen.append((type(tangent), self.ctx.needs_input_grad))
+                return tangent * factor
+
+        nx.jvp(lambda x: scale(x, 3.0), (1.0,), (1.0,))
+        nx.grad(lambda v: nx.jvp(lambda x: scale(x, 3.0), (1.0,), (v,))[1])(1.0)
+        assert seen == [(torch.Tensor, (True, False)), (nx.LiteTensor, (True, False))]
+
+    @pytest.mark.parametrize("factor", [1.0, 10.0])
+    def test_composes(self, point, vector, factor):
+        sin = self.rule(factor)
+        x, v = point, vector
+        xs, vs = torch.stack([x, 2 * x]), torch.stack([v, x])
+
+        def along(fn, at=x, direction=v):
+            return nx.jvp(fn, (at,), (direction,))[1]
+
+        slope, twice = factor * x.cos() * v, -factor * x.sin() * v
+        pairs = {
+            "among operators": (along(lambda x: sin(x * x)), factor * (x * x).cos() * 2 * x * v),
+            "of itself": (along(lambda x: sin(sin(x))), factor * x.sin().cos() * slope),
+            "jvp of grad": (along(nx.grad(lambda x: sin(x).sum())), -x.sin() * v),
+            "grad of jvp": (nx.grad(lambda x: along(sin, x).sum())(x), twice),
+            "jvp of jvp": (along(lambda x: along(sin, x)), twice * v),
+            "vmap of jvp": (nx.vmap(lambda x, v: along(sin, x, v))(xs, vs), factor * xs.cos() * vs),
+            "jvp of vmap": (along(nx.vmap(sin), xs, vs), factor * xs.cos() * vs),
+            "by what a vmap shares": (along(lambda x: nx.vmap(lambda s: sin(s + x))(xs)), factor * (xs + x).cos() * v),
+            "grad of jvp of vmap": (nx.grad(lambda xs: along(nx.vmap(sin), xs, vs).sum())(xs), -factor * xs.sin() * vs),
+            "jvp of checkpoint": (along(nx.checkpoint(sin)), slope),
+            "jvp of checkpoint of vmap": (along(nx.checkpoint(nx.vmap(sin)), xs, vs), factor * xs.cos() * vs),
+            "jvp of checkpoint of grad": (along(nx.checkpoint(nx.grad(lambda x: sin(x).sum()))), -x.sin() * v),
+            "hvp": (nx.hvp(lambda x: sin(x).sum(), (x,), (v,))[1][0], -x.sin() * v),
+        }  # fmt: skip
+        for name, (found, expected) in pairs.items():
+            assert torch.allclose(found.data, expected, rtol=1e-9), name
+
+    def test_in_a_root(self, point, vector):
+        """y^2 = sin(a) + 2 is differentiated by a with the rule's jvp (and by y as its solver's Jacobian, reverse)."""
+
+        def newton(residual, y):
+            for _ in range(30):
+                y = y - residual(y) / nx.grad(lambda y: residual(y).sum())(y)
+            return y
+
+        sin = self.rule(10.0)
+        root = nx.custom_root(lambda y, a: y * y - sin(a) - 2, newton)
+        out, tangent = nx.jvp(lambda a: root(torch.ones_like(point), a), (point,), (vector,))
+        assert torch.allclose(tangent.data, 10 * point.cos() * vector / (2 * out.data))
+
+    def test_aux_and_complex(self):
+        sin = self.rule()
+        z = torch.tensor([1 + 2j, 0.3 - 1j], dtype=torch.complex128)
+        out, tangent, aux = nx.jvp(lambda z: (sin(z), "aux"), (z,), (2j * z,), has_aux=True)
+        assert torch.allclose(out.data, z.sin())
+        assert torch.allclose(tangent.data, z.cos() * 2j * z)
+        assert aux == "aux"
+
+    def test_several_arguments_and_outputs(self):
+        @nx.function
+        class product_and_rounded(nx.Policy):
+            def forward(self, x, y):
+                self.ctx.save(x, y)
+                return x * y, torch.round(x)
+
+            def backward(self, grad, _):
+                x, y = self.ctx.release
+                return grad * y, grad * x
+
+            def jvp(self, dx, dy):
+                x, y = self.ctx.release
+                moved = sum(
+                    each
+                    for each in (None if dx is None else dx * y, None if dy is None else x * dy)
+                    if each is not None
+                )
+                return moved, dx  # straight through, forward
+
+        (_, _), (product, rounded) = nx.jvp(product_and_rounded, (1.4, 2.0), (1.0, 10.0))
+        assert (round(product.item(), 5), rounded.item()) == (16.0, 1.0)
+        (_, _), (product, rounded) = nx.jvp(lambda y: product_and_rounded(nx.LiteTensor(1.4), y), (2.0,), (10.0,))
+        assert (round(product.item(), 5), rounded.item()) == (14.0, 0.0)
+
+    def test_a_tangent_is_broadcast_and_promoted(self):
+        @nx.function
+        class add(nx.Policy):
+            def forward(self, x, y):
+                return x + y
+
+            def backward(self, grad):
+                return grad, grad
+
+            def jvp(self, dx, dy):
+                return dx if dy is None else dy if dx is None else dx + dy
+
+        wide = torch.ones(2, 3, dtype=torch.float64)
+        _, tangent = nx.jvp(lambda x: add(x, wide), (torch.ones(3),), (torch.tensor([1.0, 2.0, 3.0]),))
+        assert (tangent.tolist(), tangent.dtype) == ([[1, 2, 3]] * 2, torch.float64)
+
+    def test_another_backward_is_another_rule(self):
+        class tenfold(self.rule(10.0).policy):
+            def backward(self, grad):
+                return grad * 7
+
+        assert nx.jvp(nx.function(tenfold), (1.0,), (1.0,))[1].item() == 7.0
+
+    @pytest.mark.parametrize(
+        ("jvp", "complaint"),
+        [
+            (lambda t: (t, t), r"another number of tangents(.|\n)*rule: +doubled(.|\n)*1, one per output(.|\n)*2"),
+            (lambda t: t[:2], r"wrong shape(.|\n)*rule: +doubled(.|\n)*output 0(.|\n)*shape \(4,\)(.|\n)*shape \(2,\)"),
+            (lambda t: t.expand((2, 4)), r"wrong shape(.|\n)*rule: +doubled(.|\n)*got: +shape \(2, 4\)"),
+            (
+                lambda t: t.to(torch.int64),
+                r"dtype that can't be one(.|\n)*rule: +doubled(.|\n)*got: (.|\n)*torch.int64",
+            ),
+            (lambda t: t * 1j, r"dtype that can't be one(.|\n)*rule: +doubled(.|\n)*got: (.|\n)*torch.complex128"),
+            (lambda t: "text", r"no tensor(.|\n)*rule: +doubled(.|\n)*'text' \(str\)"),
+        ],
+        ids=["count", "smaller", "larger", "int", "complex", "text"],
+    )
+    def test_tangents_that_an_output_can_not_have(self, point, jvp, complaint):
+        @nx.function
+        class doubled(nx.Policy):
+            def forward(self, x):
+                return x * 2
+
+            def backward(self, grad):
+                return grad * 2
+
+            def jvp(self, tangent):
+                return jvp(tangent)
+
+        with pytest.raises(nx.GradientError, match=complaint):
+            nx.jvp(doubled, (point,), (point,))
+
+    def test_an_error_in_it_names_the_rule(self):
+        @nx.function
+        class broken(nx.Policy):
+            def forward(self, x):
+                return x * 2
+
+            def backward(self, grad):
+                return grad * 2
+
+            def jvp(self, tangent):
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            nx.jvp(broken, (1.0,), (1.0,))
+        assert caught.value.__notes__[0] == "(in the jvp of the nexnet rule broken)"
+
+
 class TestHvp:
     def test_against_torch(self, point, vector):
         gradient, product = nx.hvp(scalar_function, (point, vector), (vector, point))

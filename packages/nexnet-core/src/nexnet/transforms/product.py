@@ -8,6 +8,7 @@ from typing import Any
 import optree
 
 from .._engine import fresh_aliases, saved_versions, wrap
+from .._forward_mode import Linearization
 from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
@@ -44,9 +45,12 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         InputError: a primal that can't be differentiated by, or a cotangent that does not fit, named by its path.
         TrackedTensorError: what the pullback needs was written into since (by an optimiser's ``update_``, say).
     """
+    return _pullback(fn, primals, has_aux, Tape())
+
+
+def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, tape: Tape) -> Any:
     leaves, treespec = flatten(primals, "primals")
     inputs = fresh_aliases(leaves)
-    tape = Tape()
     result = record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, tape)
     out, aux = split_aux(result) if has_aux else (result, None)
     outs, out_spec = check_outputs(out, "vjp")
@@ -72,7 +76,8 @@ def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
     """Give ``fn``'s value at the primals, and the linear function that pushes tangents forward from there.
 
     The pullback is linear in its cotangent, so its own pullback is the pushforward (J. Townsend, "A new trick for
-    calculating Jacobian vector products", 2017). It is recorded once, and needs no second rule from anybody.
+    calculating Jacobian vector products", 2017). It is recorded once, and needs no second rule from anybody; where a
+    rule has one, its ``jvp``, tangents are pushed by that.
 
     Returns:
         ``(out, pushforward)``; ``pushforward(*tangents)``, with one tangent per primal, gives the tangent of ``out``.
@@ -80,7 +85,7 @@ def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
     leaves, treespec = flatten(primals, "primals")
     out, pullback = vjp(fn, *primals)
     dummy = optree.tree_map(lambda each: wrap(zeros(each)), out, namespace=NAMESPACE)
-    _, transposed = vjp(pullback, dummy)
+    _, transposed = _pullback(pullback, (dummy,), False, Linearization())
 
     def pushforward(*tangents: Any) -> Any:
         fitted = fit_tree(tuple(tangents), leaves, treespec, "tangents", "the primals")

@@ -1,0 +1,110 @@
+"""Forward mode by a rule of one's own: where a Policy's ``jvp`` stands in for its backward.
+
+A pullback is linear, and ``linearize`` records it on a ``Linearization`` in order to transpose it. A rule without
+``jvp`` is recorded as what its backward does; one with ``jvp`` as a single node, whose own backward is that ``jvp``.
+Gradients that are recorded for any other purpose, such as a second derivative, are backward's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from . import _complaints
+from ._engine import COMPLEX, DIFFERENTIABLE, Node, TapeContext, TensorBase, make_node, record_composite, unwrap, wrap
+from ._nested import map_leaves
+from .tape import Tape
+
+__all__ = ["Linearization", "with_jvp"]
+
+
+class Linearization(Tape):
+    """The tape of a pullback that is recorded at cotangents of zero, to be transposed."""
+
+
+def with_jvp(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the backward of a rule that defines ``jvp``: the same, except for cotangents that are being linearised."""
+
+    @functools.wraps(backward)
+    def either(self: Any, *grads: Any) -> Any:
+        tapes = [
+            tape
+            for tape in TapeContext.active()
+            if isinstance(tape, Linearization)
+            and any(isinstance(grad, TensorBase) and tape.tracks(grad.key) for grad in grads)
+        ]
+        return _transposed(self, grads, tapes) if tapes else backward(self, *grads)
+
+    return either
+
+
+def _transposed(node: Any, grads: tuple[Any, ...], tapes: list[Any]) -> tuple[Any, ...]:
+    """Give gradients of zero, as cotangents of zero have them, from which tangents go back to those of the outputs."""
+    found = [None if key is None else wrap(_zero(key)) for key in node.parents]
+    tracked = [grad is not None and any(tape.tracks(grad.key) for tape in tapes) for grad in grads]
+    cotangents = tuple(grad.key if each else None for grad, each in zip(grads, tracked, strict=True))
+    call = _Call(type(node), node.parents, node.output)
+    saved = (call, *map_leaves(node.saved, unwrap))
+    record_composite(pushforward, cotangents, saved, (call, *node.saved), tuple(found), tapes)
+    return tuple(found)
+
+
+def _zero(key: Any) -> torch.Tensor:
+    return torch.zeros((), dtype=key.dtype, device=key.device).expand(key.shape)
+
+
+class _Call:
+    """A call of a rule without what it saved."""
+
+    __slots__ = ("output", "parents", "policy")
+
+    def __init__(self, policy: Any, parents: tuple[Any, ...], output: Any) -> None:
+        self.policy, self.parents, self.output = policy, parents, output
+
+
+class pushforward(Node):
+    """The transpose of a rule's backward:  its gradients are the outputs' tangents, by the rule's jvp."""
+
+    __slots__ = ()
+    materialize_grads = False
+
+    @classmethod
+    def for_complex(cls, complex_output: bool) -> type[Node]:  # noqa: ARG003
+        """Say that the rule is its own form for complex tensors: a tangent is pushed by the formula of real numbers."""
+        return cls
+
+    def backward(self, *tangents: Any) -> tuple[Any, ...]:
+        """Push the tangents of a rule's arguments to its outputs."""
+        call, *saved = self.saved
+        node = make_node(call.policy, tuple(saved), call.parents, None, call.output)
+        try:
+            result = node.jvp(*tangents)
+            found = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+            if len(found) != len(node.outputs):
+                raise _complaints.wrong_number_of_tangents(node.name, len(node.outputs), len(found))
+            return tuple([_fit(each, i, node) for i, each in enumerate(found)])
+        except Exception as error:
+            error.add_note(f"(in the jvp of the nexnet rule {node.name})")
+            raise
+
+
+def _fit(tangent: Any, i: int, node: Any) -> Any:
+    """Give an output's tangent its shape and dtype, where broadcasting and dtype promotion do that."""
+    key, data = node.outputs[i], unwrap(tangent)
+    if tangent is None or key is None:
+        return None
+    if not isinstance(data, torch.Tensor):
+        raise _complaints.wrong_tangent("jvp returned something that is no tensor.", tangent, node, i)
+    if data.device != key.device:
+        raise _complaints.wrong_tangent("jvp returned a tangent on another device.", data, node, i)
+    if data.dtype not in DIFFERENTIABLE or (data.dtype in COMPLEX and key.dtype not in COMPLEX):
+        raise _complaints.wrong_tangent("jvp returned a tangent of a dtype that can't be one.", data, node, i)
+    if data.shape != key.shape:
+        sizes = [1] * (len(key.shape) - data.ndim) + list(data.shape)
+        if len(sizes) != len(key.shape) or any(a not in (1, b) for a, b in zip(sizes, key.shape, strict=True)):
+            raise _complaints.wrong_tangent("jvp returned a tangent of the wrong shape.", data, node, i)
+        tangent = tangent.expand(key.shape)
+    return tangent if data.dtype is key.dtype else tangent.to(key.dtype)
