@@ -401,3 +401,37 @@ def test_kernels_only_makes_ordinary_tensors():
         made = torch.ones(2) * 2
     assert not made.is_inference()
     made.requires_grad_().sum().backward()
+
+
+class TestScalars:
+    """Numbers that come again and again are kept as tensors; nothing of where they were first met is kept with them."""
+
+    def product(self, x, number):
+        return [(x * number).data for _ in range(4)][-1]
+
+    @pytest.mark.parametrize("number", [0.3, 3, -7.25, 1e-38, 1e38, 0.0, -0.0, float("inf"), float("nan"), True])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.complex64])
+    def test_give_what_torch_gives(self, number, dtype):
+        x = torch.tensor([1.5, -2.0, 0.0]).to(dtype)
+        expected = x * number
+        got = self.product(nx.LiteTensor(x), number)
+        assert got.dtype is expected.dtype
+        assert torch.equal(got.nan_to_num(nan=5.0), expected.nan_to_num(nan=5.0))
+        assert torch.equal(torch.signbit(got.real), torch.signbit(expected.real))
+
+    def test_first_met_inside_of_a_transform_or_mode_of_torchs(self):
+        x = nx.LiteTensor(torch.ones(3))
+        nx.vmap(lambda x: x * 0.8125 * 0.8125 * 0.8125)(x)
+        torch.func.grad(lambda y: (y * self.product(x, 0.40625)).sum())(torch.ones(3))
+        with torch.inference_mode():
+            self.product(x, 0.203125)
+        with torch.device("meta"):
+            self.product(x, 0.1015625)
+        for number in (0.8125, 0.40625, 0.203125, 0.1015625):
+            assert torch.equal(self.product(x, number), torch.full((3,), number))
+            assert nx.grad(lambda x, n=number: (x * n).sum())(x).tolist() == [number] * 3
+
+    def test_a_changing_number_is_not_kept_for_ever(self):
+        x = nx.LiteTensor(torch.ones(2))
+        for i in range(1, 3000):
+            assert (x * (i / 7)).data[0].item() == pytest.approx(i / 7)

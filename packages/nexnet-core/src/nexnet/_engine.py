@@ -706,6 +706,7 @@ def _unwrapped(value: object, rule: str, args: tuple) -> object:
     return value if type(value) in _PLAIN else _constant(value, rule, args)
 
 
+is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
 # Torch wraps a Python number anew whenever it meets a tensor, which takes longer than to multiply by it.
 _scalars = cython.declare(dict, {torch.float32: {}, torch.float64: {}})
 
@@ -726,8 +727,8 @@ def scalar(value: object, beside: object) -> object:
     tensor = known[value]
     if tensor is None:
         tensor = torch.tensor(value, dtype=beside.dtype, device=_CPU)
-        if type(tensor) is not Tensor or tensor.is_inference():  # some mode of torch's is on, and would be kept with it
-            return value
+        if type(tensor) is not Tensor or tensor.is_inference() or is_wrapped(tensor):
+            return value  # some mode or transform of torch's is on, and would be kept with it
         known[value] = tensor
     return tensor
 

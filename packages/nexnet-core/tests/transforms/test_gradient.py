@@ -173,3 +173,9 @@ class TestSession:
             return nx.autograd.session.value_and_grad(lambda y: y * y * y)(x)[1][x]
 
         assert nx.autograd.session.value_and_grad(slope)(x)[1][x].item() == 18.0
+
+
+def test_inside_of_a_transform_of_torchs_nothing_is_kept_of_it():
+    x = nx.LiteTensor(torch.ones(3, dtype=torch.float16))
+    torch.func.grad(lambda y: (y * nx.grad(lambda x: x.sum())(x).data).sum())(torch.ones(3))
+    assert nx.grad(lambda x: x.sum())(x).tolist() == [1.0] * 3

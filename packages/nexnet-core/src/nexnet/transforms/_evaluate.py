@@ -11,7 +11,7 @@ import optree
 import torch
 from torch import Tensor
 
-from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, kernels_only, unwrap, wrap
+from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, is_wrapped, kernels_only, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import clone
 from ..tape import Tape
@@ -172,7 +172,7 @@ def _one(like: Tensor) -> Tensor:
     seed, version = _ONES.get(kind, (None, 0))
     if seed is None or seed._version != version:
         seed = torch.ones((), dtype=like.dtype, device=like.device)
-        if not seed.is_inference():  # it would be of no use outside of torch.inference_mode
+        if type(seed) is Tensor and not (seed.is_inference() or is_wrapped(seed)):  # it would be of no use elsewhere
             _ONES[kind] = (seed, seed._version)
     return seed
 
