@@ -14,7 +14,7 @@ from ._engine import Context, Node, OperatorBase
 from ._forward_mode import with_jvp
 from .errors import RuleError, message
 
-__all__ = ["RULES", "Analytic", "Context", "Operator", "Policy", "custom_grad", "function", "implements"]
+__all__ = ["RULES", "Analytic", "Context", "Linear", "Operator", "Policy", "custom_grad", "function", "implements"]
 
 #: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -139,6 +139,12 @@ class Analytic(Policy):
     """A rule whose ``backward`` is written for real numbers, and whose function is analytic: see ``complex_rule``."""
 
     complex_rule = "analytic"
+
+
+class Linear(Policy):
+    """A rule that moves, adds or drops elements: its ``backward`` is the same for real and for complex numbers."""
+
+    complex_rule = "own"
 
 
 def _conjugated(policy: type[Policy]) -> type[Policy]:

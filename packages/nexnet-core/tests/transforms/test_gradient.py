@@ -117,6 +117,24 @@ class TestOutputs:
             assert nx.grad(lambda x: x * 1.0)(torch.tensor(2.0, dtype=torch.float16)).item() == 1.0
         assert nx.grad(lambda x: x * 1.0)(torch.tensor(2.0, dtype=torch.float16)).item() == 1.0
 
+    def test_a_gradient_that_was_a_view_of_its_seed_is_an_ordinary_tensor(self):
+        x = nx.LiteTensor(torch.randn(100, 100))
+        gradient = nx.grad(lambda x: x.reshape(-1))(x).data
+        assert gradient.is_contiguous()
+        assert gradient._base is None
+
+    def test_views_of_one_seed_share_no_memory(self):
+        x = nx.LiteTensor(torch.randn(100, 100))
+        first, second = nx.grad(lambda x, y: nx.add(x.reshape(-1), y.reshape(-1)), argnums=(0, 1))(x, x)
+        first.data.mul_(2)
+        assert (second.data == 1).all()
+
+    def test_a_small_part_of_a_large_gradient_is_a_copy(self):
+        rows = [nx.LiteTensor(torch.randn(n, 100)) for n in (100, 400)]
+        small, large = nx.grad(lambda rows: nx.cat(rows))(rows)
+        for each in (small.data, large.data):
+            assert each.untyped_storage().nbytes() <= 2 * each.nbytes
+
     def test_an_unused_argument_gets_zeros(self):
         gx, gy = nx.grad(lambda x, y: x, (0, 1))(torch.ones(2), torch.ones(3, 1, dtype=torch.float64))
         assert (gx.tolist(), gy.tolist(), gy.dtype) == ([1, 1], [[0]] * 3, torch.float64)

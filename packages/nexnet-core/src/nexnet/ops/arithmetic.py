@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Analytic, Linear, Policy, function, implements
 
 __all__ = [
     "add",
@@ -38,7 +38,7 @@ __all__ = [
 
 @implements(torch.add, torch.Tensor.__radd__)
 @function
-class add(Analytic):
+class add(Linear):
     """x + alpha y:  dx = g,  dy = alpha g."""
 
     elementwise = True
@@ -50,12 +50,12 @@ class add(Analytic):
 
     def backward(self, grad: Any) -> Any:
         (alpha,) = self.ctx.release
-        return grad, grad if alpha == 1 else grad * alpha
+        return grad, grad if alpha == 1 else grad * alpha.conjugate()
 
 
 @implements(torch.sub, torch.subtract)
 @function
-class sub(Analytic):
+class sub(Linear):
     """x - alpha y:  dx = g,  dy = -alpha g."""
 
     elementwise = True
@@ -69,7 +69,7 @@ class sub(Analytic):
         (alpha,) = self.ctx.release
         if not self.ctx.needs_input_grad[1]:
             return grad
-        return grad, -grad if alpha == 1 else grad * -alpha
+        return grad, -grad if alpha == 1 else grad * -alpha.conjugate()
 
 
 @implements(torch.rsub, torch.Tensor.__rsub__)
@@ -153,7 +153,7 @@ class fmod(Policy):
 
 @implements(torch.neg, torch.negative)
 @function
-class neg(Analytic):
+class neg(Linear):
     """-x:  dx = -g."""
 
     elementwise = True

@@ -9,7 +9,7 @@ import torch
 
 from .._engine import unwrap
 from ..errors import InputError, message
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
 from ._names import numpy_names
 from .gathering import index_select
 from .indexing import getitem
@@ -30,7 +30,7 @@ __all__ = [
 
 @implements(torch.rot90)
 @function
-class rot90(Analytic):
+class rot90(Linear):
     """x turned k times by a right angle, from the first of two dimensions towards the second:  dx = g turned back."""
 
     def forward(self, input: Any, k: int = 1, dims: tuple[int, ...] = (0, 1)) -> Any:
@@ -50,7 +50,7 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 
 @implements(torch.block_diag)
 @function
-class block_diag(Analytic):
+class block_diag(Linear):
     """A matrix with the matrices on its diagonal, zeros elsewhere:  each gets its block of g. A vector is a row."""
 
     def forward(self, *tensors: Any) -> Any:
@@ -144,7 +144,7 @@ def repeat_interleave(
 
 @implements(torch.as_strided)
 @function
-class as_strided(Analytic):
+class as_strided(Linear):
     """The elements at strides of x's storage:  dx = the sum of g over those that are an element of x.
 
     What lies in the storage beside x is a constant. Where elements of x share memory (it was expanded), they share the
@@ -158,11 +158,30 @@ class as_strided(Analytic):
 
     def backward(self, grad: Any) -> Any:
         shape, strides, offset, size, stride, start = self.ctx.release
+        if 0 not in (*shape, *size) and not shares(shape, strides) and not shares(size, stride):
+            length = max(_end(shape, strides, offset), _end(size, stride, start))
+            storage = torch.as_strided_scatter(grad.new_zeros(length), grad, size, stride, start)
+            return storage.as_strided(shape, strides, offset)
         own, taken = places(shape, strides, offset), places(size, stride, start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1
         storage = grad.new_zeros(length).index_add(0, taken.to(grad.device), grad.reshape(-1))
         shared = torch.zeros(length, dtype=torch.int64).index_add(0, own, torch.ones_like(own))[own]
         return (storage[own] / shared.to(grad.device)).reshape(shape)
+
+
+def shares(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Say whether two elements may share their place in the storage."""
+    reach = 0
+    for stride, size in sorted((stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1):
+        if stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False
+
+
+def _end(shape: Sequence[int], strides: Sequence[int], offset: int) -> int:
+    """Give the place behind the last element."""
+    return offset + sum([stride * (size - 1) for size, stride in zip(shape, strides, strict=True)]) + 1
 
 
 def places(shape: Sequence[int], strides: Sequence[int], offset: int) -> torch.Tensor:

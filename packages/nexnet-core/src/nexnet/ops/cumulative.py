@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Linear, Policy, function, implements
 from .gathering import is_plain
 
 __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
@@ -17,7 +17,7 @@ __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
 
 @implements(torch.cumsum)
 @function
-class cumsum(Analytic):
+class cumsum(Linear):
     """y_i = sum_{j <= i} x_j:  dx_j = sum_{i >= j} g_i."""
 
     def forward(self, input: Any, dim: int, *, dtype: torch.dtype | None = None) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
 from ._names import numpy_names, place_of
+from .shape import expand, reshape
 
 __all__ = [
     "gather",
@@ -24,7 +25,7 @@ def is_plain(*tensors: Any) -> bool:
 
 @implements(torch.gather)
 @function
-class gather(Analytic):
+class gather(Linear):
     """y_i = x_{k_i} along a dimension:  dx_j = the sum of g_i over k_i = j.
 
     Corner: an index that repeats gathers each gradient.
@@ -45,13 +46,15 @@ class gather(Analytic):
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast."""
     if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
+        return gather(reshape(input, -1), 0, indices.reshape(-1))
     dim = place_of(dim, input.ndim)
+    if input.ndim == 1 == indices.ndim:  # there is nothing to broadcast
+        return gather(input, dim, indices)
     shape = list(torch.broadcast_shapes(_with_one(input.shape, dim), _with_one(indices.shape, dim)))
     shape[dim] = indices.shape[dim]
-    indices = indices.expand(shape)
+    indices = indices if indices.shape == tuple(shape) else indices.expand(shape)
     shape[dim] = input.shape[dim]
-    return gather(input.expand(shape), dim, indices)
+    return gather(input if input.shape == tuple(shape) else expand(input, shape), dim, indices)
 
 
 def _with_one(shape: torch.Size, dim: int) -> list[int]:
@@ -60,7 +63,7 @@ def _with_one(shape: torch.Size, dim: int) -> list[int]:
 
 @implements(torch.index_select)
 @function
-class index_select(Analytic):
+class index_select(Linear):
     """The slices of x at indices of a dimension:  dx = zeros with g's slices added there."""
 
     def forward(self, input: Any, dim: int, index: Any) -> Any:
@@ -75,7 +78,7 @@ class index_select(Analytic):
 
 @implements(torch.index_add)
 @function
-class index_add(Analytic):
+class index_add(Linear):
     """x with the slices of s added at indices of a dimension:  dx = g,  ds = g's slices there."""
 
     def forward(self, input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
@@ -87,4 +90,4 @@ class index_add(Analytic):
         if not self.ctx.needs_input_grad[3]:
             return grad
         slices = grad.index_select(dim, index)
-        return grad, None, None, slices if alpha == 1 else slices * alpha
+        return grad, None, None, slices if alpha == 1 else slices * alpha.conjugate()

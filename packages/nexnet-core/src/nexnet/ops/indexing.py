@@ -15,11 +15,16 @@ from torch import Tensor
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
+from .elementwise import overload
+from .gathering import is_plain
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
 _functorch = torch._C._functorch
+_index = overload(torch.ops.aten.index.Tensor)
+_index_put = overload(torch.ops.aten.index_put.default)
+_index_put_ = overload(torch.ops.aten.index_put_.default)
 
 _PLAIN = frozenset({int, slice, type(None)})
 _BASIC = _PLAIN | {type(Ellipsis)}
@@ -51,7 +56,7 @@ def getitem(input: Any, index: Any) -> Any:
 
 @implements()
 @function
-class slicing(Analytic):
+class slicing(Linear):
     """x[i, j, ...] for ints, slices and None, a view:  dx = zeros with g there."""
 
     def forward(self, input: Any, *index: Any) -> Any:
@@ -71,7 +76,7 @@ def _put_in_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
 
 @implements()
 @function
-class slicing_backward(Analytic):
+class slicing_backward(Linear):
     """Zeros of a shape with x at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, index: Any) -> Any:
@@ -85,12 +90,12 @@ class slicing_backward(Analytic):
 
 @implements()
 @function
-class at(Analytic):
+class at(Linear):
     """x[i, j, ...] for index tensors and masks, or None for a whole dimension:  dx = zeros with g added there."""
 
     def forward(self, input: Any, *index: Any) -> Any:
         self.ctx.save(input.shape, *index)
-        return input[index] if len(index) == 1 else torch.ops.aten.index.Tensor(input, index)
+        return input[index] if len(index) == 1 else _index(input, index)
 
     def backward(self, grad: Any) -> Any:
         shape, *index = self.ctx.release
@@ -102,7 +107,7 @@ def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
     try:
         if len(index) == 1:
             return zeros.index_put_(index, x, True)
-        return torch.ops.aten.index_put_.default(zeros, index, x, True)  # type: ignore[no-any-return]
+        return _index_put_(zeros, index, x, True)  # type: ignore[no-any-return]
     except RuntimeError as error:
         if not (_is_of_vmap(error) or _functorch.is_batchedtensor(x)):
             raise
@@ -125,7 +130,7 @@ def _is_of_vmap(error: RuntimeError) -> bool:
 
 @implements()
 @function
-class at_backward(Analytic):
+class at_backward(Linear):
     """Zeros of a shape with x added at an index:  dx = g there."""
 
     def forward(self, input: Any, shape: torch.Size, *index: Any) -> Any:
@@ -225,7 +230,7 @@ class narrow(slicing.policy):  # type: ignore[misc,name-defined]
 
 @implements(torch.take)
 @function
-class take(Analytic):
+class take(Linear):
     """The elements of x at indices that count through all of it:  dx = zeros with g added there."""
 
     def forward(self, input: Any, index: Any) -> Any:
@@ -243,7 +248,7 @@ class take(Analytic):
 
 @implements(torch.masked_select)
 @function
-class masked_select(Analytic):
+class masked_select(Linear):
     """The elements of x where the mask is true, in one dimension:  dx = zeros with g in order there."""
 
     def forward(self, input: Any, mask: Any) -> Any:
@@ -263,7 +268,7 @@ class masked_select(Analytic):
 # Putting
 
 
-class _put(Analytic):
+class _put(Linear):
     """x with v put at, or added at, an index:  dx = g, with 0 where v was put;  dv = g at the index.
 
     Where indices repeat, each v that was put gets the whole gradient of the element, though only one is its value
@@ -273,14 +278,16 @@ class _put(Analytic):
     def forward(self, input: Any, values: Any, accumulate: bool, basic: Any, *index: Any) -> Any:
         out = input.clone(memory_format=torch.contiguous_format)
         part = out if basic is None else out[basic]
-        values = torch.as_tensor(values, device=out.device)
+        if not isinstance(values, Tensor):
+            values = torch.as_tensor(values, device=out.device)
         self.ctx.save(values.ndim, accumulate, basic, *index)
-        values = values.to(out.dtype)
+        if values.dtype is not out.dtype or values.device != out.device:
+            values = values.to(out)
         while values.ndim and values.shape[0] == 1:  # as in torch, sizes of 1 in front always fit
             values = values[0]
         if index:
             try:
-                torch.ops.aten.index_put_.default(part, index, values, accumulate)
+                _index_put_(part, index, values, accumulate)
             except RuntimeError as error:
                 if not _is_of_vmap(error):
                     raise
@@ -294,13 +301,19 @@ class _put(Analytic):
     def backward(self, grad: Any) -> Any:
         ndim, accumulate, basic, *index = self.ctx.release
         need_input, need_values, *_ = self.ctx.needs_input_grad
+        plain = is_plain(grad, *[each for each in index if each is not None])
         part = None
         if need_values:
             part = grad if basic is None else grad[basic]
-            part = at(part, *index) if index else part
-            part = part.reshape((1,) * (ndim - part.ndim) + tuple(part.shape))
+            if index:
+                part = _index(part, index) if plain else at(part, *index)
+            if part.ndim < ndim:
+                part = part.reshape((1,) * (ndim - part.ndim) + tuple(part.shape))
         if need_input and not accumulate:
-            grad = _put_part(grad, 0.0, False, basic, *index)
+            if plain and index and basic is None:
+                grad = _index_put(grad, index, grad.new_zeros(()))
+            else:
+                grad = _put_part(grad, 0.0, False, basic, *index)
         return grad, part
 
 
@@ -380,7 +393,7 @@ class Indexer:
 
 @implements(torch.masked_fill)
 @function
-class masked_fill(Analytic):
+class masked_fill(Linear):
     """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
 
     def forward(self, input: Any, mask: Any, value: Any) -> Any:

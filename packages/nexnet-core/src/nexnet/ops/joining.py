@@ -9,8 +9,9 @@ import torch
 
 from .._engine import unwrap
 from ..errors import InputError, message
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Linear, Policy, function, implements
 from ._names import numpy_names
+from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 __all__ = [
     "cat",
@@ -50,7 +51,7 @@ __all__ = [
 # Many into one
 
 
-class _cat(Analytic):
+class _cat(Linear):
     """The tensors one after the other:  each gets its part of g."""
 
     def forward(self, *tensors: Any, dim: int) -> Any:
@@ -70,7 +71,7 @@ class _cat(Analytic):
         return tuple(grads)
 
 
-class _stack(Analytic):
+class _stack(Linear):
     """The tensors along a new dimension:  each gets its slice of g."""
 
     def forward(self, *tensors: Any, dim: int) -> Any:
@@ -106,20 +107,20 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 @implements(torch.hstack)
 def hstack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side: along the second dimension, vectors along their only one."""
-    tensors = torch.atleast_1d(*tensors) if len(tensors) > 1 else [torch.atleast_1d(tensors[0])]
+    tensors = [atleast_1d(each) for each in tensors]
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
 @implements(torch.column_stack)
 def column_stack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side, vectors as columns."""
-    return cat([each.reshape(-1, 1) if each.ndim < 2 else each for each in tensors], 1)
+    return cat([reshape(each, -1, 1) if each.ndim < 2 else each for each in tensors], 1)
 
 
 @implements(torch.vstack, torch.row_stack)
 def vstack(tensors: Sequence[Any]) -> Any:
     """Join tensors one above the other: along the first dimension, vectors as rows."""
-    return cat([torch.atleast_2d(each) for each in tensors], 0)
+    return cat([atleast_2d(each) for each in tensors], 0)
 
 
 row_stack = vstack
@@ -128,7 +129,7 @@ row_stack = vstack
 @implements(torch.dstack)
 def dstack(tensors: Sequence[Any]) -> Any:
     """Join tensors along the third dimension."""
-    return cat([torch.atleast_3d(each) for each in tensors], 2)
+    return cat([atleast_3d(each) for each in tensors], 2)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
 
 @implements(torch.split, torch.Tensor.split, torch.unsafe_split)
 @function
-class split(Analytic):
+class split(Linear):
     """x in pieces of a size, or of several sizes:  dx = the pieces' gradients one after the other."""
 
     def forward(self, tensor: Any, split_size_or_sections: int | list[int], dim: int = 0) -> Any:
@@ -204,7 +205,7 @@ def _equal(input: Any, where: Any, dim: int, least: int) -> Any:
 
 @implements(torch.chunk, torch.unsafe_chunk)
 @function
-class chunk(Analytic):
+class chunk(Linear):
     """x in a number of pieces:  dx = the pieces' gradients one after the other."""
 
     def forward(self, input: Any, chunks: int, dim: int = 0) -> Any:
@@ -221,7 +222,7 @@ unsafe_split, unsafe_chunk, unsafe_split_with_sizes = split, chunk, split_with_s
 
 @implements(torch.unbind)
 @function
-class unbind(Analytic):
+class unbind(Linear):
     """The slices of x along a dimension:  dx = the slices' gradients, stacked."""
 
     def forward(self, input: Any, dim: int = 0) -> Any:
@@ -239,7 +240,7 @@ class unbind(Analytic):
 
 @implements(torch.Tensor.repeat)
 @function
-class repeat(Analytic):
+class repeat(Linear):
     """x as tiles, ``repeats`` times along each dimension:  dx = the sum of g over the tiles."""
 
     def forward(self, input: Any, *repeats: Any) -> Any:
@@ -263,7 +264,7 @@ def tile(input: Any, *dims: Any) -> Any:
 
 @implements(torch.flip)
 @function
-class flip(Analytic):
+class flip(Linear):
     """x in reverse order along dimensions:  dx = g in reverse order."""
 
     def forward(self, input: Any, *dims: Any) -> Any:
@@ -289,7 +290,7 @@ def flipud(input: Any) -> Any:
 
 @implements(torch.roll)
 @function
-class roll(Analytic):
+class roll(Linear):
     """x moved along dimensions, what leaves at the end coming in at the start:  dx = g moved back."""
 
     def forward(self, input: Any, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()) -> Any:
@@ -307,7 +308,7 @@ class roll(Analytic):
 
 @implements(torch.clone)
 @function
-class clone(Analytic):
+class clone(Linear):
     """A copy of x:  dx = g."""
 
     def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:
@@ -319,7 +320,7 @@ class clone(Analytic):
 
 @implements(torch.Tensor.contiguous)
 @function
-class contiguous(Analytic):
+class contiguous(Linear):
     """x with its elements in order in memory, a copy only if they are not:  dx = g."""
 
     def forward(self, input: Any, *, memory_format: torch.memory_format = torch.contiguous_format) -> Any:

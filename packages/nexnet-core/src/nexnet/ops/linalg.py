@@ -10,7 +10,7 @@ import torch
 from .. import kernels
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Analytic, function, implements
+from ..policy import Analytic, Policy, function, implements
 
 __all__ = [
     "addmm",
@@ -133,9 +133,20 @@ class dot(_Product):
 
 
 @implements(torch.vdot)
-def vdot(input: Any, other: Any) -> Any:
-    """The inner product of two vectors, of which the first is conjugated."""
-    return dot(torch.conj(input), other)
+@function
+class vdot(Policy):
+    """The inner product of two vectors, of which the first is conjugated:  dx = conj(g) y,  dy = g x."""
+
+    complex_rule = "own"
+
+    def forward(self, input: Any, other: Any) -> Any:
+        need_input, need_other = self.ctx.needs_input_grad
+        self.ctx.save(other if need_input else None, input if need_other else None)
+        return torch.vdot(input, other)
+
+    def backward(self, grad: Any) -> Any:
+        other, input = self.ctx.release
+        return None if other is None else grad.conj() * other, None if input is None else grad * input
 
 
 @implements(torch.outer, torch.ger)

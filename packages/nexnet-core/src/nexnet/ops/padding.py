@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
 from ._transpose import transpose_kernel
 
 __all__ = ["constant_pad_nd", "pad"]
@@ -19,7 +19,7 @@ _ATEN = torch.ops.aten
 
 @implements(torch.constant_pad_nd)
 @function
-class constant_pad_nd(Analytic):
+class constant_pad_nd(Linear):
     """x with a number around it, ``pad`` elements before and after the last dimension, the one before it, and so on.
 
     dx = g without them: g padded by as much less.
@@ -46,7 +46,7 @@ _TRANSPOSES = {
 }
 
 
-class _pad_by_values(Analytic):
+class _pad_by_values(Linear):
     """x with copies of its own elements around it:  dx = g inside, and around it added to where it was copied from."""
 
     def forward(self, input: Any, pad: Sequence[int], mode: str, value: float | None = None) -> Any:

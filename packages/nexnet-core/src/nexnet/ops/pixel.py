@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
 from ._transpose import transpose_kernel
 
 __all__ = [
@@ -25,7 +25,7 @@ Sizes = Any  # a number, or one for each of the two dimensions
 
 @implements(torch.pixel_shuffle)
 @function
-class pixel_shuffle(Analytic):
+class pixel_shuffle(Linear):
     """(..., c r^2, h, w) as (..., c, h r, w r):  dx = g the other way round."""
 
     def forward(self, input: Any, upscale_factor: int) -> Any:
@@ -39,7 +39,7 @@ class pixel_shuffle(Analytic):
 
 @implements(torch.pixel_unshuffle)
 @function
-class pixel_unshuffle(Analytic):
+class pixel_unshuffle(Linear):
     """(..., c, h r, w r) as (..., c r^2, h, w):  dx = g the other way round."""
 
     def forward(self, input: Any, downscale_factor: int) -> Any:
@@ -52,7 +52,7 @@ class pixel_unshuffle(Analytic):
 
 @implements(torch.channel_shuffle, torch.native_channel_shuffle)
 @function
-class channel_shuffle(Analytic):
+class channel_shuffle(Linear):
     """x with its channels, dimension 1, dealt out to n groups in turn:  dx = g dealt out to channels / n groups."""
 
     def forward(self, input: Any, groups: int) -> Any:
@@ -69,7 +69,7 @@ native_channel_shuffle = channel_shuffle
 
 @implements(functional.unfold)
 @function
-class unfold(Analytic):
+class unfold(Linear):
     """The patches of x, of shape (batch, channels, h, w), as columns (batch, channels size, patches):  dx = g folded.
 
     x may lack the batch dimension. ``Tensor.unfold``, of one dimension, is ``unfold_copy``.
@@ -87,7 +87,7 @@ class unfold(Analytic):
 
 @implements(functional.fold)
 @function
-class fold(Analytic):
+class fold(Linear):
     """Patches, as columns, added together to an image of a size:  dx = the patches of g."""
 
     def forward(
@@ -108,7 +108,7 @@ class fold(Analytic):
 
 @implements(torch.Tensor.unfold, torch.unfold_copy)
 @function
-class unfold_copy(Analytic):
+class unfold_copy(Linear):
     """The windows of x along a dimension, in a new last one:  dx = the sum of g over the windows of which x is part.
 
     As ``Tensor.unfold`` it is a view.

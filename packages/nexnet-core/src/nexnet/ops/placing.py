@@ -8,17 +8,16 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase
-from ..policy import Analytic, Operator, function, implements
+from ..policy import Linear, Operator, function, implements
 from .arithmetic import add
 from .arranging import places
 from .constant import full_like, zeros_like
-from .indexing import index_put
-from .shape import expand, reshape
+from .shape import expand
 
 __all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
 
 
-class _Placed(Analytic):
+class _Placed(Linear):
     """x with s in the place of a part:  dx = g with zeros there,  ds = that part of g."""
 
     place: Any
@@ -80,7 +79,7 @@ class slice_scatter(_Placed):
 
 @implements(torch.as_strided_scatter)
 @function
-class as_strided_scatter(Analytic):
+class as_strided_scatter(Linear):
     """x with s at strides of its storage:  dx = g with zeros there,  ds = the elements of g that lie there.
 
     Torch has it for an x without gaps or shared elements, and refuses any other. Its own gradient by x is wrong in
@@ -124,7 +123,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     return _masked_scatter(input, mask if mask.shape == shape else mask.expand(shape), source)
 
 
-class _masked_scatter_tensor(Analytic):
+class _masked_scatter_tensor(Linear):
     """x with the s in order where the mask is true:  dx = g outside of it,  ds = g inside, in order, then zeros."""
 
     def forward(self, input: Any, mask: Any, source: Any) -> Any:
@@ -143,7 +142,7 @@ class _masked_scatter_tensor(Analytic):
 
 @implements()
 @function
-class _masked_scatter_backward(Analytic):
+class _masked_scatter_backward(Linear):
     """x where the mask is true, in order, then zeros, in a shape:  dx = zeros with g in order under the mask."""
 
     def forward(self, input: Any, mask: Any, shape: Sequence[int]) -> Any:
@@ -165,10 +164,25 @@ _masked_scatter: Operator = implements()(function(_masked_scatter_tensor))
 
 
 @implements(torch.put)
-def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
-    """X with the elements of ``source`` put at, or added at, indices that count through all of x."""
-    flat = index_put(reshape(input, -1), (index.reshape(-1),), reshape(source, -1), accumulate)
-    return reshape(flat, input.shape)
+@function
+class put(Linear):
+    """x with the elements of s put at, or added at, indices that count through all of x:  ds = g there.
+
+    dx = g, with 0 where s was put.
+    """
+
+    def forward(self, input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+        self.ctx.save(index, source.shape, accumulate)
+        return torch.put(input, index, source, accumulate)
+
+    def backward(self, grad: Any) -> Any:
+        index, shape, accumulate = self.ctx.release
+        need_input, _, need_source, *_ = self.ctx.needs_input_grad
+        if need_input and not accumulate:
+            dx = torch.put(grad, index, torch.zeros(index.shape, dtype=grad.dtype, device=grad.device))
+        else:
+            dx = grad
+        return dx, None, torch.take(grad, index).reshape(shape) if need_source else None
 
 
 @implements(torch.fill)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Analytic, Linear, Policy, function, implements
 from ._names import numpy_names
 
 __all__ = [
@@ -55,7 +55,7 @@ def count_reduced(shape: torch.Size, dim: Dims) -> int:
 
 @implements(torch.sum)
 @function
-class sum(Analytic):
+class sum(Linear):
     """sum_i x_i:  dx_i = g."""
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
@@ -123,7 +123,7 @@ class nanmean(Policy):
 
 @implements(torch.mean)
 @function
-class mean(Analytic):
+class mean(Linear):
     """(1/n) sum_i x_i:  dx_i = g / n."""
 
     def forward(self, input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:

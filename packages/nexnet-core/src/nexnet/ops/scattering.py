@@ -9,7 +9,7 @@ import torch
 
 from .._engine import TensorBase, unwrap
 from ..errors import HigherOrderError, InputError, message
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Linear, Policy, function, implements
 
 __all__ = ["index_copy", "index_fill", "index_reduce", "scatter", "scatter_add", "scatter_reduce"]
 
@@ -18,7 +18,7 @@ __all__ = ["index_copy", "index_fill", "index_reduce", "scatter", "scatter_add",
 # Put and added
 
 
-class _scatter_tensor(Analytic):
+class _scatter_tensor(Linear):
     """x with s_i put at k_i of a dimension:  dx = g, with 0 at every k_i;  ds_i = g_{k_i}.
 
     Where indices repeat, each s_i gets the whole gradient of the element, as in PyTorch.
@@ -74,7 +74,7 @@ def covered(src: Any, index: Any) -> Any:
     return src if shape is None or shape == index.shape else src[tuple(slice(size) for size in index.shape)]
 
 
-class _scatter_add_tensor(Analytic):
+class _scatter_add_tensor(Linear):
     """x with s_i added at k_i of a dimension:  dx = g,  ds_i = g_{k_i}."""
 
     def forward(self, input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -140,13 +140,16 @@ def _count(grad: Any, dim: int, index: Any, include_self: bool) -> Any:
 class _Extreme(_Combination):
     """The greatest or the least:  dx = g / m where x = y,  ds = g / m where s = y, m of them."""
 
-    def by_input(self, grad: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, out: Any) -> Any:
-        reached, _, count = self.reached(input, dim, index, src, include_self, out)
-        return grad / count * reached
-
-    def by_source(self, grad: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, out: Any) -> Any:
-        _, reached, count = self.reached(input, dim, index, src, include_self, out)
-        return (grad / count).gather(dim, index) * reached
+    def backward(self, grad: Any) -> Any:
+        need_input, _, _, need_src, _ = self.ctx.needs_input_grad
+        own, others, count = self.reached(*self.ctx.release)
+        share, (_, dim, index, *_) = grad / count, self.ctx.release
+        return (
+            share * own if need_input else None,
+            None,
+            None,
+            share.gather(dim, index) * others if need_src else None,
+        )
 
     def reached(self, *args: Any) -> Any:
         """Say which x and which s are the result, and how many of them there are at each place."""
@@ -247,7 +250,7 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
 
 @implements(torch.index_copy)
 @function
-class index_copy(Analytic):
+class index_copy(Linear):
     """x with the slices of s put at indices of a dimension:  dx = g, 0 there,  ds = g's slices there."""
 
     def forward(self, input: Any, dim: int, index: Any, source: Any) -> Any:
@@ -267,7 +270,7 @@ class index_copy(Analytic):
 
 @implements(torch.index_fill)
 @function
-class index_fill(Analytic):
+class index_fill(Linear):
     """x with v at indices of a dimension:  dx = g, 0 there,  dv = the sum of g there. An index may repeat."""
 
     def forward(self, input: Any, dim: int, index: Any, value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, message
-from ..policy import Analytic, function, implements
+from ..policy import Linear, function, implements
 
 __all__ = [
     "alias",
@@ -48,7 +48,7 @@ __all__ = [
 
 @implements(torch.ops.aten.alias.default)
 @function
-class alias(Analytic):
+class alias(Linear):
     """x under a new identity:  dx = g."""
 
     def forward(self, input: Any) -> Any:
@@ -62,7 +62,7 @@ class alias(Analytic):
 # The same elements in another shape
 
 
-class _Reshape(Analytic):
+class _Reshape(Linear):
     """x in another shape:  dx = g in x's shape."""
 
     def backward(self, grad: Any) -> Any:
@@ -131,7 +131,7 @@ class squeeze(_Reshape):
 
 @implements(torch.unsqueeze)
 @function
-class unsqueeze(Analytic):
+class unsqueeze(Linear):
     """x with a dimension of size 1 before ``dim``."""
 
     def forward(self, input: Any, dim: int) -> Any:
@@ -191,7 +191,7 @@ def _each(tensors: Any, fn: Any) -> Any:
 
 @implements(torch.Tensor.expand)
 @function
-class expand(Analytic):
+class expand(Linear):
     """x repeated along dimensions of size 1:  dx = the sum of g over them, which the engine takes."""
 
     def forward(self, input: Any, *sizes: Any) -> Any:
@@ -227,7 +227,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 
 @implements(torch.transpose, torch.swapaxes, torch.swapdims)
 @function
-class transpose(Analytic):
+class transpose(Linear):
     """x with two dimensions exchanged:  dx = g with them exchanged."""
 
     def forward(self, input: Any, dim0: int, dim1: int) -> Any:
@@ -250,7 +250,7 @@ swapdims = swapaxes
 
 @implements(torch.permute)
 @function
-class permute(Analytic):
+class permute(Linear):
     """x with its dimensions in the order ``dims``:  dx = g in the inverse order."""
 
     def forward(self, input: Any, *dims: Any) -> Any:
@@ -267,7 +267,7 @@ class permute(Analytic):
 
 @implements(torch.movedim, torch.moveaxis)
 @function
-class movedim(Analytic):
+class movedim(Linear):
     """x with some dimensions moved:  dx = g with them moved back."""
 
     def forward(self, input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
@@ -284,7 +284,7 @@ moveaxis = movedim
 
 @implements(torch.t)
 @function
-class t(Analytic):
+class t(Linear):
     """The transpose of a matrix; a vector or a scalar as it is."""
 
     def forward(self, input: Any) -> Any:
@@ -296,7 +296,7 @@ class t(Analytic):
 
 @implements()
 @function
-class mT(Analytic):
+class mT(Linear):
     """The transpose of each matrix of a batch."""
 
     def forward(self, input: Any) -> Any:
@@ -312,7 +312,7 @@ class mT(Analytic):
 
 @implements(torch.diagonal)
 @function
-class diagonal(Analytic):
+class diagonal(Linear):
     """x_ii over two dimensions:  dx = zeros with g on that diagonal."""
 
     def forward(self, input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -331,7 +331,7 @@ def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) 
 
 @implements(torch.ops.aten.diagonal_backward.default)
 @function
-class _diagonal_backward(Analytic):
+class _diagonal_backward(Linear):
     """Zeros of a shape with x on a diagonal:  dx = that diagonal of g."""
 
     def forward(self, input: Any, shape: Sequence[int], offset: int, dim1: int, dim2: int) -> Any:
@@ -344,7 +344,7 @@ class _diagonal_backward(Analytic):
 
 @implements(torch.diag_embed)
 @function
-class diag_embed(Analytic):
+class diag_embed(Linear):
     """Matrices with x on a diagonal and zeros elsewhere:  dx = that diagonal of g."""
 
     def forward(self, input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
@@ -364,7 +364,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 _diagonal = diagonal
 
 
-class _Trace(Analytic):
+class _Trace(Linear):
     """The sum of a matrix's diagonal:  dx_ii = g, and 0 beside it."""
 
     def forward(self, input: Any) -> Any:
@@ -390,7 +390,7 @@ def trace(input: Any) -> Any:
 
 @implements(torch.tril)
 @function
-class tril(Analytic):
+class tril(Linear):
     """x below the diagonal and on it, 0 above:  dx = the same triangle of g."""
 
     def forward(self, input: Any, diagonal: int = 0) -> Any:
@@ -403,7 +403,7 @@ class tril(Analytic):
 
 @implements(torch.triu)
 @function
-class triu(Analytic):
+class triu(Linear):
     """x above the diagonal and on it, 0 below:  dx = the same triangle of g."""
 
     def forward(self, input: Any, diagonal: int = 0) -> Any:

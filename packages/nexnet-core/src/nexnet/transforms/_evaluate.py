@@ -130,6 +130,7 @@ def gradients(
     with kernels_only():
         recorded = TapeContext.current() is not None
         grads = by_key((out.key, seed) for out, seed in zip(outs, seeds, strict=True) if tape.tracks(out.key))
+        del seeds  # a gradient that is a view of its seed is alone with its memory, if nobody else holds the seed
         backward(tape, grads, consume)
         mine: list[Any] = [grads.get(each.key) for each in inputs]
         grads.clear()
@@ -137,7 +138,12 @@ def gradients(
             if mine[i] is None:
                 mine[i] = zeros(each)
             elif not is_exclusive(mine, i):
-                mine[i] = clone(mine[i]) if recorded else mine[i].clone(memory_format=torch.contiguous_format)
+                if recorded:
+                    mine[i] = clone(mine[i])
+                elif is_exclusive_view(mine, i):
+                    mine[i] = mine[i].data
+                else:
+                    mine[i] = mine[i].clone(memory_format=torch.contiguous_format)
         return [each if isinstance(each, LiteTensor) else wrap(each) for each in mine]
 
 
@@ -178,7 +184,8 @@ def _one(like: Tensor) -> Tensor:
 
 
 # A gradient may be handed out as it is if nobody else can see its memory: one reference to the Python object, one
-# tensor on the storage. Both counts are compared with those of a tensor that is known to be alone.
+# tensor on the storage. Both counts are compared with those of a tensor that is known to be alone. A view keeps the
+# tensor that it is a view of; if nothing else keeps that, it is handed out, without the memory of having been a view.
 
 
 def _counts(tensors: list[Any], i: int) -> tuple[int, int, int]:
@@ -207,3 +214,32 @@ def is_exclusive(tensors: list[Any], i: int) -> bool:
         return _counts(tensors, i) == _ALONE[isinstance(tensors[i], LiteTensor)]
     except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
         return False
+
+
+def _view_counts(tensors: list[Any], i: int) -> tuple[int, int, int]:
+    data, base = tensors[i], tensors[i]._base
+    uses = torch._C._storage_Use_Count(data.untyped_storage()._cdata)
+    return sys.getrefcount(data), sys.getrefcount(base), uses
+
+
+_ALONE_AS_VIEW = None if _ALONE is None else _view_counts([torch.zeros(2)[:]], 0)
+
+
+def is_exclusive_view(tensors: list[Any], i: int) -> bool:
+    """Say whether the tensor in the list is contiguous, and a view that alone keeps what it is a view of.
+
+    A part of it, which would keep the whole, does not count; nor do few elements, which take less time to copy.
+    """
+    data = tensors[i]
+    if (
+        data.numel() < 4096
+        or _ALONE_AS_VIEW is None
+        or data._base is None
+        or data.is_conj()
+        or data.is_neg()
+        or not data.is_contiguous()
+    ):
+        return False
+    large = data.untyped_storage().nbytes() <= 2 * data.nbytes
+    del data
+    return large and _view_counts(tensors, i) == _ALONE_AS_VIEW
