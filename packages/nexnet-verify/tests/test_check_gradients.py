@@ -279,6 +279,34 @@ def test_forward_over_reverse_is_reverse_over_reverse():
     assert caught.value.finding.order == 2
 
 
+def test_a_jvp_of_its_own():
+    def cube(jvp):
+        @nexnet.function
+        class cubed(nexnet.Policy):
+            def forward(self, x):
+                self.ctx.save(x)
+                return x * x * x
+
+            def backward(self, grad):
+                (x,) = self.ctx.release
+                return 3 * x * x * grad
+
+            def jvp(self, tangent):
+                (x,) = self.ctx.release
+                return jvp(tangent, x)
+
+        return cubed
+
+    assert check_gradients(cube(lambda t, x: 3 * x * x * t), lite(1.0, 2.0)) is None
+    for order, jvp in ((1, lambda t, x: 2 * x * x * t), (2, lambda t, x: 3 * nexnet.stop_gradient(x) * x * t)):
+        assert check_gradients(cube(jvp), lite(1.0, 2.0), modes=("reverse",)) is None
+        with pytest.raises(GradientMismatch, match=r"not its reverse mode: the jvp of cubed is wrong") as caught:
+            check_gradients(lambda x, jvp=jvp: cube(jvp)(x) + x, lite(1.0, 2.0))
+        assert caught.value.finding.order == order
+    with pytest.raises(GradientMismatch, match=r"the jvp of a rule fails(.|\n)*wrong shape(.|\n)*rule cubed"):
+        check_gradients(cube(lambda t, x: t.expand((2, 2))), lite(1.0, 2.0))
+
+
 def test_vmap_is_a_loop():
     @nexnet.function
     class by_the_largest(nexnet.Policy):

@@ -6,7 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,8 @@ AGAIN_RTOL = 1e-12  # LAPACK rounds by where in memory its arguments happen to l
 SAME_RTOL = 1e-11  # one float64 program, its inputs laid out otherwise
 FORWARD_RTOL = 1e-9  # another program for the same number, as JAX's is
 FLOAT32_RTOL = 1e-3  # of the largest element: what rounding to 2**-24 may become on the way through a function
+
+T = TypeVar("T")
 
 
 def check_gradients(
@@ -69,7 +71,8 @@ def check_gradients(
             differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
         modes: "reverse", and "forward" if ``nexnet.jvp`` must give the same derivatives. It is derived from the reverse
-            one, which is therefore always checked.
+            one, which is therefore always checked; a ``jvp`` that a rule has of its own is compared with it, and
+            differentiated at order 2.
         reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors. "known": that of an
             operator of nexnet.
         torch_reference: the counterpart in PyTorch, differentiated by its autograd: it gets torch tensors for tensors.
@@ -239,16 +242,23 @@ class _Check(Judge):
     def forward(self, order: int, gradient: Sequence[Tensor]) -> None:
         """Compare forward mode with the gradient: along a direction at order 1, by element above."""
         problem = self.problem
+        own = transforms.own_jvps(problem) if order <= 2 else []
+        text = transforms.forward_text(own)
         if order > 1:
-            found = transforms.attempt("forward mode", order, lambda: transforms.forward(problem, order))
-            if isinstance(found, Obstacle):
-                return self.report.obstacles.append(found)
-            rounding = max(problem.rounding_size(level) for level in range(order))
-            gaps = compare(found, gradient[: len(found)], FORWARD_RTOL, None, rounding)
-            return self.agree(order, "forward mode", self.smooth(gaps), transforms.FORWARD)
-        pushed = transforms.attempt("forward mode", 1, lambda: transforms.push(problem, gradient))
-        if isinstance(pushed, Obstacle):
-            return self.report.obstacles.append(pushed)
+            runs = [lambda: transforms.forward(problem, order)]
+            if own:
+                runs.append(lambda: transforms.reverse_over_forward(problem))
+            for run in runs:
+                found = self.pushed(order, run)
+                if found is None:
+                    return
+                rounding = max(problem.rounding_size(level) for level in range(order))
+                gaps = compare(found, gradient[: len(found)], FORWARD_RTOL, None, rounding)
+                self.agree(order, "forward mode", self.smooth(gaps), text)
+            return
+        pushed = self.pushed(1, lambda: transforms.push(problem, gradient))
+        if pushed is None:
+            return
         if not all(bool(each.isfinite().all()) for each in gradient):
             return self.report.notes.append("forward mode was left out at order 1: the gradient is not finite")
         floor = FORWARD_RTOL * pushed.size + 1e-14 * self.scale(1)
@@ -262,7 +272,19 @@ class _Check(Judge):
             each = compare(pushed.tangents, expected, FORWARD_RTOL, None, self.scale(1))
             if any(gap.wrong.any() for gap in each):
                 gaps, names = each, [f"the tangent of output {i}" for i in range(len(each))]
-        return self.agree(1, "forward mode", gaps, transforms.FORWARD, names=names)
+        return self.agree(1, "forward mode", gaps, text, names=names)
+
+    def pushed(self, order: int, run: Callable[[], T]) -> T | None:
+        """Run something in forward mode; what can't be run is noted, and fails if it is a rule's own jvp."""
+        found = transforms.attempt("forward mode", order, run)
+        if not isinstance(found, Obstacle):
+            return found
+        if transforms.IN_JVP in found.reason:
+            self.note(order, "forward mode", math.nan, 0, False)
+            text = f"forward mode of {self.problem.name} can't be run: the jvp of a rule fails."
+            self.fail(text, order, reference="forward mode", hint=found.reason)
+        self.report.obstacles.append(found)
+        return None
 
     def mapped(self, order: int) -> None:
         """Compare vmap over two examples with a loop."""

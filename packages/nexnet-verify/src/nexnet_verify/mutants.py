@@ -91,6 +91,24 @@ def inner(backward: Callable[..., Any], second: Callable[..., Any], forward: Cal
     return rule(forward, lambda g, x, _: kernel(g, x))
 
 
+def pushed(forward: Callable[..., Any], backward: Callable[..., Any], jvp: Callable[..., Any]) -> Any:
+    """Make an operator with a forward mode of its own. ``jvp(*tangents, *arguments)`` gives the tangent."""
+
+    @nexnet.function
+    class made(nexnet.Policy):
+        def forward(self, *args: Any) -> Any:
+            self.ctx.save(*args)
+            return forward(*args)
+
+        def backward(self, grad: Any) -> Any:
+            return backward(grad, *self.ctx.release)
+
+        def jvp(self, *tangents: Any) -> Any:
+            return jvp(*tangents, *self.ctx.release)
+
+    return made
+
+
 def slot(x: Any, index: int, factor: float) -> Any:
     """A tensor of ones with one other factor."""
     factors = torch.ones(x.numel(), dtype=x.dtype)
@@ -383,6 +401,35 @@ MUTANTS = [
     Rule("wrong for strided inputs only", rule(torch.exp, lambda g, x, y: g * y if is_contiguous(x) else g), [(3, 4)]),
     Rule("wrong in float32 only", rule(torch.exp, lambda g, x, y: g * y if x.dtype is torch.float64 else g), VECTOR),
     Rule("wrong in forward mode only", spares_a_gradient_of_zero, VECTOR),
+    Rule(
+        "jvp: the sign",
+        pushed(torch.cos, lambda g, x: -g * torch.sin(x), lambda t, x: t * torch.sin(x)),
+        VECTOR,
+    ),
+    Rule(
+        "jvp: the second tangent is left out",
+        pushed(lambda x, y: x * y, lambda g, x, y: (g * y, g * x), lambda s, t, x, y: s * y),
+        PAIR,
+    ),
+    Rule(
+        "jvp: the matrix is transposed, as in backward",
+        pushed(
+            lambda a, x: a.matmul(x),
+            lambda g, a, x: (g[:, None] * x, mT(a).matmul(g)),
+            lambda s, t, a, x: s.matmul(x) + mT(a).matmul(t),
+        ),
+        [(3, 3), (3,)],
+    ),
+    Rule(
+        "jvp: 2x is a constant",
+        pushed(lambda x: x * x, lambda g, x: g * 2 * x, lambda t, x: t * 2 * cut(x)),
+        VECTOR,
+    ),
+    Rule(
+        "jvp: a tangent of another shape",
+        pushed(torch.exp, lambda g, x: g * torch.exp(x), lambda t, x: (t * torch.exp(x))[:2]),
+        VECTOR,
+    ),
     Rule("wrong under vmap only", rule(torch.exp, lambda g, x, y: g if is_batched(x) else g * y), VECTOR),
     Rule("one element in a hundred is 1% off", rule(torch.exp, lambda g, x, y: g * y * slot(x, 37, 1.01)), [(10, 10)]),
     Rule(
@@ -422,6 +469,16 @@ RIGHT = [
     Rule("sin", rule(torch.sin, lambda g, x, y: g * torch.cos(x)), VECTOR, order=3),
     Rule("square", rule(lambda x: x * x, lambda g, x, y: 2 * g * x), [()], order=3),
     Rule("matmul", rule(torch.matmul, lambda g, a, b, c: (g.matmul(mT(b)), mT(a).matmul(g))), [(3, 2), (2, 4)]),
+    Rule(
+        "a jvp of its own",
+        pushed(
+            lambda x, y: x * torch.exp(y),
+            lambda g, x, y: (g * torch.exp(y), g * x * torch.exp(y)),
+            lambda s, t, x, y: (s + x * t) * torch.exp(y),
+        ),
+        PAIR,
+        order=3,
+    ),
     Rule("nothing at all", rule(torch.exp, lambda g, x, y: g * y), [(0, 3)]),
     Rule("a hundred elements", rule(torch.exp, lambda g, x, y: g * y), [(10, 10)]),
     Rule("stiff: exp(50 x)", lambda x: torch.exp(50 * x), [(3,)]),

@@ -1,5 +1,8 @@
 """Forward mode against reverse mode, and vmap against a loop: nexnet derives both from a rule's backward.
 
+A rule may have a ``jvp`` of its own. It is compared in the same way, with the reverse mode that finite differences have
+confirmed; and, since it is differentiated itself, so is the gradient of <w, jvp(f)(v)> with that of <v, vjp(f)(w)>.
+
 With the outputs' cotangents w and a tangent v, at order 1 ``<w, jvp(f)(v)> = <v, vjp(f)(w)>``. From order 2 on the
 derivative of a gradient along v is taken forward, and compared with the gradient of its product with v, element by
 element: a Hessian is symmetric.
@@ -25,13 +28,24 @@ from .consistency import SMALLER
 from .problem import Problem, draw
 from .report import Obstacle
 
-__all__ = ["Pushed", "attempt", "forward", "mapped", "push", "tangents_by_vjp"]
+__all__ = [
+    "Pushed",
+    "attempt",
+    "forward",
+    "forward_text",
+    "mapped",
+    "own_jvps",
+    "push",
+    "reverse_over_forward",
+    "tangents_by_vjp",
+]
 
 FORWARD = (
     "forward mode of {} is not its reverse mode.",
     "jvp is the derivative of backward by the incoming gradient, at zero: backward must be linear in it, also there, "
     "and may not cut it",
 )
+IN_JVP = "(in the jvp of the nexnet rule"
 VMAP = (
     "vmap of {} is not a loop over the examples.",
     "look for what forward or backward does with the storage, the strides or the number of elements of a tensor",
@@ -53,7 +67,27 @@ def attempt(what: str, order: int, run: Callable[[], T]) -> T | Obstacle:
         torchs = not isinstance(error, NexnetError) and any(sign in text for sign in signs)
         torchs = torchs or "under vmap a mapped tensor has a value for each example" in text
         reason = f"{type(error).__name__}: {text if len(text) < 200 else text[:200] + '...'}"
+        reason += "".join(f" {note}" for note in getattr(error, "__notes__", ()) if note.startswith(IN_JVP))
         return Obstacle(what, order, reason, torchs)
+
+
+def own_jvps(problem: Problem) -> list[str]:
+    """Name the rules with a jvp of their own that the function calls, as far as a trace shows them."""
+    traced = attempt("trace", 1, lambda: nexnet.trace(lambda *x: problem.outputs(x))(*_lite(problem.leaves))[1])
+    nodes = [] if isinstance(traced, Obstacle) else traced.nodes
+    derived = (None, nexnet.Policy.jvp)
+    return list(dict.fromkeys(node.name for node in nodes if getattr(type(node), "jvp", None) not in derived))
+
+
+def forward_text(own: Sequence[str]) -> tuple[str, str]:
+    """Give what is said where forward mode is wrong, and what to look for."""
+    if not own:
+        return FORWARD
+    return (
+        f"forward mode of {{}} is not its reverse mode: the jvp of {', '.join(own)} is wrong.",
+        "jvp multiplies the tangents by the Jacobian, and adds up those of all arguments; backward, which agrees with "
+        "finite differences, multiplies by its transpose. Compare the formulas, or leave jvp out: nexnet derives it",
+    )
 
 
 @dataclass(frozen=True)
@@ -111,6 +145,22 @@ def forward(problem: Problem, order: int) -> list[Tensor]:
     gradient = nexnet.grad(problem.scalar(order - 2), argnums=tuple(range(len(below))))
     rest = [nexnet.LiteTensor(each) for each in problem.weights] if order == 2 else []
     _, found = nexnet.jvp(lambda *x: gradient(*x, *rest), _lite(below), _lite(problem.direction(order - 1)))
+    return [each.data for each in found]
+
+
+def reverse_over_forward(problem: Problem) -> list[Tensor]:
+    """Give the gradient of order 2 by reverse over forward: that of <w, jvp(f)(v)>, by the leaves and by w."""
+    count, direction = len(problem.leaves), _lite(problem.direction(1))
+
+    def along(*followed: nexnet.LiteTensor) -> nexnet.LiteTensor:
+        _, tangents = nexnet.jvp(lambda *x: problem.outputs(x), followed[:count], direction)
+        total = nexnet.LiteTensor(0.0)
+        for weight, tangent in zip(followed[count:], tangents, strict=True):
+            total = total + (weight * tangent).sum()
+        return total
+
+    followed = problem.followed(2)
+    found = nexnet.grad(along, argnums=tuple(range(len(followed))))(*_lite(followed))
     return [each.data for each in found]
 
 
