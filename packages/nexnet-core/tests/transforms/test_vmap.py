@@ -156,11 +156,23 @@ class TestDims:
 
 
 class TestWrongUse:
-    def test_in_dims_that_do_not_match(self):
-        with pytest.raises(nx.InputError, match=r"in_dims does not match the arguments"):
-            nx.vmap(model, in_dims=(0, 0, 0))(W, XS)
-        with pytest.raises(nx.InputError, match=r"in_dims holds ints and None"):
-            nx.vmap(model, in_dims=(0.5, 0))(W, XS)
+    @pytest.mark.parametrize("in_dims", [(0, 0, 0), (0,), ({"w": 0}, 0), ((0, 0), 0)])
+    def test_in_dims_that_do_not_match(self, in_dims):
+        with pytest.raises(nx.InputError, match=r"in_dims does not match the arguments(.|\n)*one for each positional"):
+            nx.vmap(model, in_dims=in_dims)(W, XS)
+
+    @pytest.mark.parametrize("in_dims", [(0.5, 0), "0", (True, 0)])
+    def test_in_dims_that_name_no_dimension(self, in_dims):
+        with pytest.raises(nx.InputError, match=r"in_dims holds ints and None(.|\n)*None stands for what is the same"):
+            nx.vmap(model, in_dims=in_dims)(W, XS)
+
+    def test_out_dims_that_do_not_match(self):
+        with pytest.raises(nx.InputError, match=r"out_dims does not match the output(.|\n)*each part of the output"):
+            nx.vmap(lambda x: x, out_dims=(0, 0))(XS)
+        with pytest.raises(
+            nx.InputError, match=r"this dimension of the output(.|\n)*out\['a'\](.|\n)*from -2 to 1(.|\n)*2"
+        ):
+            nx.vmap(lambda x: {"a": x}, out_dims=2)(XS)
 
     def test_a_dimension_that_is_not_there(self):
         with pytest.raises(nx.InputError, match=r"can't map over this argument(.|\n)*args\[1\](.|\n)*dimension 2"):
@@ -169,7 +181,9 @@ class TestWrongUse:
             nx.vmap(lambda tree: tree["x"])({"x": XS, "scale": 2.0})
 
     def test_batches_of_different_sizes(self):
-        with pytest.raises(nx.InputError, match=r"one batch size(.|\n)*args\[0\]: 4, args\[1\]: 5"):
+        with pytest.raises(
+            nx.InputError, match=r"one batch size(.|\n)*args\[0\]: 4, args\[1\]: 5(.|\n)*name in in_dims"
+        ):
             nx.vmap(model)(W, XS)
         with pytest.raises(nx.InputError, match=r"no mapped argument"):
             nx.vmap(model, in_dims=None)(W, XS)
@@ -180,12 +194,25 @@ class TestWrongUse:
             lambda x: x if x.sum() > 0 else -x,
             lambda x: x * float(x.sum()),
             lambda x: x * x.sum().item(),
+            lambda x: x * max(x.tolist()),
+            lambda x: x * x.numpy(),
+            lambda x: [x for _ in range(int(x.sum()))],
+            lambda x: nx.grad(lambda x: x.sum() if x.sum() > 0 else -x.sum())(x),
             lambda x: nx.vmap(lambda y: y if y > 0 else -y)(x),
         ],
-        ids=["if", "float", "item", "nested"],
+        ids=["if", "float", "item", "tolist", "numpy", "range", "in a gradient", "nested"],
     )
     def test_control_flow_on_values(self, fn):
         with pytest.raises(nx.InputError, match=r"under vmap a mapped tensor has a value for each(.|\n)*nexnet.where"):
+            nx.vmap(fn)(XS)
+
+    def test_control_flow_in_a_gradient_of_the_batch(self):
+        with pytest.raises(nx.InputError, match=r"under vmap a mapped tensor has a value for each(.|\n)*nexnet.where"):
+            nx.grad(lambda xs: nx.vmap(lambda x: x.sum() if x.sum() > 0 else -x.sum())(xs).sum())(XS)
+
+    @pytest.mark.parametrize("fn", [lambda x: x[x > 0].sum(), lambda x: nx.nonzero(x)], ids=["mask", "nonzero"])
+    def test_shapes_that_depend_on_values(self, fn):
+        with pytest.raises(nx.InputError, match=r"under vmap all examples have one shape(.|\n)*nexnet.where\(mask"):
             nx.vmap(fn)(XS)
 
     def test_no_tensor(self):

@@ -65,7 +65,7 @@ def attempt(what: str, order: int, run: Callable[[], T]) -> T | Obstacle:
         text = " ".join(str(error).split())
         signs = ("Batching rule", "vmap", "functorch", "BatchedTensor", "data-dependent", "aten::")
         torchs = not isinstance(error, NexnetError) and any(sign in text for sign in signs)
-        torchs = torchs or "under vmap a mapped tensor has a value for each example" in text
+        torchs = torchs or text.startswith("under vmap ")
         reason = f"{type(error).__name__}: {text if len(text) < 200 else text[:200] + '...'}"
         reason += "".join(f" {note}" for note in getattr(error, "__notes__", ()) if note.startswith(IN_JVP))
         return Obstacle(what, order, reason, torchs)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import optree
+from torch import Tensor
 
 from .._engine import fresh_aliases, saved_versions, wrap
 from .._forward_mode import Linearization
@@ -159,20 +161,34 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, v
 
 def fit_tree(tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str) -> list[LiteTensor]:
     """Flatten a tree of vectors, whose structure, shapes and dtypes must be those of the tensors in ``like``."""
+    leaves: list[Any]
     leaves, found = optree.tree_flatten(tree, namespace=NAMESPACE)
     if found != treespec:
         raise InputError(
-            message(f"the {name} must have the structure of {model}.", argument=name, expected=treespec, got=found)
+            message(
+                f"the {name} must have the structure of {model}.",
+                argument=name,
+                expected=treespec,
+                got=found,
+                remedy=f"give a tensor for each tensor of {model}, zeros for one that has no part in it",
+            )
         )
-    leaves = [each if isinstance(each, LiteTensor) else LiteTensor(each) for each in leaves]
-    for i, (each, other) in enumerate(zip(leaves, like, strict=True)):
-        if each.shape != other.shape or each.dtype != other.dtype:
+    for i, other in enumerate(like):
+        each = leaves[i]
+        is_tensor = isinstance(each, LiteTensor)
+        if not is_tensor and isinstance(each, (float, complex, int, numpy.ndarray, numpy.generic, Tensor)):
+            each = leaves[i] = LiteTensor(each)
+            is_tensor = True
+        if not is_tensor or each.shape != other.shape or each.dtype != other.dtype:
             raise InputError(
                 message(
                     f"a tensor of the {name} must have the shape and dtype of its counterpart in {model}.",
                     argument=path_to(treespec, i, name)(),
                     expected=f"shape {tuple(other.shape)}, {other.dtype}",
-                    got=f"shape {tuple(each.shape)}, {each.dtype}",
+                    got=f"shape {tuple(each.shape)}, {each.dtype}"
+                    if is_tensor
+                    else f"{each!r} ({type(each).__name__})",
+                    remedy="nothing is broadcast or promoted here: use expand and to; for many at once, nexnet.vmap",
                 )
             )
     return leaves

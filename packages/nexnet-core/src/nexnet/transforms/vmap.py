@@ -97,8 +97,8 @@ def vmap(
         out = optree.tree_unflatten(out_spec[0], results)
         places = _prefix(out_dims, out, "out_dims", "the output")
         moved = [
-            each[0] if place is _WHOLE else each if place == 0 else each.movedim(0, place)
-            for each, place in zip(results, places, strict=True)
+            _from_front(each, place, path_to(out_spec[0], i, "out"))
+            for i, (each, place) in enumerate(zip(results, places, strict=True))
         ]
         return optree.tree_unflatten(out_spec[0], moved)
 
@@ -107,20 +107,33 @@ def vmap(
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Say in nexnet's words what torch says of control flow on a mapped tensor's values."""
+    """Say in nexnet's words what torch says of code that asks for a mapped tensor's values."""
     try:
         yield
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in ("data-dependent control flow", "calling .item()")):
+        found = next((what for sign, what in _SIGNS.items() if sign in str(error)), None)
+        if found is None:
             raise
-        raise InputError(
-            message(
-                "under vmap a mapped tensor has a value for each example, and no single one for Python to go by.",
-                got="a mapped tensor in if, while, and, or, not, int() or float(), or its item() or tolist()",
-                remedy="nexnet.where(condition, a, b) computes both and chooses for each example; "
-                "or loop over the examples in Python",
-            )
-        ) from error
+        raise InputError(message(found[0], got=found[1], remedy=found[2])) from error
+
+
+_BY_VALUE = (
+    "under vmap a mapped tensor has a value for each example, and no single one for Python to go by.",
+    "a mapped tensor in if, while, and, or, not, int() or float(), or its item(), tolist() or numpy()",
+    "nexnet.where(condition, a, b) computes both and chooses for each example; or loop over the examples in Python",
+)
+_BY_SHAPE = (
+    "under vmap all examples have one shape, and this operation's result has another for each.",
+    "a mapped tensor in nonzero(), unique(), masked_select() or as a mask, x[mask]",
+    "nexnet.where(mask, x, 0) keeps the shape, and x[integers] has one; or loop over the examples in Python",
+)
+#: What torch says, and what nexnet says of it.
+_SIGNS = {
+    "data-dependent control flow": _BY_VALUE,
+    "calling .item()": _BY_VALUE,
+    "Cannot access data pointer": _BY_VALUE,
+    "dynamic shape": _BY_SHAPE,
+}
 
 
 def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
@@ -132,11 +145,24 @@ def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
         found: list[Any] = optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)
     except ValueError as error:
         raise InputError(
-            message(f"{name} does not match {model}.", argument=name, expected=f"an int or a prefix of {model}",
-                    got=dims, remedy="give one entry per positional argument, each an int, None or a pytree of them")
-        ) from error  # fmt: skip
+            message(
+                f"{name} does not match {model}.",
+                argument=name,
+                expected=f"an int or a prefix of {model}",
+                got=dims,
+                remedy="give an int or None for all, or one for each "
+                + ("positional argument (or a tree of them)" if name == "in_dims" else "part of the output"),
+            )
+        ) from error
     if any(dim is not _WHOLE and type(dim) is not int for dim in found):
-        raise InputError(message(f"{name} holds ints and None.", argument=name, got=dims))
+        raise InputError(
+            message(
+                f"{name} holds ints and None.",
+                argument=name,
+                got=repr(dims),
+                remedy="an int names a dimension; None stands for what is the same for every example",
+            )
+        )
     return found
 
 
@@ -156,6 +182,21 @@ def _to_front(leaf: Any, dim: int, path: Callable[[], str]) -> LiteTensor:
     return leaf if dim == 0 else leaf.movedim(dim, 0)
 
 
+def _from_front(result: LiteTensor, place: Any, path: Callable[[], str]) -> Any:
+    if place is _WHOLE or place == 0:
+        return result[0] if place is _WHOLE else result
+    if not -result.ndim <= place < result.ndim:
+        raise InputError(
+            message(
+                "vmap can't put the examples into this dimension of the output.",
+                argument=path(),
+                expected=f"an entry of out_dims from {-result.ndim} to {result.ndim - 1}",
+                got=place,
+            )
+        )
+    return result.movedim(0, place)
+
+
 def _common_size(inputs: list[LiteTensor], mapped: list[int], treespec: optree.PyTreeSpec) -> int:
     sizes = [each.shape[0] for each in inputs]
     if len(set(sizes)) != 1:
@@ -166,6 +207,7 @@ def _common_size(inputs: list[LiteTensor], mapped: list[int], treespec: optree.P
                 got=", ".join(
                     f"{path_to(treespec, i, 'args')()}: {size}" for i, size in zip(mapped, sizes, strict=True)
                 ) or "no mapped argument",
+                remedy="name in in_dims the dimension of each argument that the examples are in, or None",
             )
         )  # fmt: skip
     return sizes[0]
