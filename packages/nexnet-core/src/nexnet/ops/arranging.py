@@ -11,10 +11,10 @@ from .._engine import unwrap
 from ..errors import InputError, message
 from ..policy import Linear, function, implements
 from ._names import numpy_names
-from .gathering import index_select
+from .gathering import index_select, is_plain
 from .indexing import getitem
 from .joining import stack
-from .shape import broadcast_tensors, diag_embed, expand, reshape
+from .shape import diag_embed, expand, reshape
 
 __all__ = [
     "as_strided",
@@ -73,6 +73,30 @@ class block_diag(Linear):
 # Elements of several tensors, or of one, with each other
 
 
+@implements()
+@function
+class _grid(Linear):
+    """Each vector expanded along one dimension of its own of a grid:  dx = the sum of its g over the others."""
+
+    materialize_grads = False
+
+    def forward(self, *tensors: Any, indexing: str) -> Any:
+        own = list(range(len(tensors)))
+        if indexing == "xy" and len(own) > 1:
+            own[:2] = 1, 0
+        self.ctx.save(own)
+        return torch.meshgrid(*tensors, indexing=indexing)
+
+    def backward(self, *grads: Any) -> Any:
+        (own,) = self.ctx.release
+        if len(own) == 1:
+            return grads
+        return tuple(
+            None if grad is None else grad.sum([k for k in own if k != dim])
+            for grad, dim in zip(grads, own, strict=True)
+        )
+
+
 @implements(torch.meshgrid, torch._C._VariableFunctions.meshgrid)  # type: ignore[attr-defined]
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     """The coordinates of a grid: vectors expanded to the dimensions that they make together.
@@ -90,13 +114,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
                 got=f"shapes {[tuple(each.shape) for each in tensors]}, indexing {indexing!r}",
             )
         )
-    if indexing == "xy" and len(tensors) > 1:
-        first, second, *rest = meshgrid(tensors[1], tensors[0], *tensors[2:])
-        return second, first, *rest
-    count = len(tensors)
-    return broadcast_tensors(  # type: ignore[no-any-return]
-        *(reshape(each, *[-1 if i == k else 1 for k in range(count)]) for i, each in enumerate(tensors))
-    )
+    return tuple(_grid(*tensors, indexing=indexing or "ij"))
 
 
 @implements(torch.cartesian_prod)
@@ -160,7 +178,11 @@ class as_strided(Linear):
         shape, strides, offset, size, stride, start = self.ctx.release
         if 0 not in (*shape, *size) and not shares(shape, strides) and not shares(size, stride):
             length = max(_end(shape, strides, offset), _end(size, stride, start))
-            storage = torch.as_strided_scatter(grad.new_zeros(length), grad, size, stride, start)
+            storage = grad.new_zeros(length)
+            if is_plain(grad):
+                storage.as_strided(size, stride, start).copy_(grad)
+            else:
+                storage = torch.as_strided_scatter(storage, grad, size, stride, start)
             return storage.as_strided(shape, strides, offset)
         own, taken = places(shape, strides, offset), places(size, stride, start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1

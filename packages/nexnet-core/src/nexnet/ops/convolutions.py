@@ -15,7 +15,7 @@ import torch
 
 from .._engine import TensorBase
 from ..policy import Analytic, Operator, Policy, function, implements
-from .elementwise import operator
+from .elementwise import operator, overload
 
 __all__ = [
     "conv1d",
@@ -244,8 +244,11 @@ def _convolve(input: Any, weight: Any, bias: Any, *options: Any) -> Any:
     return out if bias is None else out + bias.reshape(-1, *[1] * (input.ndim - 2))
 
 
+_torch_kernel = overload(torch.ops.aten.convolution_backward.default)
+
+
 def _kernel(grad: Any, input: Any, weight: Any, channels: Any, *rest: Any) -> Any:
-    kernel = torch.ops.aten.convolution_backward.default
+    kernel = _torch_kernel
     if not grad.is_complex():
         return kernel(grad, input, weight, channels, *rest)
     *options, (need_input, need_weight, need_bias) = rest

@@ -148,6 +148,7 @@ def overload(torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 def kernel_or_rule(torch_kernel: Callable[..., Any], rule: Operator) -> Callable[..., Any]:
     """Give a function that calls the rule for LiteTensors, sparing them the way through torch, and else the kernel."""
+    torch_kernel = overload(torch_kernel)
 
     def call(grad: Any, *args: Any, **options: Any) -> Any:
         return (rule if isinstance(grad, TensorBase) else torch_kernel)(grad, *args, **options)

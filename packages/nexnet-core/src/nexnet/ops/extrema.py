@@ -13,6 +13,7 @@ import torch
 from .._engine import TensorBase, unwrap
 from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
+from .elementwise import overload
 from .reduction import Dims, restore_dims
 
 __all__ = ["amax", "amin", "aminmax", "max", "median", "min", "nanmedian"]
@@ -66,7 +67,7 @@ class _selection_backward(Analytic):
         return grad.gather(dim, index) if keepdim else grad.gather(dim, index.unsqueeze(dim)).squeeze(dim)
 
 
-_into_zeros = torch.ops.aten.value_selecting_reduction_backward
+_into_zeros = overload(torch.ops.aten.value_selecting_reduction_backward.default)
 
 
 def selection_backward(grad: Any, dim: int, index: Any, shape: Any, keepdim: bool) -> Any:

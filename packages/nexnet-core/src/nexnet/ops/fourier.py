@@ -15,10 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..policy import Operator, Policy, function, implements
-from ._names import numpy_names
+from ..policy import Linear, Operator, Policy, function, implements
 from .complex_numbers import conj
-from .joining import roll
 
 __all__ = [
     "fft_fft",
@@ -232,16 +230,26 @@ fft_ihfftn = _conjugate_of(fft_rfftn, "ihfftn")
 
 
 @implements(torch.fft.fftshift)
-@numpy_names
-def fft_fftshift(input: Any, dim: Dims = None) -> Any:
-    """The spectrum with frequency 0 in the middle of each dimension."""
-    dims = _transformed(input.ndim, None, dim)
-    return roll(input, [input.shape[each] // 2 for each in dims], dims)
+@function
+class fft_fftshift(Linear):
+    """The spectrum with frequency 0 in the middle of each dimension:  dx = g with what is there in front again."""
+
+    def forward(self, input: Any, dim: Dims = None) -> Any:
+        self.ctx.save(dim)
+        return torch.fft.fftshift(input, dim)
+
+    def backward(self, grad: Any) -> Any:
+        return torch.fft.ifftshift(grad, *self.ctx.release)
 
 
 @implements(torch.fft.ifftshift)
-@numpy_names
-def fft_ifftshift(input: Any, dim: Dims = None) -> Any:
-    """The spectrum with frequency 0 in front again: the inverse of fftshift."""
-    dims = _transformed(input.ndim, None, dim)
-    return roll(input, [(input.shape[each] + 1) // 2 for each in dims], dims)
+@function
+class fft_ifftshift(Linear):
+    """The spectrum with frequency 0 in front again, the inverse of fftshift:  dx = g with it in the middle."""
+
+    def forward(self, input: Any, dim: Dims = None) -> Any:
+        self.ctx.save(dim)
+        return torch.fft.ifftshift(input, dim)
+
+    def backward(self, grad: Any) -> Any:
+        return torch.fft.fftshift(grad, *self.ctx.release)

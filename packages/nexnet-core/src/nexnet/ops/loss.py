@@ -37,6 +37,7 @@ __all__ = [
 _aten = torch.ops.aten
 _bce = _aten.binary_cross_entropy.default
 _bce_backward = _aten.binary_cross_entropy_backward.default
+_bce_value = overload(_bce)
 _CODES = {"none": 0, "mean": 1, "sum": 2}
 
 
@@ -212,11 +213,11 @@ class _binary_cross_entropy(Policy):
 
     def forward(self, input: Any, target: Any, reduction: int) -> Any:
         self.ctx.save(input, target, reduction)
-        return _bce(input, target, None, reduction)
+        return _bce_value(input, target, None, reduction)
 
     def backward(self, grad: Any) -> Any:
         input, target, reduction = self.ctx.release
-        dx = _bce_backward(grad, input, target, None, reduction)
+        dx = _bce_gradient(grad, input, target, None, reduction)
         if not self.ctx.needs_input_grad[1]:
             return dx
         return dx, _share(grad, input, reduction) * (_log_or_minus_100(1 - input) - _log_or_minus_100(input))
@@ -244,8 +245,11 @@ class _binary_cross_entropy_backward(Policy):
         grad, x, t, reduction = self.ctx.release
         m = torch.clamp(x * (1 - x), min=1e-12)
         hg = cotangent * _share(grad, x, reduction) / m
-        dg = cotangent * _bce_backward(torch.ones_like(grad), x, t, None, reduction)
+        dg = cotangent * _bce_gradient(torch.ones_like(grad), x, t, None, reduction)
         return dg, hg * ((x * x - 2 * x * t + t) / m), -hg
+
+
+_bce_gradient = kernel_or_rule(_bce_backward, _binary_cross_entropy_backward)
 
 
 @implements(F.binary_cross_entropy)

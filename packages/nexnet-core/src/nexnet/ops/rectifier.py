@@ -17,7 +17,7 @@ from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .activation import _activation, _refuse_inplace
-from .elementwise import kernel, kernel_or_rule
+from .elementwise import kernel, kernel_or_rule, overload
 
 __all__ = [
     "hardshrink",
@@ -187,6 +187,9 @@ class _prelu_backward_rule(Policy):
 _prelu_backward = kernel_or_rule(_aten._prelu_kernel_backward.default, _prelu_backward_rule)
 
 
+_prelu_kernel = overload(_aten._prelu_kernel.default)
+
+
 @implements()
 @function
 class _prelu(Policy):
@@ -194,10 +197,22 @@ class _prelu(Policy):
 
     def forward(self, input: Any, weight: Any) -> Any:
         self.ctx.save(input, weight)
-        return _aten._prelu_kernel.default(input, weight)
+        return _prelu_kernel(input, _for_channels(weight, input.ndim))
 
     def backward(self, grad: Any) -> Any:
-        return _prelu_backward(grad, *self.ctx.release)
+        input, weight = self.ctx.release
+        dx, dw = _prelu_backward(grad, input, _for_channels(weight, input.ndim))
+        if self.ctx.needs_input_grad[1] and weight.ndim == 1 and weight.shape[0] != 1:
+            dims = [i for i in range(input.ndim) if i != 1]
+            dw = dw.sum(dims)
+        return dx, dw
+
+
+def _for_channels(weight: Any, ndim: int) -> Any:
+    """Give the weight the input's dimensions, its own being the channels': the kernel's gradient is wrong otherwise."""
+    if ndim == weight.ndim == 1:
+        return weight
+    return weight.reshape([-1 if i == 1 or ndim == 1 else 1 for i in range(ndim)])
 
 
 @implements(torch.prelu, F.prelu)
@@ -221,8 +236,7 @@ def prelu(input: Any, weight: Any) -> Any:
                 got=tuple(weight.shape),
             )
         )
-    shape = [1, channels, *[1] * (input.ndim - 2)] if math.prod(weight.shape) != 1 else [1] * input.ndim
-    return _prelu(input, weight.reshape(shape))
+    return _prelu(input, weight)
 
 
 @implements()

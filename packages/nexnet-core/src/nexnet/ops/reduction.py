@@ -87,8 +87,20 @@ def sum_to_size(input: Any, *size: Any) -> Any:
                 got=f"shape {tuple(shape)}",
             )
         )
-    dims = [i for i in range(input.ndim) if i < extra or shape[i - extra] != input.shape[i]]
-    return torch.sum(input, dims).reshape(shape) if dims else input
+    return input if shape == input.shape else _sum_to(input, shape)
+
+
+@implements()
+@function
+class _sum_to(Linear):
+    """x summed over what broadcasting added to a shape:  dx = g, repeated."""
+
+    def forward(self, input: Any, shape: Any) -> Any:
+        self.ctx.save(input.shape)
+        return input.sum_to_size(shape)
+
+    def backward(self, grad: Any) -> Any:
+        return grad.expand(*self.ctx.release)
 
 
 @implements(torch.nansum)
@@ -193,14 +205,48 @@ class _std(Policy):
         return _variance_gradient(input, restore_dims(grad, input.shape, dim, keepdim), dim, correction)
 
 
-def _variance_gradient(input: Any, grad: Any, dim: Dims, correction: float) -> Any:
+class _var_mean(Policy):
+    """(y, m), the variance and the mean:  dx_i = 2 g (x_i - m) / (n - c) + h / n."""
+
+    complex_rule = "own"
+    materialize_grads = False
+    kernel: Any = torch.var_mean
+
+    def forward(self, input: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
+        out = type(self).kernel(input, dim, correction=correction, keepdim=keepdim)
+        self.ctx.save(input, *out, dim, correction, keepdim)
+        return out
+
+    def backward(self, grad: Any, grad_mean: Any) -> Any:
+        input, out, mean, dim, correction, keepdim = self.ctx.release
+        shape, dx = input.shape, None
+        if grad is not None:
+            if type(self).kernel is torch.std_mean:
+                grad = grad / (2 * out.masked_fill(out == 0, math.inf))
+            grad = restore_dims(grad, shape, dim, keepdim)
+            dx = _variance_gradient(input, grad, dim, correction, restore_dims(mean, shape, dim, keepdim))
+        if grad_mean is not None:
+            by_mean = restore_dims(grad_mean, shape, dim, keepdim) / count_reduced(shape, dim)
+            dx = by_mean.expand(shape) if dx is None else dx + by_mean
+        return dx
+
+
+class _std_mean(_var_mean):
+    """(y, m), the standard deviation and the mean:  dx_i = g (x_i - m) / (y (n - c)) + h / n."""
+
+    kernel = torch.std_mean
+
+
+def _variance_gradient(input: Any, grad: Any, dim: Dims, correction: float, mean: Any = None) -> Any:
     freedom = count_reduced(input.shape, dim) - correction
-    mean = input.mean() if dim is None else input.mean(dim, keepdim=True)
+    if mean is None:
+        mean = input.mean() if dim is None else input.mean(dim, keepdim=True)
     return (input - mean) * (grad * (2 / freedom if freedom > 0 else math.inf))
 
 
 _variance, _deviation = function(_var), function(_std)
-_variance.leaf = _deviation.leaf = True
+_variance_and_mean, _deviation_and_mean = function(_var_mean), function(_std_mean)
+_variance.leaf = _deviation.leaf = _variance_and_mean.leaf = _deviation_and_mean.leaf = True
 
 
 @implements(torch.var)
@@ -233,8 +279,7 @@ def var_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:
     """The variance and the mean over ``dim``."""
-    dim, correction = _variance_arguments(dim, unbiased, correction)
-    return _variance(input, dim, correction, keepdim), mean(input, dim, keepdim)
+    return tuple(_variance_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim))
 
 
 @implements(torch.std_mean)
@@ -243,8 +288,7 @@ def std_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:
     """The standard deviation and the mean over ``dim``."""
-    dim, correction = _variance_arguments(dim, unbiased, correction)
-    return _deviation(input, dim, correction, keepdim), mean(input, dim, keepdim)
+    return tuple(_deviation_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim))
 
 
 def _variance_arguments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Dims, float]:

@@ -213,12 +213,27 @@ def broadcast_to(input: Any, size: Sequence[int]) -> Any:
     return expand(input, size)
 
 
+class _broadcast(Linear):
+    """Each x repeated to one shape:  dx = the sum of its g over what was repeated, which the engine takes."""
+
+    materialize_grads = False
+
+    def forward(self, *tensors: Any) -> Any:
+        return torch.broadcast_tensors(*tensors)
+
+    def backward(self, *grads: Any) -> Any:
+        return grads
+
+
+_broadcast_together = function(_broadcast)
+_broadcast_together.leaf = True
+
+
 @implements(torch.broadcast_tensors)
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """Each tensor repeated to the shape that all have together."""
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
-    shape = torch.broadcast_shapes(*(each.shape for each in tensors))
-    return tuple(expand(each, shape) for each in tensors)
+    return tuple(_broadcast_together(*tensors)) if tensors else ()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
