@@ -165,7 +165,7 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
                 result.remarks[each.what] = known or each.reason
             if result.failure:
                 break
-            result.reached = sorted({*result.reached, *_reached(case, sample, seed)})
+            result.reached = sorted({*result.reached, *_reached(case, sample, seed, result.order)})
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
         result.failure = f"the case {case.name} could not be run.\n  {trouble}\n  inputs:    {result.inputs[-1:]}"
@@ -249,11 +249,12 @@ def _has_constant_tensors(sample: Sample) -> bool:
     return any(not (isinstance(leaf, nexnet.LiteTensor) and is_float(leaf)) for leaf in tensors)
 
 
-def _reached(case: Case, sample: Sample, seed: int) -> set[str]:
-    """Name the rules that are recorded when this call's gradient is itself differentiated."""
+def _reached(case: Case, sample: Sample, seed: int, order: int) -> set[str]:
+    """Name the rules that are recorded where the derivative below the highest order is itself differentiated."""
+    level = max(order - 2, 0)
     call, _, _, tensors = bind(case, sample)
-    problem = Problem.of(call, tensors, seed, 1)
-    gradient = nexnet.grad(problem.scalar(0), argnums=tuple(range(len(problem.leaves))))
+    problem = Problem.of(call, tensors, seed, level + 1)
+    gradient = nexnet.grad(problem.scalar(level), argnums=tuple(range(len(problem.followed(level + 1)))))
     _, tape = nexnet.trace(gradient)(*problem.leaves, *problem.weights)
     return {node.name for node in tape.nodes}
 

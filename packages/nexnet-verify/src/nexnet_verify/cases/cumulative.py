@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import nexnet
+
 from ._case import Case, Sample
 from ._draw import DISTINCT, REAL, Domain, Draw
 
@@ -35,4 +37,13 @@ CASES = [
     Case(name="cummax", inputs=along_one(DISTINCT), jax=running(jax.lax.cummax), layouts=SOLID),
     Case(name="cummin", inputs=along_one(DISTINCT), jax=running(jax.lax.cummin), layouts=SOLID),
     Case(name="logcumsumexp", inputs=along_one(), jax=running(jax.lax.cumlogsumexp)),
+    Case(
+        name="logcumsumexp.third",
+        call=nexnet.ops.logcumsumexp,
+        inputs=along_one(),
+        jax=running(jax.lax.cumlogsumexp),
+        order=3,
+        without_torch="PyTorch's third derivative is NaN",
+        layouts=SOLID,
+    ),
 ]

@@ -27,6 +27,7 @@ def picked(d: Draw) -> Sample:
 
 
 def bags(d: Draw) -> Sample:
+    """Several modes; of sums, with a weight for each index or without."""
     mode = d.choice("sum", "mean", "max")
     table = d.tensor((ROWS, 2), DISTINCT)
     kwargs: dict[str, Any] = {"mode": mode, "padding_idx": d.choice(None, 2)}
@@ -36,6 +37,10 @@ def bags(d: Draw) -> Sample:
         return Sample(index, table, offsets, samples, **kwargs)
     index = d.index((3, 2), ROWS)
     return Sample(index, table, None, d.choice(None, d.tensor((3, 2))) if mode == "sum" else None, **kwargs)
+
+
+def weighted_bags(d: Draw) -> Sample:
+    return Sample(d.index((3, 2), ROWS), d.tensor((ROWS, 2)), None, d.tensor((3, 2)), mode="sum", padding_idx=None)
 
 
 def embedding_bag(index: Any, table: Any, offsets: Any, samples: Any, **kwargs: Any) -> Any:
@@ -87,5 +92,13 @@ CASES = [
         jax=embedding_bag_jax,
         torch=embedding_bag_torch,
         layouts=("plain", "strided", "plain"),
+    ),
+    Case(
+        name="embedding_bag.weighted",
+        call=embedding_bag,
+        inputs=weighted_bags,
+        jax=embedding_bag_jax,
+        torch=embedding_bag_torch,
+        layouts=("plain", "strided"),
     ),
 ]

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from torch.nn import functional as F  # noqa: N812  torch's own name for it
+
+import nexnet
 
 from ._case import Case, Sample
 from ._draw import Draw
@@ -35,6 +38,10 @@ def by_mode(d: Draw) -> Sample:
     front: tuple[int, ...] = (0, 2) if d.layout == "empty" else d.choice((2,), (1, 2))
     x = d.tensor((*front, *(5, 4, 4)[:dims]))
     return Sample(x, amounts(d, dims), mode=mode)
+
+
+def reflected(dims: int) -> Callable[[Draw], Sample]:
+    return lambda d: Sample(d.tensor((2, *(5, 4, 4)[:dims])), amounts(d, dims), mode="reflect")
 
 
 def by_number_jax(x: Any, pad: Sequence[int], value: float = 0) -> Any:
@@ -68,4 +75,15 @@ LAYOUTS = ("plain", "strided", "expanded", "empty")
 CASES = [
     Case(name="constant_pad_nd", inputs=by_number, jax=by_number_jax, layouts=LAYOUTS),
     Case(name="pad", inputs=by_mode, jax=by_mode_jax, layouts=(*LAYOUTS, "plain")),
+    *(
+        Case(
+            name=f"pad.reflect{dims}d",
+            call=nexnet.ops.pad,
+            inputs=reflected(dims),
+            jax=by_mode_jax,
+            torch=F.pad,
+            layouts=("plain", "strided"),
+        )
+        for dims in (1, 2, 3)
+    ),
 ]

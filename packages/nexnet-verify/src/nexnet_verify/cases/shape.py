@@ -184,6 +184,7 @@ CASES = [
         name="permute",
         inputs=with_dims(order),
         jax=lambda x, *dims: jnp.transpose(x, dims[0] if dims and isinstance(dims[0], tuple) else dims),
+        torch=lambda x, *dims: x.permute(*dims),
     ),
     Case(name="movedim", inputs=with_dims(moved, low=1), jax=jnp.moveaxis),
     Case(name="t", inputs=lambda d: Sample(d.tensor(high=2)), jax=jnp.transpose),
