@@ -578,20 +578,18 @@ class OperatorBase:
                     if data[i] is data[j] and args[i] is not args[j]:
                         data[i] = data[i].detach()
                         break
-        out = self.forward(node, *data, **kwargs)
-        out = _detach_inputs(out, data) if type(out) is Tensor else map_leaves(out, lambda o: _detach_inputs(o, data))
-        result = _wrap_all(out, self.name)
-        known = [
-            (raw, arg if isinstance(arg, TensorBase) else _wrap_constant(raw))
-            for raw, arg in zip(data, args, strict=True)
-        ]
+        out = self.forward(node, *data, **kwargs) if kwargs else self.forward(node, *data)
         if type(out) is Tensor:
-            known.append((out, result))
+            out = _detach_inputs(out, data)
+            result = wrap(out)
+            raws, lites = [*data, out], [*args, result]
         else:
-            known += zip(leaves_of(out), leaves_of(result), strict=True)
-        node.links = _link_flat(node.saved, known, obstacle is None)
+            out = map_leaves(out, lambda each: _detach_inputs(each, data))
+            result = _wrap_all(out, self.name)
+            raws, lites = [*data, *leaves_of(out)], [*args, *leaves_of(result)]
+        node.links = _link_flat(node.saved, raws, lites, obstacle is None)
         if node.links is None:
-            node.links = map_leaves(node.saved, lambda each: _link(each, known))
+            node.links = map_leaves(node.saved, lambda each: _link(each, raws, lites))
             given = (*args, *kwargs.values())
             unlinked = [each for each in leaves_of(node.links) if _may_hide_inputs(each, given, obstacle)]
             if unlinked:
@@ -962,12 +960,12 @@ def _detach_inputs(out: Any, data: list) -> Any:
 
 
 @cython.cfunc
-def _link_flat(saved: tuple, known: list, numbers: cython.bint) -> Any:
+def _link_flat(saved: tuple, raws: list, lites: list, numbers: cython.bint) -> Any:
     """Link what rules usually save, inputs, outputs and constants; give None if there is anything else."""
     links = []
     for value in saved:
         if type(value) is Tensor:
-            link = _link(value, known)
+            link = _link(value, raws, lites)
             if link is value:
                 return None
             links.append(link)
@@ -979,11 +977,12 @@ def _link_flat(saved: tuple, known: list, numbers: cython.bint) -> Any:
 
 
 @cython.ccall
-def _link(value: Any, known: list) -> Any:
+def _link(value: Any, raws: list, lites: list) -> Any:
     """Give the LiteTensor that a saved torch tensor is; a tensor that can't carry a gradient is a constant."""
-    for raw, tensor in known:
-        if raw is value:
-            return tensor
+    i: cython.Py_ssize_t
+    for i in range(len(raws)):
+        if raws[i] is value:
+            return lites[i] if isinstance(lites[i], TensorBase) else _wrap_constant(value)
     return wrap(value) if isinstance(value, Tensor) and value.dtype not in DIFFERENTIABLE else value
 
 
