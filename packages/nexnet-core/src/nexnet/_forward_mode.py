@@ -30,12 +30,8 @@ def with_jvp(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def either(self: Any, *grads: Any) -> Any:
-        tapes = [
-            tape
-            for tape in TapeContext.active()
-            if isinstance(tape, Linearization)
-            and any(isinstance(grad, TensorBase) and tape.tracks(grad.key) for grad in grads)
-        ]
+        tapes = [tape for tape in TapeContext.active() if isinstance(tape, Linearization)]
+        tapes = [tape for tape in tapes if any(_is_tracked(grad, [tape]) for grad in grads)]
         return _transposed(self, grads, tapes) if tapes else backward(self, *grads)
 
     return either
@@ -43,16 +39,26 @@ def with_jvp(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 def _transposed(node: Any, grads: tuple[Any, ...], tapes: list[Any]) -> tuple[Any, ...]:
     """Give gradients of zero, as cotangents of zero have them, from which tangents go back to those of the outputs."""
-    found = [None if key is None else wrap(_zero(key)) for key in node.parents]
-    tracked = [grad is not None and any(tape.tracks(grad.key) for tape in tapes) for grad in grads]
-    cotangents = tuple(grad.key if each else None for grad, each in zip(grads, tracked, strict=True))
+    found = tuple([None if key is None else wrap(_zero(key, grads)) for key in node.parents])
+    cotangents = tuple([grad.key if _is_tracked(grad, tapes) else None for grad in grads])
     call = _Call(type(node), node.parents, node.output)
-    saved = (call, *map_leaves(node.saved, unwrap))
-    record_composite(pushforward, cotangents, saved, (call, *node.saved), tuple(found), tapes)
-    return tuple(found)
+    saved = (call, *[each.data if isinstance(each, TensorBase) else map_leaves(each, unwrap) for each in node.saved])
+    links = None if len(tapes) == len(TapeContext.active()) else (call, *node.saved)
+    record_composite(pushforward, cotangents, saved, links, found, tapes)
+    return found
 
 
-def _zero(key: Any) -> torch.Tensor:
+def _is_tracked(grad: Any, tapes: list[Any]) -> bool:
+    """Say whether one of the tapes tracks a gradient (which may be None)."""
+    return isinstance(grad, TensorBase) and any(tape.tracks(grad.key) for tape in tapes)
+
+
+def _zero(key: Any, grads: tuple[Any, ...]) -> torch.Tensor:
+    """Give a tensor of zeros of a key's kind: if there is one, a cotangent's, which are zeros too."""
+    for grad in grads:
+        if grad is not None and grad.shape == key.shape and grad.dtype is key.dtype and grad.device == key.device:
+            data: torch.Tensor = grad.data
+            return data
     return torch.zeros((), dtype=key.dtype, device=key.device).expand(key.shape)
 
 
