@@ -16,6 +16,8 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return fn(*args)
         return fn(*args, **{_TORCH_NAMES.get(name, name): value for name, value in kwargs.items()})
 
     return call

@@ -56,10 +56,10 @@ class _Transform(Policy):
     adjoint: Callable[..., Any]
 
     def transform(self, input: Any, sizes: Sizes, dim: Dims, norm: str | None) -> Any:
-        out = type(self).kernel(input, sizes, dim, norm)
-        dims = _transformed(input.ndim, sizes, dim)
-        self.ctx.save(input.shape, _signal_sizes(input.shape, sizes, dims), dims, norm)
-        return out
+        shape = input.shape
+        dims = _transformed(len(shape), sizes, dim)
+        self.ctx.save(shape, _signal_sizes(shape, sizes, dims), dims, norm)
+        return type(self).kernel(input, sizes, dim, norm)
 
     def backward(self, grad: Any) -> Any:
         shape, sizes, dims, norm = self.ctx.release
@@ -88,12 +88,14 @@ def _transformed(ndim: int, sizes: Sizes, dim: Dims) -> tuple[int, ...]:
     if dim is None:
         count = ndim if sizes is None else len(sizes)  # type: ignore[arg-type]
         return tuple(range(ndim - count, ndim))
-    return tuple(each % ndim for each in ([dim] if isinstance(dim, int) else dim))
+    return (dim % ndim,) if isinstance(dim, int) else tuple([each % ndim for each in dim])
 
 
 def _signal_sizes(shape: Sequence[int], sizes: Sizes, dims: tuple[int, ...]) -> tuple[int, ...]:
     """Give the sizes to which the input was cut or padded, in the dimensions that are transformed."""
-    wanted = [sizes] if isinstance(sizes, int) else sizes or [-1] * len(dims)
+    if not sizes:
+        return tuple([shape[dim] for dim in dims])
+    wanted = [sizes] if isinstance(sizes, int) else sizes
     return tuple(shape[dim] if size == -1 else size for size, dim in zip(wanted, dims, strict=True))
 
 

@@ -48,13 +48,14 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return gather(reshape(input, -1), 0, indices.reshape(-1))
     dim = place_of(dim, input.ndim)
-    if input.ndim == 1 == indices.ndim:  # there is nothing to broadcast
+    shape, wanted = input.shape, indices.shape
+    if len(shape) == len(wanted) and shape[:dim] == wanted[:dim] and shape[dim + 1 :] == wanted[dim + 1 :]:
         return gather(input, dim, indices)
-    shape = list(torch.broadcast_shapes(_with_one(input.shape, dim), _with_one(indices.shape, dim)))
-    shape[dim] = indices.shape[dim]
-    indices = indices if indices.shape == tuple(shape) else indices.expand(shape)
-    shape[dim] = input.shape[dim]
-    return gather(input if input.shape == tuple(shape) else expand(input, shape), dim, indices)
+    sizes = list(torch.broadcast_shapes(_with_one(shape, dim), _with_one(wanted, dim)))
+    sizes[dim] = wanted[dim]
+    indices = indices.expand(sizes)
+    sizes[dim] = shape[dim]
+    return gather(expand(input, sizes), dim, indices)
 
 
 def _with_one(shape: torch.Size, dim: int) -> list[int]:

@@ -13,7 +13,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from .._engine import TensorBase
+from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Linear, function, implements
 from .elementwise import overload
@@ -350,6 +350,9 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
                 remedy="values.to(input.dtype), or x.at[...].set(values), which converts them",
             )
         )
+    indices = [unwrap(each) for each in indices]
+    if all(isinstance(each, Tensor) and each.ndim and not _is_mask(each) for each in indices):
+        return _put_part(input, values, accumulate, None, *indices)
     return put_at(input, tuple(indices), values, accumulate)
 
 

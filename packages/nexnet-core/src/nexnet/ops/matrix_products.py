@@ -239,7 +239,9 @@ class kron(Analytic):
     def forward(self, input: Any, other: Any) -> Any:
         need_input, need_other = self.ctx.needs_input_grad
         self.ctx.save(other if need_input else None, input if need_other else None, input.shape, other.shape)
-        ndim = max(input.ndim, other.ndim)  # torch.kron fails for some strides
+        if input.is_contiguous() and other.is_contiguous():  # torch.kron fails for some strides
+            return torch.kron(input, other)
+        ndim = max(input.ndim, other.ndim)
         a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
         left = input.reshape([size for each in a for size in (each, 1)])
         right = other.reshape([size for each in b for size in (1, each)])

@@ -9,9 +9,7 @@ import torch
 
 from .._engine import TensorBase
 from ..policy import Linear, Operator, function, implements
-from .arithmetic import add
 from .arranging import places
-from .constant import full_like, zeros_like
 from .shape import expand
 
 __all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
@@ -186,6 +184,15 @@ class put(Linear):
 
 
 @implements(torch.fill)
-def fill(input: Any, value: Any) -> Any:
-    """One value, a number or a tensor without dimensions, in the shape of x, of which it is independent."""
-    return add(zeros_like(input), value.to(input.dtype)) if hasattr(value, "dtype") else full_like(input, value)
+@function
+class fill(Linear):
+    """One value v, a number or a tensor without dimensions, in the shape of x, of which it is independent.
+
+    dv = the sum of g, which the engine takes.
+    """
+
+    def forward(self, input: Any, value: Any) -> Any:
+        return torch.fill(input, value)
+
+    def backward(self, grad: Any) -> Any:
+        return None, grad

@@ -234,7 +234,8 @@ def triangular_solve(
                 got=f"shapes {tuple(b.shape)} and {tuple(A.shape)}",
             )
         )
-    A = A.expand((*torch.broadcast_shapes(A.shape[:-2], b.shape[:-2]), *A.shape[-2:]))  # noqa: N806
+    if A.shape[:-2] != b.shape[:-2]:
+        A = A.expand((*torch.broadcast_shapes(A.shape[:-2], b.shape[:-2]), *A.shape[-2:]))  # noqa: N806
     matrix = A.mT if transpose else A
     out = linalg_solve_triangular(matrix, b, upper=upper is not transpose, unitriangular=unitriangular)
     return return_types.triangular_solve((out, A.clone()))
