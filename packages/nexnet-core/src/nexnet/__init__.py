@@ -21,6 +21,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 """
 
 import builtins as _builtins
+import typing as _typing
 
 # _loading is the first: those after it find their modules made.
 from . import (  # noqa: F401
@@ -38,6 +39,7 @@ from . import (  # noqa: F401
     transforms,
     tree,
 )
+from ._dispatch import missing_function as _missing_function
 from ._engine import Node, TapeContext
 from .creation import *
 from .errors import (
@@ -93,5 +95,13 @@ __all__ = [
     "tree",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
+
+
+if not _typing.TYPE_CHECKING:  # where a type checker would take it for every name
+
+    def __getattr__(name):
+        raise _missing_function(name)
+
+
 _taken = {*__all__, *dir(_builtins)}
 __all__ += [name for name in vars(ops)["__all__"] if name not in _taken]

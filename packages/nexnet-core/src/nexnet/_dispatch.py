@@ -41,6 +41,14 @@ _AUTOGRAD = {
     "detach_": "x = x.detach(), or nexnet.stop_gradient(x)",
 }
 
+_OTHERWISE = {
+    "Tensor": "nexnet.LiteTensor",
+    "enable_grad": "nothing need be enabled: what is differentiated is what you pass to nexnet.value_and_grad",
+    "nn": "import nexnet_nn, a distribution of its own",
+    "no_grad": "nexnet.no_tape(); outside of a transform nothing is recorded anyway",
+    "optim": "import nexnet_nn, which has SGD and Adam",
+}
+
 
 def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
     """Call the rule for a torch function, without the keywords that are torch's own affair."""
@@ -88,6 +96,10 @@ def _no_rule(func: Callable[..., Any]) -> Exception:
                 remedy=f"use what {name.rstrip('_')} returns",
             )
         )
+    if getattr(func, "__module__", "").startswith("torch.autograd") and name in _AUTOGRAD:
+        return NoGradientRule(
+            message(f"torch's {name} follows torch's graph, and a LiteTensor is in none.", remedy=_AUTOGRAD[name])
+        )
     return NoGradientRule(
         message(
             f"nexnet has no gradient rule for torch's {name}.",
@@ -109,6 +121,18 @@ def _path(func: Callable[..., Any]) -> str:
         return repr(func)
 
 
+def missing_function(name: str) -> AttributeError:
+    """Make the error for what ``nexnet`` does not have, and torch has."""
+    remedy = _OTHERWISE.get(name)
+    if remedy is None and not name.startswith("_") and callable(getattr(torch, name, None)):
+        remedy = (
+            f"write a rule for torch.{name} with nexnet.Policy and nexnet.implements, or, for a constant, call it on "
+            "x.data; python -m nexnet.ops lists what there is"
+        )
+    text = f"module 'nexnet' has no attribute {name!r}"
+    return MissingAttributeError(message(text, remedy=remedy)) if remedy else AttributeError(text)
+
+
 def missing_attribute(name: str) -> AttributeError:
     """Make the error for an attribute that a LiteTensor does not have."""
     if name in _AUTOGRAD:
@@ -118,10 +142,12 @@ def missing_attribute(name: str) -> AttributeError:
     if name.startswith("_") or not hasattr(Tensor, name):
         return AttributeError(f"'LiteTensor' object has no attribute {name!r}")
     if name.endswith("_"):
+        pure = name.rstrip("_")
+        known = getattr(Tensor, pure, None) in RULES
         return MissingAttributeError(
             message(
                 f"a LiteTensor has no {name}: it would write into its storage, and nexnet is functional.",
-                remedy=f"x = x.{name.rstrip('_')}(...)",
+                remedy=f"x = x.{pure}(...)" if known else "make a new one: nexnet.zeros_like(x), x.at[i].set(v), ...",
             )
         )
     return MissingAttributeError(

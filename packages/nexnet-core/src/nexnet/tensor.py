@@ -290,7 +290,7 @@ def _as_numpy(data: Tensor) -> NDArray[Any]:
     return data.cpu().resolve_conj().resolve_neg().numpy()
 
 
-def plain(data: Any) -> Any:
+def plain(data: Any, nested: builtins.bool = False) -> Any:
     """Take the torch tensors out of nested lists, refusing those that are being differentiated."""
     if isinstance(data, TensorBase):
         if is_tracked(data):
@@ -301,5 +301,13 @@ def plain(data: Any) -> Any:
                     remedy="use it as it is, join tensors with nexnet.stack, or say nexnet.stop_gradient(x)",
                 )
             )
+        if nested and data.data.numel() != 1:
+            raise InputError(
+                message(
+                    "a LiteTensor is made of numbers, and this is a list of tensors.",
+                    got=f"one of shape {tuple(data.shape)}",
+                    remedy="nexnet.stack(tensors), which is differentiable in each of them",
+                )
+            )
         return data.data
-    return [plain(each) for each in data] if isinstance(data, (list, tuple)) else data
+    return [plain(each, True) for each in data] if isinstance(data, (list, tuple)) else data

@@ -163,6 +163,8 @@ def operator(
     name = torch_functions[0].__name__.split(".")[0]
     rule.__name__ = rule.__qualname__ = name
     rule.__module__ = module
+    if "forward" in vars(rule):
+        rule.forward.__qualname__ = f"{name}.forward"  # what Python says of a wrong call
     rule.__doc__ = f"{name}:  {formula}"
     made: Operator = implements(*torch_functions)(function(rule))
     return made

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .._engine import unwrap
+from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Linear, Policy, function, implements
 from ._names import numpy_names
@@ -87,10 +87,24 @@ _cat_tensors, _stack_tensors = function(_cat), function(_stack)
 _cat_tensors.leaf = _stack_tensors.leaf = True
 
 
+def _one_tensor(rule: str) -> InputError:
+    return InputError(
+        message(
+            f"{rule} joins a sequence of tensors.",
+            rule=rule,
+            argument="tensors",
+            got="a LiteTensor",
+            remedy=f"{rule}([x, y], dim)",
+        )
+    )
+
+
 @implements(torch.cat, torch.concat, torch.concatenate)
 @numpy_names
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors along a dimension."""
+    if isinstance(tensors, TensorBase):
+        raise _one_tensor("cat")
     return _cat_tensors(*tensors, dim=dim)
 
 
@@ -101,6 +115,8 @@ concat = concatenate = cat
 @numpy_names
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new dimension."""
+    if isinstance(tensors, TensorBase):
+        raise _one_tensor("stack")
     return _stack_tensors(*tensors, dim=dim)
 
 

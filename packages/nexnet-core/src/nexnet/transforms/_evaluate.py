@@ -49,6 +49,19 @@ def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
     return leaf
 
 
+def check_function(fn: Any, argnums: Any, transform: str) -> None:
+    """Refuse what is given to a transform in place of a function, or beside it, at once and not at its first call."""
+    if not callable(fn) or not isinstance(argnums, (int, tuple, list)):
+        raise InputError(
+            message(
+                f"{transform} makes a function of a function, and that one takes the arguments.",
+                argument="fn" if not callable(fn) else "argnums",
+                got=type(fn if not callable(fn) else argnums).__name__,
+                remedy=f"{transform}(fn)(x, ...), where fn returns what is to be differentiated",
+            )
+        )
+
+
 def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     """Give the positions that ``argnums`` names among so many arguments."""
     if isinstance(argnums, int) and 0 <= argnums < count:

@@ -10,7 +10,7 @@ import optree
 
 from .._engine import fresh_aliases
 from ..tape import Tape
-from ._evaluate import check_output, flatten, gradients, ones, places, record, split_aux
+from ._evaluate import check_function, check_output, flatten, gradients, ones, places, record, split_aux
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -34,8 +34,9 @@ def value_and_grad(
 
     Raises:
         InputError: an argument that can't be differentiated by (an integer, say), named by its path; an output that
-            is not one floating tensor.
+            is not one floating tensor; no function.
     """
+    check_function(fn, argnums, "value_and_grad")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -58,6 +59,7 @@ def value_and_grad(
 
 def grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``."""
+    check_function(fn, argnums, "grad")
     both = value_and_grad(fn, argnums, has_aux)
 
     @functools.wraps(fn)

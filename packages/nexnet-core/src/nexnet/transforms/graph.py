@@ -40,6 +40,10 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
     Raises:
         InputError: an input that is no LiteTensor of floating dtype; an output that is not one floating tensor.
     """
+    if isinstance(inputs, LiteTensor):
+        raise InputError(
+            message("build_computation_graph wants a list.", argument="inputs", got="a LiteTensor", remedy="inputs=[x]")
+        )
     inputs = list(inputs)
     for i, each in enumerate(inputs):
         if not isinstance(each, LiteTensor):
