@@ -47,6 +47,8 @@ def _activation(
     """Make the operator of an activation without parameters; ``gradient(g, x)`` is its rule."""
 
     class rule(Policy):
+        elementwise = True
+
         def forward(self, input: Any, inplace: bool = False) -> Any:
             if inplace:
                 _refuse_inplace(torch_function.__name__)

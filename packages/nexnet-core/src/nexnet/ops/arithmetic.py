@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Analytic, Linear, Policy, function, implements
 
@@ -128,6 +129,8 @@ class div(Analytic):
 class remainder(Policy):
     """x - y floor(x / y), with the sign of y:  dx = g,  dy = -g floor(x / y)."""
 
+    elementwise = True
+
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(*(input, other) if self.ctx.needs_input_grad[1] else (None, None))
         return torch.remainder(input, other)
@@ -141,6 +144,8 @@ class remainder(Policy):
 @function
 class fmod(Policy):
     """x - y trunc(x / y), with the sign of x:  dx = g,  dy = -g trunc(x / y)."""
+
+    elementwise = True
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(*(input, other) if self.ctx.needs_input_grad[1] else (None, None))
@@ -185,6 +190,8 @@ class pow(Analytic):
     Corner: by the base 0 at 0^0, and 0 at second order for x^1 at 0; by the exponent 0 at 0^n, and -inf for n < 0.
     """
 
+    elementwise = True
+
     def forward(self, input: Any, exponent: Any) -> Any:
         out = torch.pow(input, exponent)
         self.ctx.save(input, exponent, out if self.ctx.needs_input_grad[1] else None)
@@ -200,10 +207,11 @@ class pow(Analytic):
 
 
 def _slope_by_base(x: Any, n: Any) -> Any:
-    """Give n x^(n-1), and 0 for 0^0. What a mask hides is finite, or its derivative would be NaN."""
+    """Give n x^(n-1), and 0 for 0^0. What a mask hides is finite where it is differentiated: that would be NaN."""
     if not isinstance(n, (int, float, complex)):
         constant = (x == 0) & (n == 0)
-        return torch.where(constant, 0, n * torch.where(constant, 1, x) ** (n - 1))
+        recorded = isinstance(x, TensorBase) or isinstance(n, TensorBase)
+        return torch.where(constant, 0, n * (torch.where(constant, 1, x) if recorded else x) ** (n - 1))
     if n == 0:
         return torch.zeros_like(x)
     if n == 2:
@@ -237,6 +245,8 @@ def _slope_by_complex_exponent(x: Any, n: Any, z: Any) -> Any:
 class addcmul(Analytic):
     """x + value y z:  dx = g,  dy = value g z,  dz = value g y."""
 
+    elementwise = True
+
     def forward(self, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         _, need_first, need_second = self.ctx.needs_input_grad
         self.ctx.save(tensor2 if need_first else None, tensor1 if need_second else None, value)
@@ -253,6 +263,8 @@ class addcmul(Analytic):
 class addcdiv(Analytic):
     """x + value y / z:  dx = g,  dy = value g / z,  dz = -value g y / z^2."""
 
+    elementwise = True
+
     def forward(self, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
         need_second = self.ctx.needs_input_grad[2]
         self.ctx.save(tensor1 if need_second else None, tensor2, value)
@@ -268,6 +280,8 @@ class addcdiv(Analytic):
 @function
 class lerp(Analytic):
     """x + w (y - x):  dx = g (1 - w),  dy = g w,  dw = g (y - x).  The weight is a number or a tensor."""
+
+    elementwise = True
 
     def forward(self, input: Any, end: Any, weight: Any) -> Any:
         self.ctx.save(*(input, end) if self.ctx.needs_input_grad[2] else (None, None), weight)

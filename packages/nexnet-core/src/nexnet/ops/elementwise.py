@@ -287,6 +287,7 @@ class logit(Policy):
 class abs(Policy):
     """|x|:  dx = g sgn x; for complex numbers sgn x = x / |x|.  Corner: 0 at 0."""
 
+    elementwise = True
     complex_rule = "own"
 
     def forward(self, input: Any) -> Any:
@@ -302,6 +303,8 @@ class abs(Policy):
 @function
 class frac(Policy):
     """x - trunc x:  dx = g."""
+
+    elementwise = True
 
     def forward(self, input: Any) -> Any:
         return torch.frac(input)
@@ -323,6 +326,8 @@ class atan2(Policy):
     Corner: 0 at the origin.
     """
 
+    elementwise = True
+
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
         return torch.atan2(input, other)
@@ -340,6 +345,8 @@ class atan2(Policy):
 @function
 class hypot(Policy):
     """r = sqrt(x^2 + y^2):  dx = g x / r,  dy = g y / r.  Corner: NaN at the origin."""
+
+    elementwise = True
 
     def forward(self, input: Any, other: Any) -> Any:
         out = torch.hypot(input, other)
@@ -359,6 +366,8 @@ class xlogy(Policy):
 
     Corner: dx = 0 at x = 0, y <= 0.
     """
+
+    elementwise = True
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
@@ -383,6 +392,8 @@ class logaddexp(Analytic):
     Corner: (1, 0) at (inf, 1).
     """
 
+    elementwise = True
+
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)
         return torch.logaddexp(input, other)
@@ -400,6 +411,8 @@ class logaddexp(Analytic):
 @function
 class logaddexp2(Policy):
     """log2(2^x + 2^y):  dx = g s((x - y) ln 2),  dy = g s((y - x) ln 2),  s the logistic function."""
+
+    elementwise = True
 
     def forward(self, input: Any, other: Any) -> Any:
         self.ctx.save(input, other)

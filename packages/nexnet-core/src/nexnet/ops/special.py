@@ -54,6 +54,8 @@ def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_funct
     compute = torch_functions[0]
 
     class rule(Policy):
+        elementwise = True
+
         def forward(self, input: Any) -> Any:
             out = compute(input)
             self.ctx.save(input, out)
@@ -75,7 +77,9 @@ def around_zero(x: Any, series: tuple[float, float, float], formula: Callable[[A
     square = x * x
     a, b, c = series
     polynomial = (square * c + b) * square + a
-    return torch.where(near, polynomial if factor is None else polynomial * factor, formula(torch.where(near, 1, x)))
+    recorded = isinstance(x, TensorBase)  # a mask hides NaN, but not its derivative
+    safe = torch.where(near, 1, x) if recorded else x
+    return torch.where(near, polynomial if factor is None else polynomial * factor, formula(safe))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
