@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import sys
 
@@ -12,6 +13,12 @@ from nexnet.ops._listing import Listed, count, table
 def record(name):
     (found,) = [each for each in nexnet.ops.listing() if name in (each.name, *each.aliases)]
     return found
+
+
+def test_the_map_of_the_modules_is_whole():
+    mapped = [name for line in nexnet.ops.__doc__.splitlines()[4:] for name in line[26:].split()]
+    modules = [each.name for each in pkgutil.iter_modules(nexnet.ops.__path__) if not each.name.startswith("_")]
+    assert sorted(mapped) == sorted(modules)
 
 
 def test_every_public_operator_is_listed_once():

@@ -1,4 +1,17 @@
-"""The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's."""
+"""The operators, by kind. Each is a rule and its convention at kinks; names, signatures and defaults are torch's.
+
+The modules, what others build on first::
+
+    element by element    elementwise piecewise arithmetic selection complex_numbers special gamma constant
+    over dimensions       reduction products extrema norms cumulative ordering differences
+    shapes and places     shape copies joining arranging indexing placing gathering scattering padding
+    matrices              linalg matrix_products einsum solving factoring spectral determinant matrix_norm low_rank
+    vectors and signals   distance covariance fourier spectrogram
+    layers                activation rectifier softmax dropout embedding attention
+                          normalisation batch_statistics local_response
+    images                convolutions pooling max_pooling interpolation pixel grid
+    losses                loss classification margin likelihood ctc
+"""
 
 from ._listing import Listed as Listed
 from ._listing import listing as listing
