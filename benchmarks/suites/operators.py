@@ -214,4 +214,5 @@ def explain(case: Case, calls: int = 20) -> str:
     return (
         f"in kernels, while profiled: {inside['nexnet']:.0f} µs (PyTorch {inside['PyTorch']:.0f} µs); "
         f"only nexnet: {kernels_of[0] or 'none'}; only PyTorch: {kernels_of[1] or 'none'}"
+        + ("; clone: gradients are contiguous and share no memory with another or with a seed" if more["clone"] else "")
     )
