@@ -32,7 +32,7 @@ def test_the_resident_peak_has_python_s_objects_too():
     )
     child = InChild(code)
     child()
-    assert 50_000 * 1000 < child.bytes < 50_000 * 2000
+    assert 50_000 * 800 < child.bytes < 50_000 * 2000  # some of them lie in pages that the process had already
 
 
 class TestInChild:
