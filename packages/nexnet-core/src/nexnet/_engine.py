@@ -324,7 +324,7 @@ class TapeBase:
     @cython.ccall
     def tracks(self, key: Key | None) -> cython.bint:
         """Say whether this tape differentiates by the tensor that has the key."""
-        return key is not None and (key.home is self.token or key in self.tracked)
+        return key is not None and _tracks(self, key)
 
     def forget(self, length: int) -> None:
         """Drop the nodes beyond this length."""
@@ -334,6 +334,11 @@ class TapeBase:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+
+@cython.cfunc
+def _tracks(tape: TapeBase, key: Key) -> cython.bint:
+    return key.home is tape.token or key in tape.tracked
 
 
 @cython.cclass
@@ -691,7 +696,7 @@ def _tracked(value: object, tapes: list) -> object:
         key = cython.cast(TensorBase, value).key
         if key is not None:
             for tape in tapes:
-                if key.home is tape.token or key in tape.tracked:
+                if _tracks(tape, key):
                     return key
     return None
 
@@ -773,28 +778,8 @@ def record_composite(
     _append(make_node(policy, saved, parents, links, None), (), result, tapes)
 
 
-@cython.no_gc
-@cython.cclass
-class alias(Node):
-    """x under a new identity:  dx = g."""
-
-    materialize_grads = True
-
-    @staticmethod
-    def forward(input: Any) -> Any:
-        """Give the tensor itself."""
-        return input
-
-    def backward(self, grad: Any) -> Any:
-        """Give the gradient itself."""
-        return grad
-
-
-def fresh_aliases(tensors: Any) -> list[Any]:
-    """Give new tensors of the same values, linked to the old ones on the tapes that track those.
-
-    Differentiating these, not the tensors themselves, is what tells an argument from a closed-over variable.
-    """
+def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
+    """Give new tensors of the same values, linked by the rule to the old ones on the tapes that track those."""
     tensor: TensorBase
     fresh: TensorBase
     home: TapeBase
@@ -808,7 +793,7 @@ def fresh_aliases(tensors: Any) -> list[Any]:
             recorders = _those_tracking((key,), tapes)
             home = recorders[0]
             fresh.key = _like(key, home.token)
-            _append_to(make_node(alias, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
+            _append_to(make_node(policy, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
         found.append(fresh)
     return found
 
@@ -832,7 +817,7 @@ def _those_tracking(parents: tuple, tapes: list) -> list:
     found = []
     for tape in tapes:
         for key in parents:
-            if key is not None and (key.home is tape.token or key in tape.tracked):
+            if key is not None and _tracks(tape, key):
                 found.append(tape)
                 break
     return found
@@ -1027,8 +1012,6 @@ def saved_versions(tape: TapeBase) -> list[int]:
 
 def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
     nodes: list[Node] = tape.nodes
-    token: object = tape.token
-    tracked: set[Any] = tape.tracked
     node: Node
     key: Key | None
     i: cython.Py_ssize_t
@@ -1061,7 +1044,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
         for j in range(min(len(parents), len(results))):  # trailing Nones may be left out
             key = parents[j]
             grad = results[j]
-            if key is None or grad is None or not (key.home is token or key in tracked):
+            if key is None or grad is None or not _tracks(tape, key):
                 continue
             if type(grad) is not Tensor or recorded:
                 grad = _gradient(grad, node, key, recorded)

@@ -6,10 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .._engine import fresh_aliases
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ..transforms._evaluate import check_output, flatten, gradients, ones, record
+from ..transforms._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record
 
 __all__ = ["value_and_grad"]
 

@@ -11,9 +11,9 @@ import optree
 import torch
 from torch import Tensor
 
-from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, backward, is_wrapped, kernels_only, unwrap, wrap
+from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, aliases, backward, is_wrapped, kernels_only, unwrap, wrap
 from ..errors import InputError, message
-from ..ops import clone
+from ..ops import alias, clone
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ..tree import NAMESPACE as NAMESPACE
@@ -79,6 +79,14 @@ def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         )
     return found
+
+
+def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
+    """Give new tensors of the same values, linked to the old ones on the outer tapes.
+
+    Differentiating these, not the tensors themselves, is what tells an argument from a closed-over variable.
+    """
+    return aliases(leaves, alias.policy)
 
 
 def record(fn: Callable[[], Any], inputs: Sequence[LiteTensor], tape: Tape) -> Any:

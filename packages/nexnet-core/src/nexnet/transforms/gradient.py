@@ -8,9 +8,8 @@ from typing import Any
 
 import optree
 
-from .._engine import fresh_aliases
 from ..tape import Tape
-from ._evaluate import check_function, check_output, flatten, gradients, ones, places, record, split_aux
+from ._evaluate import check_function, check_output, flatten, fresh_aliases, gradients, ones, places, record, split_aux
 
 __all__ = ["grad", "value_and_grad"]
 

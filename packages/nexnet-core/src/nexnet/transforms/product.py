@@ -9,7 +9,7 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import fresh_aliases, saved_versions, wrap
+from .._engine import saved_versions, wrap
 from .._forward_mode import Linearization
 from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
@@ -19,6 +19,7 @@ from ._evaluate import (
     check_output,
     check_outputs,
     flatten,
+    fresh_aliases,
     gradients,
     ones,
     path_to,

@@ -10,10 +10,10 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import DIFFERENTIABLE, fresh_aliases
+from .._engine import DIFFERENTIABLE
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, record
+from ._evaluate import NAMESPACE, fresh_aliases, record
 
 __all__ = ["trace"]
 
