@@ -59,7 +59,11 @@ def is_differentiable(leaf: Any) -> bool:
 
 
 def in_torch(function: Callable[..., Any], arguments: Sample) -> tuple[Callable[[], Any], list[int]]:
-    """Make PyTorch's outputs and gradients, seeded with ones; and say which of its floating outputs have gradients."""
+    """Make PyTorch's outputs and gradients, seeded with ones; and say which of its floating outputs have gradients.
+
+    By ``backward`` into ``.grad``, as its users call it, and as its optimisers need it: these gradients are the
+    user's own memory, as nexnet's are, where ``torch.autograd.grad`` may give an expanded view of one number.
+    """
     args, kwargs = as_torch(arguments.args), as_torch(arguments.kwargs)
     leaves: list[torch.Tensor] = []
     called: list[Any] = []
@@ -75,10 +79,15 @@ def in_torch(function: Callable[..., Any], arguments: Sample) -> tuple[Callable[
     def call() -> Any:
         out = function(*called, **kwargs)
         if isinstance(out, torch.Tensor):
-            return out, torch.autograd.grad(out, leaves, torch.ones_like(out))
-        outs = floating(out)
-        outs = [outs[i] for i in followed]
-        return outs, torch.autograd.grad(outs, leaves, [torch.ones_like(each) for each in outs])
+            out.backward(torch.ones_like(out))
+        else:
+            outs = floating(out)
+            out = [outs[i] for i in followed]
+            torch.autograd.backward(out, [torch.ones_like(each) for each in out])
+        grads = [each.grad for each in leaves]
+        for each in leaves:
+            each.grad = None
+        return out, grads
 
     return call, followed
 
