@@ -87,8 +87,17 @@ class TestQuantile:
         q = torch.tensor([0.2, 0.63], dtype=torch.float64)
         check_against_torch(lambda x, q: nx.quantile(x, q, 0), lambda x, q: torch.quantile(x, q, 0), draw(4, 2), q)
 
+    def test_a_rank_is_rounded_as_torch_rounds_it(self):
+        for x in (torch.arange(101.0), torch.arange(101.0).double()):
+            for q in [i / 100 for i in range(101)]:
+                for way in ("lower", "higher", "nearest"):
+                    mine, theirs = nx.quantile(x, q, interpolation=way), torch.quantile(x, q, interpolation=way)
+                    assert mine.item() == theirs.item(), (q, way, x.dtype)
+
     def test_errors_are_torchs(self):
         x = nx.ones(3)
+        with pytest.raises(IndexError, match="Dimension out of range"):
+            nx.quantile(x, 0.5, 1)
         for q, text in ((1.5, "range"), (torch.tensor([0.5]).double(), "same dtype"), (torch.ones(1, 1), "1D")):
             with pytest.raises(RuntimeError, match=text):
                 nx.quantile(x, q)

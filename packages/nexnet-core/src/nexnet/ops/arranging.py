@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,7 +177,11 @@ class as_strided(Linear):
 
     def backward(self, grad: Any) -> Any:
         shape, strides, offset, size, stride, start = self.ctx.release
-        if 0 not in (*shape, *size) and not shares(shape, strides) and not shares(size, stride):
+        if _is_one_to_one(shape, strides, size, stride):
+            if is_plain(grad) and _lies_within(shape, strides, offset, size, stride, start):
+                out = grad.new_zeros(*shape)
+                out.as_strided(size, stride, start - offset).copy_(grad)
+                return out
             length = max(_end(shape, strides, offset), _end(size, stride, start))
             storage = grad.new_zeros(length)
             if is_plain(grad):
@@ -199,6 +204,23 @@ def shares(shape: Sequence[int], strides: Sequence[int]) -> bool:
             return True
         reach += stride * (size - 1)
     return False
+
+
+@functools.lru_cache(1024)
+def _is_one_to_one(shape: torch.Size, strides: Any, size: Any, stride: Any) -> bool:
+    """Say whether x and its part have elements, each with a place of its own."""
+    return 0 not in (*shape, *size) and not shares(shape, strides) and not shares(size, stride)
+
+
+@functools.lru_cache(1024)
+def _lies_within(shape: torch.Size, strides: Any, offset: int, size: Any, stride: Any, start: int) -> bool:
+    """Say whether x has dimensions, is contiguous, and has all elements of its part."""
+    expected = 1
+    for n, step in zip(reversed(shape), reversed(strides), strict=True):
+        if n != 1 and step != expected:
+            return False
+        expected *= n
+    return len(shape) > 0 and offset <= start and _end(size, stride, start) <= offset + expected
 
 
 def _end(shape: Sequence[int], strides: Sequence[int], offset: int) -> int:

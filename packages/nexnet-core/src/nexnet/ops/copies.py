@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from ..policy import implements
+from ..policy import Operator, function, implements
 from . import arranging, indexing, joining, shape
 from ._names import place_of
-from .indexing import slicing
-from .joining import clone
 
 __all__ = [
     "alias_copy",
@@ -33,38 +32,84 @@ __all__ = [
 ]
 
 
-def copying(name: str, view: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the copying form of a view."""
+def copying(name: str, view: Any) -> Operator:
+    """Make the copying form of a view's operator: the rule of the view, whose result is copied."""
 
-    def call(input: Any, *args: Any, **kwargs: Any) -> Any:
-        out = view(input, *args, **kwargs)
-        return tuple(map(clone, out)) if isinstance(out, (tuple, list)) else clone(out)
+    class rule(view.policy):  # type: ignore[misc]
+        def forward(self, input: Any, *args: Any, **kwargs: Any) -> Any:
+            return _copied(super().forward(input, *args, **kwargs))
 
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = f"``{name.removesuffix('_copy')}``, as a copy."
-    torch_function = getattr(torch, name)
-    methods = [getattr(torch.Tensor, name)] if hasattr(torch.Tensor, name) else []
-    made: Callable[..., Any] = implements(torch_function, *methods)(call)
+    rule.forward.__signature__ = inspect.signature(view.policy.forward)  # type: ignore[attr-defined]
+    rule.__name__ = rule.__qualname__ = name
+    rule.__module__ = __name__
+    rule.__doc__ = f"``{name.removesuffix('_copy')}``, as a copy."
+    made: Operator = implements(*_in_torch(name))(function(rule))
     return made
 
 
-def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
-    return slicing(input, *[slice(None)] * place_of(dim, input.ndim), slice(start, end, step))
+def _copied(out: Any) -> Any:
+    if isinstance(out, (tuple, list)):
+        return tuple([each.clone(memory_format=torch.contiguous_format) for each in out])
+    return out.clone(memory_format=torch.contiguous_format)
+
+
+def _in_torch(name: str) -> list[Any]:
+    return [getattr(place, name) for place in (torch, torch.Tensor) if hasattr(place, name)]
+
+
+# Those whose arguments torch calls otherwise than the view's
+
+
+@implements(torch.expand_copy)
+@function
+class expand_copy(shape.expand.policy):  # type: ignore[misc,name-defined]
+    """``expand``, as a copy."""
+
+    def forward(self, input: Any, size: Sequence[int], *, implicit: bool = False) -> Any:
+        return _copied(super().forward(input, size))
+
+
+@implements(torch.view_copy)
+@function
+class view_copy(shape.view.policy):  # type: ignore[misc,name-defined]
+    """``view``, as a copy."""
+
+    def forward(self, input: Any, size: Any) -> Any:
+        return _copied(super().forward(input, size))
+
+
+@implements(torch.split_copy)
+@function
+class split_copy(joining.split.policy):  # type: ignore[misc,name-defined]
+    """``split``, as a copy."""
+
+    def forward(self, input: Any, split_size: int, dim: int = 0) -> Any:
+        return _copied(super().forward(input, split_size, dim))
+
+
+@implements(torch.split_with_sizes_copy)
+def split_with_sizes_copy(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
+    """``split_with_sizes``, as a copy."""
+    return split_copy(input, list(split_sizes), dim)
+
+
+_slicing_copy = copying("slicing_copy", indexing.slicing)
+
+
+@implements(torch.slice_copy)
+def slice_copy(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    """``slice``, as a copy."""
+    return _slicing_copy(input, *[slice(None)] * place_of(dim, input.ndim), slice(start, end, step))
 
 
 alias_copy = copying("alias_copy", shape.alias)
 as_strided_copy = copying("as_strided_copy", arranging.as_strided)
 diagonal_copy = copying("diagonal_copy", shape.diagonal)
-expand_copy = copying("expand_copy", shape.expand)
 narrow_copy = copying("narrow_copy", indexing.narrow)
 permute_copy = copying("permute_copy", shape.permute)
 select_copy = copying("select_copy", indexing.select)
-slice_copy = copying("slice_copy", _slice)
-split_copy = copying("split_copy", joining.split)
-split_with_sizes_copy = copying("split_with_sizes_copy", joining.split_with_sizes)
 squeeze_copy = copying("squeeze_copy", shape.squeeze)
 t_copy = copying("t_copy", shape.t)
 transpose_copy = copying("transpose_copy", shape.transpose)
 unbind_copy = copying("unbind_copy", joining.unbind)
 unsqueeze_copy = copying("unsqueeze_copy", shape.unsqueeze)
-view_copy = copying("view_copy", shape.view)

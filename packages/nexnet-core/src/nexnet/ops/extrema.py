@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from .._engine import TensorBase, unwrap
+from .._engine import unwrap
 from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
-from .elementwise import overload
+from .elementwise import kernel_or_rule
+from .gathering import zeros_for
 from .reduction import Dims, restore_dims
 
 __all__ = ["amax", "amin", "aminmax", "max", "median", "min", "nanmedian"]
@@ -67,12 +68,17 @@ class _selection_backward(Analytic):
         return grad.gather(dim, index) if keepdim else grad.gather(dim, index.unsqueeze(dim)).squeeze(dim)
 
 
-_into_zeros = overload(torch.ops.aten.value_selecting_reduction_backward.default)
+def _into_zeros(x: Any, dim: int, index: Any, shape: torch.Size, keepdim: bool) -> Any:
+    if not keepdim and shape:
+        x, index = x.unsqueeze(dim), index.unsqueeze(dim)
+    zeros = zeros_for(x, shape)
+    if torch._C._functorch.is_batchedtensor(index):
+        return zeros.scatter(dim, index, x)
+    return zeros.scatter_(dim, index, x)
 
 
-def selection_backward(grad: Any, dim: int, index: Any, shape: Any, keepdim: bool) -> Any:
-    """Give zeros of a shape with the gradients of the selected elements in their places."""
-    return (_selection_backward if isinstance(grad, TensorBase) else _into_zeros)(grad, dim, index, shape, keepdim)
+selection_backward = kernel_or_rule(_into_zeros, _selection_backward)
+selection_backward.__doc__ = "Give zeros of a shape with the gradients of the selected elements in their places."
 
 
 class _Selected(Policy):

@@ -5,16 +5,17 @@ Of equal elements the gradient goes to those whose indices torch returns; a stab
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy
 import torch
 
 from .._engine import unwrap
 from ..policy import Policy, function, implements
-from ._names import numpy_names
-from .arithmetic import lerp
+from ._names import numpy_names, place_of
 from .extrema import selection_backward
-from .gathering import gather
+from .gathering import is_plain, zeros_for
 from .shape import movedim, reshape
 
 __all__ = ["kthvalue", "mode", "msort", "nanquantile", "quantile", "sort", "topk"]
@@ -25,14 +26,8 @@ class _Ordered(Policy):
 
     materialize_grads = False
 
-    def keep(self, input: Any, out: Any, dim: int, keepdim: bool) -> Any:
-        """Keep what the gradient needs, and give the result."""
-        self.ctx.save(out[1], dim, input.shape, keepdim)
-        return out
-
     def backward(self, grad: Any, _: Any) -> Any:
-        index, dim, shape, keepdim = self.ctx.release
-        return selection_backward(grad, dim, index, shape, keepdim)
+        return selection_backward(grad, *self.ctx.release)
 
 
 @implements(torch.sort)
@@ -44,7 +39,9 @@ class sort(_Ordered):
     """
 
     def forward(self, input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
-        return self.keep(input, torch.sort(input, dim=dim, descending=descending, stable=stable), dim, True)
+        out = torch.sort(input, dim=dim, descending=descending, stable=stable)
+        self.ctx.save(dim, out[1], input.shape, True)
+        return out
 
 
 @implements(torch.msort)
@@ -59,7 +56,9 @@ class topk(_Ordered):
     """The k largest (or smallest) elements along a dimension, and their indices.  Corner: ties as torch breaks them."""
 
     def forward(self, input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
-        return self.keep(input, torch.topk(input, k, dim, largest, sorted), dim, True)
+        out = torch.topk(input, k, dim, largest, sorted)
+        self.ctx.save(dim, out[1], input.shape, True)
+        return out
 
 
 @implements(torch.kthvalue)
@@ -68,7 +67,9 @@ class kthvalue(_Ordered):
     """The k-th smallest element along a dimension, and its index; k counts from 1."""
 
     def forward(self, input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-        return self.keep(input, torch.kthvalue(input, k, dim, keepdim), dim, keepdim)
+        out = torch.kthvalue(input, k, dim, keepdim)
+        self.ctx.save(dim, out[1], input.shape, keepdim)
+        return out
 
 
 @implements(torch.mode)
@@ -77,13 +78,20 @@ class mode(_Ordered):
     """The most frequent element along a dimension (the least of several), and the index of one of them."""
 
     def forward(self, input: Any, dim: int = -1, keepdim: bool = False) -> Any:
-        return self.keep(input, torch.mode(input, dim, keepdim), dim, keepdim)
+        out = torch.mode(input, dim, keepdim)
+        self.ctx.save(dim, out[1], input.shape, keepdim)
+        return out
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Quantiles: between two elements of the sorted x, at the rank q (n - 1)
 
-_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+_ROUNDED: dict[str, tuple[Any, Any]] = {
+    "lower": (torch.floor, math.floor),
+    "higher": (torch.ceil, math.ceil),
+    "nearest": (torch.round, round),
+}
+_INTERPOLATIONS = ("linear", "midpoint", *_ROUNDED)
 
 
 @implements(torch.quantile)
@@ -107,40 +115,109 @@ def nanquantile(
     return _quantile(torch.nanquantile, input, q, dim, keepdim, interpolation)
 
 
+@implements()
+@function
+class _between(Policy):
+    """x_k + w (x_l - x_k) along a dimension:  dx = zeros with g (1 - w) added at k and g w at l,  dw = g (x_l - x_k).
+
+    Without a weight it is x_k. Without a dimension x is taken flat; ``keepdim`` keeps the one of k.
+    """
+
+    def forward(self, input: Any, weight: Any, below: Any, above: Any, dim: int | None, keepdim: bool) -> Any:
+        needs = self.ctx.needs_input_grad
+        self.ctx.save(input if needs[1] else None, weight, below, above, input.shape, dim, keepdim)
+        input, dim = (input.reshape(-1), 0) if dim is None else (input, dim)
+        out = torch.gather(input, dim, below)
+        if weight is not None:
+            out = torch.lerp(out, torch.gather(input, dim, above), weight)
+        return out if keepdim else out.squeeze(dim)
+
+    def backward(self, grad: Any) -> Any:
+        input, weight, below, above, shape, dim, keepdim = self.ctx.release
+        need_input, need_weight, *_ = self.ctx.needs_input_grad
+        flat, dim = dim is None, dim or 0
+        grad = grad if keepdim else grad.unsqueeze(dim)
+        dx = dw = None
+        if need_input:
+            dx = zeros_for(grad, (shape.numel(),) if flat else shape)
+            parts = [(below, grad)] if weight is None else [(below, grad * (1 - weight)), (above, grad * weight)]
+            for index, part in parts:
+                add = dx.scatter_add_ if is_plain(dx, index, part) else dx.scatter_add
+                dx = add(dim, index, part)
+            dx = torch.reshape(dx, shape) if flat else dx
+        if need_weight:
+            input = input.reshape(-1) if flat else input
+            dw = grad * (torch.gather(input, dim, above) - torch.gather(input, dim, below))
+        return dx, dw
+
+
 def _quantile(torch_function: Any, input: Any, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Any:
-    x = unwrap(input)
-    if isinstance(q, (int, float)):
-        q = torch.tensor(q, dtype=x.dtype, device=x.device)
-    if not _is_valid(x, unwrap(q), interpolation):
-        torch_function(x, unwrap(q), dim, keepdim, interpolation=interpolation)  # raises torch's own error
-    values, _ = sort(reshape(input, -1) if dim is None or x.ndim == 0 else movedim(input, dim, -1))
-    rank = _ranks(unwrap(values), q, torch_function is torch.nanquantile)
-    if interpolation in ("lower", "higher", "nearest"):
-        rounded = {"lower": torch.floor, "higher": torch.ceil, "nearest": torch.round}[interpolation](unwrap(rank))
-        out = gather(values, -1, rounded.long())
-    else:
-        below, above = torch.floor(unwrap(rank)), torch.ceil(unwrap(rank))
-        weight = torch.full_like(below, 0.5) if interpolation == "midpoint" else rank - below
-        out = lerp(gather(values, -1, below.long()), gather(values, -1, above.long()), weight)
-    if dim is None or x.ndim == 0:
-        return reshape(out, (*q.shape, *[1] * (x.ndim if keepdim else 0)))
-    if q.ndim == 0:
-        return movedim(out, -1, dim) if keepdim else out.squeeze(-1)
-    out = movedim(out, -1, 0)
-    return out.unsqueeze(dim % x.ndim + 1) if keepdim else out
+    """Sort x as torch does; what is differentiated is the element, or the two elements of x, at the rank of each q."""
+    x, of_all = unwrap(input), dim is None or input.ndim == 0
+    _check(torch_function, x, unwrap(q), dim, keepdim, interpolation)
+    place = 0 if dim is None or of_all else place_of(dim, x.ndim)
+    values, order = torch.sort(x.reshape(-1) if of_all else x, place)
+    several = not isinstance(q, (int, float)) and q.ndim == 1
+    if several:
+        q = q.reshape([-1 if i == place else 1 for i in range(values.ndim)])
+    below, above, weight = _ranked(values, order, place, q, torch_function is torch.nanquantile, interpolation)
+    out = _between(input, weight, below, above, None if of_all else place, several)
+    if of_all:
+        return reshape(out, (*out.shape, *[1] * x.ndim)) if keepdim and x.ndim else out
+    if not several:
+        return out.unsqueeze(place) if keepdim else out
+    out = movedim(out, place, 0)
+    return out.unsqueeze(place + 1) if keepdim else out
 
 
-def _ranks(values: Any, q: Any, ignore_nan: bool) -> Any:
-    """Give the places in sorted values, one for each q: those of NaN, which comes last, if there are any."""
-    last = values.shape[-1] - 1
+def _ranked(values: Any, order: Any, dim: int, q: Any, ignore_nan: bool, interpolation: str) -> tuple[Any, Any, Any]:
+    """Give the indices of the elements below and above each q's rank, and the weight of the one above.
+
+    The last two are None if one element decides. The rank is q (n - 1), in which n leaves out NaN, or that of the last
+    element if it is NaN: it comes last.
+    """
+    last = values.shape[dim] - 1
     if ignore_nan:
-        return torch.clamp(q * ((~torch.isnan(values)).sum(-1, keepdim=True) - 1), min=0)
-    return torch.where(torch.isnan(values[..., -1:]), last, q * last)
+        count = (~torch.isnan(values)).sum(dim, keepdim=True)
+        rank = torch.clamp((count - 1).to(values.dtype) * q, min=0)
+    else:
+        is_nan = torch.isnan(values.narrow(dim, last, 1))
+        if isinstance(q, (int, float)):
+            return _at_one_rank(is_nan, order, dim, _product(q, last, values.dtype), interpolation)
+        rank = torch.where(is_nan, last, q * last)
+    if interpolation in _ROUNDED:
+        return torch.gather(order, dim, _ROUNDED[interpolation][0](unwrap(rank)).long()), None, None
+    low = torch.floor(unwrap(rank))
+    below, above = (torch.gather(order, dim, each.long()) for each in (low, torch.ceil(unwrap(rank))))
+    return below, above, 0.5 if interpolation == "midpoint" else rank - low
 
 
-def _is_valid(x: torch.Tensor, q: torch.Tensor, interpolation: str) -> bool:
-    if x.numel() == 0 or q.ndim > 1 or q.dtype != x.dtype or interpolation not in _INTERPOLATIONS:
-        return False
-    if x.dtype not in (torch.float32, torch.float64):
-        return False
-    return q.is_meta or torch._C._functorch.is_batchedtensor(q) or bool(((q >= 0) & (q <= 1)).all())
+def _at_one_rank(is_nan: Any, order: Any, dim: int, rank: float, interpolation: str) -> tuple[Any, Any, Any]:
+    last = order.narrow(dim, order.shape[dim] - 1, 1)
+    if interpolation in _ROUNDED:
+        return torch.where(is_nan, last, order.narrow(dim, int(_ROUNDED[interpolation][1](rank)), 1)), None, None
+    low, high = math.floor(rank), math.ceil(rank)
+    below = torch.where(is_nan, last, order.narrow(dim, low, 1))
+    above = below if low == high else torch.where(is_nan, last, order.narrow(dim, high, 1))
+    return below, above, 0.5 if interpolation == "midpoint" else rank - low
+
+
+def _product(q: float, n: int, dtype: torch.dtype) -> float:
+    """Give q n, rounded as in torch's arithmetic."""
+    kind = numpy.float32 if dtype is torch.float32 else numpy.float64
+    return float(kind(q) * kind(n))
+
+
+def _check(torch_function: Any, x: torch.Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> None:
+    """Let torch raise its own error for what it does not take."""
+    is_number = isinstance(q, (int, float))
+    valid = x.numel() > 0 and x.dtype in (torch.float32, torch.float64) and interpolation in _INTERPOLATIONS
+    if valid and is_number:
+        valid = 0 <= q <= 1
+    elif valid:
+        valid = q.ndim <= 1 and q.dtype == x.dtype
+        if valid and not (q.is_meta or torch._C._functorch.is_batchedtensor(q)):
+            valid = bool(((q >= 0) & (q <= 1)).all())
+    if not valid:
+        q = torch.tensor(q, dtype=x.dtype, device=x.device) if is_number else q
+        torch_function(x, q, dim, keepdim, interpolation=interpolation)
