@@ -91,13 +91,13 @@ def _sum_over_later(g: Any, x: Any, y: Any, dim: int) -> Any:
     """Give sum_{i >= j} g_i e^{x_j - y_i}."""
     if isinstance(g, TensorBase):
         return _later(g, x, y, dim)
-    dead = y == -math.inf
 
-    def part(positive: Any) -> Any:
-        terms = (positive.log() - y).masked_fill(dead, -math.inf)
+    def part(positive: Any, dead: Any) -> Any:
+        terms = positive.log() - y
+        terms = terms if dead is None else terms.masked_fill(dead, -math.inf)
         return (terms.flip(dim).logcumsumexp(dim).flip(dim) + x).exp()
 
-    return _revived(part(g.clamp(min=0)) - part((-g).clamp(min=0)), dead, g, dim)
+    return _by_parts(part, g, y, dim)
 
 
 def _mean_so_far(h: Any, x: Any, y: Any, dim: int) -> Any:
@@ -105,10 +105,31 @@ def _mean_so_far(h: Any, x: Any, y: Any, dim: int) -> Any:
     if isinstance(h, TensorBase):
         return _so_far(h, x, y, dim)
 
-    def part(positive: Any) -> Any:
+    def part(positive: Any, _: Any) -> Any:
         return ((positive.log() + x).logcumsumexp(dim) - y).exp()
 
-    return _revived(part(h.clamp(min=0)) - part((-h).clamp(min=0)), y == -math.inf, h, dim)
+    return _by_parts(part, h, y, dim)
+
+
+def _by_parts(part: Callable[[Any, Any], Any], g: Any, y: Any, dim: int) -> Any:
+    """Give the sum of g from its logarithms: that of its positive part less that of its negative part.
+
+    On the CPU a look at the values spares a part that is 0, and the places where all x so far are -inf if there are
+    none: y never falls, so that its first elements tell.
+    """
+    low, high, dead = -math.inf, math.inf, None
+    looks = g.is_cpu and g.numel() > 0 and is_plain(g, y)
+    if looks:
+        low, high = (each.item() for each in torch.aminmax(g))
+    if not (looks and y.select(dim, 0).amin().item() > -math.inf):
+        dead = y == -math.inf
+    if low >= 0:
+        out = part(g, dead)
+    elif high <= 0:
+        out = -part(-g, dead)
+    else:
+        out = part(g.clamp(min=0), dead) - part((-g).clamp(min=0), dead)
+    return out if dead is None else _revived(out, dead, g, dim)
 
 
 def _revived(out: Any, dead: Any, alone: Any, dim: int) -> Any:

@@ -135,9 +135,7 @@ class renorm(Policy):
     def backward(self, grad: Any) -> Any:
         x, p, dim, maxnorm = self.ctx.release
         others = [d for d in range(x.ndim) if d != dim % x.ndim]
-        size = vector_norm(x, p, others, True)
-        if isinstance(grad, torch.Tensor):  # a rule's backward is torch-like code: leave with what it came with
-            size = size.data
+        size = torch.linalg.vector_norm(x, p, others, True)
         longer = size > maxnorm
         slope = torch.where(longer, maxnorm / (size + 1e-7), 1)
         inner = torch.where(longer, (grad * x).sum(others, keepdim=True) * slope / (size + 1e-7), 0)

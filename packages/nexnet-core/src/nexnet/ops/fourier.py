@@ -3,7 +3,7 @@
 A transform is a matrix F, and its gradient is F^H g: the inverse transform of g, scaled as the other direction is
 (``_ADJOINT``), and brought to the input's sizes, since what the transform cut off has gradient 0 and what it padded is
 nobody's. Of a Hermitian spectrum only the half is kept: there every frequency but 0 and N/2 stands for two, itself and
-its conjugate. A real input gets the real part (from the engine).
+its conjugate.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ADJOINT = {None: "forward", "backward": "forward", "forward": "backward", "orth
 
 
 class _Transform(Policy):
-    """y = F x:  dx = F^H g."""
+    """y = F x:  dx = F^H g, of which a real x gets the real part."""
 
     complex_rule = "own"
     kernel: Callable[..., Any]
@@ -58,12 +58,13 @@ class _Transform(Policy):
     def transform(self, input: Any, sizes: Sizes, dim: Dims, norm: str | None) -> Any:
         shape = input.shape
         dims = _transformed(len(shape), sizes, dim)
-        self.ctx.save(shape, _signal_sizes(shape, sizes, dims), dims, norm)
+        self.ctx.save(shape, _signal_sizes(shape, sizes, dims), dims, norm, input.dtype.is_complex)
         return type(self).kernel(input, sizes, dim, norm)
 
     def backward(self, grad: Any) -> Any:
-        shape, sizes, dims, norm = self.ctx.release
-        return _resized(type(self).adjoint(grad, sizes, dims, _ADJOINT[norm]), shape)
+        shape, sizes, dims, norm, complex_input = self.ctx.release
+        dx = _resized(type(self).adjoint(grad, sizes, dims, _ADJOINT[norm]), shape)
+        return dx if complex_input or not dx.dtype.is_complex else dx.real
 
 
 class _OneDimension(_Transform):
@@ -85,16 +86,18 @@ class _AllDimensions(_Transform):
 
 def _transformed(ndim: int, sizes: Sizes, dim: Dims) -> tuple[int, ...]:
     """Give the dimensions that are transformed, counted from the front."""
+    if isinstance(dim, int):
+        return (dim % ndim,)
     if dim is None:
         count = ndim if sizes is None else len(sizes)  # type: ignore[arg-type]
         return tuple(range(ndim - count, ndim))
-    return (dim % ndim,) if isinstance(dim, int) else tuple([each % ndim for each in dim])
+    return tuple([each % ndim for each in dim])
 
 
 def _signal_sizes(shape: Sequence[int], sizes: Sizes, dims: tuple[int, ...]) -> tuple[int, ...]:
     """Give the sizes to which the input was cut or padded, in the dimensions that are transformed."""
     if not sizes:
-        return tuple([shape[dim] for dim in dims])
+        return (shape[dims[0]],) if len(dims) == 1 else tuple([shape[dim] for dim in dims])
     wanted = [sizes] if isinstance(sizes, int) else sizes
     return tuple(shape[dim] if size == -1 else size for size, dim in zip(wanted, dims, strict=True))
 
@@ -109,7 +112,7 @@ def _resized(x: Any, shape: torch.Size) -> Any:
 
 def _twofold(x: Any, size: int, dim: int, factor: float) -> Any:
     """Multiply by a factor the frequencies of a half spectrum of so many that stand for two."""
-    weights = _weights(x.shape[dim], size, factor, x.dtype.to_real(), x.device)
+    weights = _weights(x.shape[dim], size, factor, x.dtype, x.device)
     return x * (weights if dim == x.ndim - 1 else weights.reshape([-1, *[1] * (x.ndim - 1 - dim)]))
 
 
@@ -122,11 +125,20 @@ def _weights(count: int, size: int, factor: float, dtype: torch.dtype, device: t
     return weights
 
 
+# How torch's kernel, without what stands before it, is told to scale a transform, and an inverse transform.
+_SCALED = {"forward": 2, "backward": 0, "ortho": 1}
+_SCALED_BACK = {"forward": 0, "backward": 2, "ortho": 1}
+
+
 def _inverse_of_all(grad: Any, _: Any, dims: tuple[int, ...], norm: str) -> Any:
+    if isinstance(grad, Tensor):
+        return torch._fft_c2c(grad, dims, _SCALED_BACK[norm], False)
     return torch.fft.ifftn(grad, None, dims, norm)
 
 
 def _transform_of_all(grad: Any, _: Any, dims: tuple[int, ...], norm: str) -> Any:
+    if isinstance(grad, Tensor):
+        return torch._fft_c2c(grad, dims, _SCALED[norm], True)
     return torch.fft.fftn(grad, None, dims, norm)
 
 

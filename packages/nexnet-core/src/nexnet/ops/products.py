@@ -12,15 +12,18 @@ from typing import Any
 import torch
 
 from .._engine import unwrap
-from ..policy import Analytic, function, implements
+from ..policy import Analytic, Policy, function, implements
 from ._names import numpy_names
+from .gathering import is_plain
 from .reduction import restore_dims
 
 __all__ = ["cumprod", "prod"]
 
 
-class _prod(Analytic):
-    """y = prod_i x_i:  dx_i = g y / x_i;  with zeros, dx_i = g prod_{j != i} x_j."""
+class _prod(Policy):
+    """y = prod_i x_i:  dx_i = g conj(y / x_i);  with zeros, dx_i = g conj(prod_{j != i} x_j)."""
+
+    complex_rule = "own"
 
     def forward(self, input: Any, dim: int | None, keepdim: bool, dtype: torch.dtype | None) -> Any:
         out = torch.prod(input, dtype=dtype) if dim is None else torch.prod(input, dim, keepdim, dtype=dtype)
@@ -32,11 +35,22 @@ class _prod(Analytic):
         if input.ndim == 0:
             return grad
         x = input if input.dtype is out.dtype else input.to(out.dtype)
+        if out.dtype.is_complex:
+            return _conjugated(self._by_real_formula(grad.conj(), x, out, dim, keepdim))
+        return self._by_real_formula(grad, x, out, dim, keepdim)
+
+    @staticmethod
+    def _by_real_formula(grad: Any, x: Any, out: Any, dim: int | None, keepdim: bool) -> Any:
         if _may_divide(x, out, dim):
             return restore_dims(grad * out, x.shape, dim, keepdim) / x
         if dim is None:
             return (grad * _products_of_others(x.reshape(-1), 0)).reshape(x.shape)
         return restore_dims(grad, x.shape, dim, keepdim) * _products_of_others(x, dim)
+
+
+def _conjugated(own: Any) -> Any:
+    """Conjugate a tensor that nobody else has: in its place where it is torch's."""
+    return own.conj_physical_() if is_plain(own) else own.conj()
 
 
 def _may_divide(x: Any, products: Any, dim: int | None, running: bool = False) -> bool:
@@ -50,19 +64,25 @@ def _may_divide(x: Any, products: Any, dim: int | None, running: bool = False) -
         return True
     if torch._C._functorch.is_batchedtensor(y) or torch._C._functorch.is_batchedtensor(x):
         return False  # vmap has no values to look at
-    if y.is_complex():
-        return bool(y.all()) and bool(y.isfinite().all())
-    size, kind = y.abs(), torch.finfo(y.dtype)
-    low, high = torch.aminmax(size)
+    kind = torch.finfo(y.dtype)
+    if y.numel() == 1:  # a number is looked at in Python: that spares most small products several kernels
+        number = y.item()
+        low = high = math.hypot(number.real, number.imag)
+    else:
+        low, high = torch.aminmax(y.abs())
     if low >= kind.tiny and high <= kind.max:
         return True
     bits = x.abs().log2()
-    spread = bits.abs().amax() if dim is None else bits.abs().amax(dim, keepdim=True)
-    total = bits.sum() if dim is None else bits.sum(dim, keepdim=True)
+    if dim is None:
+        total, (least, most) = bits.sum(), torch.aminmax(bits)
+    else:
+        total, (least, most) = bits.sum(dim, keepdim=True), torch.aminmax(bits, dim=dim, keepdim=True)
+    spread = torch.maximum(-least, most)
     if running:
         far = (total < 0) & (spread < 32)
     else:
         far = total.abs() > 64 * spread + 2 * math.log2(kind.max)
+    size = y.abs()
     ordinary = (size >= kind.tiny) & (size <= kind.max)
     return bool((far | ordinary.reshape(far.shape)).all())
 

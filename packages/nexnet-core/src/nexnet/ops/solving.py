@@ -17,7 +17,7 @@ import torch
 
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
-from ._names import return_types
+from ._names import place_of, return_types
 
 __all__ = [
     "cholesky_inverse",
@@ -164,14 +164,47 @@ def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = F
     return return_types.linalg_solve_ex((out, info))
 
 
+class _TensorSolve(Policy):
+    """A X = B with the elements of B, and those of X, as vectors:  dB = A^-H g,  dA = -dB X^H, as for matrices."""
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, B: Any, source: tuple[int, ...], end: tuple[int, ...]) -> Any:  # noqa: N803
+        moved, size = A.movedim(source, end) if source else A, B.numel()
+        out, lu, pivots, info = torch._linalg_solve_ex(moved.reshape(size, size), B.reshape(size, 1))
+        out = out.reshape(moved.shape[B.ndim :])
+        self.ctx.save(A, lu, pivots, out if self.ctx.needs_input_grad[0] else None, moved.shape, B.shape, source, end)
+        return out, lu, pivots, info
+
+    def backward(self, grad: Any, *_: Any) -> Any:
+        a, lu, pivots, out, shape, right, source, end = self.ctx.release
+        size = math.prod(right)
+        grad = grad.reshape(size, 1)
+        if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
+            db = torch.linalg.lu_solve(lu, pivots, grad, adjoint=True)
+        else:
+            moved = a.movedim(source, end) if source else a
+            db = linalg_solve_ex(moved.reshape(size, size).mH, grad)[0]
+        da = None
+        if out is not None:
+            da = (-db * out.reshape(1, size).conj()).reshape(shape)
+            da = da.movedim(end, source) if source else da
+        return da, db.reshape(right)
+
+
+_tensor_solve = function(_TensorSolve)
+_tensor_solve.leaf = True
+
+
 @implements(torch.linalg.tensorsolve)
 def linalg_tensorsolve(A: Any, B: Any, dims: Sequence[int] | None = None) -> Any:  # noqa: N803
     """The X with tensordot(A, X, X.ndim) = B; the dimensions ``dims`` of A are moved to its end first."""
-    if dims is not None:
-        A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))  # noqa: N806
-    shape = A.shape[B.ndim :]
-    rows, columns = math.prod(B.shape), math.prod(shape)
-    if A.numel() != rows * columns or rows != columns:
+    ndim = A.ndim
+    source = () if dims is None else tuple([place_of(dim, ndim) for dim in dims])
+    sizes = [*[size for i, size in enumerate(A.shape) if i not in source], *[A.shape[i] for i in source]]
+    rows, columns = math.prod(B.shape), math.prod(sizes[B.ndim :])
+    if math.prod(sizes) != rows * columns or rows != columns:
         raise InputError(
             message(
                 "the equations must be as many as the unknowns.",
@@ -180,7 +213,9 @@ def linalg_tensorsolve(A: Any, B: Any, dims: Sequence[int] | None = None) -> Any
                 got=f"{columns} and {rows}",
             )
         )
-    return linalg_solve(A.reshape(rows, columns), B.reshape(rows)).reshape(shape)
+    out, _, _, info = _tensor_solve(A, B, source, tuple(range(ndim - len(source), ndim)))
+    torch._linalg_check_errors(getattr(info, "data", info), "torch.linalg.solve", is_matrix=True)
+    return out
 
 
 @implements(torch.linalg.solve_triangular)
@@ -414,7 +449,7 @@ class _LeastSquares(Policy):
         da = db = None
         if grad is not None:
             grad = grad.unsqueeze(-1) if vector else grad
-            y = linalg_pinv(a, rtol=rcond)
+            y = torch.linalg.pinv(a, rtol=rcond)
             g, yh = grad.mH, y.mH
             db = yh.matmul(grad)
             gy = g.matmul(y)

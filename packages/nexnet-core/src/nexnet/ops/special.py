@@ -16,6 +16,7 @@ import torch
 from .._engine import TensorBase
 from ..policy import Operator, Policy, function, implements
 from .elementwise import of_input, of_output, operator
+from .gathering import is_plain
 
 __all__ = [
     "erfinv",
@@ -68,18 +69,32 @@ def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_funct
     return operator(rule, formula, torch_functions, __name__)
 
 
-def around_zero(x: Any, series: tuple[float, float, float], formula: Callable[[Any], Any], factor: Any = None) -> Any:
-    """Give ``formula(x)``, and near 0 the polynomial a + b x^2 + c x^4, times a factor.
+def _may_look_at(x: Any) -> bool:
+    """Say whether a look at a tensor's values is possible, and may spare work: on the CPU nothing waits for it."""
+    return isinstance(x, torch.Tensor) and x.is_cpu and x.numel() > 0 and is_plain(x)
+
+
+def around_zero(
+    x: Any,
+    series: tuple[float, float, float],
+    formula: Callable[[Any], Any],
+    factor: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Give ``formula(x)``, and near 0 the polynomial a + b x^2 + c x^4, times ``factor(x)``.
 
     It is near where a formula with 1 / x^2 in it has lost about as many digits as the polynomial has not.
     """
-    near = x.abs() < torch.finfo(x.dtype).eps ** 0.125
+    threshold = torch.finfo(x.dtype).eps ** 0.125
+    size = x.abs()
+    if _may_look_at(x) and size.amin().item() >= threshold:
+        return formula(x)
+    near = size < threshold
     square = x * x
     a, b, c = series
     polynomial = (square * c + b) * square + a
     recorded = isinstance(x, TensorBase)  # a mask hides NaN, but not its derivative
     safe = torch.where(near, 1, x) if recorded else x
-    return torch.where(near, polynomial if factor is None else polynomial * factor, formula(safe))
+    return torch.where(near, polynomial if factor is None else polynomial * factor(x), formula(safe))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -129,9 +144,22 @@ class _hazard(Policy):
         return -grad * out * (input + out)
 
 
-special_log_ndtr = _of_input(
+def _log_ndtr_slope(x: Any, y: Any) -> Any:
+    """Give phi(x) / Phi(x): by the logarithm that is at hand where that has all its digits, else by erfcx, slowly."""
+    if isinstance(x, TensorBase):
+        return _hazard(x)
+    if not _may_look_at(x) or x.dtype.itemsize < 4:
+        return _hazard_of(x)
+    slope = torch.exp(x * x * -0.5 - y) * (1 / _SQRT_TAU)
+    if not x.amin().item() >= -3:
+        far = x < -3
+        slope[far] = _hazard_of(x[far])
+    return slope
+
+
+special_log_ndtr = of_both(
     "ln Phi(x),  dx = g phi(x) / Phi(x), which neither overflows nor vanishes far to the left.",
-    lambda g, x: g * (_hazard(x) if isinstance(x, TensorBase) else _hazard_of(x)),
+    lambda g, x, y: g * _log_ndtr_slope(x, y),
     torch.special.log_ndtr,
 )
 
@@ -177,11 +205,11 @@ _SINC_SERIES = (-(math.pi**2) / 3, math.pi**4 / 30, -(math.pi**6) / 840)
 
 
 def _sinc_slope(x: Any, y: Any) -> Any:
-    return around_zero(x, _SINC_SERIES, lambda safe: (torch.cos(x * math.pi) - y) / safe, x)
+    return around_zero(x, _SINC_SERIES, lambda safe: (torch.cos(x * math.pi) - y) / safe, lambda x: x)
 
 
 def _spherical_slope(x: Any, y: Any) -> Any:
-    return around_zero(x, _SPHERICAL_SERIES, lambda safe: (torch.cos(x) - y) / safe, x)
+    return around_zero(x, _SPHERICAL_SERIES, lambda safe: (torch.cos(x) - y) / safe, lambda x: x)
 
 
 sinc = of_both(
@@ -204,7 +232,7 @@ def _i1_slope(x: Any, y: Any) -> Any:
 
 
 def _i1e_slope(x: Any, y: Any) -> Any:
-    slope = around_zero(x, _I1_SERIES, lambda safe: torch.special.i0e(x) - y / safe, torch.exp(-x.abs()))
+    slope = around_zero(x, _I1_SERIES, lambda safe: torch.special.i0e(x) - y / safe, lambda x: torch.exp(-x.abs()))
     return slope - torch.sign(x) * y
 
 
