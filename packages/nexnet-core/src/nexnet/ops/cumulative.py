@@ -10,7 +10,7 @@ import torch
 
 from .._engine import TensorBase
 from ..policy import Linear, Policy, function, implements
-from .gathering import is_plain
+from .gathering import is_plain, may_look_at
 
 __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
 
@@ -118,7 +118,7 @@ def _by_parts(part: Callable[[Any, Any], Any], g: Any, y: Any, dim: int) -> Any:
     none: y never falls, so that its first elements tell.
     """
     low, high, dead = -math.inf, math.inf, None
-    looks = g.is_cpu and g.numel() > 0 and is_plain(g, y)
+    looks = may_look_at(g, y)
     if looks:
         low, high = (each.item() for each in torch.aminmax(g))
     if not (looks and y.select(dim, 0).amin().item() > -math.inf):

@@ -9,6 +9,7 @@ import torch
 
 from ..policy import Policy, function, implements
 from ._names import return_types
+from .gathering import may_look_at
 
 __all__ = ["det", "logdet", "slogdet"]
 
@@ -174,10 +175,15 @@ class _SignAndLog(Policy):
             grad = torch.complex(torch.zeros_like(turned) if grad is None else grad, turned)
         if grad is None:
             return None
-        if not isinstance(grad, torch.Tensor) or not _known(a):
-            return grad.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
-        target = torch.diag_embed(grad.to(a.dtype).unsqueeze(-1).expand(a.shape[:-1]))
-        return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
+        return _by_inverse(grad, a, lu, pivots)
+
+
+def _by_inverse(grad: Any, a: Any, lu: Any, pivots: Any) -> Any:
+    """Give g A^-H."""
+    if not isinstance(grad, torch.Tensor) or not _known(a):
+        return grad.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
+    target = torch.diag_embed(grad.to(a.dtype).unsqueeze(-1).expand(a.shape[:-1]))
+    return torch.linalg.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
 
 
 _sign_and_log = function(_SignAndLog)
@@ -193,8 +199,30 @@ def slogdet(A: Any) -> Any:  # noqa: N803
     return return_types.linalg_slogdet(_sign_and_log(A)[:2])
 
 
+class _LogDeterminant(Policy):
+    """ln d, d = det A:  dA = g A^-H, and 0 where a real d is negative: there the logarithm is NaN, a constant."""
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any) -> Any:  # noqa: N803
+        sign, logabsdet, lu, pivots = torch._linalg_slogdet(A)
+        out = logabsdet + sign.log() if sign.is_complex() else torch.where(sign < 0, math.nan, logabsdet)
+        self.ctx.save(A, lu, pivots, sign)
+        return out, lu, pivots, sign
+
+    def backward(self, grad: Any, *_: Any) -> Any:
+        a, lu, pivots, sign = self.ctx.release
+        if not (sign.dtype.is_complex or (may_look_at(sign) and sign.amin().item() >= 0)):
+            grad = grad.masked_fill(sign < 0, 0)
+        return _by_inverse(grad, a, lu, pivots)
+
+
+_log_determinant = function(_LogDeterminant)
+_log_determinant.leaf = True
+
+
 @implements(torch.logdet)
 def logdet(input: Any) -> Any:
     """The logarithm of each matrix's determinant: -inf where it is 0, NaN where it is negative."""
-    sign, logabsdet, _, _ = _sign_and_log(input)
-    return logabsdet + sign.log() if sign.is_complex() else torch.where(sign < 0, math.nan, logabsdet)
+    return _log_determinant(input)[0]

@@ -258,9 +258,7 @@ class _QR(Policy):
             if dq is not None:
                 by_q = q.mH.matmul(dq)
                 inner = -by_q if inner is None else inner - by_q
-            inner = inner.triu()
-            strict = inner.triu(1)
-            inner = q.matmul((inner + inner.mH + strict + strict.mH) * 0.5)
+            inner = q.matmul(_mirrored(inner))
             return _solve_with(r.mH, inner if dq is None else dq + inner, False, left=False)
         inner = None if dq is None else q.mH.matmul(dq)
         if dr is not None:
@@ -270,6 +268,14 @@ class _QR(Policy):
         inner = (inner.tril() + inner.tril(-1)) * 0.5
         inner = _widen(_solve_with(r[..., :m].mH, inner, False, left=False), m, n)
         return q.matmul(inner if dr is None else inner + dr)
+
+
+def _mirrored(x: Any) -> Any:
+    """Give the Hermitian matrix of an upper triangle, with the real part of its diagonal."""
+    if x.dtype.is_complex:
+        upper, strict = x.triu(), x.triu(1)
+        return (upper + upper.mH + strict + strict.mH) * 0.5
+    return x.triu() + x.triu(1).mT
 
 
 _qr = function(_QR)

@@ -35,6 +35,11 @@ def zeros_for(x: Any, shape: Sequence[int]) -> Any:
     return x.new_zeros(*shape) if shape else x.new_zeros(())
 
 
+def may_look_at(*tensors: Any) -> bool:
+    """Say whether a look at these tensors' values is possible, and may spare work: on the CPU nothing waits for it."""
+    return is_plain(*tensors) and all(each.is_cpu and each.numel() > 0 for each in tensors)
+
+
 @implements(torch.gather)
 @function
 class gather(Linear):

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
+from .gathering import is_plain
 from .linalg import _left
 
 __all__ = [
@@ -250,14 +251,19 @@ class kron(Analytic):
     def backward(self, grad: Any) -> Any:
         other, input, a, b = self.ctx.release
         ndim = max(len(a), len(b))
-        rows, columns = (1,) * (ndim - len(a)) + tuple(a), (1,) * (ndim - len(b)) + tuple(b)
+        rows, columns = (1,) * (ndim - len(a)) + a, (1,) * (ndim - len(b)) + b
         g = grad.reshape([size for pair in zip(rows, columns, strict=True) for size in pair])
         g = g.permute([*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]) if ndim else g
         g = g.reshape(math.prod(a), math.prod(b))
         return (
-            None if other is None else g.mv(other.reshape(-1)).reshape(a),
-            None if input is None else g.mT.mv(input.reshape(-1)).reshape(b),
+            None if other is None else _reshaped(g.mv(other.reshape(-1)), a),
+            None if input is None else _reshaped(g.mT.mv(input.reshape(-1)), b),
         )
+
+
+def _reshaped(own: Any, shape: torch.Size) -> Any:
+    """Reshape a vector that nobody else has: it itself where it is torch's, so that it is no view."""
+    return own.resize_(shape) if is_plain(own) else own.reshape(shape)
 
 
 class _TensorDot(Analytic):
@@ -276,12 +282,18 @@ class _TensorDot(Analytic):
         if b is not None:  # its dimensions: those that are rows, and then the summed ones, in the order that B has them
             da = torch.tensordot(grad, b, dims=(list(range(len(rows), grad.ndim)), columns))
             order = rows + [left[right.index(j)] for j in sorted(right)]
-            da = da.permute([order.index(i) for i in range(a_ndim)])
+            da = _put_back(da, order)
         if a is not None:
             db = torch.tensordot(a, grad, dims=(rows, list(range(len(rows)))))
             order = [right[left.index(i)] for i in sorted(left)] + columns
-            db = db.permute([order.index(j) for j in range(b_ndim)])
+            db = _put_back(db, order)
         return da, db
+
+
+def _put_back(x: Any, order: list[int]) -> Any:
+    """Give x with dimension i, of which its own i-th is the ``order[i]``-th, in its place."""
+    places = [order.index(i) for i in range(len(order))]
+    return x if places == list(range(len(order))) else x.permute(places)
 
 
 _tensordot = function(_TensorDot)

@@ -64,6 +64,8 @@ def _may_divide(x: Any, products: Any, dim: int | None, running: bool = False) -
         return True
     if torch._C._functorch.is_batchedtensor(y) or torch._C._functorch.is_batchedtensor(x):
         return False  # vmap has no values to look at
+    low: Any
+    high: Any
     kind = torch.finfo(y.dtype)
     if y.numel() == 1:  # a number is looked at in Python: that spares most small products several kernels
         number = y.item()

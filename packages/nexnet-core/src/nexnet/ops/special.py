@@ -16,7 +16,7 @@ import torch
 from .._engine import TensorBase
 from ..policy import Operator, Policy, function, implements
 from .elementwise import of_input, of_output, operator
-from .gathering import is_plain
+from .gathering import may_look_at
 
 __all__ = [
     "erfinv",
@@ -69,11 +69,6 @@ def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_funct
     return operator(rule, formula, torch_functions, __name__)
 
 
-def _may_look_at(x: Any) -> bool:
-    """Say whether a look at a tensor's values is possible, and may spare work: on the CPU nothing waits for it."""
-    return isinstance(x, torch.Tensor) and x.is_cpu and x.numel() > 0 and is_plain(x)
-
-
 def around_zero(
     x: Any,
     series: tuple[float, float, float],
@@ -86,7 +81,7 @@ def around_zero(
     """
     threshold = torch.finfo(x.dtype).eps ** 0.125
     size = x.abs()
-    if _may_look_at(x) and size.amin().item() >= threshold:
+    if may_look_at(x) and size.amin().item() >= threshold:
         return formula(x)
     near = size < threshold
     square = x * x
@@ -148,7 +143,7 @@ def _log_ndtr_slope(x: Any, y: Any) -> Any:
     """Give phi(x) / Phi(x): by the logarithm that is at hand where that has all its digits, else by erfcx, slowly."""
     if isinstance(x, TensorBase):
         return _hazard(x)
-    if not _may_look_at(x) or x.dtype.itemsize < 4:
+    if not may_look_at(x) or x.dtype.itemsize < 4:
         return _hazard_of(x)
     slope = torch.exp(x * x * -0.5 - y) * (1 / _SQRT_TAU)
     if not x.amin().item() >= -3:
