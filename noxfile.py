@@ -145,7 +145,8 @@ def types(session: nox.Session) -> None:
 
 def _bench(session: nox.Session, *args: str) -> None:
     install_packages(session, *PACKAGES)  # nexnet-verify has the operators' inputs, and brings JAX
-    install(session, "cython", "pytest-benchmark", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    tools = ("cython", "pytest-benchmark", "matplotlib", "rich")
+    install(session, "autograd>=1.7,<2", *tools, *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
     harmless = "default::pytest_benchmark.logger.PytestBenchmarkWarning"  # such as: no saved times to compare with
     pytest(session, "-W", harmless, *args)

@@ -1,4 +1,8 @@
-"""The libraries that stand beside nexnet where they are installed: JAX and HIPS autograd, on one thread as all are."""
+"""The libraries that stand beside nexnet where they are installed: JAX and HIPS autograd, on one thread as all are.
+
+``nox -s bench`` installs both. HIPS autograd computes with numpy, whose BLAS takes the number of its threads from
+OMP_NUM_THREADS when it is loaded, before any module of the benchmarks: nox sets it.
+"""
 
 import importlib.util
 import os
