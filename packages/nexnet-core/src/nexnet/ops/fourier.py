@@ -1,7 +1,7 @@
 """Discrete Fourier transforms, under torch's internal names: ``fft_rfft`` is ``torch.fft.rfft``, ``nexnet.fft.rfft``.
 
 A transform is a matrix F, and its gradient is F^H g: the inverse transform of g, scaled as the other direction is
-(``_ADJOINT``), and brought to the input's sizes, since what the transform cut off has gradient 0 and what it padded is
+(``ADJOINT``), and brought to the input's sizes, since what the transform cut off has gradient 0 and what it padded is
 nobody's. Of a Hermitian spectrum only the half is kept: there every frequency but 0 and N/2 stands for two, itself and
 its conjugate.
 """
@@ -45,7 +45,7 @@ Sizes = int | Sequence[int] | None
 Dims = int | Sequence[int] | None
 
 # The norm with which the inverse transform is the adjoint. Each of a pair has 1/N, 1/sqrt(N) or nothing in front.
-_ADJOINT = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+ADJOINT = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 class _Transform(Policy):
@@ -63,7 +63,7 @@ class _Transform(Policy):
 
     def backward(self, grad: Any) -> Any:
         shape, sizes, dims, norm, complex_input = self.ctx.release
-        dx = _resized(type(self).adjoint(grad, sizes, dims, _ADJOINT[norm]), shape)
+        dx = _resized(type(self).adjoint(grad, sizes, dims, ADJOINT[norm]), shape)
         return dx if complex_input or not dx.dtype.is_complex else dx.real
 
 
@@ -147,7 +147,7 @@ def half_spectrum_adjoint(grad: Any, sizes: tuple[int, ...], dims: tuple[int, ..
     return torch.fft.irfftn(_twofold(grad, sizes[-1], dims[-1], 0.5), sizes, dims, norm)
 
 
-def _half_adjoint(grad: Any, _: tuple[int, ...], dims: tuple[int, ...], norm: str) -> Any:
+def half_adjoint(grad: Any, _: tuple[int, ...], dims: tuple[int, ...], norm: str) -> Any:
     """Give the adjoint of the inverse transform of a half spectrum: both of two frequencies."""
     return _twofold(torch.fft.rfftn(grad, None, dims, norm), grad.shape[dims[-1]], dims[-1], 2.0)
 
@@ -184,7 +184,7 @@ fft_rfft, fft_rfft2, fft_rfftn = _family(
 fft_irfft, fft_irfft2, fft_irfftn = _family(
     "the real signal of a half spectrum x,  dx_k = 2/N sum_n g_n exp(-2 pi i k n / N), once for k = 0 and N/2",
     (torch.fft.irfft, torch.fft.irfft2, torch.fft.irfftn),
-    _half_adjoint,
+    half_adjoint,
 )
 
 
@@ -196,7 +196,7 @@ def _of_conjugate(real: Operator, name: str) -> Callable[..., Any]:
     every = real.signature.parameters["dim"].default
 
     def call(input: Any, sizes: Sizes = None, dim: Dims = every, norm: str | None = None) -> Any:
-        return real(conj(input), sizes, dim, _ADJOINT.get(norm, norm))
+        return real(conj(input), sizes, dim, ADJOINT.get(norm, norm))
 
     return _named(call, real, name, "The real spectrum of a signal that is Hermitian in time, from its one half.")
 
@@ -205,7 +205,7 @@ def _conjugate_of(real: Operator, name: str) -> Callable[..., Any]:
     every = real.signature.parameters["dim"].default
 
     def call(input: Any, sizes: Sizes = None, dim: Dims = every, norm: str | None = None) -> Any:
-        return conj(real(input, sizes, dim, _ADJOINT.get(norm, norm)))
+        return conj(real(input, sizes, dim, ADJOINT.get(norm, norm)))
 
     return _named(call, real, name, "The one half of the signal, Hermitian in time, that has this real spectrum.")
 

@@ -6,15 +6,17 @@ from typing import Any
 
 import torch
 
-from .._engine import unwrap
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .complex_numbers import view_as_real
-from .fourier import fft_ifft, fft_irfft, half_spectrum_adjoint
+from .fourier import ADJOINT, half_adjoint, half_spectrum_adjoint
 from .padding import constant_pad_nd, pad
 from .pixel import unfold_backward
 
 __all__ = ["istft", "stft"]
+
+
+_kernels: Any = torch._C._VariableFunctions  # torch.stft without its padding, which is an operator of its own here
 
 
 class _stft(Policy):
@@ -30,9 +32,7 @@ class _stft(Policy):
         self, input: Any, n_fft: int, hop: int, win_length: int, window: Any, normalized: bool, onesided: bool
     ) -> Any:
         self.ctx.save(input, window, n_fft, hop, win_length, normalized, onesided)
-        return torch.stft(
-            input, n_fft, hop, win_length, window, False, "reflect", normalized, onesided, return_complex=True
-        )
+        return _kernels.stft(input, n_fft, hop, win_length, window, normalized, onesided, True)
 
     def backward(self, grad: Any) -> Any:
         input, window, n_fft, hop, win_length, normalized, onesided = self.ctx.release
@@ -49,7 +49,7 @@ class _stft(Policy):
         if self.ctx.needs_input_grad[4]:
             products = torch.conj(input.unfold(-1, n_fft, hop)) * frames
             products = products.sum(tuple(range(products.ndim - 1)))
-            dw = products.narrow(0, (n_fft - win_length) // 2, win_length)
+            dw = _middle(products, win_length)
         return dx, None, None, None, dw
 
 
@@ -61,6 +61,12 @@ def _centred(window: Any, n_fft: int, win_length: int) -> Any:
     """Give the window with zeros around it, as wide as the transform."""
     left = (n_fft - win_length) // 2
     return torch.constant_pad_nd(window, [left, n_fft - win_length - left]) if win_length != n_fft else window
+
+
+def _middle(x: Any, win_length: int) -> Any:
+    """Give what ``_centred`` was given."""
+    n_fft = x.shape[-1]
+    return x.narrow(-1, (n_fft - win_length) // 2, win_length) if win_length != n_fft else x
 
 
 @implements(torch.stft)
@@ -88,9 +94,8 @@ def stft(
     if center:
         if align_to_window is not None:
             raise InputError(message("align_to_window is for center=False.", rule="stft", argument="align_to_window"))
-        shape = input.shape
-        input = pad(input.reshape([1] * (3 - len(shape)) + list(shape)), [n_fft // 2] * 2, pad_mode)
-        input = input.reshape(*shape[:-1], input.shape[-1])
+        both = [n_fft // 2] * 2
+        input = pad(input, both, pad_mode) if input.ndim > 1 else pad(input.unsqueeze(0), both, pad_mode).squeeze(0)
     elif align_to_window:
         left = (n_fft - win_length) // 2
         input = constant_pad_nd(input, [left, n_fft - win_length - left])
@@ -99,6 +104,96 @@ def stft(
         input, n_fft, hop, win_length, window, normalized, not is_complex if onesided is None else onesided
     )
     return view_as_real(out) if return_complex is False else out
+
+
+class _istft(Policy):
+    """The frames f_tn = (F^-1 y_t)_n w_n, added to s_m where t hop + n = m, over e_m, the same sum of w_n^2.
+
+    With d = g / e:  dy_t = (F^-1)^H (d_(t hop + n) conj w_n), and dw_n = sum_t d_(t hop + n) conj(F^-1 y_t)_n less
+    2 conj w_n times the sum over t of (d conj(s / e))_(t hop + n).
+    """
+
+    complex_rule = "own"
+
+    def forward(
+        self,
+        input: Any,
+        window: Any,
+        n_fft: int,
+        hop: int,
+        win_length: int,
+        norm: str,
+        return_complex: bool,
+        start: int,
+        end: int,
+    ) -> Any:
+        frames = _frames(input, n_fft, norm, return_complex)
+        seen = _seen_through(window, frames, n_fft, win_length)
+        size = n_fft + hop * (frames.shape[-2] - 1)
+        signal = unfold_backward(frames * seen, [*frames.shape[:-2], size], -1, n_fft, hop)
+        envelope = _envelope(seen, frames.shape[-2], hop, start, min(end, size))
+        if not (envelope.is_meta or bool((envelope.abs() > 1e-11).all())):
+            raise InputError(
+                message(
+                    "the window is zero at a place that no other frame covers: the signal there is lost.",
+                    rule="istft",
+                    argument="window",
+                    remedy="a smaller hop_length, another window, or center=True",
+                )
+            )
+        out = signal[..., start:end] / envelope
+        self.ctx.save(input, window, out, n_fft, hop, win_length, norm, return_complex, start, size)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, window, out, n_fft, hop, win_length, norm, return_complex, start, size = self.ctx.release
+        count, length = input.shape[-1], out.shape[-1]
+        seen = _seen_through(window, grad, n_fft, win_length)
+        d = grad / _envelope(seen, count, hop, start, start + length).conj()
+        d = torch.constant_pad_nd(d, [start, size - start - length]) if length != size else d
+        by_frame = d.unfold(-1, n_fft, hop)
+        dx = dw = None
+        if self.ctx.needs_input_grad[0]:
+            spectra = by_frame * seen.conj()
+            if return_complex:
+                dx = torch.fft.fft(spectra, norm=ADJOINT[norm])
+            else:
+                dx = half_adjoint(spectra, (n_fft,), (spectra.ndim - 1,), ADJOINT[norm])
+                if dx.shape[-1] != input.shape[-2]:
+                    dx = torch.constant_pad_nd(dx, [0, input.shape[-2] - dx.shape[-1]])
+            dx = dx.transpose(-1, -2)
+        if self.ctx.needs_input_grad[1]:
+            whole = torch.constant_pad_nd(out, [start, size - start - length]) if length != size else out
+            through = (d * whole.conj()).unfold(-1, n_fft, hop)
+            products = by_frame * _frames(input, n_fft, norm, return_complex).conj() - 2 * through * seen.conj()
+            dw = _middle(products.sum(tuple(range(products.ndim - 1))), win_length)
+        return dx, dw
+
+
+_inverse_transform = function(_istft)
+_inverse_transform.leaf = True
+
+
+def _frames(spectra: Any, n_fft: int, norm: str, return_complex: bool) -> Any:
+    spectra = spectra.transpose(-1, -2)
+    if return_complex:
+        return torch.fft.ifft(spectra, norm=norm)
+    half = n_fft // 2 + 1
+    return torch.fft.irfft(spectra if spectra.shape[-1] == half else spectra[..., :half], n_fft, norm=norm)
+
+
+def _seen_through(window: Any, like: Any, n_fft: int, win_length: int) -> Any:
+    """Give the window, centred; without one, ones."""
+    if window is None:
+        window = torch.ones(win_length, dtype=like.dtype, device=like.device)
+    return _centred(window, n_fft, win_length)
+
+
+def _envelope(window: Any, count: int, hop: int, start: int, end: int) -> Any:
+    """Give the sum of the squares of a centred window in all its places."""
+    n_fft = window.shape[-1]
+    size = n_fft + hop * (count - 1)
+    return unfold_backward((window * window).expand(count, n_fft), [size], -1, n_fft, hop)[start:end]
 
 
 @implements(torch.istft)
@@ -119,30 +214,11 @@ def istft(
     win_length = n_fft if win_length is None else win_length
     onesided = input.shape[-2] != n_fft if onesided is None else onesided
     _check_spectra(input, n_fft, hop, win_length, window, onesided, return_complex)
-    spectra, norm = input.transpose(-1, -2), "ortho" if normalized else "backward"
-    frames = (
-        fft_ifft(spectra, norm=norm) if return_complex else fft_irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
-    )
-    if window is None:
-        window = torch.ones(win_length, dtype=frames.dtype, device=frames.device)
-    window = _centred(window, n_fft, win_length)
-    size = n_fft + hop * (frames.shape[-2] - 1)
-    signal = unfold_backward(frames * window, [*frames.shape[:-2], size], -1, n_fft, hop)
-    envelope = unfold_backward((window * window).expand(frames.shape[-2], n_fft), [size], -1, n_fft, hop)
+    size = n_fft + hop * (input.shape[-1] - 1)
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else size - start
-    signal, envelope = signal[..., start:end], envelope[start:end]
-    covered = unwrap(envelope).abs() > 1e-11
-    if not (covered.is_meta or bool(covered.all())):
-        raise InputError(
-            message(
-                "the window is zero at a place that no other frame covers: the signal there is lost.",
-                rule="istft",
-                argument="window",
-                remedy="a smaller hop_length, another window, or center=True",
-            )
-        )
-    signal = signal / envelope
+    norm = "ortho" if normalized else "backward"
+    signal = _inverse_transform(input, window, n_fft, hop, win_length, norm, return_complex, start, end)
     return constant_pad_nd(signal, [0, end - size]) if end > size else signal
 
 
