@@ -245,9 +245,12 @@ class _sgn(_Own):
 
     def backward(self, grad: Any) -> Any:
         input, out = self.ctx.release
+        size = input.abs()
+        zero = size == 0
+        if isinstance(grad, torch.Tensor):  # g / y = g conj y takes no copy of a conjugate; of 0 nothing is left
+            return ((grad - out * (grad / out).real) / size).masked_fill_(zero, 0)
         across = grad - out * (grad * out.conj()).real
-        zero = input == 0
-        return torch.where(zero, 0, across / torch.where(zero, 1, input).abs())
+        return (across / size.masked_fill(zero, 1)).masked_fill(zero, 0)
 
 
 _complex_sign, _real_sign = function(_sgn), constant(torch.sgn)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..policy import Policy, function, implements
+from .gathering import may_look_at
 from .reduction import Dims, restore_dims
 
 __all__ = ["vector_norm"]
@@ -38,11 +39,13 @@ class vector_norm(Policy):
         if p == 0:
             return None
         shape = x.shape
-        grad, y = restore_dims(grad, shape, dim, keepdim), restore_dims(out, shape, dim, keepdim)
         if p == 1:
-            return x.sgn() * grad
+            return x.sgn() * restore_dims(grad, shape, dim, keepdim)
         if p == 2:
-            return x * (grad / y.masked_fill(y == 0, math.inf))
+            positive = may_look_at(out) and out.amin().item() > 0
+            ratio = grad / (out if positive else out.masked_fill(out == 0, math.inf))
+            return x * restore_dims(ratio, shape, dim, keepdim)
+        grad, y = restore_dims(grad, shape, dim, keepdim), restore_dims(out, shape, dim, keepdim)
         if abs(p) == math.inf:
             reached = x.abs() == y
             count = reached.sum() if dim is None else reached.sum(dim, keepdim=True)
