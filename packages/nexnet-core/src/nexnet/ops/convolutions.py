@@ -119,7 +119,7 @@ def _gradients(
     needed: Sequence[bool], dims: int, grad: Any, input: Any, weight: Any, *options: Any
 ) -> tuple[Any, Any, Any]:
     """Give the gradients of x, w and b that are needed; x and g may lack the batch dimension."""
-    mask = [*needed[:3], *[False] * (3 - len(needed))]
+    mask = needed[:3] if len(needed) > 2 else (*needed, False)
     transposed, groups = options[3], options[5]
     channels = [weight.shape[1] * groups if transposed else weight.shape[0]]
     if grad.ndim == dims + 2:

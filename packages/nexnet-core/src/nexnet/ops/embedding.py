@@ -11,11 +11,14 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Analytic, Policy, function, implements
-from .elementwise import kernel_or_rule
+from .elementwise import kernel_or_rule, overload
 
 __all__ = ["embedding", "embedding_bag"]
 
 _aten = torch.ops.aten
+_bags = overload(_aten._embedding_bag.default)
+_bags_backward = overload(_aten._embedding_bag_backward.default)
+_samples_backward = overload(_aten._embedding_bag_per_sample_weights_backward.default)
 _MODES = {"sum": 0, "mean": 1, "max": 2}
 
 
@@ -167,14 +170,11 @@ class _embedding_bag(Policy):
         include_last_offset: bool,
         padding: int,
     ) -> Any:
-        out, bag_of, sizes, largest = _aten._embedding_bag.default(
+        out, bag_of, sizes, largest = _bags(
             weight, indices, offsets, scaled, mode, False, per_sample_weights, include_last_offset, padding
         )
         if include_last_offset:
             offsets = offsets[:-1]
-        if bag_of.numel() == 0 and indices.numel():  # the kernel's fast way left it out
-            places = torch.arange(indices.numel(), device=indices.device)
-            bag_of = torch.searchsorted(offsets.contiguous(), places.to(offsets.dtype), right=True) - 1
         self.ctx.save(weight, indices, offsets, bag_of, sizes, largest, scaled, mode, per_sample_weights, padding)
         return out
 
@@ -253,19 +253,22 @@ class _bags_by_sample_rule(Policy):
         return dg, dw
 
 
+# ``bag_of`` may be empty, where the kernel's fast way left it out: these then make it of the offsets.
+
+
 def _table_kernel(
-    grad: Any, indices: Any, _: Any, bag_of: Any, sizes: Any, largest: Any, rows: int, scaled: bool, mode: int,
+    grad: Any, indices: Any, offsets: Any, bag_of: Any, sizes: Any, largest: Any, rows: int, scaled: bool, mode: int,
     samples: Any, padding: int,
 ) -> Any:  # fmt: skip
-    return _aten._embedding_bag_dense_backward.default(
-        grad.contiguous(), indices, bag_of, sizes, largest, rows, scaled, mode, samples, padding
+    return _bags_backward(
+        grad.contiguous(), indices, offsets, bag_of, sizes, largest, rows, scaled, mode, False, samples, padding
     )
 
 
 def _sample_kernel(
     grad: Any, weight: Any, indices: Any, offsets: Any, bag_of: Any, _: Any, __: Any, padding: int
 ) -> Any:
-    return _aten._embedding_bag_per_sample_weights_backward.default(grad, weight, indices, offsets, bag_of, 0, padding)
+    return _samples_backward(grad, weight, indices, offsets, bag_of, 0, padding)
 
 
 _bags_by_table: Callable[..., Any] = kernel_or_rule(_table_kernel, _bags_by_table_rule)

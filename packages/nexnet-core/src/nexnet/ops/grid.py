@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from .._engine import TensorBase
 from ..policy import Policy, function, implements
+from .elementwise import kernel_or_rule
 
 __all__ = [
     "affine_grid",
@@ -221,12 +222,23 @@ class affine_grid(Policy):
         return functional.affine_grid(theta, size, align_corners)  # type: ignore[arg-type]
 
     def backward(self, grad: Any) -> Any:
-        size, align_corners = self.ctx.release
-        dims = len(size) - 2
-        one = torch.eye(dims, dims + 1, dtype=grad.dtype, device=grad.device).unsqueeze(0)
-        points = torch.affine_grid_generator(one, [1, 1, *size[2:]], align_corners).reshape(-1, dims)
-        points = torch.constant_pad_nd(points, (0, 1), 1)
-        return grad.reshape(grad.shape[0], points.shape[0], dims).mT @ points
+        return _affine_grid_backward(grad, *self.ctx.release)
+
+
+@implements(torch.ops.aten.affine_grid_generator_backward.default)
+@function
+class _affine_grid_transposed(Policy):
+    """The transpose of affine_grid:  dg = affine_grid(h)."""
+
+    def forward(self, grad: Any, size: Sequence[int], align_corners: bool) -> Any:
+        self.ctx.save(size, align_corners)
+        return torch.ops.aten.affine_grid_generator_backward.default(grad, size, align_corners)
+
+    def backward(self, cotangent: Any) -> Any:
+        return affine_grid(cotangent, *self.ctx.release)
+
+
+_affine_grid_backward = kernel_or_rule(torch.ops.aten.affine_grid_generator_backward.default, _affine_grid_transposed)
 
 
 @implements(torch.affine_grid_generator)

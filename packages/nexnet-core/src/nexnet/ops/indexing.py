@@ -7,6 +7,7 @@ Each is an operator, and its backward is again one: what was taken is put back i
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -17,7 +18,7 @@ from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Linear, function, implements
 from .elementwise import overload
-from .gathering import is_plain
+from .gathering import is_plain, zeros_for
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
@@ -69,7 +70,7 @@ class slicing(Linear):
 
 
 def _put_in_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
-    out = x.new_zeros(shape)
+    out: Tensor = zeros_for(x, shape)
     out[index] = x
     return out
 
@@ -103,7 +104,7 @@ class at(Linear):
 
 
 def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
-    zeros = x.new_zeros(shape)
+    zeros: Tensor = zeros_for(x, shape)
     try:
         if len(index) == 1:
             return zeros.index_put_(index, x, True)
@@ -240,7 +241,7 @@ class take(Linear):
     def backward(self, grad: Any) -> Any:
         shape, index = self.ctx.release
         if type(grad) is Tensor and not (_functorch.is_batchedtensor(grad) or _functorch.is_batchedtensor(index)):
-            return grad.new_zeros(shape).put_(index, grad, True)
+            return zeros_for(grad, shape).put_(index, grad, True)
         flat = torch.Size([shape.numel()])
         put = _add_to_zeros(grad, flat, [index]) if type(grad) is Tensor else at_backward(grad, flat, index)
         return put.reshape(shape)
@@ -287,7 +288,10 @@ class _put(Linear):
             values = values[0]
         if index:
             try:
-                _index_put_(part, index, values, accumulate)
+                if _is_whole(index):
+                    part.index_put_(index, values, accumulate)
+                else:
+                    _index_put_(part, index, values, accumulate)
             except RuntimeError as error:
                 if not _is_of_vmap(error):
                     raise
@@ -301,20 +305,30 @@ class _put(Linear):
     def backward(self, grad: Any) -> Any:
         ndim, accumulate, basic, *index = self.ctx.release
         need_input, need_values, *_ = self.ctx.needs_input_grad
-        plain = is_plain(grad, *[each for each in index if each is not None])
+        whole = _is_whole(index)
+        plain = is_plain(grad, *(index if whole else [each for each in index if each is not None]))
         part = None
         if need_values:
             part = grad if basic is None else grad[basic]
             if index:
-                part = _index(part, index) if plain else at(part, *index)
+                part = (part[tuple(index)] if whole else _index(part, index)) if plain else at(part, *index)
             if part.ndim < ndim:
                 part = part.reshape((1,) * (ndim - part.ndim) + tuple(part.shape))
         if need_input and not accumulate:
             if plain and index and basic is None:
-                grad = _index_put(grad, index, grad.new_zeros(()))
+                zero = grad.new_zeros(())
+                grad = grad.index_put(index, zero) if whole else _index_put(grad, index, zero)
             else:
                 grad = _put_part(grad, 0.0, False, basic, *index)
         return grad, part
+
+
+def _is_whole(index: Sequence[Any]) -> bool:
+    """Say whether there is a tensor for each dimension: then torch's methods take it, which are faster than kernels."""
+    for each in index:  # noqa: SIM110  any() would make a generator
+        if each is None:
+            return False
+    return True
 
 
 def _put_by_number(x: Tensor, values: Tensor, accumulate: bool, basic: Any, index: Any) -> Tensor:
@@ -329,6 +343,9 @@ _put_part = implements()(function(_put))
 
 def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
     """Give x with values put, or added, at an index of any form."""
+    index = unwrap(index)
+    if isinstance(index, Tensor) and index.ndim:
+        return _put_part(input, values, accumulate, None, index)
     basic, tensors = split_index(index, input)
     return _put_part(input, values, accumulate, basic, *tensors)
 

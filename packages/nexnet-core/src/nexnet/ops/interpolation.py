@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from ..policy import Policy, function, implements
-from .elementwise import kernel_or_rule
+from .elementwise import kernel_or_rule, overload
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
@@ -78,7 +78,7 @@ def _kernel(
 @functools.cache
 def _kernel_of(mode: str, dims: int, antialias: bool) -> Any:
     name = f"_{_KERNELS[mode]}{dims}d_aa_backward" if antialias else f"{_KERNELS[mode]}{dims}d_backward"
-    return getattr(_ATEN, name).default
+    return overload(getattr(_ATEN, name).default)
 
 
 def _spread_areas(grad: Any, shape: Sequence[int], dims: int) -> Any:

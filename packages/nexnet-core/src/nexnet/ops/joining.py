@@ -11,7 +11,7 @@ from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Linear, Policy, function, implements
 from ._names import numpy_names
-from .shape import atleast_1d, atleast_2d, atleast_3d, reshape
+from .shape import atleast_3d, reshape
 
 __all__ = [
     "cat",
@@ -83,8 +83,31 @@ class _stack(Linear):
         return grad.unbind(dim)
 
 
-_cat_tensors, _stack_tensors = function(_cat), function(_stack)
-_cat_tensors.leaf = _stack_tensors.leaf = True
+class _vstack(Linear):
+    """The tensors one above the other, vectors as rows:  each gets its rows of g."""
+
+    def forward(self, *tensors: Any) -> Any:
+        self.ctx.save([each.shape for each in tensors])
+        return torch.vstack(tensors)
+
+    def backward(self, grad: Any) -> Any:
+        (shapes,) = self.ctx.release
+        grads: list[Any] = []
+        row = 0
+        for shape, needed in zip(shapes, self.ctx.needs_input_grad, strict=True):
+            rows = shape[0] if len(shape) > 1 else 1
+            if not needed:
+                grads.append(None)
+            elif len(shape) > 1:
+                grads.append(grad.narrow(0, row, rows))
+            else:
+                grads.append(grad.select(0, row) if shape else grad.select(0, row).reshape(()))
+            row += rows
+        return tuple(grads)
+
+
+_cat_tensors, _stack_tensors, _vstack_tensors = function(_cat), function(_stack), function(_vstack)
+_cat_tensors.leaf = _stack_tensors.leaf = _vstack_tensors.leaf = True
 
 
 def _one_tensor(rule: str) -> InputError:
@@ -123,8 +146,8 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 @implements(torch.hstack)
 def hstack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side: along the second dimension, vectors along their only one."""
-    tensors = [atleast_1d(each) for each in tensors]
-    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+    tensors = [reshape(each, 1) if each.ndim == 0 else each for each in tensors]
+    return _cat_tensors(*tensors, dim=0 if tensors[0].ndim == 1 else 1)
 
 
 @implements(torch.column_stack)
@@ -136,7 +159,7 @@ def column_stack(tensors: Sequence[Any]) -> Any:
 @implements(torch.vstack, torch.row_stack)
 def vstack(tensors: Sequence[Any]) -> Any:
     """Join tensors one above the other: along the first dimension, vectors as rows."""
-    return cat([atleast_2d(each) for each in tensors], 0)
+    return _vstack_tensors(*tensors)
 
 
 row_stack = vstack

@@ -220,16 +220,13 @@ class _binary_cross_entropy(Policy):
         dx = _bce_gradient(grad, input, target, None, reduction)
         if not self.ctx.needs_input_grad[1]:
             return dx
-        return dx, _share(grad, input, reduction) * (_log_or_minus_100(1 - input) - _log_or_minus_100(input))
+        # The difference of the logarithms is the logit; each is -100 at least where the other is 0, and only there.
+        return dx, -_share(grad, input, reduction) * torch.clamp(torch.logit(input), -100, 100)
 
 
 def _share(grad: Any, input: Any, reduction: int) -> Any:
     """Give each element's part in the gradient of a reduced loss."""
     return grad / math.prod(input.shape) if reduction == 1 and 0 not in input.shape else grad
-
-
-def _log_or_minus_100(x: Any) -> Any:
-    return torch.clamp(torch.log(x), min=-100)
 
 
 @implements(_bce_backward)
@@ -262,7 +259,8 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
         InputError: input and target differ in shape.
     """
     _check_shapes(input, target, "binary_cross_entropy")
-    input, target = _matched(input, target, "binary_cross_entropy")
+    if input.dtype is not target.dtype:
+        input, target = _matched(input, target, "binary_cross_entropy")
     code = _code(reduction, "binary_cross_entropy")
     if weight is None:
         return _binary_cross_entropy(input, target, code)

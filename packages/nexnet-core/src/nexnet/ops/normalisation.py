@@ -25,12 +25,14 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
-from .elementwise import kernel_or_rule
+from .elementwise import kernel_or_rule, overload
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 
 _aten = torch.ops.aten
-_by_features = _aten.native_layer_norm_backward.default
+_by_features = overload(_aten.native_layer_norm_backward.default)
+_by_batch = overload(_aten.native_batch_norm_backward.default)
+_by_channels = overload(_aten.native_group_norm_backward.default)
 
 
 class _OverFeatures:
@@ -96,7 +98,7 @@ class _OverBatch:
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
-        return _aten.native_batch_norm_backward.default(grad, x, weight, None, None, mean, rstd, True, eps, mask)
+        return _by_batch(grad, x, weight, None, None, mean, rstd, True, eps, mask)
 
     @staticmethod
     def average(x: Any, eps: float) -> Any:
@@ -131,7 +133,7 @@ class _OverChannels:
         n, c = x.shape[:2]
         places = math.prod(x.shape[2:])
         grad, x, weight = _contiguous(grad, x, weight)
-        return _aten.native_group_norm_backward.default(grad, x, mean, rstd, weight, n, c, places, groups, mask)
+        return _by_channels(grad, x, mean, rstd, weight, n, c, places, groups, mask)
 
     @staticmethod
     def average(x: Any, groups: int, eps: float) -> Any:
@@ -276,6 +278,8 @@ def _count(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, 
                 got=f"shape {tuple(input.shape)}",
             )
         )
+    if (weight is None or weight.shape == shape) and (bias is None or bias.shape == shape):
+        return len(shape)
     for name, each in (("weight", weight), ("bias", bias)):
         if each is not None and each.shape != shape:
             raise InputError(

@@ -8,11 +8,9 @@ from typing import Any
 
 import torch
 
-from .._engine import unwrap
 from ..policy import Analytic, Operator, Policy, function, implements
-from .arithmetic import pow
+from .arithmetic import _slope_by_base, _slope_by_exponent
 from .elementwise import operator
-from .joining import to
 
 __all__ = [
     "copysign",
@@ -87,19 +85,29 @@ class frexp(Policy):
 
 
 @implements(torch.float_power)
-def float_power(input: Any, exponent: Any) -> Any:
-    """X^n in double precision, whatever the dtypes are."""
-    complex_ = any(
-        each.is_complex() if isinstance(each, torch.Tensor) else isinstance(each, complex)
-        for each in map(unwrap, (input, exponent))
-    )
-    return pow(*(_doubled(each, complex_) for each in (input, exponent)))
+@function
+class float_power(Analytic):
+    """x^n in double precision, whatever the dtypes are: with the gradients of ``pow``, in double precision too."""
+
+    def forward(self, input: Any, exponent: Any) -> Any:
+        out = torch.float_power(input, exponent)
+        self.ctx.save(input, exponent, out if self.ctx.needs_input_grad[1] else None)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        input, exponent, out = self.ctx.release
+        need_input, need_exponent = self.ctx.needs_input_grad
+        x, n = _in_dtype(input, grad.dtype), _in_dtype(exponent, grad.dtype)
+        return (
+            grad * _slope_by_base(x, n) if need_input else None,
+            grad * _slope_by_exponent(x, n, out) if need_exponent else None,
+        )
 
 
-def _doubled(value: Any, complex_: bool) -> Any:
+def _in_dtype(value: Any, dtype: torch.dtype) -> Any:
     if isinstance(value, (bool, int, float, complex)):
-        return complex(value) if complex_ else float(value)  # type: ignore[arg-type]
-    return to(value, torch.complex128 if complex_ else torch.float64)
+        return complex(value) if dtype.is_complex else float(value)  # type: ignore[arg-type]
+    return value if value.dtype is dtype else value.to(dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

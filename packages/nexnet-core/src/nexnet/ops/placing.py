@@ -10,6 +10,7 @@ import torch
 from .._engine import TensorBase
 from ..policy import Linear, Operator, function, implements
 from .arranging import places
+from .gathering import is_plain
 from .shape import expand
 
 __all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
@@ -30,7 +31,12 @@ class _Placed(Linear):
         (where,) = self.ctx.release
         need_input, need_src, *_ = self.ctx.needs_input_grad
         part = type(self).take(grad, *where)
-        dx = type(self).place(grad, torch.zeros_like(part), *where) if need_input else None
+        dx = None
+        if need_input and is_plain(grad):
+            dx = grad.clone(memory_format=torch.contiguous_format)
+            type(self).take(dx, *where).zero_()
+        elif need_input:
+            dx = type(self).place(grad, torch.zeros_like(part), *where)
         return dx, part if need_src else None
 
 
@@ -57,7 +63,7 @@ class diagonal_scatter(_Placed):
 
 
 def _slice(x: Any, dim: int, start: int | None, end: int | None, step: int) -> Any:
-    return x[(*[slice(None)] * (dim % x.ndim), slice(start, end, step))]
+    return x[(*[slice(None)] * (dim % x.ndim), slice(start, end, step))] if dim else x[start:end:step]
 
 
 @implements(torch.slice_scatter)

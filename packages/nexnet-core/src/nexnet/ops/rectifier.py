@@ -18,6 +18,7 @@ from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .activation import _activation, _refuse_inplace
 from .elementwise import kernel, kernel_or_rule, overload
+from .gathering import is_plain
 
 __all__ = [
     "hardshrink",
@@ -209,16 +210,19 @@ class _prelu(Policy):
     def backward(self, grad: Any) -> Any:
         input, weight = self.ctx.release
         dx, dw = _prelu_backward(grad, input, _for_channels(weight, input.ndim))
-        if self.ctx.needs_input_grad[1] and weight.ndim == 1 and weight.shape[0] != 1:
-            dims = [i for i in range(input.ndim) if i != 1]
-            dw = dw.sum(dims)
-        return dx, dw
+        if not self.ctx.needs_input_grad[1]:
+            return dx
+        if weight.ndim == 0 or weight.shape[0] == 1:
+            return dx, dw.sum() if weight.ndim == 0 else dw.sum().reshape(1)
+        return dx, dw.sum([i for i in range(input.ndim) if i != 1])
 
 
 def _for_channels(weight: Any, ndim: int) -> Any:
     """Give the weight the input's dimensions, its own being the channels': the kernel's gradient is wrong otherwise."""
     if ndim == weight.ndim == 1:
         return weight
+    if is_plain(weight) and (weight.ndim == 0 or (ndim and weight.shape[0] == 1)):
+        return weight  # it broadcasts as it is
     return weight.reshape([-1 if i == 1 or ndim == 1 else 1 for i in range(ndim)])
 
 

@@ -10,6 +10,7 @@ import torch
 from .._engine import TensorBase, unwrap
 from ..errors import HigherOrderError, InputError, message
 from ..policy import Linear, Policy, function, implements
+from .gathering import is_plain
 
 __all__ = ["index_copy", "index_fill", "index_reduce", "scatter", "scatter_add", "scatter_reduce"]
 
@@ -122,19 +123,28 @@ class _Combination(Policy):
 class _scatter_mean(_Combination):
     """The mean of n elements:  dx = g / n,  ds = g / n there."""
 
-    way = "mean"
+    def forward(self, input: Any, dim: int, index: Any, src: Any, include_self: bool) -> Any:
+        self.ctx.save(dim, index, include_self)
+        return torch.scatter_reduce(input, dim, index, src, "mean", include_self=include_self)
 
-    def by_input(self, grad: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, out: Any) -> Any:
-        return grad / _count(grad, dim, index, include_self)
+    def backward(self, grad: Any) -> Any:
+        dim, index, include_self = self.ctx.release
+        need_input, _, _, need_src, _ = self.ctx.needs_input_grad
+        share = grad / _count(unwrap(grad), dim, unwrap(index), include_self)
+        dx = ds = None
+        if need_input:
+            dx = share if include_self else share.scatter(dim, index, 0)
+        if need_src:
+            ds = share.gather(dim, index)
+        return dx, None, None, ds, None
 
-    def by_source(self, grad: Any, input: Any, dim: int, index: Any, src: Any, include_self: bool, out: Any) -> Any:
-        return (grad / _count(grad, dim, index, include_self)).gather(dim, index)
 
-
-def _count(grad: Any, dim: int, index: Any, include_self: bool) -> Any:
-    ones = torch.ones(index.shape, dtype=grad.dtype, device=grad.device)
-    start = torch.ones_like(unwrap(grad)) if include_self else torch.zeros_like(unwrap(grad))
-    return start.scatter_add(dim, unwrap(index), ones).clamp(min=1)
+def _count(like: Any, dim: int, index: Any, include_self: bool) -> Any:
+    """Give how many elements there are a mean of, at least 1."""
+    ones = torch.ones_like(index, dtype=like.dtype)
+    start = torch.ones_like(like) if include_self else torch.zeros_like(like)
+    count = start.scatter_add_(dim, index, ones) if is_plain(like, index) else start.scatter_add(dim, index, ones)
+    return count if include_self else count.clamp(min=1)
 
 
 class _Extreme(_Combination):
@@ -142,8 +152,9 @@ class _Extreme(_Combination):
 
     def backward(self, grad: Any) -> Any:
         need_input, _, _, need_src, _ = self.ctx.needs_input_grad
-        own, others, count = self.reached(*self.ctx.release)
-        share, (_, dim, index, *_) = grad / count, self.ctx.release
+        input, dim, index, src, include_self, out = self.ctx.release
+        own, others, count = _reached(unwrap(input), dim, unwrap(index), unwrap(src), include_self, unwrap(out))
+        share = grad / count
         return (
             share * own if need_input else None,
             None,
@@ -151,14 +162,14 @@ class _Extreme(_Combination):
             share.gather(dim, index) * others if need_src else None,
         )
 
-    def reached(self, *args: Any) -> Any:
-        """Say which x and which s are the result, and how many of them there are at each place."""
-        input, dim, index, src, include_self, out = map(unwrap, args)
-        own = (input == out).to(out.dtype)
-        if not include_self:
-            own = own.scatter(dim, index, 0)
-        others = (src == out.gather(dim, index)).to(out.dtype)
-        return own, others, own.scatter_add(dim, index, others).clamp(min=1)
+
+def _reached(input: Any, dim: int, index: Any, src: Any, include_self: bool, out: Any) -> tuple[Any, Any, Any]:
+    """Say which x and which s are the result, and how many of them there are at each place, at least 1."""
+    own = (input == out).to(out.dtype)
+    if not include_self:
+        own = own.scatter(dim, index, 0)
+    others = (src == out.gather(dim, index)).to(out.dtype)
+    return own, others, own.scatter_add(dim, index, others).clamp(min=1)
 
 
 @implements()
@@ -240,7 +251,9 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     shape = [1] * source.ndim
     if source.ndim:
         shape[dim] = -1
-    index = unwrap(index).reshape(shape).expand(source.shape)
+    index = torch.broadcast_to(unwrap(index).reshape(shape), source.shape)
+    if reduce in _COMBINATIONS:
+        return _COMBINATIONS[reduce](input, dim, index, source, include_self)
     return scatter_reduce(input, dim, index, source, reduce, include_self=include_self)
 
 
