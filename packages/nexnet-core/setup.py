@@ -8,6 +8,6 @@ setup(
         [Extension("nexnet._engine", ["src/nexnet/_engine.py"])],
         build_dir="build",
         language_level=3,
-        compiler_directives={"binding": True, "embedsignature": False},
+        compiler_directives={"binding": True, "embedsignature": False, "c_api_binop_methods": True},
     )
 )

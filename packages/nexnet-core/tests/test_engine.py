@@ -1,6 +1,7 @@
 """The engine: what is recorded, what is not, whose memory is whose, and what is freed when."""
 
 import gc
+import sys
 import threading
 import weakref
 
@@ -387,6 +388,31 @@ class TestMemory:
             backward(inner, {y.key: nx.LiteTensor(1.0)})
         assert (len(inner), outer.nodes[0].name) == (0, "product")
         assert backward(outer, {y.key: torch.tensor(1.0)})[x.key].item() == 6.0
+
+
+@pytest.mark.skipif(nx._engine.__file__.endswith(".py"), reason="uncompiled, Python decides")
+class TestCollector:
+    """What can't be in a cycle is kept from the garbage collector, Python's subclasses included."""
+
+    class with_a_member(nx.Policy):
+        __slots__ = ("member",)
+
+    def test_tensors_and_nodes_are_kept_from_it(self):
+        (node,) = nx.trace(double)(nx.ones(2))[1].nodes
+        assert not gc.is_tracked(node)
+        assert not gc.is_tracked(nx.ones(2))
+
+    def test_what_adds_a_member_is_left_to_it(self):
+        assert gc.is_tracked(self.with_a_member())
+
+    def test_nothing_is_left_behind(self):
+        kinds = (double.policy, nx.LiteTensor, self.with_a_member)
+        before = [sys.getrefcount(kind) for kind in kinds]
+        seen = [weakref.ref(nx.grad(double)(nx.ones(2))) for _ in range(100)]
+        for _ in range(100):
+            self.with_a_member()
+        assert [sys.getrefcount(kind) for kind in kinds] == before
+        assert not any(each() for each in seen)
 
 
 def test_bwd_fn_is_the_rules_backward():

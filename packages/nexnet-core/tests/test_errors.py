@@ -65,7 +65,7 @@ class TestMistakes:
         assert nx.LiteTensor([nx.LiteTensor(1.0), nx.ones(1)]).tolist() == [1.0, 1.0]
 
     def test_an_argument_too_many(self):
-        with pytest.raises(TypeError, match=r"^sin\.forward\(\) takes"):
+        with pytest.raises(TypeError, match=r"^sin\(\) takes 1 positional argument but 2 were given"):
             nx.sin(nx.ones(2), nx.ones(2))
 
     @pytest.mark.parametrize(

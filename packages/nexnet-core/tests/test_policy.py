@@ -249,6 +249,141 @@ class TestCustomGrad:
             lonely(nx.LiteTensor(1.0))
 
 
+class TestCalls:
+    """``forward = calls(...)``: a forward that is one call of torch's, made without a Python method."""
+
+    @pytest.fixture(params=["", "inputs", "output", "others"])
+    def both(self, request):
+        """A rule that calls, and the same written as a method."""
+        keep = {
+            "": lambda need, x, y, out: (),
+            "inputs": lambda need, x, y, out: (x, y),
+            "output": lambda need, x, y, out: (out,),
+            "others": lambda need, x, y, out: (y if need[0] else None, x if need[1] else None),
+        }[request.param]
+
+        def forward(self, x, y, *, alpha=1):
+            out = torch.add(x, y, alpha=alpha)
+            self.ctx.save(*keep(self.ctx.needs_input_grad, x, y, out), alpha)
+            return out
+
+        def backward(self, grad):
+            *tensors, alpha = self.ctx.release
+            for each in tensors:
+                grad = grad if each is None else grad * each * each
+            return grad, grad * alpha
+
+        called = nx.calls(torch.add, "x", "y", saves=request.param, alpha=1)
+        written = rule(forward, backward)
+        written.leaf = True
+        return rule(called, backward), written
+
+    @pytest.mark.parametrize("keywords", [{}, {"alpha": 1}, {"alpha": 3.0}], ids=str)
+    @pytest.mark.parametrize("argnums", [0, 1, (0, 1)], ids=str)
+    def test_is_what_the_method_would_be_at_every_order(self, both, argnums, keywords):
+        x, y = nx.tensor([0.5, -2.0]), nx.tensor([1.5, 0.25])
+        of_each = []
+        for add in both:
+
+            def twice(x, y, add=add):
+                return (nx.grad(lambda x, y: add(x * y, y, **keywords).sum(), 1)(x, y) ** 2).sum()
+
+            value, grads = nx.value_and_grad(lambda x, y, add=add: add(x, y, **keywords).sum(), argnums)(x, y)
+            of_each.append([value, grads, nx.grad(twice, argnums)(x, y)])
+        for mine, theirs in zip(*map(nx.tree.leaves, of_each), strict=True):
+            assert torch.equal(mine.data, theirs.data)
+
+    def test_has_the_signature_of_the_method(self):
+        made = rule(nx.calls(torch.nn.functional.linear, "input", "weight", "bias=None"), name="linear")
+        assert str(made.signature) == "(input, weight, bias=None)"
+        assert str(rule(nx.calls(torch.add, "input", "other", alpha=1)).signature) == "(input, other, *, alpha=1)"
+
+    def test_saves_what_it_is_told_to(self):
+        product = rule(nx.calls(torch.mul, "a", "b", saves="others"), lambda self, grad: None)
+        a, b = nx.ones(2), nx.zeros(2)
+        (node,) = nx.trace(lambda a: product(a, b))(a)[1].nodes
+        assert node.saved[0] is b.data
+        assert node.saved[1] is None
+
+    def test_is_itself_and_not_what_its_function_means_to_others(self):
+        half = rule(nx.calls(torch.exp, "x", saves="output"), lambda self, grad: grad * self.ctx.release[0] / 2)
+        assert nx.grad(nx.grad(half))(0.0).item() == 0.25
+
+    @pytest.mark.parametrize(("parameters", "saves"), [(("x", "y"), "input"), (("x",), "others")])
+    def test_can_not_save_anything(self, parameters, saves):
+        with pytest.raises(nx.RuleError, match=r"a call can't save this(.|\n)*write forward as a method"):
+            nx.calls(torch.exp, *parameters, saves=saves)
+
+
+class TestProduct:
+    """``ctx.product`` and ``ctx.matrix_product``: gradients that the loop multiplies, and adds, in one step."""
+
+    times = staticmethod(
+        rule(
+            nx.calls(torch.mul, "a", "b", saves="others"),
+            lambda self, grad: tuple(self.ctx.product(grad, each) for each in self.ctx.release),
+            elementwise=True,
+        )
+    )
+    matmul = staticmethod(
+        rule(
+            nx.calls(torch.mm, "a", "b", saves="inputs"),
+            lambda self, grad: (
+                self.ctx.matrix_product(grad, self.ctx.release[1].t()),
+                self.ctx.matrix_product(self.ctx.release[0].t(), grad),
+            ),
+        )
+    )
+
+    @pytest.mark.parametrize(("name", "operator"), [("times", torch.mul), ("matmul", torch.mm)])
+    def test_sums_of_many(self, name, operator):
+        mine = getattr(self, name)
+        generator = torch.Generator().manual_seed(0)
+        a, b = (torch.randn(3, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(2))
+
+        def polynomial(times, a, b):
+            return times(times(a, b), times(b, a)) + times(a, times(a, b))
+
+        expected = torch.autograd.grad(polynomial(operator, a, b).sum(), (a, b))
+        found = nx.grad(lambda a, b: polynomial(mine, a, b).sum(), (0, 1))(a.detach(), b.detach())
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one.data, other)
+
+    def test_nothing_is_written_into_but_sums(self):
+        x = nx.ones(3)
+        seed = nx.ones(3)
+        out, pullback = nx.vjp(lambda x: self.times(x, x) + self.times(x, x), x)
+        assert [pullback(seed)[0].tolist() for _ in range(2)] == [[4.0] * 3] * 2
+        assert (x.tolist(), seed.tolist(), out.tolist()) == ([1.0] * 3, [1.0] * 3, [2.0] * 3)
+
+    def test_a_number_broadcasting_and_a_missing_factor(self):
+        scaled = rule(lambda self, x: x * 3.0, lambda self, grad: self.ctx.product(grad, 3.0), elementwise=True)
+        assert nx.grad(lambda x: (scaled(x) + scaled(x)).sum())(nx.ones(2)).tolist() == [6.0, 6.0]
+        wide = nx.grad(lambda x, y: (self.times(x, y) + self.times(x, y)).sum())(nx.ones(2), nx.ones(3, 2))
+        assert wide.tolist() == [6.0, 6.0]
+        assert nx.grad(lambda x: self.times(x, 2.0).sum())(nx.ones(2)).tolist() == [2.0, 2.0]
+
+    def test_complex(self):
+        found = nx.vjp(lambda x: nx.mul(x, x) + nx.mul(x, x), nx.tensor([1.0 + 2.0j]))[1](nx.tensor([1.0 + 0.0j]))
+        assert found[0].tolist() == [4.0 - 8.0j]
+
+    def test_by_hand_and_at_higher_orders_it_is_the_product(self):
+        (node,) = nx.trace(lambda x: self.times(x, 2.0 * nx.ones(2)))(nx.ones(2))[1].nodes
+        assert node.bwd_fn(torch.ones(2))[0].tolist() == [2.0, 2.0]
+        assert nx.grad(nx.grad(lambda x: self.times(x, self.times(x, x)).sum()))(2.0).item() == 12.0
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_a_product_that_does_not_fit_is_the_rules_error(self, times):
+        wrong = rule(lambda self, x: x * 1.0, lambda self, grad: self.ctx.matrix_product(grad, torch.ones(5, 2)))
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+            nx.grad(lambda x: sum(wrong(x) for _ in range(times)).sum())(nx.ones(2, 2))
+        assert "in the backward of the nexnet rule sample" in caught.value.__notes__[0]
+
+    def test_a_product_of_another_shape_is_fitted_as_any_gradient(self):
+        spread = rule(lambda self, x: x.expand(3, 2), lambda self, grad: self.ctx.matrix_product(grad, torch.eye(2)))
+        assert nx.grad(lambda x: (spread(x) + spread(x)).sum())(nx.ones(1, 2)).tolist() == [[6.0, 6.0]]
+
+
 def test_a_rule_can_be_tried_by_hand():
     rule = scale.policy()
     assert rule.forward(torch.tensor(3.0), 5.0).item() == 15.0

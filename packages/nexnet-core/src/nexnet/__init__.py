@@ -54,7 +54,7 @@ from .errors import (
     TrackedTensorError,
 )
 from .ops import *
-from .policy import RULES, Operator, Policy, custom_grad, function, implements
+from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
 from .random import *
 from .tape import Tape
 from .tensor import LiteTensor
@@ -80,6 +80,7 @@ __all__ = [
     "TapeContext",
     "TrackedTensorError",
     "autograd",
+    "calls",
     "custom_grad",
     "errors",
     "fft",

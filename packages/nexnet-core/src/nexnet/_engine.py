@@ -2,8 +2,9 @@
 
 Written in Cython's pure-Python mode: compiled when the package is built, and steppable as plain Python when it is not
 (the same tests run on both forms). It only moves references and calls rules: its one piece of arithmetic is the sum of
-gradients. Objects that can't be in a reference cycle are kept from the garbage collector (``no_gc``): a tape of a
-million nodes would otherwise be scanned again and again while it grows.
+gradients. Objects that can't be in a reference cycle are kept from the garbage collector (``no_gc``, and
+``uncollected`` for Python's subclasses of them): a tape of a million nodes would otherwise be scanned again and again
+while it grows.
 
 Who refers to whom, and what therefore stays alive::
 
@@ -16,6 +17,7 @@ Who refers to whom, and what therefore stays alive::
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -34,8 +36,10 @@ from ._random_state import RandomState
 from .errors import InputError
 
 if cython.compiled:
-    from cython.cimports.cpython.object import PyTypeObject
+    from cython.cimports.cpython.mem import PyObject_Free
+    from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyTypeObject
     from cython.cimports.cpython.pystate import PyThreadState_GetDict
+    from cython.cimports.nexnet._cpython import PyThreadState_Get, PyThreadState_GetID, TypeWithNumbers
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
@@ -81,7 +85,8 @@ class Key:
 class TensorBase:
     """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it.
 
-    What rules ask for most stands here, in C, and so does arithmetic; all other methods are LiteTensor's.
+    What rules ask for most stands here, in C, and so does arithmetic; all other methods are LiteTensor's. (Compiled, a
+    sign's method takes the operands in either order, as slots of C do.)
     """
 
     __weakref__ = cython.declare(object)
@@ -111,35 +116,23 @@ class TensorBase:
     def __add__(self, other: Any) -> Any:
         return _infix(_arithmetic.add, self, other)
 
-    def __radd__(self, other: Any) -> Any:
-        return _infix(_arithmetic.add, other, self)
-
     def __sub__(self, other: Any) -> Any:
         return _infix(_arithmetic.sub, self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _infix(_arithmetic.sub, other, self)
 
     def __mul__(self, other: Any) -> Any:
         return _infix(_arithmetic.mul, self, other)
 
-    def __rmul__(self, other: Any) -> Any:
-        return _infix(_arithmetic.mul, other, self)
-
     def __truediv__(self, other: Any) -> Any:
         return _infix(_arithmetic.div, self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _infix(_arithmetic.div, other, self)
 
     def __matmul__(self, other: Any) -> Any:
         return _infix(_arithmetic.matmul, self, other)
 
-    def __rmatmul__(self, other: Any) -> Any:
-        return _infix(_arithmetic.matmul, other, self)
-
     def __neg__(self) -> Any:
         return _arithmetic.neg(self)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _missing_attribute(name)
 
 
 @cython.cfunc
@@ -151,14 +144,43 @@ def _instance(base: object, cls: object) -> object:
     return base.__new__(cls)  # type: ignore[arg-type]
 
 
+def uncollected(cls: type[Any]) -> None:
+    """Keep the instances of a Python class from the garbage collector, as those of its compiled base are.
+
+    Python's classes always ask for it. One that adds no member to its base has nothing for it to look at, and CPython
+    then makes and frees the instances in half the time, and 16 bytes smaller.
+    """
+    if cython.compiled:
+        made = cython.cast(cython.pointer(PyTypeObject), cls)
+        base = cython.cast(cython.pointer(PyTypeObject), cls.__base__)
+        adds = made.tp_basicsize != base.tp_basicsize or made.tp_dictoffset != 0
+        if not adds and not base.tp_flags & Py_TPFLAGS_HAVE_GC:
+            made.tp_flags &= ~Py_TPFLAGS_HAVE_GC
+            made.tp_traverse = cython.NULL
+            made.tp_clear = cython.NULL
+            made.tp_free = PyObject_Free
+
+
 _tensor_type = cython.declare(type, TensorBase)
+_missing_attribute = cython.declare(object, AttributeError)
 
 
-def register_tensor_type(cls: type[Any]) -> type[Any]:
-    """Name the class (TensorBase with the methods) of which the engine makes its results."""
-    global _tensor_type
-    _tensor_type = cls
-    return cls
+def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> Callable[[type[Any]], type[Any]]:
+    """Name the class (TensorBase with the methods) of which the engine makes its results, and what it says it lacks."""
+
+    def register(cls: type[Any]) -> type[Any]:
+        global _tensor_type, _missing_attribute
+        _tensor_type = cls
+        _missing_attribute = missing_attribute
+        uncollected(cls)
+        if cython.compiled:  # a sign goes to the compiled method at once, and not by its name
+            mine = cython.cast(cython.pointer(TypeWithNumbers), cls).tp_as_number
+            base = cython.cast(cython.pointer(TypeWithNumbers), TensorBase).tp_as_number
+            mine.nb_add, mine.nb_subtract, mine.nb_multiply = base.nb_add, base.nb_subtract, base.nb_multiply
+            mine.nb_true_divide, mine.nb_matrix_multiply = base.nb_true_divide, base.nb_matrix_multiply
+        return cls
+
+    return register
 
 
 @cython.ccall
@@ -236,6 +258,39 @@ class Context:
 
 
 @cython.no_gc
+@cython.freelist(16)
+@cython.cclass
+class Product:
+    """A gradient that a rule left to the backward loop to multiply: ``a * b``, or of matrices ``a @ b``."""
+
+    a = cython.declare(object)
+    b = cython.declare(object)
+    of_matrices = cython.declare(cython.bint)
+
+    @cython.cfunc
+    def compute(self) -> object:
+        return self.a.mm(self.b) if self.of_matrices else self.a * self.b
+
+    @cython.cfunc
+    def suits(self, key: Key) -> cython.bint:
+        """Say whether the product has the key's shape, so that it may be added to a sum of that shape."""
+        if not self.of_matrices:
+            return True  # of an elementwise rule whose operands are alike
+        shape = key.shape
+        return len(shape) == 2 and self.a.size(0) == shape[0] and self.b.size(1) == shape[1]
+
+    @cython.cfunc
+    def plus(self, total: Any) -> Any:
+        if self.of_matrices:
+            return torch.addmm(total, self.a, self.b)
+        return torch.addcmul(total, self.a, self.b)
+
+    @cython.cfunc
+    def add_to(self, total: Any) -> Any:
+        return total.addmm_(self.a, self.b) if self.of_matrices else total.addcmul_(self.a, self.b)
+
+
+@cython.no_gc
 @cython.cclass
 class Node(Context):
     """One recorded operation, and the compiled base of ``nexnet.Policy``.
@@ -246,6 +301,22 @@ class Node(Context):
 
     output = cython.declare(object, visibility="readonly")  # the one output's key, or a tuple where a rule has several
     exact = cython.declare(cython.bint, visibility="readonly")  # each gradient is known to fit its argument
+    fuses = cython.declare(cython.bint)  # the loop that calls backward multiplies and adds in one step
+
+    def product(self, grad: Any, factor: Any) -> Any:
+        """``grad * factor``, None without a factor: a gradient for ``backward`` to return.
+
+        Where the backward loop has a sum that this is added to, it does both in one step.
+        """
+        if factor is None:
+            return None
+        if self.fuses and self.exact and type(factor) is Tensor:
+            return _product(grad, factor, False)
+        return grad * factor
+
+    def matrix_product(self, a: Any, b: Any) -> Any:
+        """``a.mm(b)``, of two matrices: a gradient for ``backward`` to return, as ``product`` is."""
+        return _product(a, b, True) if self.fuses else a.mm(b)
 
     @property
     def ctx(self) -> Any:
@@ -271,6 +342,18 @@ class Node(Context):
         if self.output is None:
             return super().__repr__()
         return f"Node({self.name}, parents={len(self.parents)}, outputs={len(self.outputs)})"
+
+
+@cython.cfunc
+def _product(a: object, b: object, of_matrices: cython.bint) -> Product:
+    made: Product = Product.__new__(Product)
+    made.a, made.b, made.of_matrices = a, b, of_matrices
+    return made
+
+
+def multiplied(grad: Any) -> Any:
+    """Give a gradient that a rule returned as a tensor, if it left that to the loop."""
+    return cython.cast(Product, grad).compute() if type(grad) is Product else grad
 
 
 @cython.ccall
@@ -337,6 +420,7 @@ class TapeBase:
 
 
 @cython.cfunc
+@cython.inline
 def _tracks(tape: TapeBase, key: Key) -> cython.bint:
     return key.home is tape.token or key in tape.tracked
 
@@ -361,17 +445,23 @@ class _Local(threading.local):
 
 
 _local = _Local()
+_latest = cython.declare(_Thread, None)  # the one that was asked for last
+_latest_id = cython.declare(cython.ulonglong, 0)
 
 
 @cython.cfunc
 def _this_thread() -> _Thread:
-    """Give the running thread's own; compiled, from CPython's dictionary, at a third of threading.local's price."""
+    """Give the running thread's own; compiled, without threading.local, which takes longer than to record a node."""
+    global _latest, _latest_id
     if cython.compiled:
-        kept: dict = cython.cast(dict, PyThreadState_GetDict())
-        thread = kept.get(_local)
-        if thread is None:
-            thread = kept[_local] = _Thread()
-        return thread
+        number: cython.ulonglong = PyThreadState_GetID(PyThreadState_Get())  # never given to a second thread
+        if _latest is None or number != _latest_id:
+            kept: dict = cython.cast(dict, PyThreadState_GetDict())
+            _latest = kept.get(_local)
+            if _latest is None:
+                _latest = kept[_local] = _Thread()
+            _latest_id = number
+        return _latest
     return _local.thread
 
 
@@ -394,6 +484,26 @@ class Recording:
 
     def __exit__(self, *exception: object) -> None:
         del self.tapes[self.depth :]
+
+
+def is_recording() -> bool:
+    """Say whether a tape is active on this thread."""
+    return len(_this_thread().tapes) > 0
+
+
+def evaluate(
+    tape: TapeBase, inputs: Any, fn: Callable[..., Any], args: Any = (), kwargs: dict[str, Any] | None = None
+) -> Any:
+    """Call a function with the tape active, which watches the inputs."""
+    for each in inputs:
+        tape.watch(each)
+    tapes: list[TapeBase] = _this_thread().tapes
+    depth = len(tapes)
+    tapes.append(tape)
+    try:
+        return fn(*args, **kwargs) if kwargs else fn(*args)
+    finally:
+        del tapes[depth:]
 
 
 class TapeContext:
@@ -441,6 +551,73 @@ class TapeContext:
 
 
 @cython.cclass
+class KernelCall:
+    """A rule's ``forward`` that is one call of a function; ``nexnet.calls`` makes it.
+
+    It does what a method would that calls the function and saves, and takes no frame of Python's for that.
+    """
+
+    function = cython.declare(object, visibility="readonly")
+    infix = cython.declare(object)  # for two operands and no keywords
+    parameters = cython.declare(tuple, visibility="readonly")
+    keywords = cython.declare(dict, visibility="readonly")  # and their defaults; they are saved, last
+    saves = cython.declare(str, visibility="readonly")
+    rest = cython.declare(tuple)  # the defaults alone
+
+    def __init__(
+        self, function: Any, parameters: tuple[str, ...], saves: str, infix: Any, keywords: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.infix = function if infix is None else infix
+        self.parameters = parameters
+        self.saves = saves
+        self.keywords = keywords
+        self.rest = tuple(keywords.values())
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """Give that of the method it stands for."""
+        kind = inspect.Parameter
+        found = [kind("self", kind.POSITIONAL_ONLY)]
+        for each in self.parameters:
+            name, _, default = each.partition("=")
+            found.append(kind(name, kind.POSITIONAL_OR_KEYWORD, default=None if default else kind.empty))
+        found += [kind(name, kind.KEYWORD_ONLY, default=default) for name, default in self.keywords.items()]
+        return inspect.Signature(found)
+
+    def __call__(self, node: Node, *data: Any, **kwargs: Any) -> Any:
+        plain = not kwargs or kwargs == self.keywords
+        out = self.infix(*data) if plain and len(data) == 2 else self.function(*data, **kwargs)
+        rest = self.rest if plain else tuple((self.keywords | kwargs).values())
+        if self.saves == "inputs":
+            node.saved = (*data, *rest)
+        else:
+            two = len(data) > 1
+            kept = self.kept(node.parents, len(data), data[0] if data else None, data[1] if two else None, None, out)
+            node.saved = (*kept[: len(kept) - len(rest)], *rest)
+        return out
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    @cython.cfunc
+    def kept(
+        self, parents: tuple, count: cython.Py_ssize_t, first: object, second: object, third: object, out: object
+    ) -> tuple:
+        """Give what the call saves of its operands: torch tensors, or what the tapes know in their place."""
+        kept: tuple
+        if self.saves == "others":  # each for the other's gradient
+            kept = (second if parents[0] is not None else None, first if parents[1] is not None else None)
+        elif self.saves == "inputs":
+            kept = (first,) if count == 1 else (first, second) if count == 2 else (first, second, third)
+        elif self.saves == "output":
+            kept = (out,)
+        else:
+            return self.rest
+        return kept + self.rest if self.rest else kept
+
+
+@cython.cclass
 class OperatorBase:
     """The compiled base of ``nexnet.functions.Operator``: calls a rule's ``forward`` and records a node."""
 
@@ -449,6 +626,7 @@ class OperatorBase:
     leaf = cython.declare(cython.bint, visibility="public")
     name = cython.declare(str, visibility="readonly")
     forward = cython.declare(object)
+    kernel = cython.declare(KernelCall)
     elementwise = cython.declare(cython.bint)
     scalars_as_tensors = cython.declare(cython.bint)
 
@@ -456,8 +634,9 @@ class OperatorBase:
         self.policy = policy
         self.name = policy.__name__
         self._signature = None
-        self.leaf = False  # forward is a torch kernel: even for higher orders it is called, not recorded
+        self.leaf = isinstance(policy.forward, KernelCall)  # even for higher orders forward is called, not recorded
         self.forward = policy.forward
+        self.kernel = policy.forward if isinstance(policy.forward, KernelCall) else None
         self.elementwise = policy.elementwise
         self.scalars_as_tensors = policy.scalars_as_tensors
 
@@ -473,9 +652,11 @@ class OperatorBase:
         second: Any = None
         data: list[Any] | None = None
         recorders: list[TapeBase] | None = None
+        count: cython.Py_ssize_t = len(args)
+        if self.kernel is not None and not kwargs and 0 < count <= 3:
+            return self._call_kernel(args, count)
         node: Node = _instance(Node, self.policy)
         tapes: list[TapeBase] = _this_thread().tapes
-        count: cython.Py_ssize_t = len(args)
         node.saved = ()
         if count == 1:  # nearly every call has one operand or two: those go without a list of them
             first = _unwrapped(args[0], self.name, args)
@@ -509,11 +690,55 @@ class OperatorBase:
         return result
 
     @cython.cfunc
+    def _call_kernel(self, args: tuple, count: cython.Py_ssize_t) -> object:
+        """Call a rule whose forward is one kernel: what it saves, and what outer tapes see of that, is known."""
+        tapes: list[TapeBase] = _this_thread().tapes
+        kernel: KernelCall = self.kernel
+        parents: tuple[Any, ...]
+        second: Any = None
+        third: Any = None
+        first = _unwrapped(args[0], self.name, args)
+        key = _tracked(args[0], tapes)
+        tracked = key is not None
+        if count == 1:
+            out = kernel.function(first)
+            parents = (key,) if tracked else ()
+        else:
+            second = _unwrapped(args[1], self.name, args)
+            other = _tracked(args[1], tapes)
+            tracked = tracked or other is not None
+            if count == 2:
+                if self.scalars_as_tensors:
+                    first, second = scalar(first, second), scalar(second, first)
+                out = kernel.infix(first, second)
+                parents = (key, other) if tracked else ()
+            else:
+                third = _unwrapped(args[2], self.name, args)
+                last = _tracked(args[2], tapes)
+                tracked = tracked or last is not None
+                out = kernel.function(first, second, third)
+                parents = (key, other, last) if tracked else ()
+        result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
+        if not tracked:
+            return result
+        node: Node = _instance(Node, self.policy)
+        node.parents = parents
+        node.saved = kernel.kept(parents, count, first, second, third, out)
+        recorders: list[TapeBase] = tapes if len(tapes) == 1 else _those_tracking(parents, tapes)
+        if len(recorders) > 1:
+            first = _as_linked(args[0], first)
+            second = _as_linked(args[1], second) if count > 1 else None
+            third = _as_linked(args[2], third) if count > 2 else None
+            node.links = kernel.kept(parents, count, first, second, third, result)
+        self._record(node, args, result, recorders)
+        return result
+
+    @cython.cfunc
     def _record(self, node: Node, args: tuple, result: Any, recorders: list) -> Any:
         """Append the node to the tapes; an output of an elementwise rule is not asked for what is already known."""
         tensor: TensorBase
         key: Key | None = _common_key(node.parents, args) if self.elementwise else None
-        if key is None or key.dtype in COMPLEX or not isinstance(result, TensorBase):
+        if key is None or _is_complex(key) or not isinstance(result, TensorBase):
             _append(node, args, result, recorders)
         else:
             tensor = result
@@ -692,7 +917,7 @@ def _tracked(value: object, tapes: list) -> object:
     """Give the key of a tensor that one of the tapes differentiates by, else None."""
     tape: TapeBase
     key: Key | None
-    if isinstance(value, TensorBase):
+    if type(value) is _tensor_type or isinstance(value, TensorBase):
         key = cython.cast(TensorBase, value).key
         if key is not None:
             for tape in tapes:
@@ -704,7 +929,7 @@ def _tracked(value: object, tapes: list) -> object:
 @cython.cfunc
 def _unwrapped(value: object, rule: str, args: tuple) -> object:
     """Give what forward gets for an argument: for a LiteTensor the torch tensor in it."""
-    if isinstance(value, TensorBase):
+    if type(value) is _tensor_type or isinstance(value, TensorBase):
         return cython.cast(TensorBase, value).data
     return value if type(value) in _PLAIN else _constant(value, rule, args)
 
@@ -851,10 +1076,16 @@ def _for_dtypes(node: Node) -> Node:
 
 
 @cython.cfunc
+@cython.inline
+def _is_complex(key: Key) -> cython.bint:
+    return key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
+
+
+@cython.cfunc
 def _has_complex(keys: tuple) -> cython.bint:
     key: Key | None
     for key in keys:  # noqa: SIM110  any() would make a generator
-        if key is not None and (key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128):
+        if key is not None and _is_complex(key):
             return True
     return False
 
@@ -867,8 +1098,9 @@ def _append_to(node: Node, args: tuple, result: Any, recorders: list) -> Any:
         if tape.values is not None:
             tape.values.append((args, result))
     if len(recorders) > 1:
+        keys = [key for key in node.output if key is not None] if type(node.output) is tuple else [node.output]
         for tape in recorders[1:]:
-            tape.tracked.update([key for key in node.outputs if key is not None])
+            tape.tracked.update(keys)
     return None
 
 
@@ -917,7 +1149,7 @@ def _common_key(parents: tuple, args: tuple) -> object:
     for i in range(len(args)):
         if parents[i] is None:
             arg = args[i]
-            if isinstance(arg, TensorBase):
+            if type(arg) is _tensor_type or isinstance(arg, TensorBase):
                 if not _fits(cython.cast(TensorBase, arg).data, common):
                     return None
             elif type(arg) is not float and type(arg) is not int and arg is not None:
@@ -959,6 +1191,12 @@ def _link_flat(saved: tuple, raws: list, lites: list, numbers: cython.bint) -> A
         else:
             return None
     return tuple(links)
+
+
+@cython.cfunc
+def _as_linked(arg: object, data: object) -> object:
+    """Give what outer tapes know an operand by: a LiteTensor as itself, a torch tensor as a constant."""
+    return arg if isinstance(arg, TensorBase) else _wrap_constant(data)
 
 
 @cython.ccall
@@ -1014,6 +1252,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
     nodes: list[Node] = tape.nodes
     node: Node
     key: Key | None
+    product: Product
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
@@ -1030,11 +1269,14 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             continue
         if recorded:
             node = _differentiable(node, tape)
+        node.fuses = in_place
         try:
             result = node.backward(grad) if incoming is None else node.backward(*incoming)
         except Exception as error:
             error.add_note(f"(in the backward of the nexnet rule {node.name})")
             raise
+        finally:
+            node.fuses = False
         if type(result) is not tuple:
             result = tuple(result) if type(result) is list else (result,)
         parents: tuple[Any, ...] = node.parents
@@ -1046,13 +1288,23 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             grad = results[j]
             if key is None or grad is None or not _tracks(tape, key):
                 continue
+            total = grads.get(key)
+            if type(grad) is Product:
+                product = cython.cast(Product, grad)
+                if total is not None and in_place and product.suits(key):
+                    if key in owned:
+                        product.add_to(total)
+                    else:
+                        grads[key] = product.plus(total)
+                        owned.add(key)
+                    continue
+                grad = _computed(product, node)
             if type(grad) is not Tensor or recorded:
                 grad = _gradient(grad, node, key, recorded)
             if not node.exact:
                 data = cython.cast(TensorBase, grad).data if recorded else grad
                 if not _fits(data, key):
                     grad = _fit(grad, data, node, key)
-            total = grads.get(key)
             if total is None:
                 grads[key] = grad
             elif in_place and key in owned:
@@ -1061,6 +1313,16 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                 grads[key] = total + grad
                 if in_place:
                     owned.add(key)
+
+
+@cython.cfunc
+def _computed(product: Product, node: Node) -> object:
+    """Multiply what a rule left to the loop; what is wrong about it is the rule's error."""
+    try:
+        return product.compute()
+    except Exception as error:
+        error.add_note(f"(in the backward of the nexnet rule {node.name})")
+        raise
 
 
 @cython.cfunc
@@ -1124,3 +1386,114 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
         else:
             raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
     return grad if grad.dtype is key.dtype else grad.to(key.dtype)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is handed out
+
+
+def gradients(tape: TapeBase, outs: list[Any], seeds: list[Any], inputs: list[Any], consume: bool = True) -> list[Any]:
+    """Go back through the tape; give the gradient of each input as a tensor that is the user's alone.
+
+    ``seeds`` is used up: a gradient that is a view of its seed is alone with its memory if nobody else holds the seed.
+    """
+    tensor: TensorBase
+    i: cython.Py_ssize_t
+    recorded = is_recording()
+    grads: dict[Any, Any] = {}
+    for i in range(len(outs)):
+        tensor = outs[i]
+        key = tensor.key
+        if key is not None and _tracks(tape, key):
+            seed = seeds[i] if recorded else unwrap(seeds[i])
+            grads[key] = grads[key] + seed if key in grads else seed
+    seeds.clear()
+    seed = None
+    backward(tape, grads, consume)
+    mine: list[Any] = [grads.get(cython.cast(TensorBase, each).key) for each in inputs]
+    grads.clear()
+    for i in range(len(mine)):
+        tensor = inputs[i]
+        if mine[i] is None:
+            mine[i] = zeros(tensor)
+        elif not is_exclusive(mine, i):
+            mine[i] = _copied(mine, i, recorded)
+        if not isinstance(mine[i], TensorBase):
+            mine[i] = wrap(mine[i])
+    return mine
+
+
+def zeros(like: TensorBase) -> Tensor:
+    """Give zeros of a tensor's kind, contiguous whatever the tensor's strides."""
+    return torch.zeros(like.data.shape, dtype=like.data.dtype, device=like.data.device)
+
+
+def _copied(tensors: list[Any], i: int, recorded: bool) -> Any:
+    if recorded:
+        return tensors[i].clone()
+    if is_exclusive_view(tensors, i):
+        return tensors[i].data
+    return tensors[i].clone(memory_format=torch.contiguous_format)
+
+
+# A gradient may be handed out as it is if nobody else can see its memory: one reference to the Python object, one
+# tensor on the storage. Both counts are compared with those of a tensor that is known to be alone. A view keeps the
+# tensor that it is a view of; if nothing else keeps that, it is handed out, without the memory of having been a view.
+
+_storage_uses: Callable[[int], int] | None = getattr(torch._C, "_storage_Use_Count", None)  # without: all are copied
+
+
+def _references(tensors: list[Any], i: int) -> tuple[int, int]:
+    """Count the references to the tensor in the list, and to the torch tensor in it."""
+    tensor = tensors[i]
+    data = cython.cast(TensorBase, tensor).data if isinstance(tensor, TensorBase) else tensor
+    return sys.getrefcount(tensor), sys.getrefcount(data)
+
+
+def _tensors_on(data: Tensor) -> int:
+    """Count the tensors of torch's that lie in this one's memory."""
+    return _storage_uses(data.untyped_storage()._cdata)  # type: ignore[misc]
+
+
+def is_exclusive(tensors: list[Any], i: int) -> bool:
+    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
+    if _storage_uses is None:
+        return False
+    lite = isinstance(tensors[i], TensorBase)
+    if _references(tensors, i) != (_ALONE_IN_LITE if lite else _ALONE):
+        return False
+    data = tensors[i].data if lite else tensors[i]
+    if not data.is_contiguous() or data.is_conj() or data.is_neg():
+        return False
+    try:
+        return _tensors_on(data) == _USES_ALONE
+    except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
+        return False
+
+
+def is_exclusive_view(tensors: list[Any], i: int) -> bool:
+    """Say whether the tensor in the list is contiguous, and a view that alone keeps what it is a view of.
+
+    A part of it, which would keep the whole, does not count; nor do few elements, which take less time to copy.
+    """
+    if tensors[i].numel() < 4096 or _storage_uses is None or _references(tensors, i) != _ALONE:
+        return False
+    data = tensors[i]
+    if data._base is None or data.is_conj() or data.is_neg() or not data.is_contiguous():
+        return False
+    if data.untyped_storage().nbytes() > 2 * data.nbytes:
+        return False
+    return (_base_references(data), _tensors_on(data)) == _ALONE_AS_VIEW
+
+
+def _base_references(view: Tensor) -> int:
+    return sys.getrefcount(view._base)
+
+
+_ALONE = _references([torch.zeros(2)], 0)
+_ALONE_IN_LITE = _references([wrap(torch.zeros(2))], 0)
+_USES_ALONE = 0 if _storage_uses is None else _tensors_on(torch.zeros(2))
+_ALONE_AS_VIEW = (0, 0)
+if _storage_uses is not None:
+    _view = torch.zeros(2)[:]
+    _ALONE_AS_VIEW = (_base_references(_view), _tensors_on(_view))

@@ -37,8 +37,13 @@ class OperatorMethods:
 
     __slots__ = ()
 
-    # Arithmetic: +, -, *, / and @ are the engine's -------------------------------------------------------------------
+    # Arithmetic: +, -, *, / and @ are the engine's, and where it is compiled so are their reflections ----------------
 
+    __radd__ = _reflected(ops.add)
+    __rsub__ = _reflected(ops.sub)
+    __rmul__ = _reflected(ops.mul)
+    __rtruediv__ = _reflected(ops.div)
+    __rmatmul__ = _reflected(ops.matmul)
     __floordiv__ = _binary(ops.floor_divide)
     __rfloordiv__ = _reflected(ops.floor_divide)
     __mod__ = _binary(ops.remainder)

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from . import _complaints
-from ._engine import Context, Node, OperatorBase
+from ._engine import Context, KernelCall, Node, OperatorBase, multiplied, uncollected
 from ._forward_mode import with_jvp
 from .errors import RuleError, message
 
-__all__ = ["RULES", "Analytic", "Context", "Linear", "Operator", "Policy", "custom_grad", "function", "implements"]
+__all__ = [
+    "RULES",
+    "Analytic",
+    "Context",
+    "Linear",
+    "Operator",
+    "Policy",
+    "calls",
+    "custom_grad",
+    "function",
+    "implements",
+]
 
 #: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -44,6 +55,7 @@ class _PolicyType(type(Node)):  # type: ignore[misc]
         made: Any = super().__new__(cls, name, bases, namespace)
         if Node not in bases and made.jvp is not Policy.jvp and {"backward", "jvp"} & {*namespace}:
             made.backward = with_jvp(made.backward)
+        uncollected(made)
         return made
 
 
@@ -167,7 +179,54 @@ def _conjugated(policy: type[Policy]) -> type[Policy]:
 
 
 def _conj(grad: Any) -> Any:
-    return None if grad is None else grad.conj()
+    return None if grad is None else multiplied(grad).conj()
+
+
+#: What a kernel call may save, by name.
+_SAVES = ("", "inputs", "output", "others")
+
+
+def calls(
+    compute: Callable[..., Any],
+    *parameters: str,
+    saves: str = "",
+    infix: Callable[[Any, Any], Any] | None = None,
+    **keywords: Any,
+) -> Any:
+    """Make a rule's ``forward`` of one call of a function of torch, made without the time that a Python method takes.
+
+    Args:
+        compute: the function, of torch tensors.
+        parameters: the names of forward's positional arguments, at most three for a call to be fast; ``name=None`` for
+            one that may be left out.
+        saves: what ``ctx.release`` then gives: nothing, "inputs", the "output", or, of two operands, the "others":
+            each where the other one's gradient is asked for, else None.
+        infix: what to call instead for two operands and no keywords; ``operator.add`` takes less time than torch.add.
+        keywords: forward's keyword arguments with their defaults. Their values are saved too, after the tensors.
+
+    Such a rule is called, and not traced, for the higher orders: what it saves are inputs and outputs.
+
+    Example::
+
+        @function
+        class exp(Policy):
+            forward = calls(torch.exp, "input", saves="output")
+
+            def backward(self, grad):
+                (out,) = self.ctx.release
+                return self.ctx.product(grad, out)
+    """
+    if saves not in _SAVES or (saves == "others" and len(parameters) < 2):
+        raise RuleError(
+            message(
+                "a call can't save this.",
+                argument="saves",
+                expected="'', 'inputs', 'output', or, of two operands, 'others'",
+                got=repr(saves),
+                remedy="write forward as a method, and say ctx.save(...)",
+            )
+        )
+    return KernelCall(compute, parameters, saves, infix, keywords)
 
 
 class Operator(OperatorBase):

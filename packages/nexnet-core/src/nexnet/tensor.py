@@ -32,7 +32,7 @@ def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
     return method
 
 
-@register_tensor_type
+@register_tensor_type(missing_attribute)
 class LiteTensor(TensorBase, OperatorMethods):
     """A tensor: anything that ``torch.as_tensor`` takes, and nothing about gradients.
 
@@ -53,7 +53,7 @@ class LiteTensor(TensorBase, OperatorMethods):
             data = plain(data)
         return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
-    __array_ufunc__ = None  # numpy's operators leave array * LiteTensor to __rmul__ below
+    __array_ufunc__ = None  # numpy's operators leave array * LiteTensor to __rmul__
     __hash__ = TensorBase.__hash__
 
     # What it is ------------------------------------------------------------------------------------------------------
@@ -276,9 +276,6 @@ class LiteTensor(TensorBase, OperatorMethods):
     ) -> Any:
         """Answer ``torch.<fn>(lite)`` with nexnet's rule for it."""
         return call_rule(func, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        raise missing_attribute(name)
 
 
 def from_torch(data: Tensor) -> LiteTensor:

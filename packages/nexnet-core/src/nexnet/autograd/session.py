@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .._engine import evaluate, gradients, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ..transforms._evaluate import check_output, flatten, fresh_aliases, gradients, ones, record
+from ..transforms._evaluate import check_output, flatten, fresh_aliases, ones
 
 __all__ = ["value_and_grad"]
 
@@ -26,8 +27,9 @@ def value_and_grad(fn: Callable[..., Any]) -> Callable[..., tuple[Any, dict[Lite
         stand_in = dict(zip(tensors, inputs, strict=True))
         call = [stand_in[arg] if isinstance(arg, LiteTensor) else arg for arg in args]
         tape = Tape()
-        out = check_output(record(lambda: fn(*call, **kwargs), inputs, tape), "autograd.session.value_and_grad")
-        grads = gradients(tape, [out], [ones(out)], inputs)
+        with kernels_only():
+            out = check_output(evaluate(tape, inputs, fn, call, kwargs), "autograd.session.value_and_grad")
+            grads = gradients(tape, [out], [ones(out)], inputs)
         return out, dict(zip(tensors, grads, strict=True))
 
     return wrapper

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import cmath
 import math
+import operator
 from typing import Any
 
 import torch
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Analytic, Linear, Policy, function, implements
+from ..policy import Analytic, Linear, Policy, calls, function, implements
 
 __all__ = [
     "add",
@@ -45,9 +46,7 @@ class add(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
-        self.ctx.save(alpha)
-        return input + other if alpha == 1 else torch.add(input, other, alpha=alpha)
+    forward = calls(torch.add, "input", "other", infix=operator.add, alpha=1)
 
     def backward(self, grad: Any) -> Any:
         (alpha,) = self.ctx.release
@@ -62,9 +61,7 @@ class sub(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    def forward(self, input: Any, other: Any, *, alpha: Any = 1) -> Any:
-        self.ctx.save(alpha)
-        return input - other if alpha == 1 else torch.sub(input, other, alpha=alpha)
+    forward = calls(torch.sub, "input", "other", infix=operator.sub, alpha=1)
 
     def backward(self, grad: Any) -> Any:
         (alpha,) = self.ctx.release
@@ -87,14 +84,11 @@ class mul(Analytic):
     elementwise = True
     scalars_as_tensors = True
 
-    def forward(self, input: Any, other: Any) -> Any:
-        need_input, need_other = self.ctx.needs_input_grad
-        self.ctx.save(other if need_input else None, input if need_other else None)
-        return input * other
+    forward = calls(torch.mul, "input", "other", infix=operator.mul, saves="others")
 
     def backward(self, grad: Any) -> Any:
         other, input = self.ctx.release
-        return None if other is None else grad * other, None if input is None else grad * input
+        return self.ctx.product(grad, other), self.ctx.product(grad, input)
 
 
 @implements(torch.div, torch.divide, torch.true_divide)
@@ -163,8 +157,7 @@ class neg(Linear):
 
     elementwise = True
 
-    def forward(self, input: Any) -> Any:
-        return -input
+    forward = calls(torch.neg, "input")
 
     def backward(self, grad: Any) -> Any:
         return -grad

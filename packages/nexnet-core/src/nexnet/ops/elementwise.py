@@ -7,6 +7,7 @@ higher orders (``kernel``). Domains and singular points are torch's: log, sqrt a
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase, scalar
-from ..policy import Analytic, Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, calls, function, implements
 
 __all__ = [
     "abs",
@@ -77,9 +78,7 @@ def of_input(
         elementwise = True
         complex_rule = "analytic" if complex_too else "none"
 
-        def forward(self, input: Any) -> Any:
-            self.ctx.save(input)
-            return compute(input)
+        forward = calls(compute, "input", saves="inputs")
 
         def backward(self, grad: Any) -> Any:
             (input,) = self.ctx.release
@@ -102,10 +101,7 @@ def of_output(
         elementwise = True
         complex_rule = "analytic" if complex_too else "none"
 
-        def forward(self, input: Any) -> Any:
-            out = compute(input)
-            self.ctx.save(out)
-            return out
+        forward = calls(compute, "input", saves="output")
 
         def backward(self, grad: Any) -> Any:
             (out,) = self.ctx.release
@@ -163,7 +159,7 @@ def operator(
     name = torch_functions[0].__name__.split(".")[0]
     rule.__name__ = rule.__qualname__ = name
     rule.__module__ = module
-    if "forward" in vars(rule):
+    if inspect.isfunction(rule.__dict__.get("forward")):
         rule.forward.__qualname__ = f"{name}.forward"  # what Python says of a wrong call
     rule.__doc__ = f"{name}:  {formula}"
     made: Operator = implements(*torch_functions)(function(rule))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,17 +10,19 @@ import optree
 import torch
 from torch import Tensor
 
-from .._engine import COMPLEX, DIFFERENTIABLE, TapeContext, aliases, backward, is_wrapped, kernels_only, unwrap, wrap
+from .._engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
 from ..errors import InputError, message
-from ..ops import alias, clone
-from ..tape import Tape
+from ..ops import alias
 from ..tensor import LiteTensor
 from ..tree import NAMESPACE as NAMESPACE
+from ._trees import flatten_tree
+
+_REAL = DIFFERENTIABLE - COMPLEX
 
 
 def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     """Flatten a pytree of things to differentiate by into LiteTensors; ``name`` is what errors call the tree."""
-    leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    leaves, treespec = flatten_tree(tree)
     for i, leaf in enumerate(leaves):
         if type(leaf) is not LiteTensor or leaf.data.dtype not in DIFFERENTIABLE:
             leaves[i] = _to_tensor(leaf, path_to(treespec, i, name))
@@ -89,16 +90,10 @@ def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
     return aliases(leaves, alias.policy)
 
 
-def record(fn: Callable[[], Any], inputs: Sequence[LiteTensor], tape: Tape) -> Any:
-    """Run ``fn()`` with the tape active, watching the inputs."""
-    for each in inputs:
-        tape.watch(each)
-    with kernels_only(), TapeContext.recording(tape):
-        return fn()
-
-
 def check_output(out: Any, transform: str) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
+    if type(out) is LiteTensor and out.data.dtype in _REAL:
+        return out
     if isinstance(out, (float, Tensor)):
         out = LiteTensor(out)
     if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE or out.data.dtype in COMPLEX:
@@ -118,7 +113,7 @@ def check_output(out: Any, transform: str) -> LiteTensor:
 
 def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     """Take what the differentiated function returned as a pytree of floating tensors."""
-    outs, treespec = optree.tree_flatten(out, namespace=NAMESPACE)
+    outs, treespec = flatten_tree(out)
     for i, each in enumerate(outs):
         if not isinstance(each, LiteTensor) or each.data.dtype not in DIFFERENTIABLE:
             raise InputError(
@@ -144,33 +139,9 @@ def split_aux(result: Any) -> tuple[Any, Any]:
     return result
 
 
-def gradients(
-    tape: Tape, outs: Sequence[LiteTensor], seeds: Sequence[Any], inputs: Sequence[LiteTensor], consume: bool = True
-) -> list[LiteTensor]:
-    """Go back through the tape; give the gradient of each input as a tensor that is the user's alone."""
-    with kernels_only():
-        recorded = TapeContext.current() is not None
-        grads = by_key((out.key, seed) for out, seed in zip(outs, seeds, strict=True) if tape.tracks(out.key))
-        del seeds  # a gradient that is a view of its seed is alone with its memory, if nobody else holds the seed
-        backward(tape, grads, consume)
-        mine: list[Any] = [grads.get(each.key) for each in inputs]
-        grads.clear()
-        for i, each in enumerate(inputs):
-            if mine[i] is None:
-                mine[i] = zeros(each)
-            elif not is_exclusive(mine, i):
-                if recorded:
-                    mine[i] = clone(mine[i])
-                elif is_exclusive_view(mine, i):
-                    mine[i] = mine[i].data
-                else:
-                    mine[i] = mine[i].clone(memory_format=torch.contiguous_format)
-        return [each if isinstance(each, LiteTensor) else wrap(each) for each in mine]
-
-
 def by_key(seeds: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """Give seeds as the backward loop takes them: one sum per key, of torch tensors unless a tape is active."""
-    recorded = TapeContext.current() is not None
+    recorded = is_recording()
     grads: dict[Any, Any] = {}
     for key, seed in seeds:
         seed = seed if recorded else unwrap(seed)
@@ -178,16 +149,11 @@ def by_key(seeds: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     return grads
 
 
-def zeros(like: LiteTensor) -> Tensor:
-    """Give zeros of a tensor's kind, contiguous whatever the tensor's strides."""
-    return torch.zeros(like.data.shape, dtype=like.data.dtype, device=like.data.device)
-
-
 def ones(out: LiteTensor) -> Any:
     """Give the seed of an output that has no other: ones, the gradient of its sum."""
     data = out.data
     seed = torch.ones_like(data) if data.ndim else _one(data)
-    return seed if TapeContext.current() is None else wrap(seed)
+    return wrap(seed) if is_recording() else seed
 
 
 _ONES: dict[Any, tuple[Tensor, int]] = {}
@@ -202,65 +168,3 @@ def _one(like: Tensor) -> Tensor:
         if type(seed) is Tensor and not (seed.is_inference() or is_wrapped(seed)):  # it would be of no use elsewhere
             _ONES[kind] = (seed, seed._version)
     return seed
-
-
-# A gradient may be handed out as it is if nobody else can see its memory: one reference to the Python object, one
-# tensor on the storage. Both counts are compared with those of a tensor that is known to be alone. A view keeps the
-# tensor that it is a view of; if nothing else keeps that, it is handed out, without the memory of having been a view.
-
-
-def _counts(tensors: list[Any], i: int) -> tuple[int, int, int]:
-    data = unwrap(tensors[i])
-    uses = torch._C._storage_Use_Count(data.untyped_storage()._cdata)
-    return sys.getrefcount(tensors[i]), sys.getrefcount(data), uses
-
-
-def _calibrate() -> dict[bool, tuple[int, int, int]] | None:
-    try:
-        return {lite: _counts([wrap(torch.zeros(2)) if lite else torch.zeros(2)], 0) for lite in (False, True)}
-    except AttributeError:  # a torch without the private counter: every gradient is copied
-        return None
-
-
-_ALONE = _calibrate()
-
-
-def is_exclusive(tensors: list[Any], i: int) -> bool:
-    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
-    data = unwrap(tensors[i])
-    if _ALONE is None or not data.is_contiguous() or data.is_conj() or data.is_neg():
-        return False
-    del data
-    try:
-        return _counts(tensors, i) == _ALONE[isinstance(tensors[i], LiteTensor)]
-    except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
-        return False
-
-
-def _view_counts(tensors: list[Any], i: int) -> tuple[int, int, int]:
-    data, base = tensors[i], tensors[i]._base
-    uses = torch._C._storage_Use_Count(data.untyped_storage()._cdata)
-    return sys.getrefcount(data), sys.getrefcount(base), uses
-
-
-_ALONE_AS_VIEW = None if _ALONE is None else _view_counts([torch.zeros(2)[:]], 0)
-
-
-def is_exclusive_view(tensors: list[Any], i: int) -> bool:
-    """Say whether the tensor in the list is contiguous, and a view that alone keeps what it is a view of.
-
-    A part of it, which would keep the whole, does not count; nor do few elements, which take less time to copy.
-    """
-    data = tensors[i]
-    if (
-        data.numel() < 4096
-        or _ALONE_AS_VIEW is None
-        or data._base is None
-        or data.is_conj()
-        or data.is_neg()
-        or not data.is_contiguous()
-    ):
-        return False
-    large = data.untyped_storage().nbytes() <= 2 * data.nbytes
-    del data
-    return large and _view_counts(tensors, i) == _ALONE_AS_VIEW

@@ -9,10 +9,10 @@ from typing import Any
 
 import optree
 
-from .._engine import Key, Node, TapeContext, backward, kernels_only
+from .._engine import Key, Node, TapeContext, backward, evaluate, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, by_key, record
+from ._evaluate import NAMESPACE, by_key
 
 __all__ = ["Segment", "made_by", "pull_back", "sources"]
 
@@ -62,9 +62,9 @@ def pull_back(
     """Run ``fn()``, and give the gradients of its sources: of the inputs, and of what else it closes over."""
     tape = Tape()
     tape.track(closed_over)
-    outs = record(fn, inputs, tape)
-    used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
     with kernels_only():
+        outs = evaluate(tape, inputs, fn)
+        used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
         found = backward(tape, by_key((key, grad) for key, grad in used if tape.tracks(key)))
     return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))
 

@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import optree
-
+from .._engine import evaluate, gradients, kernels_only
 from ..tape import Tape
-from ._evaluate import check_function, check_output, flatten, fresh_aliases, gradients, ones, places, record, split_aux
+from ._evaluate import check_function, check_output, flatten, fresh_aliases, ones, places, split_aux
+from ._trees import unflatten_tree
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -40,16 +40,17 @@ def value_and_grad(
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         chosen = places(argnums, len(args))
-        leaves, treespec = flatten(tuple(args[i] for i in chosen), "args")
+        leaves, treespec = flatten(tuple([args[i] for i in chosen]), "args")
         inputs = fresh_aliases(leaves)
         call = list(args)
-        for i, argument in zip(chosen, optree.tree_unflatten(treespec, inputs), strict=True):
+        for i, argument in zip(chosen, unflatten_tree(treespec, inputs), strict=True):
             call[i] = argument
         tape = Tape()
-        result = record(lambda: fn(*call, **kwargs), inputs, tape)
-        out, aux = split_aux(result) if has_aux else (result, None)
-        out = check_output(out, "value_and_grad")
-        grads = optree.tree_unflatten(treespec, gradients(tape, [out], [ones(out)], inputs))
+        with kernels_only():
+            result = evaluate(tape, inputs, fn, call, kwargs)
+            out, aux = split_aux(result) if has_aux else (result, None)
+            out = check_output(out, "value_and_grad")
+            grads = unflatten_tree(treespec, gradients(tape, [out], [ones(out)], inputs))
         grads = grads[0] if isinstance(argnums, int) else grads
         return ((out, aux) if has_aux else out), grads
 

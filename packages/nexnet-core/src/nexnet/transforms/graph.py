@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .._engine import evaluate, gradients, kernels_only
 from ..errors import InputError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import check_output, flatten, gradients, ones, record
+from ._evaluate import check_output, flatten, ones
 
 __all__ = ["ComputationGraph", "build_computation_graph"]
 
@@ -59,7 +60,8 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
 
     def run(fn: Callable[..., Any]) -> ComputationGraph:
         tape = Tape()
-        out = check_output(record(lambda: fn(*inputs), inputs, tape), "build_computation_graph")
-        return ComputationGraph(out, gradients(tape, [out], [ones(out)], inputs, consume=False), tape)
+        with kernels_only():
+            out = check_output(evaluate(tape, inputs, fn, inputs), "build_computation_graph")
+            return ComputationGraph(out, gradients(tape, [out], [ones(out)], inputs, False), tape)
 
     return run

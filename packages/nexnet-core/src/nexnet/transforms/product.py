@@ -9,7 +9,7 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import saved_versions, wrap
+from .._engine import evaluate, gradients, kernels_only, saved_versions, wrap, zeros
 from .._forward_mode import Linearization
 from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
@@ -20,13 +20,11 @@ from ._evaluate import (
     check_outputs,
     flatten,
     fresh_aliases,
-    gradients,
     ones,
     path_to,
-    record,
     split_aux,
-    zeros,
 )
+from ._trees import flatten_tree, unflatten_tree
 
 __all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
 
@@ -54,7 +52,8 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, tape: Tape) -> Any:
     leaves, treespec = flatten(primals, "primals")
     inputs = fresh_aliases(leaves)
-    result = record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, tape)
+    with kernels_only():
+        result = evaluate(tape, inputs, fn, unflatten_tree(treespec, inputs))
     out, aux = split_aux(result) if has_aux else (result, None)
     outs, out_spec = check_outputs(out, "vjp")
     versions = saved_versions(tape)
@@ -69,7 +68,8 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
                 )
             )
         seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
-        grads: tuple[Any, ...] = optree.tree_unflatten(treespec, gradients(tape, outs, seeds, inputs, consume=False))
+        with kernels_only():
+            grads: tuple[Any, ...] = unflatten_tree(treespec, gradients(tape, outs, seeds, inputs, False))
         return grads
 
     return (out, pullback, aux) if has_aux else (out, pullback)
@@ -140,12 +140,13 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
 
     def slope() -> list[LiteTensor]:
         # Nobody else holds the inputs: both tapes may watch them, without a second set of aliases between.
-        out = check_output(record(lambda: fn(*optree.tree_unflatten(treespec, inputs)), inputs, inner), "hvp")
+        out = check_output(evaluate(inner, inputs, fn, unflatten_tree(treespec, inputs)), "hvp")
         return gradients(inner, [out], [ones(out)], inputs)
 
-    slopes = record(slope, inputs, outer)
-    products = gradients(outer, slopes, along, inputs)
-    return optree.tree_unflatten(treespec, slopes), optree.tree_unflatten(treespec, products)
+    with kernels_only():
+        slopes = evaluate(outer, inputs, slope)
+        products = gradients(outer, slopes, along, inputs)
+    return unflatten_tree(treespec, slopes), unflatten_tree(treespec, products)
 
 
 def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
@@ -163,8 +164,8 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, v
 def fit_tree(tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str) -> list[LiteTensor]:
     """Flatten a tree of vectors, whose structure, shapes and dtypes must be those of the tensors in ``like``."""
     leaves: list[Any]
-    leaves, found = optree.tree_flatten(tree, namespace=NAMESPACE)
-    if found != treespec:
+    leaves, found = flatten_tree(tree)
+    if found is not treespec and found != treespec:
         raise InputError(
             message(
                 f"the {name} must have the structure of {model}.",
@@ -176,6 +177,8 @@ def fit_tree(tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, nam
         )
     for i, other in enumerate(like):
         each = leaves[i]
+        if type(each) is LiteTensor and each.data.shape == other.data.shape and each.data.dtype is other.data.dtype:
+            continue
         is_tensor = isinstance(each, LiteTensor)
         if not is_tensor and isinstance(each, (float, complex, int, numpy.ndarray, numpy.generic, Tensor)):
             each = leaves[i] = LiteTensor(each)

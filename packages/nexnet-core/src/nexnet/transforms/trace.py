@@ -10,10 +10,10 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import DIFFERENTIABLE
+from .._engine import DIFFERENTIABLE, evaluate, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, fresh_aliases, record
+from ._evaluate import NAMESPACE, fresh_aliases
 
 __all__ = ["trace"]
 
@@ -39,7 +39,8 @@ def trace(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Tape]]:
         for i, each in zip(followed, inputs, strict=True):
             leaves[i] = each
         tape = Tape(keep_values=True)
-        value = record(lambda: fn(*optree.tree_unflatten(treespec, leaves), **kwargs), inputs, tape)
+        with kernels_only():
+            value = evaluate(tape, inputs, fn, optree.tree_unflatten(treespec, leaves), kwargs)
         return value, tape
 
     return wrapper

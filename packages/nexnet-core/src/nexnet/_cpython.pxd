@@ -1,0 +1,18 @@
+# What Cython does not declare of CPython's C API: the slots behind a type's signs, and the number of a thread state.
+
+cdef extern from "Python.h":
+    ctypedef struct PyNumberMethods:
+        void* nb_add
+        void* nb_subtract
+        void* nb_multiply
+        void* nb_true_divide
+        void* nb_matrix_multiply
+
+    ctypedef struct TypeWithNumbers "PyTypeObject":
+        PyNumberMethods* tp_as_number
+
+    ctypedef struct PyThreadState:
+        pass
+
+    PyThreadState* PyThreadState_Get()
+    unsigned long long PyThreadState_GetID(PyThreadState* state)
