@@ -132,6 +132,15 @@ class TestCrossEntropyAtLarge:
         with pytest.raises(InputError, match=r"without its classes(.|\n)*expected: +\(2, 4\)(.|\n)*got: +\(2, 5\)"):
             nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3, 4)), torch.zeros(2, 5, dtype=torch.long))
 
+    @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "mse_loss", "binary_cross_entropy", "kl_div"])
+    def test_a_target_that_is_no_tensor(self, name):
+        x = nx.LiteTensor(torch.rand(2, 3))
+        for target, kind in (([0, 1], "list"), (1, "int")):
+            with pytest.raises(InputError, match=rf"target is no tensor(.|\n)*rule: +{name}\n(.|\n)*got: +{kind}"):
+                getattr(nx, name)(x, target)
+            with pytest.raises(TypeError):
+                getattr(torch.nn.functional, name)(x, target)
+
     def test_an_unknown_reduction(self):
         with pytest.raises(InputError, match=r"no such reduction(.|\n)*got: +average"):
             nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3)), torch.tensor([0, 1]), reduction="average")

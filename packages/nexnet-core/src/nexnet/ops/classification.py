@@ -14,7 +14,7 @@ from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .arithmetic import mul
 from .indexing import getitem
-from .loss import _code, _tensor
+from .loss import _code, _require_tensor, _tensor
 from .reduction import sum
 from .selection import where
 from .shape import reshape
@@ -123,6 +123,7 @@ def cross_entropy(
         InputError: a target of another shape, an unknown reduction, ``ignore_index`` with probabilities.
     """
     code = _code(reduction, "cross_entropy")
+    _require_tensor(target, "cross_entropy")
     if weight is None and not label_smoothing and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
         return _cross_entropy(input, target, code, ignore_index)[0]
 
@@ -171,6 +172,7 @@ def _cross_entropy_of_probabilities(
 def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input[target], the negative log-likelihood of a class index. See ``cross_entropy``; input is log p."""
     code = _code(reduction, "nll_loss")
+    _require_tensor(target, "nll_loss")
     expected = (*input.shape[:1], *input.shape[2:]) if input.ndim > 1 else ()
     if tuple(target.shape) != expected:
         raise InputError(

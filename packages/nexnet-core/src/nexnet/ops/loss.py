@@ -14,6 +14,7 @@ import numpy
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function, implements
 from .activation import logsigmoid
@@ -39,6 +40,7 @@ _bce = _aten.binary_cross_entropy.default
 _bce_backward = _aten.binary_cross_entropy_backward.default
 _bce_value = overload(_bce)
 _CODES = {"none": 0, "mean": 1, "sum": 2}
+_TENSORS = (TensorBase, torch.Tensor, numpy.ndarray)
 
 
 def _code(reduction: str, rule: str) -> int:
@@ -181,6 +183,7 @@ def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:
 
 def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
     """Give both in one shape and dtype, as torch's kernels for gradients want them."""
+    _require_tensor(target, rule)
     input, target = _tensor(input), _tensor(target)
     if input.shape != target.shape:
         warnings.warn(
@@ -309,13 +312,29 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
 
     "mean" divides by the number of elements; "batchmean", by the size of the first dimension, is the divergence.
     """
+    _require_tensor(target, "kl_div")
     losses = mul(exp(target), sub(target, input)) if log_target else xlogy(target, target) - mul(target, input)
     if reduction == "batchmean":
         return sum(losses) / (input.shape[0] if input.ndim else 1)
     return _reduce(losses, reduction, "kl_div")
 
 
+def _require_tensor(target: Any, rule: str) -> None:
+    if not isinstance(target, _TENSORS):
+        raise InputError(
+            message(
+                "the target is no tensor.",
+                rule=rule,
+                argument="target",
+                expected="a tensor or an array",
+                got=type(target).__name__,
+                remedy="nexnet.LiteTensor(target)",
+            )
+        )
+
+
 def _check_shapes(input: Any, target: Any, rule: str) -> None:
+    _require_tensor(target, rule)
     if input.shape != target.shape:
         raise InputError(
             message(
