@@ -30,6 +30,12 @@ def per_dim(d: Draw, dims: int, *options: int) -> Any:
     return d.choice(number, (number,) * (dims - 1) + (options[0],))
 
 
+def size_within(d: Draw, dims: int, x: nexnet.LiteTensor) -> Any:
+    """A window's size, no more than x's own: torch's avg_pool3d does not count the padding."""
+    size = per_dim(d, dims, 2, 3)
+    return (3,) * (dims - 1) + (2,) if size == 3 and x.shape[-1] == 2 else size
+
+
 def sizes(value: Any, dims: int) -> tuple[int, ...]:
     return (value,) * dims if isinstance(value, int) else tuple(value)
 

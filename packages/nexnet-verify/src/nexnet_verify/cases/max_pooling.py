@@ -16,7 +16,7 @@ from nexnet.ops import max_pooling
 
 from ._case import Case, Sample
 from ._draw import DISTINCT, Draw
-from ._windows import DISTINCT_LAYOUTS, SPATIAL, adaptive, adaptive_inputs, batch, per_dim, windows
+from ._windows import DISTINCT_LAYOUTS, SPATIAL, adaptive, adaptive_inputs, batch, per_dim, size_within, windows
 
 
 def greatest(dims: int) -> Callable[..., Any]:
@@ -32,7 +32,7 @@ def greatest(dims: int) -> Callable[..., Any]:
 def greatest_inputs(dims: int) -> Callable[[Draw], Sample]:
     def inputs(d: Draw) -> Sample:
         x = batch(d, dims, DISTINCT)
-        options = [per_dim(d, dims, 2, 3), d.choice(None, 1, 2), per_dim(d, dims, 0, 1), 1, d.flag()]
+        options = [size_within(d, dims, x), d.choice(None, 1, 2), per_dim(d, dims, 0, 1), 1, d.flag()]
         if options[0] == 2 and dims < 3:
             options[3] = d.choice(1, 2)
         return Sample(x, *options, d.flag())

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ._case import Case, Sample
 from ._draw import POSITIVE, REAL, Draw
-from ._windows import LAYOUTS, adaptive, adaptive_inputs, batch, per_dim, sizes, windows
+from ._windows import LAYOUTS, adaptive, adaptive_inputs, batch, per_dim, size_within, sizes, windows
 
 
 def average(dims: int) -> Callable[..., Any]:
@@ -38,7 +38,7 @@ def average(dims: int) -> Callable[..., Any]:
 def average_inputs(dims: int) -> Callable[[Draw], Sample]:
     def inputs(d: Draw) -> Sample:
         x = batch(d, dims)
-        options = [per_dim(d, dims, 2, 3), d.choice(None, 1, 2), per_dim(d, dims, 0, 1), d.flag(), d.flag()]
+        options = [size_within(d, dims, x), d.choice(None, 1, 2), per_dim(d, dims, 0, 1), d.flag(), d.flag()]
         return Sample(x, *options, *([d.choice(None, 5)] if dims > 1 else []))
 
     return inputs
