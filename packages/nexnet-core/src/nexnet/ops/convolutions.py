@@ -101,10 +101,8 @@ class _Transposed(Analytic):
     def backward(self, grad: Any) -> Any:
         input, weight, stride, padding, dilation, output_padding, groups = self.ctx.release
         dims = self.dims
-        stride, padding, dilation, output_padding = [
-            _per_dim(each, dims) for each in (stride, padding, dilation, output_padding)
-        ]
-        options = (stride, padding, dilation, True, output_padding, groups)
+        sizes = _per_dim(stride, dims), _per_dim(padding, dims), _per_dim(dilation, dims)
+        options = (*sizes, True, _per_dim(output_padding, dims), groups)
         return _gradients(self.ctx.needs_input_grad, dims, grad, input, weight, *options)
 
 

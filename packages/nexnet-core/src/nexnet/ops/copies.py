@@ -48,8 +48,6 @@ def copying(name: str, view: Any) -> Operator:
 
 
 def _copied(out: Any) -> Any:
-    if isinstance(out, (tuple, list)):
-        return tuple([each.clone(memory_format=torch.contiguous_format) for each in out])
     return out.clone(memory_format=torch.contiguous_format)
 
 
@@ -57,7 +55,7 @@ def _in_torch(name: str) -> list[Any]:
     return [getattr(place, name) for place in (torch, torch.Tensor) if hasattr(place, name)]
 
 
-# Those whose arguments torch calls otherwise than the view's
+# Those whose arguments torch has other names for than the view's
 
 
 @implements(torch.expand_copy)
@@ -78,19 +76,37 @@ class view_copy(shape.view.policy):  # type: ignore[misc,name-defined]
         return _copied(super().forward(input, size))
 
 
+# Those of many copies, which torch makes in one call
+
+
 @implements(torch.split_copy)
 @function
 class split_copy(joining.split.policy):  # type: ignore[misc,name-defined]
-    """``split``, as a copy."""
+    """``split``, as copies."""
 
     def forward(self, input: Any, split_size: int, dim: int = 0) -> Any:
-        return _copied(super().forward(input, split_size, dim))
+        self.ctx.save(dim)
+        return torch.split_copy(input, split_size, dim)
 
 
 @implements(torch.split_with_sizes_copy)
-def split_with_sizes_copy(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
-    """``split_with_sizes``, as a copy."""
-    return split_copy(input, list(split_sizes), dim)
+@function
+class split_with_sizes_copy(joining.split.policy):  # type: ignore[misc,name-defined]
+    """``split_with_sizes``, as copies."""
+
+    def forward(self, input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
+        self.ctx.save(dim)
+        return torch.split_with_sizes_copy(input, split_sizes, dim)
+
+
+@implements(torch.unbind_copy)
+@function
+class unbind_copy(joining.unbind.policy):  # type: ignore[misc,name-defined]
+    """``unbind``, as copies."""
+
+    def forward(self, input: Any, dim: int = 0) -> Any:
+        self.ctx.save(dim)
+        return torch.unbind_copy(input, dim)
 
 
 _slicing_copy = copying("slicing_copy", indexing.slicing)
@@ -111,5 +127,4 @@ select_copy = copying("select_copy", indexing.select)
 squeeze_copy = copying("squeeze_copy", shape.squeeze)
 t_copy = copying("t_copy", shape.t)
 transpose_copy = copying("transpose_copy", shape.transpose)
-unbind_copy = copying("unbind_copy", joining.unbind)
 unsqueeze_copy = copying("unsqueeze_copy", shape.unsqueeze)
