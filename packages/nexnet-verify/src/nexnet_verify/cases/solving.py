@@ -31,6 +31,7 @@ def equations(d: Draw) -> Sample:
     if d.choice(False, False, True):
         return Sample(regular(d, *left, n, n), d.tensor(d.choice((n,), (*left, n))))
     if d.flag():
+        k = 3 - k if (*right, k) == left else k  # else torch takes B for a batch of vectors, which have no right side
         return Sample(regular(d, *left, n, n), d.tensor((*right, k, n)), left=False)
     return Sample(regular(d, *left, n, n), d.tensor((*right, n, k)))
 
