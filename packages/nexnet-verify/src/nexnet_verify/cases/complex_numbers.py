@@ -50,8 +50,7 @@ def products(d: Draw) -> Sample:
 
 
 def powers(d: Draw) -> Sample:
-    z, n = d.tensors(COMPLEX, COMPLEX)
-    (x,) = d.tensors(POSITIVE)
+    z, n, x = d.tensors(COMPLEX, COMPLEX, POSITIVE)  # of shapes that broadcast together
     return d.choice(Sample(z, n), Sample(z, 3), Sample(x, n), Sample(z, 1.5 - 0.5j), Sample(2.5, n), Sample(1 + 2j, n))
 
 

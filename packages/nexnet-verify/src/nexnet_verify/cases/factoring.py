@@ -195,6 +195,8 @@ CASES = [
         inputs=reflections,
         jax=lambda a, tau: reflected(a, tau)[..., : a.shape[-1]],
         layouts=LAYOUTS,
+        torch_rtol=1e-6,
+        reason="PyTorch's rule undoes each reflection: it divides by 1 - tau v'v, which may be nearly 0",
         covers=("orgqr",),
     ),
     Case(name="ormqr", inputs=acted_on, jax=acted_on_jax, layouts=("plain", "strided")),
