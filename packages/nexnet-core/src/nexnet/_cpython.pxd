@@ -1,4 +1,4 @@
-# What Cython does not declare of CPython's C API: the slots behind a type's signs, and the number of a thread state.
+# What Cython does not declare of CPython's C API: the slots behind a type's signs and attributes, and the number of a thread state.
 
 cdef extern from "Python.h":
     ctypedef struct PyNumberMethods:
@@ -8,8 +8,9 @@ cdef extern from "Python.h":
         void* nb_true_divide
         void* nb_matrix_multiply
 
-    ctypedef struct TypeWithNumbers "PyTypeObject":
+    ctypedef struct TypeWithSlots "PyTypeObject":
         PyNumberMethods* tp_as_number
+        void* tp_getattro
 
     ctypedef struct PyThreadState:
         pass

@@ -19,6 +19,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import MethodType
@@ -39,7 +40,7 @@ if cython.compiled:
     from cython.cimports.cpython.mem import PyObject_Free
     from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyTypeObject
     from cython.cimports.cpython.pystate import PyThreadState_GetDict
-    from cython.cimports.nexnet._cpython import PyThreadState_Get, PyThreadState_GetID, TypeWithNumbers
+    from cython.cimports.nexnet._cpython import PyThreadState_Get, PyThreadState_GetID, TypeWithSlots
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
@@ -173,11 +174,13 @@ def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> 
         _tensor_type = cls
         _missing_attribute = missing_attribute
         uncollected(cls)
-        if cython.compiled:  # a sign goes to the compiled method at once, and not by its name
-            mine = cython.cast(cython.pointer(TypeWithNumbers), cls).tp_as_number
-            base = cython.cast(cython.pointer(TypeWithNumbers), TensorBase).tp_as_number
-            mine.nb_add, mine.nb_subtract, mine.nb_multiply = base.nb_add, base.nb_subtract, base.nb_multiply
-            mine.nb_true_divide, mine.nb_matrix_multiply = base.nb_true_divide, base.nb_matrix_multiply
+        if cython.compiled:  # these go to the compiled methods at once, and not by their names
+            base = cython.cast(cython.pointer(TypeWithSlots), TensorBase)
+            made = cython.cast(cython.pointer(TypeWithSlots), cls)
+            made.tp_getattro = base.tp_getattro
+            signs, theirs = made.tp_as_number, base.tp_as_number
+            signs.nb_add, signs.nb_subtract, signs.nb_multiply = theirs.nb_add, theirs.nb_subtract, theirs.nb_multiply
+            signs.nb_true_divide, signs.nb_matrix_multiply = theirs.nb_true_divide, theirs.nb_matrix_multiply
         return cls
 
     return register
@@ -558,18 +561,20 @@ class KernelCall:
     """
 
     function = cython.declare(object, visibility="readonly")
-    infix = cython.declare(object)  # for two operands and no keywords
+    fast = cython.declare(object)  # the same for the required operands alone
+    required = cython.declare(cython.Py_ssize_t)
     parameters = cython.declare(tuple, visibility="readonly")
     keywords = cython.declare(dict, visibility="readonly")  # and their defaults; they are saved, last
     saves = cython.declare(str, visibility="readonly")
     rest = cython.declare(tuple)  # the defaults alone
 
     def __init__(
-        self, function: Any, parameters: tuple[str, ...], saves: str, infix: Any, keywords: dict[str, Any]
+        self, function: Any, parameters: tuple[str, ...], saves: str, fast: Any, keywords: dict[str, Any]
     ) -> None:
         self.function = function
-        self.infix = function if infix is None else infix
+        self.fast = function if fast is None else fast
         self.parameters = parameters
+        self.required = len([each for each in parameters if "=" not in each])
         self.saves = saves
         self.keywords = keywords
         self.rest = tuple(keywords.values())
@@ -581,13 +586,14 @@ class KernelCall:
         found = [kind("self", kind.POSITIONAL_ONLY)]
         for each in self.parameters:
             name, _, default = each.partition("=")
-            found.append(kind(name, kind.POSITIONAL_OR_KEYWORD, default=None if default else kind.empty))
+            value = literal_eval(default) if default else kind.empty
+            found.append(kind(name, kind.POSITIONAL_OR_KEYWORD, default=value))
         found += [kind(name, kind.KEYWORD_ONLY, default=default) for name, default in self.keywords.items()]
         return inspect.Signature(found)
 
     def __call__(self, node: Node, *data: Any, **kwargs: Any) -> Any:
         plain = not kwargs or kwargs == self.keywords
-        out = self.infix(*data) if plain and len(data) == 2 else self.function(*data, **kwargs)
+        out = self.fast(*data) if plain and len(data) == self.required else self.function(*data, **kwargs)
         rest = self.rest if plain else tuple((self.keywords | kwargs).values())
         if self.saves == "inputs":
             node.saved = (*data, *rest)
@@ -628,6 +634,7 @@ class OperatorBase:
     forward = cython.declare(object)
     kernel = cython.declare(KernelCall)
     elementwise = cython.declare(cython.bint)
+    gradients_fit = cython.declare(cython.bint)
     scalars_as_tensors = cython.declare(cython.bint)
 
     def __init__(self, policy: Any) -> None:
@@ -638,6 +645,7 @@ class OperatorBase:
         self.forward = policy.forward
         self.kernel = policy.forward if isinstance(policy.forward, KernelCall) else None
         self.elementwise = policy.elementwise
+        self.gradients_fit = policy.gradients_fit
         self.scalars_as_tensors = policy.scalars_as_tensors
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -700,8 +708,9 @@ class OperatorBase:
         first = _unwrapped(args[0], self.name, args)
         key = _tracked(args[0], tapes)
         tracked = key is not None
+        function = kernel.fast if count == kernel.required else kernel.function
         if count == 1:
-            out = kernel.function(first)
+            out = function(first)
             parents = (key,) if tracked else ()
         else:
             second = _unwrapped(args[1], self.name, args)
@@ -710,13 +719,13 @@ class OperatorBase:
             if count == 2:
                 if self.scalars_as_tensors:
                     first, second = scalar(first, second), scalar(second, first)
-                out = kernel.infix(first, second)
+                out = function(first, second)
                 parents = (key, other) if tracked else ()
             else:
                 third = _unwrapped(args[2], self.name, args)
                 last = _tracked(args[2], tapes)
                 tracked = tracked or last is not None
-                out = kernel.function(first, second, third)
+                out = function(first, second, third)
                 parents = (key, other, last) if tracked else ()
         result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
         if not tracked:
@@ -738,7 +747,8 @@ class OperatorBase:
         """Append the node to the tapes; an output of an elementwise rule is not asked for what is already known."""
         tensor: TensorBase
         key: Key | None = _common_key(node.parents, args) if self.elementwise else None
-        if key is None or _is_complex(key) or not isinstance(result, TensorBase):
+        if key is None or _is_complex(key) or type(result) is not _tensor_type:
+            node.exact = self.gradients_fit
             _append(node, args, result, recorders)
         else:
             tensor = result
@@ -1052,7 +1062,7 @@ def _those_tracking(parents: tuple, tapes: list) -> list:
 def _append(node: Node, args: tuple, result: Any, recorders: list) -> Any:
     """Identify the differentiable outputs, and append the node to the tapes, which from now on track them."""
     home: TapeBase = recorders[0]
-    if isinstance(result, TensorBase):
+    if type(result) is _tensor_type:
         node.output = _identify(result, node, home)
         if node.output is None:
             return None
@@ -1228,15 +1238,22 @@ def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dic
     LiteTensors and each rule's backward is itself recorded; otherwise they are torch tensors. ``consume`` drops each
     node as the loop passes it.
     """
-    before = _this_thread().inside_rule
-    recorded = len(_this_thread().tapes) > 0
-    if recorded:
-        _this_thread().inside_rule = True
-    try:
-        _backward_loop(tape, grads, consume, recorded)
-    finally:
-        _this_thread().inside_rule = before
+    _go_back(tape, grads, consume)
     return grads
+
+
+@cython.cfunc
+def _go_back(tape: TapeBase, grads: dict, consume: cython.bint) -> set:
+    """Go through the tape as ``backward`` does; give the keys of the gradients that the loop itself has made."""
+    thread: _Thread = _this_thread()
+    before = thread.inside_rule
+    recorded = len(thread.tapes) > 0
+    if recorded:
+        thread.inside_rule = True
+    try:
+        return _backward_loop(tape, grads, consume, recorded)
+    finally:
+        thread.inside_rule = before
 
 
 def saved_versions(tape: TapeBase) -> list[int]:
@@ -1248,14 +1265,15 @@ def saved_versions(tape: TapeBase) -> list[int]:
     return versions
 
 
-def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
+@cython.cfunc
+def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: cython.bint) -> set:
     nodes: list[Node] = tape.nodes
     node: Node
     key: Key | None
     product: Product
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    owned = set()  # keys whose gradient is a sum that this loop has made, and may add into
+    owned: set[Any] = set()  # keys whose gradient this loop has made, and may add into
     in_place = not recorded and _this_thread().mapped == 0
     for i in range(len(nodes) - 1, -1, -1):
         node = nodes.pop() if consume else nodes[i]
@@ -1265,6 +1283,8 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
             grad = incoming
         else:
             grad = grads.pop(node.output, None)
+            if owned:
+                owned.discard(node.output)
         if grad is None:
             continue
         if recorded:
@@ -1299,6 +1319,8 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                         owned.add(key)
                     continue
                 grad = _computed(product, node)
+                if in_place and total is None:
+                    owned.add(key)
             if type(grad) is not Tensor or recorded:
                 grad = _gradient(grad, node, key, recorded)
             if not node.exact:
@@ -1313,6 +1335,7 @@ def _backward_loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorde
                 grads[key] = total + grad
                 if in_place:
                     owned.add(key)
+    return owned
 
 
 @cython.cfunc
@@ -1328,7 +1351,7 @@ def _computed(product: Product, node: Node) -> object:
 @cython.cfunc
 def _gradient(grad: object, node: Node, key: Key, recorded: cython.bint) -> object:
     """Take what backward returned as a LiteTensor if the loop is recorded, else as a torch tensor."""
-    if recorded and isinstance(grad, TensorBase):
+    if recorded and (type(grad) is _tensor_type or isinstance(grad, TensorBase)):
         return grad
     grad = unwrap(grad)
     if not isinstance(grad, Tensor):
@@ -1409,16 +1432,16 @@ def gradients(tape: TapeBase, outs: list[Any], seeds: list[Any], inputs: list[An
             grads[key] = grads[key] + seed if key in grads else seed
     seeds.clear()
     seed = None
-    backward(tape, grads, consume)
+    owned = _go_back(tape, grads, consume)
     mine: list[Any] = [grads.get(cython.cast(TensorBase, each).key) for each in inputs]
     grads.clear()
     for i in range(len(mine)):
         tensor = inputs[i]
         if mine[i] is None:
             mine[i] = zeros(tensor)
-        elif not is_exclusive(mine, i):
+        elif not is_exclusive(mine, i, tensor.key in owned):
             mine[i] = _copied(mine, i, recorded)
-        if not isinstance(mine[i], TensorBase):
+        if type(mine[i]) is not _tensor_type:
             mine[i] = wrap(mine[i])
     return mine
 
@@ -1443,11 +1466,14 @@ def _copied(tensors: list[Any], i: int, recorded: bool) -> Any:
 _storage_uses: Callable[[int], int] | None = getattr(torch._C, "_storage_Use_Count", None)  # without: all are copied
 
 
-def _references(tensors: list[Any], i: int) -> tuple[int, int]:
-    """Count the references to the tensor in the list, and to the torch tensor in it."""
+@cython.cfunc
+def _references(tensors: list, i: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """Count the references to the tensor in the list, and to the torch tensor in it, in one number."""
     tensor = tensors[i]
-    data = cython.cast(TensorBase, tensor).data if isinstance(tensor, TensorBase) else tensor
-    return sys.getrefcount(tensor), sys.getrefcount(data)
+    if type(tensor) is not _tensor_type:
+        return sys.getrefcount(tensor)
+    data = cython.cast(TensorBase, tensor).data
+    return 1000 * min(sys.getrefcount(tensor), 999) + min(sys.getrefcount(data), 999)
 
 
 def _tensors_on(data: Tensor) -> int:
@@ -1455,15 +1481,21 @@ def _tensors_on(data: Tensor) -> int:
     return _storage_uses(data.untyped_storage()._cdata)  # type: ignore[misc]
 
 
-def is_exclusive(tensors: list[Any], i: int) -> bool:
-    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
-    if _storage_uses is None:
-        return False
-    lite = isinstance(tensors[i], TensorBase)
-    if _references(tensors, i) != (_ALONE_IN_LITE if lite else _ALONE):
+@cython.ccall
+def is_exclusive(tensors: list, i: cython.Py_ssize_t, is_new: cython.bint = False) -> cython.bint:
+    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous.
+
+    ``is_new`` says that its memory is known to be its own.
+    """
+    lite = type(tensors[i]) is _tensor_type
+    if _storage_uses is None or _references(tensors, i) != (_ALONE_IN_LITE if lite else _ALONE):
         return False
     data = tensors[i].data if lite else tensors[i]
-    if not data.is_contiguous() or data.is_conj() or data.is_neg():
+    if not data.is_contiguous():
+        return False
+    if is_new:
+        return True
+    if data.is_conj() or data.is_neg():
         return False
     try:
         return _tensors_on(data) == _USES_ALONE

@@ -105,18 +105,18 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _linear(input, weight, bias)
 
 
-def by_rows(grad: Tensor, weight: Tensor) -> Tensor:
-    """Give g W, which is what comes back to a linear layer's input."""
+def by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
+    """Give g W, which is what comes back to a linear layer's input; by ``product`` if not by oneDNN."""
     if _open and grad.numel() * weight.numel() >= SMALL and _goes_to_onednn("g W", grad, weight, 1):
         return _onednn(grad, weight.t(), None, "none", [], "")
-    return grad.mm(weight)
+    return product(grad, weight)
 
 
-def by_columns(grad: Tensor, input: Tensor) -> Tensor:
-    """Give g^T x, which is what comes back to a linear layer's weight."""
+def by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
+    """Give g^T x, which is what comes back to a linear layer's weight; by ``product`` if not by oneDNN."""
     if _open and grad.numel() * input.numel() >= SMALL and _goes_to_onednn("g^T x", grad, input, 1):
         return _onednn(grad.t(), input.t(), None, "none", [], "")
-    return grad.t().mm(input)
+    return product(grad.t(), input)
 
 
 _PRODUCTS: dict[str, tuple[Callable[..., Tensor], Callable[[int, int, int], Any]]] = {

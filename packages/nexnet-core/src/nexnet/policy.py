@@ -89,6 +89,9 @@ class Policy(Node, metaclass=_PolicyType):
     ``elementwise``: a promise that the output has the shape to which the arguments broadcast and the dtype to which
     they promote, and that each gradient has the output's. Where all operands are alike the engine looks at neither.
 
+    ``gradients_fit``: a promise that each gradient has the shape, dtype and device of its argument, and need not be
+    looked at.
+
     ``scalars_as_tensors``: whether forward may get a Python number as a tensor of shape () and of the other operand's
     dtype, which torch is faster with.
 
@@ -108,6 +111,7 @@ class Policy(Node, metaclass=_PolicyType):
     materialize_grads = True
     complex_rule = "own"
     elementwise = False
+    gradients_fit = False
     scalars_as_tensors = False
 
     if TYPE_CHECKING:  # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
@@ -190,18 +194,18 @@ def calls(
     compute: Callable[..., Any],
     *parameters: str,
     saves: str = "",
-    infix: Callable[[Any, Any], Any] | None = None,
+    fast: Callable[..., Any] | None = None,
     **keywords: Any,
 ) -> Any:
     """Make a rule's ``forward`` of one call of a function of torch, made without the time that a Python method takes.
 
     Args:
         compute: the function, of torch tensors.
-        parameters: the names of forward's positional arguments, at most three for a call to be fast; ``name=None`` for
-            one that may be left out.
+        parameters: the names of forward's positional arguments, at most three for a call to be fast; with a default,
+            as in ``"inplace=False"``, for one that may be left out.
         saves: what ``ctx.release`` then gives: nothing, "inputs", the "output", or, of two operands, the "others":
             each where the other one's gradient is asked for, else None.
-        infix: what to call instead for two operands and no keywords; ``operator.add`` takes less time than torch.add.
+        fast: what to call instead with the required arguments alone; ``operator.add`` takes less time than torch.add.
         keywords: forward's keyword arguments with their defaults. Their values are saved too, after the tensors.
 
     Such a rule is called, and not traced, for the higher orders: what it saves are inputs and outputs.
@@ -226,7 +230,7 @@ def calls(
                 remedy="write forward as a method, and say ctx.save(...)",
             )
         )
-    return KernelCall(compute, parameters, saves, infix, keywords)
+    return KernelCall(compute, parameters, saves, fast, keywords)
 
 
 class Operator(OperatorBase):

@@ -46,7 +46,7 @@ class add(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.add, "input", "other", infix=operator.add, alpha=1)
+    forward = calls(torch.add, "input", "other", fast=operator.add, alpha=1)
 
     def backward(self, grad: Any) -> Any:
         (alpha,) = self.ctx.release
@@ -61,7 +61,7 @@ class sub(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.sub, "input", "other", infix=operator.sub, alpha=1)
+    forward = calls(torch.sub, "input", "other", fast=operator.sub, alpha=1)
 
     def backward(self, grad: Any) -> Any:
         (alpha,) = self.ctx.release
@@ -84,7 +84,7 @@ class mul(Analytic):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.mul, "input", "other", infix=operator.mul, saves="others")
+    forward = calls(torch.mul, "input", "other", fast=operator.mul, saves="others")
 
     def backward(self, grad: Any) -> Any:
         other, input = self.ctx.release

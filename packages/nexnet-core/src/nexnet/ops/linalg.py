@@ -10,7 +10,7 @@ import torch
 from .. import kernels
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Analytic, Policy, function, implements
+from ..policy import Analytic, Policy, calls, function, implements
 
 __all__ = [
     "addmm",
@@ -76,6 +76,7 @@ class product_backward(Analytic):
     """
 
     materialize_grads = False
+    gradients_fit = True
 
     def forward(self, grad: Any, a: Any, b: Any) -> Any:
         self.ctx.save(grad, a, b)
@@ -84,13 +85,14 @@ class product_backward(Analytic):
     def backward(self, p: Any, q: Any) -> Any:
         grad, a, b = self.ctx.release
         need_grad, need_a, need_b = self.ctx.needs_input_grad
+        product = self.ctx.matrix_product
         dg = None
         if need_grad:
-            dg = a.mm(q) if p is None else p.mm(b) if q is None else torch.addmm(p.mm(b), a, q)
+            dg = product(a, q) if p is None else product(p, b) if q is None else torch.addmm(p.mm(b), a, q)
         return (
             dg,
-            grad.mm(q.t()) if need_a and q is not None else None,
-            p.t().mm(grad) if need_b and p is not None else None,
+            product(grad, q.t()) if need_a and q is not None else None,
+            product(p.t(), grad) if need_b and p is not None else None,
         )
 
 
@@ -102,10 +104,18 @@ class matmul(_Product):
 
 @implements(torch.mm)
 @function
-class mm(_Product):
-    """The product of two matrices."""
+class mm(Analytic):
+    """y = A B, of two matrices:  dA = g B^T,  dB = A^T g."""
 
-    kernel = torch.mm
+    gradients_fit = True
+    forward = calls(torch.mm, "input", "other", saves="others")
+
+    def backward(self, grad: Any) -> Any:
+        b, a = self.ctx.release
+        if isinstance(grad, TensorBase):
+            return product_backward(grad, a, b)
+        product = self.ctx.matrix_product
+        return None if b is None else product(grad, b.t()), None if a is None else product(a.t(), grad)
 
 
 @implements(torch.bmm)
@@ -211,28 +221,39 @@ class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
 class linear(Analytic):
     """y = x W^T + b:  dx = g W,  dW = g^T x,  db = sum over rows of g.  Shapes: x (..., in), W (out, in), b (out)."""
 
-    def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
-        needs = self.ctx.needs_input_grad
-        self.ctx.save(weight if needs[0] else None, input if needs[1] else None, weight.ndim)
-        return kernels.linear(input, weight, bias)
+    gradients_fit = True
+    forward = calls(kernels.linear, "input", "weight", "bias=None", saves="others")
 
     def backward(self, grad: Any) -> Any:
-        weight, input, weight_ndim = self.ctx.release
+        weight, input = self.ctx.release
         needs = self.ctx.needs_input_grad
-        rows, shape = grad, None
-        if grad.ndim != 2 or weight_ndim == 1:
-            if weight_ndim == 1:  # W is one row, which y has no dimension for
-                rows, weight = grad.unsqueeze(-1), None if weight is None else weight.unsqueeze(0)
-            rows, shape = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]), rows.shape[:-1]
-            input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
+        with_bias = len(needs) > 2 and needs[2]
+        if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
+            if isinstance(grad, TensorBase):
+                return linear_backward(grad, input, weight, with_bias)
+            return _linear_gradients(grad, input, weight, with_bias, self.ctx.matrix_product)
+        if input is None and weight is None:
+            return None, None, grad.sum(tuple(range(grad.ndim - len(self.parents[2].shape)))) if grad.ndim else grad
+
+        one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
+        rows = grad.unsqueeze(-1) if one_row else grad
+        shape = rows.shape[:-1]
+        rows = rows.reshape(math.prod(shape), rows.shape[-1])
+        weight = weight.unsqueeze(0) if one_row and weight is not None else weight
+        input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
         compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
-        dx, dw, db = compute(rows, input, weight, len(needs) > 2 and needs[2])
-        return dx if dx is None or shape is None else dx.reshape(*shape, dx.shape[-1]), dw, db
+        dx, dw, db = compute(rows, input, weight, with_bias)
+        if one_row:
+            dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
+        return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
 
 
-def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
-    dx = None if weight is None else kernels.by_rows(grad, weight)
-    return dx, None if input is None else kernels.by_columns(grad, input), grad.sum(0) if with_bias else None
+def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:
+    return (
+        None if weight is None else kernels.by_rows(grad, weight, product),
+        None if input is None else kernels.by_columns(grad, input, product),
+        grad.sum(0) if with_bias else None,
+    )
 
 
 @function
@@ -243,6 +264,7 @@ class linear_backward(Analytic):
     """
 
     materialize_grads = False
+    gradients_fit = True
 
     def forward(self, grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
         self.ctx.save(grad, input, weight)
@@ -251,10 +273,11 @@ class linear_backward(Analytic):
     def backward(self, p: Any, q: Any, r: Any) -> Any:
         grad, _, _ = self.ctx.release
         need_grad, need_input, need_weight, _ = self.ctx.needs_input_grad
+        product = self.ctx.matrix_product
         return (
             self._by_grad(p, q, r) if need_grad else None,
-            grad.mm(q) if need_input and q is not None else None,
-            grad.t().mm(p) if need_weight and p is not None else None,
+            product(grad, q) if need_input and q is not None else None,
+            product(grad.t(), p) if need_weight and p is not None else None,
         )
 
     def _by_grad(self, p: Any, q: Any, r: Any) -> Any:

@@ -78,6 +78,8 @@ def _difference_loss(
         return kernel(grad, input, target, reduction, *parameters)
 
     class loss(Policy):
+        gradients_fit = True
+
         def forward(self, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
             self.ctx.save(input, target, reduction, *parameters)
             return value(input, target, reduction, *parameters)

@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Policy, function, implements
+from ..policy import Policy, calls, function, implements
 from .activation import _activation, _refuse_inplace
 from .elementwise import kernel, kernel_or_rule, overload
 from .gathering import is_plain
@@ -47,17 +47,19 @@ _hardshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.ha
 _softshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.softshrink_backward.default)
 
 
+def _relu(input: Any, inplace: bool) -> Any:
+    if inplace:
+        _refuse_inplace("relu")
+    return torch.relu(input)
+
+
 @implements(torch.relu, F.relu)
 @function
 class relu(Policy):
     """y = max(x, 0):  dx = g where y > 0.  Corner: 0 at 0."""
 
-    def forward(self, input: Any, inplace: bool = False) -> Any:
-        if inplace:
-            _refuse_inplace("relu")
-        out = torch.relu(input)
-        self.ctx.save(out)
-        return out
+    elementwise = True
+    forward = calls(_relu, "input", "inplace=False", saves="output", fast=torch.relu)
 
     def backward(self, grad: Any) -> Any:
         (out,) = self.ctx.release
