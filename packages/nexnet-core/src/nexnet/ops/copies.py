@@ -85,6 +85,8 @@ class split_copy(joining.split.policy):  # type: ignore[misc,name-defined]
     """``split``, as copies."""
 
     def forward(self, input: Any, split_size: int, dim: int = 0) -> Any:
+        if torch._C._functorch.is_batchedtensor(input):  # torch.vmap has no rule for the kernel
+            return tuple([_copied(each) for each in super().forward(input, split_size, dim)])
         self.ctx.save(dim)
         return torch.split_copy(input, split_size, dim)
 

@@ -138,7 +138,7 @@ class _istft(Policy):
                     "the window is zero at a place that no other frame covers: the signal there is lost.",
                     rule="istft",
                     argument="window",
-                    remedy="a smaller hop_length, another window, or center=True",
+                    remedy="a smaller hop_length or length, another window, or center=True",
                 )
             )
         out = signal[..., start:end] / envelope
