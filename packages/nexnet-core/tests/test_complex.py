@@ -119,8 +119,8 @@ class TestRules:
             nx.grad(lambda z: size(z).sum())(Z)
 
     def test_nexnets_own_refuse_what_they_are_not_written_for(self):
-        with pytest.raises(nx.NoGradientRule, match="silu"):
-            nx.grad(lambda z: torch.nn.functional.silu(z).abs().sum())(Z)
+        with pytest.raises(nx.NoGradientRule, match="nan_to_num"):
+            nx.grad(lambda z: torch.nan_to_num(z).abs().sum())(Z)
 
     def test_a_real_argument_gets_the_real_part(self):
         gradient = nx.grad(lambda x, z: (x * z).exp().abs().sum(), (0, 1))(Z.real, W)

@@ -43,6 +43,12 @@ class TestLogcumsumexp:
         assert gradient(lambda x: nx.logcumsumexp(x, 0), [0.0, -inf]) == [2, 0]
         assert str(gradient(lambda x: nx.logcumsumexp(x, 0), [-inf, -inf, 1.0])) == "[nan, nan, 1.0]"
 
+    def test_where_complex_numbers_start_with_minus_infinity(self):
+        x, seed = (torch.tensor(each, dtype=torch.complex128) for each in ([-inf, 1 + 1j, 2], [1 + 2j, 3, 1j]))
+        (found,) = nx.vjp(lambda x: nx.logcumsumexp(x, 0), x)[1](seed)
+        (without,) = nx.vjp(lambda x: nx.logcumsumexp(x, 0), x[1:])[1](seed[1:])
+        torch.testing.assert_close(found.data, torch.cat([seed[:1], without.data]))
+
     def test_far_apart(self):
         assert gradient(lambda x: nx.logcumsumexp(x, 0), [0.0, 1000.0, -1000.0]) == pytest.approx([1, 2, 0])
 

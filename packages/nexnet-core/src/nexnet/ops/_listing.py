@@ -54,8 +54,8 @@ _COMPLEX_KINDS = frozenset({
 })  # fmt: skip
 _COMPLEX_NAMES = frozenset({
     "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",
-    "full_like", "l1_loss", "pad", "pairwise_distance", "positive", "rsub", "scatter", "scatter_add", "scatter_reduce",
-    "std", "std_mean", "var", "var_mean",
+    "full_like", "l1_loss", "pad", "pairwise_distance", "positive", "rms_norm", "rsub", "scatter", "scatter_add",
+    "scatter_reduce", "std", "std_mean", "var", "var_mean",
 })  # fmt: skip
 _WITHOUT["float16"] = _WITHOUT["bfloat16"] | {"rrelu"}
 

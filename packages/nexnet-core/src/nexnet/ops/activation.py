@@ -42,12 +42,17 @@ def _refuse_inplace(name: str) -> None:
 
 
 def _activation(
-    formula: str, gradient: Callable[[Any, Any], Any], torch_function: Callable[..., Any], module: str = __name__
+    formula: str,
+    gradient: Callable[[Any, Any], Any],
+    torch_function: Callable[..., Any],
+    module: str = __name__,
+    complex_too: bool = False,
 ) -> Operator:
     """Make the operator of an activation without parameters; ``gradient(g, x)`` is its rule."""
 
     class rule(Policy):
         elementwise = True
+        complex_rule = "analytic" if complex_too else "none"
 
         def forward(self, input: Any, inplace: bool = False) -> Any:
             if inplace:
@@ -102,7 +107,16 @@ hardswish = _activation(
     _hardswish_backward,
     F.hardswish,
 )
-silu = _activation("x s,  s = sigmoid x:  dx = g s (1 + x (1 - s))", _silu_backward, F.silu)
+
+
+def _silu_gradient(grad: Any, x: Any) -> Any:
+    if not x.dtype.is_complex:
+        return _silu_backward(grad, x)
+    s = torch.sigmoid(x)
+    return grad * (s * (1 + x * (1 - s)))
+
+
+silu = _activation("x s,  s = sigmoid x:  dx = g s (1 + x (1 - s))", _silu_gradient, F.silu, complex_too=True)
 mish = _activation("x t,  t = tanh(softplus x):  dx = g (t + x s (1 - t^2)),  s = sigmoid x", _mish_backward, F.mish)
 
 
@@ -123,7 +137,9 @@ class logsigmoid(Policy):
 @implements(F.softsign)
 @function
 class softsign(Policy):
-    """x / (1 + |x|):  dx = g / (1 + |x|)^2."""
+    """x / (1 + |x|):  dx = g / (1 + |x|)^2;  for complex numbers g / (1 + |x|) - sgn x Re(conj(g) x) / (1 + |x|)^2."""
+
+    complex_rule = "own"
 
     def forward(self, input: Any) -> Any:
         self.ctx.save(input)
@@ -131,7 +147,10 @@ class softsign(Policy):
 
     def backward(self, grad: Any) -> Any:
         (input,) = self.ctx.release
-        return grad / torch.square(torch.abs(input) + 1)
+        size = torch.abs(input) + 1
+        if input.dtype.is_complex:
+            return grad / size - torch.sgn(input) * ((grad.conj() * input).real / torch.square(size))
+        return grad / torch.square(size)
 
 
 @implements(F.softplus)

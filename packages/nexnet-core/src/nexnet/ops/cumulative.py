@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from .._engine import TensorBase
-from ..policy import Linear, Policy, function, implements
+from ..policy import Analytic, Linear, Policy, function, implements
 from .gathering import is_plain, may_look_at
 
 __all__ = ["cummax", "cummin", "cumsum", "logcumsumexp"]
@@ -69,7 +69,7 @@ class cummin(_Extreme):
 
 @implements(torch.logcumsumexp)
 @function
-class logcumsumexp(Policy):
+class logcumsumexp(Analytic):
     """y_i = ln sum_{j <= i} e^{x_j}:  dx_j = sum_{i >= j} g_i e^{x_j - y_i}.
 
     Corner: where x starts with one -inf, dx_0 = g_0 (NaN in PyTorch); with more, NaN, as that of logsumexp of them.
@@ -118,12 +118,12 @@ def _by_parts(part: Callable[[Any, Any], Any], g: Any, y: Any, dim: int) -> Any:
     none: y never falls, so that its first elements tell.
     """
     low, high, dead = -math.inf, math.inf, None
-    looks = may_look_at(g, y)
-    if looks:
+    looks, is_complex = may_look_at(g, y), g.dtype.is_complex
+    if looks and not is_complex:
         low, high = (each.item() for each in torch.aminmax(g))
-    if not (looks and y.select(dim, 0).amin().item() > -math.inf):
-        dead = y == -math.inf
-    if low >= 0:
+    if not (looks and torch.real(y.select(dim, 0)).amin().item() > -math.inf):
+        dead = torch.real(y) == -math.inf
+    if low >= 0 or is_complex:  # a complex number has one logarithm, whatever its sign
         out = part(g, dead)
     elif high <= 0:
         out = -part(-g, dead)
@@ -144,7 +144,7 @@ def _revived(out: Any, dead: Any, alone: Any, dim: int) -> Any:
     return torch.cat([torch.where(first, alone.narrow(dim, 0, 1), out.narrow(dim, 0, 1)), rest], dim)
 
 
-class _Weighted(Policy):
+class _Weighted(Analytic):
     """A sum of c_k e^{x_j - y_i}:  dc = the other sum of h;  by x and y, products of the two sums."""
 
     sum: Callable[..., Any]

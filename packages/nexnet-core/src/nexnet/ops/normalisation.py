@@ -312,7 +312,18 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     ``eps`` is by default the smallest step of the dtype at 1. Source: Zhang and Sennrich, "Root Mean Square Layer
     Normalization", 2019.
     """
-    return _rms_norm(input, weight, None, _count(input, normalized_shape, weight, None, "rms_norm"), eps)[0]
+    count = _count(input, normalized_shape, weight, None, "rms_norm")
+    if input.dtype.is_complex or (weight is not None and weight.dtype.is_complex):
+        return _complex_rms_norm(input, weight, count, eps)
+    return _rms_norm(input, weight, None, count, eps)[0]
+
+
+def _complex_rms_norm(input: Any, weight: Any, count: int, eps: float | None) -> Any:
+    """Give what torch gives: with the mean of the squares, which are complex themselves."""
+    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    square = torch.mean(input * input, tuple(range(-count, 0)), keepdim=True)
+    z = input * torch.rsqrt(square + eps)
+    return z if weight is None else z * weight
 
 
 @implements(F.group_norm)

@@ -50,12 +50,18 @@ _of_input = partial(of_input, module=__name__, complex_too=False)
 _of_output = partial(of_output, module=__name__, complex_too=False)
 
 
-def of_both(formula: str, gradient: Callable[[Any, Any, Any], Any], *torch_functions: Callable[..., Any]) -> Operator:
+def of_both(
+    formula: str,
+    gradient: Callable[[Any, Any, Any], Any],
+    *torch_functions: Callable[..., Any],
+    complex_too: bool = False,
+) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, x, y)`` is its rule."""
     compute = torch_functions[0]
 
     class rule(Policy):
         elementwise = True
+        complex_rule = "analytic" if complex_too else "none"
 
         def forward(self, input: Any) -> Any:
             out = compute(input)
@@ -213,6 +219,7 @@ sinc = of_both(
     lambda g, x, y: g * _sinc_slope(x, y),
     torch.sinc,
     torch.special.sinc,
+    complex_too=True,
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy
 import torch
 
 import nexnet
@@ -58,12 +59,29 @@ def orders(d: Draw) -> Sample:
     return Sample(d.tensor(domain=COMPLEX, low=1), d.choice(2, 1, 3, 2.5))
 
 
+def sums(d: Draw) -> Sample:
+    z = d.tensor(domain=QUADRANT)
+    return Sample(z, d.dim(z.ndim))
+
+
+def normalised(d: Draw) -> Sample:
+    z = d.tensor((2, 3), QUADRANT)
+    return Sample(z, (3,), d.choice(None, d.tensor((3,), COMPLEX), d.tensor((3,))), d.choice(None, 0.1))
+
+
+def rms(z: Any, _: Any, weight: Any, eps: float | None) -> Any:
+    added = numpy.finfo(z.dtype).eps if eps is None else eps
+    z = z / jnp.sqrt(jnp.mean(z * z, -1, keepdims=True) + added)
+    return z if weight is None else z * weight
+
+
 def _on_complex(name: str, counterpart: Callable[..., Any], inputs: Any = None, **options: Any) -> Case:
     """Make the case of an operator of another kind on complex tensors."""
     domain = options.pop("domain", COMPLEX)
     draw = inputs or (lambda d: Sample(d.tensor(domain=domain)))
-    own = getattr(torch.linalg if name == "vector_norm" else torch, name)
-    return Case(name=f"complex.{name}", call=getattr(nexnet, name), inputs=draw, jax=counterpart, torch=own, **options)
+    place = torch.linalg if name == "vector_norm" else torch if hasattr(torch, name) else torch.nn.functional
+    options.setdefault("torch", getattr(place, name))
+    return Case(name=f"complex.{name}", call=getattr(nexnet, name), inputs=draw, jax=counterpart, **options)
 
 
 CASES = [
@@ -106,6 +124,17 @@ CASES = [
     _on_complex("sqrt", jnp.sqrt),
     _on_complex("tanh", jnp.tanh, domain=ComplexDomain(0.3, 1.2)),
     _on_complex("sigmoid", lambda z: 1 / (1 + jnp.exp(-z)), domain=ComplexDomain(0.3, 1.2)),
+    _on_complex(
+        "silu",
+        lambda z: z / (1 + jnp.exp(-z)),
+        domain=ComplexDomain(0.3, 1.2),
+        torch=None,
+        without_torch="torch has no gradient of it for complex tensors",
+    ),
+    _on_complex("softsign", lambda z: z / (1 + jnp.abs(z))),
+    _on_complex("sinc", jnp.sinc),
+    _on_complex("logcumsumexp", lambda z, dim: jnp.log(jnp.cumsum(jnp.exp(z), dim)) if z.ndim else z, sums),
+    _on_complex("rms_norm", rms, normalised),
     _on_complex("acosh", jnp.arccosh, domain=QUADRANT),
     _on_complex("matmul", jnp.matmul, products),
     _on_complex("sum", jnp.sum),
