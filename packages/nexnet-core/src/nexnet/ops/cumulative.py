@@ -121,7 +121,7 @@ def _by_parts(part: Callable[[Any, Any], Any], g: Any, y: Any, dim: int) -> Any:
     looks, is_complex = may_look_at(g, y), g.dtype.is_complex
     if looks and not is_complex:
         low, high = (each.item() for each in torch.aminmax(g))
-    if not (looks and torch.real(y.select(dim, 0)).amin().item() > -math.inf):
+    if not (looks and _lowest(y.select(dim, 0)) > -math.inf):
         dead = torch.real(y) == -math.inf
     if low >= 0 or is_complex:  # a complex number has one logarithm, whatever its sign
         out = part(g, dead)
@@ -130,6 +130,11 @@ def _by_parts(part: Callable[[Any, Any], Any], g: Any, y: Any, dim: int) -> Any:
     else:
         out = part(g.clamp(min=0), dead) - part((-g).clamp(min=0), dead)
     return out if dead is None else _revived(out, dead, g, dim)
+
+
+def _lowest(x: Any) -> float:
+    """Give the least element, or real part."""
+    return float(x.item().real if x.numel() == 1 else torch.real(x).amin().item())
 
 
 def _revived(out: Any, dead: Any, alone: Any, dim: int) -> Any:

@@ -24,7 +24,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ..errors import InputError, message
-from ..policy import Operator, Policy, function, implements
+from ..policy import Analytic, Operator, Policy, function, implements
 from .elementwise import kernel_or_rule, overload
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
@@ -314,16 +314,29 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     """
     count = _count(input, normalized_shape, weight, None, "rms_norm")
     if input.dtype.is_complex or (weight is not None and weight.dtype.is_complex):
-        return _complex_rms_norm(input, weight, count, eps)
+        eps = torch.finfo(input.dtype).eps if eps is None else eps
+        return _complex_rms_norm(input, weight, tuple(range(-count, 0)), eps)
     return _rms_norm(input, weight, None, count, eps)[0]
 
 
-def _complex_rms_norm(input: Any, weight: Any, count: int, eps: float | None) -> Any:
-    """Give what torch gives: with the mean of the squares, which are complex themselves."""
-    eps = torch.finfo(input.dtype).eps if eps is None else eps
-    square = torch.mean(input * input, tuple(range(-count, 0)), keepdim=True)
-    z = input * torch.rsqrt(square + eps)
-    return z if weight is None else z * weight
+@function
+class _complex_rms_norm(Analytic):
+    """W z, z = r x, r = 1 / sqrt(<x^2> + eps), as torch has it: the squares are complex themselves. dx as of real x."""
+
+    def forward(self, input: Any, weight: Any, dims: tuple[int, ...], eps: float) -> Any:
+        rstd = torch.rsqrt(torch.mean(input * input, dims, keepdim=True) + eps)
+        z = input * rstd
+        self.ctx.save(z, rstd, weight, dims)
+        return z if weight is None else z * weight
+
+    def backward(self, grad: Any) -> Any:
+        z, rstd, weight, dims = self.ctx.release
+        need_input, need_weight = self.ctx.needs_input_grad[:2]
+        dx = None
+        if need_input:
+            c = grad if weight is None else grad * weight
+            dx = (c - z * (c * z).mean(dims, keepdim=True)) * rstd
+        return dx, grad * z if need_weight else None
 
 
 @implements(F.group_norm)

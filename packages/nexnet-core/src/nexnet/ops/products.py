@@ -74,7 +74,7 @@ def _may_divide(x: Any, products: Any, dim: int | None, running: bool = False) -
         low, high = torch.aminmax(y.abs())
     if low >= kind.tiny and high <= kind.max:
         return True
-    bits = x.abs().log2()
+    bits = x.abs().log2_()
     if dim is None:
         total, (least, most) = bits.sum(), torch.aminmax(bits)
     else:
@@ -133,7 +133,10 @@ class cumprod(Analytic):
         if x.ndim == 0 or x.shape[dim] == 0:
             return grad
         if _may_divide(x, out.narrow(dim, x.shape[dim] - 1, 1), dim, running=True):
-            return (grad * out).flip(dim).cumsum(dim).flip(dim) / x
+            terms = (grad * out).flip(dim)
+            if is_plain(terms, x):  # a tensor's own memory is at hand, which new memory is not
+                return terms.cumsum_(dim).flip(dim).div_(x)
+            return terms.cumsum(dim).flip(dim) / x
         s, factor, step = grad, _shift(x, dim, 1), 1
         while step < x.shape[dim]:
             s = s + factor * _shift(s, dim, step)
