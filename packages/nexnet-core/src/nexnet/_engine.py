@@ -38,7 +38,7 @@ from .errors import InputError
 
 if cython.compiled:
     from cython.cimports.cpython.mem import PyObject_Free
-    from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyTypeObject
+    from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
     from cython.cimports.cpython.pystate import PyThreadState_GetDict
     from cython.cimports.nexnet._cpython import PyThreadState_Get, PyThreadState_GetID, TypeWithSlots
 
@@ -52,6 +52,7 @@ _TORCH_ALIASES = {  # numpy's names, and the names that torch's parser and its d
     "vec": "other", "tensor": "other", "dim0": "axis0", "dim1": "axis1",
 }  # fmt: skip
 
+_NO_ARGUMENTS = cython.declare(tuple, ())
 _CPU = torch.device("cpu")
 _NO_TENSOR = "backward returned something that is no tensor."
 
@@ -141,7 +142,7 @@ def _instance(base: object, cls: object) -> object:
     """Make an instance of a subclass, without its ``__new__`` and in C all the way."""
     if cython.compiled:
         make = cython.cast(cython.pointer(PyTypeObject), base).tp_new
-        return make(cython.cast(type, cls), cython.NULL, cython.NULL)
+        return make(cython.cast(type, cls), cython.cast(cython.pointer(PyObject), _NO_ARGUMENTS), cython.NULL)
     return base.__new__(cls)  # type: ignore[arg-type]
 
 
@@ -595,12 +596,8 @@ class KernelCall:
         plain = not kwargs or kwargs == self.keywords
         out = self.fast(*data) if plain and len(data) == self.required else self.function(*data, **kwargs)
         rest = self.rest if plain else tuple((self.keywords | kwargs).values())
-        if self.saves == "inputs":
-            node.saved = (*data, *rest)
-        else:
-            two = len(data) > 1
-            kept = self.kept(node.parents, len(data), data[0] if data else None, data[1] if two else None, None, out)
-            node.saved = (*kept[: len(kept) - len(rest)], *rest)
+        kept = self.kept_of_many(node.parents, data, out)
+        node.saved = (*kept[: len(kept) - len(rest)], *rest)
         return out
 
     def __get__(self, instance: Any, owner: Any) -> Any:
@@ -621,6 +618,13 @@ class KernelCall:
         else:
             return self.rest
         return kept + self.rest if self.rest else kept
+
+    @cython.cfunc
+    def kept_of_many(self, parents: tuple, operands: Any, out: object) -> tuple:
+        if self.saves == "inputs":
+            return (*operands, *self.rest)
+        second = operands[1] if len(operands) > 1 else None
+        return self.kept(parents, len(operands), operands[0], second, None, out)
 
 
 @cython.cclass
@@ -661,7 +665,7 @@ class OperatorBase:
         data: list[Any] | None = None
         recorders: list[TapeBase] | None = None
         count: cython.Py_ssize_t = len(args)
-        if self.kernel is not None and not kwargs and 0 < count <= 3:
+        if self.kernel is not None and not kwargs and count > 0:
             return self._call_kernel(args, count)
         node: Node = _instance(Node, self.policy)
         tapes: list[TapeBase] = _this_thread().tapes
@@ -705,6 +709,8 @@ class OperatorBase:
         parents: tuple[Any, ...]
         second: Any = None
         third: Any = None
+        if count > 3:
+            return self._call_kernel_of_many(args, tapes)
         first = _unwrapped(args[0], self.name, args)
         key = _tracked(args[0], tapes)
         tracked = key is not None
@@ -743,6 +749,26 @@ class OperatorBase:
         return result
 
     @cython.cfunc
+    def _call_kernel_of_many(self, args: tuple, tapes: list) -> object:
+        """Do the same for more than three operands."""
+        kernel: KernelCall = self.kernel
+        data = [_unwrapped(arg, self.name, args) for arg in args]
+        out = kernel.function(*data)
+        result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
+        parents: tuple[Any, ...] = tuple([_tracked(arg, tapes) for arg in args])
+        recorders = _those_tracking(parents, tapes)
+        if not recorders:
+            return result
+        node: Node = _instance(Node, self.policy)
+        node.parents = parents
+        node.saved = kernel.kept_of_many(parents, data, out)
+        if len(recorders) > 1:
+            linked = [_as_linked(arg, each) for arg, each in zip(args, data, strict=True)]
+            node.links = kernel.kept_of_many(parents, linked, result)
+        self._record(node, args, result, recorders)
+        return result
+
+    @cython.cfunc
     def _record(self, node: Node, args: tuple, result: Any, recorders: list) -> Any:
         """Append the node to the tapes; an output of an elementwise rule is not asked for what is already known."""
         tensor: TensorBase
@@ -777,7 +803,7 @@ class OperatorBase:
             if name not in parameters:
                 if _TORCH_ALIASES.get(name) in parameters:
                     kwargs[_TORCH_ALIASES[name]] = kwargs.pop(name)
-                elif name == "out":
+                elif name == "out" and kwargs.pop("out") is not None:  # None is what numpy passes
                     raise _complaints.writes_into_out(self.name)
         for value in kwargs.values():
             if isinstance(value, (TensorBase, Tensor, numpy.ndarray)):
@@ -941,7 +967,18 @@ def _unwrapped(value: object, rule: str, args: tuple) -> object:
     """Give what forward gets for an argument: for a LiteTensor the torch tensor in it."""
     if type(value) is _tensor_type or isinstance(value, TensorBase):
         return cython.cast(TensorBase, value).data
-    return value if type(value) in _PLAIN else _constant(value, rule, args)
+    return value if type(value) in _PLAIN or _are_ints(value) else _constant(value, rule, args)
+
+
+@cython.cfunc
+def _are_ints(value: Any) -> cython.bint:
+    """Say whether it is a tuple or list of ints, as sizes are, at which nobody need look further."""
+    if not isinstance(value, (tuple, list)):
+        return False
+    for each in value:  # noqa: SIM110  all() would make a generator
+        if type(each) is not int:
+            return False
+    return True
 
 
 is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
@@ -998,7 +1035,10 @@ def _wrap_all(out: Any, rule: str) -> Any:
     if type(out) is Tensor:
         return wrap(out)
     if isinstance(out, (tuple, list)):
-        return rebuild(out, [None if each is None else _wrap_all(each, rule) for each in out])
+        parts = [
+            wrap(each) if type(each) is Tensor else None if each is None else _wrap_all(each, rule) for each in out
+        ]
+        return tuple(parts) if type(out) is tuple else rebuild(out, parts)
     if isinstance(out, Tensor):
         return wrap(out.detach())
     if isinstance(out, TensorBase) and not is_tracked(out):
@@ -1362,7 +1402,7 @@ def _gradient(grad: object, node: Node, key: Key, recorded: cython.bint) -> obje
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
     """Give one gradient per output of a node that has several: zeros, or None, for an output that was not used."""
     incoming = [None if key is None else grads.pop(key, None) for key in node.output]
-    if all(grad is None for grad in incoming):
+    if incoming.count(None) == len(incoming):
         return None
     if node.materialize_grads:
         for i, key in enumerate(node.output):
@@ -1400,15 +1440,35 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
         grad = grad.real  # of dL/d(re) + i dL/d(im), what a real argument can move by
     shape = key.shape
     if data.shape != shape:
-        extra = data.ndim - len(shape)
-        if extra >= 0 and all(size == 1 or size == came for size, came in zip(shape, data.shape[extra:], strict=True)):
-            dims = [i for i in range(data.ndim) if i < extra or shape[i - extra] != data.shape[i]]
-            grad = grad.sum(dims, keepdim=True).reshape(shape)
+        dims = _broadcast_dims(shape, data.shape)
+        if dims is not None:
+            extra = data.ndim - len(shape)
+            if len(dims) == extra:
+                grad = grad.sum(dims)
+            else:
+                grad = grad.sum(dims, keepdim=True)
+                grad = grad if extra == 0 else grad.reshape(shape)
         elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:
             grad = grad.reshape(shape)
         else:
             raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
     return grad if grad.dtype is key.dtype else grad.to(key.dtype)
+
+
+@cython.cfunc
+def _broadcast_dims(shape: Any, came: Any) -> Any:
+    """Give the dimensions that broadcasting a shape to another has added or made larger; None if it can't."""
+    i: cython.Py_ssize_t
+    extra: cython.Py_ssize_t = len(came) - len(shape)
+    if extra < 0:
+        return None
+    dims = list(range(extra))
+    for i in range(len(shape)):
+        if shape[i] != came[extra + i]:
+            if shape[i] != 1:
+                return None
+            dims.append(extra + i)
+    return dims
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -202,7 +202,10 @@ def _gelu_curvature(hg: Any, x: Any, *, approximate: str) -> Any:
 
 
 _gelu_backward = kernel(
-    "g (P(x) + x p(x)), P the normal distribution and p its density", _gelu_curvature, _aten.gelu_backward.default
+    "g (P(x) + x p(x)), P the normal distribution and p its density",
+    _gelu_curvature,
+    _aten.gelu_backward.default,
+    approximate="none",
 )
 
 

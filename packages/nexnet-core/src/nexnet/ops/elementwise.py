@@ -110,27 +110,29 @@ def of_output(
     return operator(rule, formula, torch_functions, module)
 
 
-def kernel(formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
+def kernel(
+    formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any], **options: Any
+) -> Callable[..., Any]:
     """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and a function of both, for use in another rule.
 
     It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s), or None where f'' is 0.
+    ``options`` are the kernel's keywords with their defaults, which go to ``curvature`` too.
     """
     compute = overload(torch_kernel)
 
     class rule(Policy):
         elementwise = True
 
-        def forward(self, grad: Any, saved: Any, *parameters: Any, **options: Any) -> Any:
-            self.ctx.save(grad, saved, parameters or None, options or None)
-            return compute(grad, saved, *parameters, **options)
+        forward = calls(compute, "grad", "saved", saves="inputs", **options)
 
         def backward(self, cotangent: Any) -> Any:
-            grad, saved, parameters, options = self.ctx.release
+            grad, saved, *parameters = self.ctx.release
+            given = dict(zip(options, parameters[-len(options) :], strict=True)) if options else {}
+            parameters = parameters[: len(parameters) - len(options)]
             needs = self.ctx.needs_input_grad
-            parameters, options = parameters or (), options or {}
             return (
-                apply(cotangent, saved, *parameters, **options) if needs[0] else None,
-                curvature(cotangent * grad, saved, *parameters, **options) if needs[1] else None,
+                apply(cotangent, saved, *parameters, **given) if needs[0] else None,
+                curvature(cotangent * grad, saved, *parameters, **given) if needs[1] else None,
             )
 
     apply = kernel_or_rule(compute, operator(rule, formula, (torch_kernel,)))

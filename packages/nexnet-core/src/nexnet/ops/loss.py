@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Operator, Policy, function, implements
+from ..policy import Operator, Policy, calls, function, implements
 from .activation import logsigmoid
 from .arithmetic import mul, sub
 from .elementwise import abs, exp, kernel_or_rule, operator, overload, xlogy
@@ -80,21 +80,17 @@ def _difference_loss(
     class loss(Policy):
         gradients_fit = True
 
-        def forward(self, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
-            self.ctx.save(input, target, reduction, *parameters)
-            return value(input, target, reduction, *parameters)
+        forward = calls(value, "input", "target", "reduction", saves="inputs")
 
         def backward(self, grad: Any) -> Any:
             dx = gradient(grad, *self.ctx.release)
             return dx, -dx if self.ctx.needs_input_grad[1] else None
 
     class loss_backward(Policy):
-        def forward(self, grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
-            self.ctx.save(grad, input, target, reduction, parameters)
-            return plain(grad, input, target, reduction, *parameters)
+        forward = calls(plain, "grad", "input", "target", "reduction", saves="inputs")
 
         def backward(self, cotangent: Any) -> Any:
-            grad, input, target, reduction, parameters = self.ctx.release
+            grad, input, target, reduction, *parameters = self.ctx.release
             need_grad, need_input, need_target = self.ctx.needs_input_grad[:3]
             dg: Any = None
             dx: Any = None
@@ -185,6 +181,10 @@ def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:
 
 def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
     """Give both in one shape and dtype, as torch's kernels for gradients want them."""
+    if isinstance(input, TensorBase) and isinstance(target, TensorBase):
+        a, b = input.data, target.data
+        if a.shape == b.shape and a.dtype is b.dtype:
+            return input, target
     _require_tensor(target, rule)
     input, target = _tensor(input), _tensor(target)
     if input.shape != target.shape:
