@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._engine import TensorBase
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
 from .policy import RULES
 
@@ -78,6 +79,45 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 @functools.cache
 def _keywords(rule: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(rule).parameters)
+
+
+# The methods behind the signs that numpy's arrays know by these names.
+_SIGNS = {
+    "add": ("__add__", "__radd__"),
+    "bitwise_and": ("__and__", "__rand__"),
+    "bitwise_or": ("__or__", "__ror__"),
+    "bitwise_xor": ("__xor__", "__rxor__"),
+    "divide": ("__truediv__", "__rtruediv__"),
+    "equal": ("__eq__", "__eq__"),
+    "floor_divide": ("__floordiv__", "__rfloordiv__"),
+    "greater": ("__gt__", "__lt__"),
+    "greater_equal": ("__ge__", "__le__"),
+    "less": ("__lt__", "__gt__"),
+    "less_equal": ("__le__", "__ge__"),
+    "matmul": ("__matmul__", "__rmatmul__"),
+    "multiply": ("__mul__", "__rmul__"),
+    "not_equal": ("__ne__", "__ne__"),
+    "power": ("__pow__", "__rpow__"),
+    "remainder": ("__mod__", "__rmod__"),
+    "subtract": ("__sub__", "__rsub__"),
+}
+
+
+def call_sign(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer a function of numpy's that meets a LiteTensor: a sign between an array and it, or an error."""
+    name = ufunc.__name__
+    if name in _SIGNS and method == "__call__" and not kwargs:
+        straight, reflected = _SIGNS[name]
+        left, right = inputs
+        found = getattr(left, straight, None) if isinstance(left, TensorBase) else None
+        return found(right) if found is not None else getattr(right, reflected)(left)
+    known = method == "__call__" and "out" not in kwargs and getattr(torch, name, None) in RULES
+    raise InputError(
+        message(
+            f"numpy's {name if method == '__call__' else f'{name}.{method}'} was called on a LiteTensor.",
+            remedy=(f"nexnet.{name}" if known else "nexnet's function for it") + "; or x.numpy(), which leaves nexnet",
+        )
+    )
 
 
 def _no_rule(func: Callable[..., Any]) -> Exception:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import ops
-from ._dispatch import call_rule, missing_attribute
+from ._dispatch import call_rule, call_sign, missing_attribute
 from ._engine import TensorBase, check_may_leave, is_tracked, register_tensor_type, wrap
 from ._methods import OperatorMethods
 from .errors import InputError, message
@@ -53,7 +53,10 @@ class LiteTensor(TensorBase, OperatorMethods):
             data = plain(data)
         return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
-    __array_ufunc__ = None  # numpy's operators leave array * LiteTensor to __rmul__
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Answer ``array * lite``; numpy's other functions of elements are an error that says what to call."""
+        return call_sign(ufunc, method, inputs, kwargs)
+
     __hash__ = TensorBase.__hash__
 
     # What it is ------------------------------------------------------------------------------------------------------
