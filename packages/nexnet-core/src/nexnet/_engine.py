@@ -306,6 +306,7 @@ class Node(Context):
     output = cython.declare(object, visibility="readonly")  # the one output's key, or a tuple where a rule has several
     exact = cython.declare(cython.bint, visibility="readonly")  # each gradient is known to fit its argument
     fuses = cython.declare(cython.bint)  # the loop that calls backward multiplies and adds in one step
+    known = cython.declare(cython.int)  # backward is TIMES_SAVED or PASSES_ON, of operands that are alike
 
     def product(self, grad: Any, factor: Any) -> Any:
         """``grad * factor``, None without a factor: a gradient for ``backward`` to return.
@@ -346,6 +347,31 @@ class Node(Context):
         if self.output is None:
             return super().__repr__()
         return f"Node({self.name}, parents={len(self.parents)}, outputs={len(self.outputs)})"
+
+
+# Two backwards that the loop knows: it takes no step into Python for them, and as they keep nothing of the gradient
+# that they are given, it may write over one that it has made itself.
+
+
+def times_saved(self: Node, grad: Any) -> tuple[Any, ...]:
+    """The ``backward`` of a product: the gradient times each saved value, None where there is none."""
+    return tuple([self.product(grad, each) for each in self.saved])
+
+
+def passes_on(self: Node, grad: Any) -> tuple[Any, ...]:
+    """The ``backward`` of x + alpha y: (g, conj(alpha) g); where no alpha is saved, g for every argument."""
+    if not self.saved or self.saved[0] == 1:
+        return (grad,) * len(self.parents)
+    return grad, grad * self.saved[0].conjugate()
+
+
+TIMES_SAVED = cython.declare(cython.int, 1)
+PASSES_ON = cython.declare(cython.int, 2)
+
+
+@cython.cfunc
+def _known(backward: object) -> cython.int:
+    return TIMES_SAVED if backward is times_saved else PASSES_ON if backward is passes_on else 0
 
 
 @cython.cfunc
@@ -639,6 +665,7 @@ class OperatorBase:
     kernel = cython.declare(KernelCall)
     elementwise = cython.declare(cython.bint)
     gradients_fit = cython.declare(cython.bint)
+    known = cython.declare(cython.int)
     scalars_as_tensors = cython.declare(cython.bint)
 
     def __init__(self, policy: Any) -> None:
@@ -650,6 +677,7 @@ class OperatorBase:
         self.kernel = policy.forward if isinstance(policy.forward, KernelCall) else None
         self.elementwise = policy.elementwise
         self.gradients_fit = policy.gradients_fit
+        self.known = _known(policy.backward)
         self.scalars_as_tensors = policy.scalars_as_tensors
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -781,6 +809,7 @@ class OperatorBase:
             home: TapeBase = recorders[0]
             tensor.key = node.output = _like(key, home.token)
             node.exact = True
+            node.known = self.known
             _append_to(node, args, result, recorders)
         return None
 
@@ -1314,7 +1343,8 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     owned: set[Any] = set()  # keys whose gradient this loop has made, and may add into
-    in_place = not recorded and _this_thread().mapped == 0
+    in_place: cython.bint = not recorded and _this_thread().mapped == 0
+    mine: cython.bint
     for i in range(len(nodes) - 1, -1, -1):
         node = nodes.pop() if consume else nodes[i]
         incoming: tuple[Any, ...] | None = None
@@ -1323,8 +1353,17 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
             grad = incoming
         else:
             grad = grads.pop(node.output, None)
-            if owned:
-                owned.discard(node.output)
+            mine = False
+            if node.output in owned:
+                owned.remove(node.output)
+                mine = True
+            if grad is not None and node.known and in_place:
+                if node.known == TIMES_SAVED:
+                    _multiply(node, grad, mine, tape, grads, owned)
+                    continue
+                if not node.saved or node.saved[0] == 1:
+                    _pass_on(node, grad, mine, tape, grads, owned)
+                    continue
         if grad is None:
             continue
         if recorded:
@@ -1376,6 +1415,58 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
                 if in_place:
                     owned.add(key)
     return owned
+
+
+@cython.cfunc
+def _multiply(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, owned: set) -> Any:
+    """Do what ``times_saved`` and the loop do; the last product is written over a gradient that is the loop's own."""
+    key: Key | None
+    j: cython.Py_ssize_t
+    last: cython.Py_ssize_t = -1
+    for j in range(len(node.parents)):
+        key = node.parents[j]
+        if last < 0 and key is not None and _tracks(tape, key):
+            last = j
+    for j in range(len(node.parents) - 1, -1, -1):
+        key = node.parents[j]
+        factor = node.saved[j]
+        if key is None or factor is None or not _tracks(tape, key):
+            continue
+        total = grads.get(key)
+        if total is None:
+            grads[key] = grad.mul_(factor) if mine and j == last else grad * factor
+        elif type(factor) is not Tensor:
+            grads[key] = total + grad * factor
+        elif key in owned:
+            total.addcmul_(grad, factor)
+        else:
+            grads[key] = torch.addcmul(total, grad, factor)
+        owned.add(key)
+    return None
+
+
+@cython.cfunc
+def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, owned: set) -> Any:
+    """Do what ``passes_on`` and the loop do; what was the loop's own remains so if one argument alone gets it."""
+    key: Key | None
+    only: Key | None = None
+    taken = 0
+    for key in node.parents:
+        if key is None or not _tracks(tape, key):
+            continue
+        total = grads.get(key)
+        if total is None:
+            grads[key] = grad
+            only = key
+            taken += 1
+        elif key in owned:
+            total.add_(grad)
+        else:
+            grads[key] = total + grad
+            owned.add(key)
+    if mine and taken == 1:
+        owned.add(only)
+    return None
 
 
 @cython.cfunc

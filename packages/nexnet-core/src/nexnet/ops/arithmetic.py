@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .._engine import TensorBase
+from .._engine import TensorBase, passes_on, times_saved
 from ..errors import InputError, message
 from ..policy import Analytic, Linear, Policy, calls, function, implements
 
@@ -47,10 +47,7 @@ class add(Linear):
     scalars_as_tensors = True
 
     forward = calls(torch.add, "input", "other", fast=operator.add, alpha=1)
-
-    def backward(self, grad: Any) -> Any:
-        (alpha,) = self.ctx.release
-        return grad, grad if alpha == 1 else grad * alpha.conjugate()
+    backward = passes_on
 
 
 @implements(torch.sub, torch.subtract)
@@ -85,10 +82,7 @@ class mul(Analytic):
     scalars_as_tensors = True
 
     forward = calls(torch.mul, "input", "other", fast=operator.mul, saves="others")
-
-    def backward(self, grad: Any) -> Any:
-        other, input = self.ctx.release
-        return self.ctx.product(grad, other), self.ctx.product(grad, input)
+    backward = times_saved
 
 
 @implements(torch.div, torch.divide, torch.true_divide)
