@@ -136,6 +136,24 @@ class TestRules:
         gradient = nx.grad(lambda x: (x * 1j).abs().sum())(torch.ones(3, dtype=torch.float32))
         assert gradient.dtype is torch.float32
 
+    @pytest.mark.parametrize("number", [1 + 2j, 0.5, -2])
+    def test_a_saved_number_is_conjugated_as_a_tensor_is(self, number):
+        other = torch.tensor(complex(number), dtype=torch.complex128)
+        for fn in (torch.mul, torch.div):
+            by_number, by_tensor = (nx.grad(lambda z, n=n, fn=fn: fn(z, n).abs().sum())(Z) for n in (number, other))
+            torch.testing.assert_close(by_number.data, by_tensor.data)
+
+    @pytest.mark.parametrize("name", ["asin", "acos", "asinh", "acosh", "atanh", "log", "sqrt", "rsqrt", "tan", "tanh"])
+    def test_on_a_cut_it_is_pytorchs(self, name):
+        z = torch.complex(
+            torch.tensor([2.0, 2.0, -2.0, -2.0, 0.0, 0.0]), torch.tensor([0.0, -0.0, 0.0, -0.0, 2.0, -2.0])
+        )
+        seed = torch.full_like(z, 1 + 0.5j)
+        _, pullback = nx.vjp(getattr(nx, name), z)
+        expected = z.clone().requires_grad_()
+        getattr(torch, name)(expected).backward(seed)
+        torch.testing.assert_close(pullback(seed)[0].data, expected.grad)
+
     def test_several_outputs(self):
         def loss(z):
             return sum((i + 1) * part.abs().sum() for i, part in enumerate(nx.split(z * z, 1)))
@@ -250,3 +268,18 @@ class TestTensor:
         x = nx.LiteTensor(Z.real)
         assert torch.equal(nx.sgn(x).data, torch.sgn(Z.real))
         assert nx.grad(lambda x: nx.sgn(x).sum())(x).tolist() == [0.0, 0.0, 0.0]
+
+    @pytest.mark.parametrize("size", [10, 10000])
+    def test_a_gradient_of_a_cotangent_is_no_part_of_it(self, size):
+        z = torch.full((size,), 1 - 1j)
+        for fn in (nx.conj, lambda z: nx.conj(z) * 1):
+            out, pullback = nx.vjp(fn, z)
+            kept = nx.LiteTensor(torch.full((size,), 2j))
+            grads = [pullback(kept)[0].data, pullback(nx.LiteTensor(torch.full((size,), 2j)))[0].data]
+            for grad in grads:
+                assert not grad.is_conj()
+                assert grad._base is None
+                assert (grad == -2j).all()
+                grad.zero_()
+            assert (kept.data == 2j).all()
+            assert (out.data == 1 + 1j).all()

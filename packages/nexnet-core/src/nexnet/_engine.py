@@ -355,7 +355,7 @@ class Node(Context):
 
 def times_saved(self: Node, grad: Any) -> tuple[Any, ...]:
     """The ``backward`` of a product: the gradient times each saved value, None where there is none."""
-    return tuple([self.product(grad, each) for each in self.saved])
+    return tuple([self.product(grad, each) for each in self.release])
 
 
 def passes_on(self: Node, grad: Any) -> tuple[Any, ...]:
@@ -996,16 +996,16 @@ def _unwrapped(value: object, rule: str, args: tuple) -> object:
     """Give what forward gets for an argument: for a LiteTensor the torch tensor in it."""
     if type(value) is _tensor_type or isinstance(value, TensorBase):
         return cython.cast(TensorBase, value).data
-    return value if type(value) in _PLAIN or _are_ints(value) else _constant(value, rule, args)
+    return value if type(value) in _PLAIN or _are_plain(value) else _constant(value, rule, args)
 
 
 @cython.cfunc
-def _are_ints(value: Any) -> cython.bint:
-    """Say whether it is a tuple or list of ints, as sizes are, at which nobody need look further."""
+def _are_plain(value: Any) -> cython.bint:
+    """Say whether it is a tuple or list of numbers and the like, as sizes are, at which nobody need look further."""
     if not isinstance(value, (tuple, list)):
         return False
     for each in value:  # noqa: SIM110  all() would make a generator
-        if type(each) is not int:
+        if type(each) is not int and type(each) not in _PLAIN:
             return False
     return True
 
@@ -1606,7 +1606,8 @@ def _copied(tensors: list[Any], i: int, recorded: bool) -> Any:
     if recorded:
         return tensors[i].clone()
     if is_exclusive_view(tensors, i):
-        return tensors[i].data
+        data = tensors[i].data
+        return data.conj().conj_physical_().data if data.is_conj() else data  # conjugated at last, and in its place
     return tensors[i].clone(memory_format=torch.contiguous_format)
 
 
@@ -1662,7 +1663,7 @@ def is_exclusive_view(tensors: list[Any], i: int) -> bool:
     if tensors[i].numel() < 4096 or _storage_uses is None or _references(tensors, i) != _ALONE:
         return False
     data = tensors[i]
-    if data._base is None or data.is_conj() or data.is_neg() or not data.is_contiguous():
+    if data._base is None or data.is_neg() or not data.is_contiguous():
         return False
     if data.untyped_storage().nbytes() > 2 * data.nbytes:
         return False

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, conj_physical
 
 from . import _complaints
-from ._engine import Context, KernelCall, Node, OperatorBase, multiplied, uncollected
+from ._engine import Context, KernelCall, Node, OperatorBase, TensorBase, is_wrapped, multiplied, uncollected
 from ._forward_mode import with_jvp
 from .errors import RuleError, message
 
@@ -21,6 +21,7 @@ __all__ = [
     "Linear",
     "Operator",
     "Policy",
+    "Reflected",
     "calls",
     "custom_grad",
     "function",
@@ -84,7 +85,9 @@ class Policy(Node, metaclass=_PolicyType):
     ``complex_rule``: what backward is where an argument or an output is complex. The gradient by a complex tensor is
     PyTorch's, dL/d(re) + i dL/d(im). "own": backward gets and gives such gradients, as it stands. "analytic": backward
     is the formula of real numbers, of a function that is analytic in each argument (a product, exp; not abs, not
-    conj); nexnet conjugates what comes in and what goes out. "none": complex tensors are an error.
+    conj); nexnet conjugates what comes in and what goes out. "reflected": such a formula, with real constants alone;
+    nexnet conjugates the tensors and numbers that were saved, which takes less time. "none": complex tensors are an
+    error.
 
     ``elementwise``: a promise that the output has the shape to which the arguments broadcast and the dtype to which
     they promote, and that each gradient has the output's. Where all operands are alike the engine looks at neither.
@@ -137,6 +140,8 @@ class Policy(Node, metaclass=_PolicyType):
             return cls
         if cls.complex_rule == "analytic" and complex_output:
             return _conjugated(cls)
+        if cls.complex_rule == "reflected" and complex_output:
+            return _reflected(cls)
         raise _complaints.not_for_complex(cls.__name__, "a complex tensor")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -155,6 +160,12 @@ class Analytic(Policy):
     """A rule whose ``backward`` is written for real numbers, and whose function is analytic: see ``complex_rule``."""
 
     complex_rule = "analytic"
+
+
+class Reflected(Policy):
+    """An analytic rule whose ``backward`` has real constants, and conjugates with what it takes from ``release``."""
+
+    complex_rule = "reflected"
 
 
 class Linear(Policy):
@@ -180,6 +191,34 @@ def _conjugated(policy: type[Policy]) -> type[Policy]:
         made = _PolicyType(policy.__name__, (policy,), {"__module__": policy.__module__, **methods})
         policy._conjugated = made  # type: ignore[attr-defined]
     return made
+
+
+def _reflected(policy: type[Policy]) -> type[Policy]:
+    """Give a reflected rule's form for complex tensors: backward, with what was saved conjugated.
+
+    Where f'(z) is a formula with real constants, conj(f'(z)) is f'(conj z): one copy, of what was saved, and none of
+    the gradient.
+    """
+    if policy.jvp is not Policy.jvp:  # a tangent is pushed by what was saved, as it is
+        return _conjugated(policy)
+    made: type[Policy] | None = policy.__dict__.get("_reflected")
+    if made is None:
+        made = _PolicyType(policy.__name__, (policy,), {"__module__": policy.__module__})
+        made.release = property(_conjugates)  # type: ignore[assignment, method-assign]
+        policy._reflected = made  # type: ignore[attr-defined]
+    return made
+
+
+def _conjugates(node: Policy) -> tuple[Any, ...]:
+    return tuple([_conjugate(each) for each in node.saved])
+
+
+def _conjugate(value: Any) -> Any:
+    if type(value) is Tensor and not is_wrapped(value):
+        return conj_physical(value)  # at once: a kernel that meets a pending conjugation takes longer
+    if isinstance(value, (Tensor, TensorBase)):
+        return value.conj()
+    return value.conjugate() if isinstance(value, complex) else value
 
 
 def _conj(grad: Any) -> Any:

@@ -14,7 +14,7 @@ import torch
 
 from .._engine import TensorBase, passes_on, times_saved
 from ..errors import InputError, message
-from ..policy import Analytic, Linear, Policy, calls, function, implements
+from ..policy import Analytic, Linear, Policy, Reflected, calls, function, implements
 
 __all__ = [
     "add",
@@ -75,7 +75,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 
 @implements(torch.mul, torch.multiply, torch.Tensor.__rmul__)
 @function
-class mul(Analytic):
+class mul(Reflected):
     """x y:  dx = g y,  dy = g x."""
 
     elementwise = True
@@ -87,7 +87,7 @@ class mul(Analytic):
 
 @implements(torch.div, torch.divide, torch.true_divide)
 @function
-class div(Analytic):
+class div(Reflected):
     """z = x / y:  dx = g / y,  dy = -(g / y) z.
 
     Rounded (``rounding_mode`` "floor" or "trunc") it is flat between its jumps: the gradients are zero.

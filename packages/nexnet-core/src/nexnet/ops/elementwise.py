@@ -70,13 +70,17 @@ def of_input(
     *torch_functions: Callable[..., Any],
     module: str = __name__,
     complex_too: bool = True,
+    has_cuts: bool = False,
 ) -> Operator:
-    """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule."""
+    """Make the operator of the first torch function, answering to all; ``gradient(g, x)`` is its rule.
+
+    Of one that ``has_cuts``, where conj(f'(z)) is not f'(conj z), the gradient is conjugated, and not z.
+    """
     compute = torch_functions[0]
 
     class rule(Policy):
         elementwise = True
-        complex_rule = "analytic" if complex_too else "none"
+        complex_rule = ("analytic" if has_cuts else "reflected") if complex_too else "none"
 
         forward = calls(compute, "input", saves="inputs")
 
@@ -93,13 +97,17 @@ def of_output(
     *torch_functions: Callable[..., Any],
     module: str = __name__,
     complex_too: bool = True,
+    conjugates: bool = False,
 ) -> Operator:
-    """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule."""
+    """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule.
+
+    One that ``conjugates`` is that of complex numbers too, as it is.
+    """
     compute = torch_functions[0]
 
     class rule(Policy):
         elementwise = True
-        complex_rule = "analytic" if complex_too else "none"
+        complex_rule = "own" if conjugates else "reflected" if complex_too else "none"
 
         forward = calls(compute, "input", saves="output")
 
@@ -191,10 +199,18 @@ sin = of_input("dx = g cos x", lambda g, x: g * torch.cos(x), torch.sin)
 cos = of_input("dx = -g sin x", lambda g, x: g * -torch.sin(x), torch.cos)
 tan = of_output("y = tan x,  dx = g (1 + y^2)", lambda g, y: g * (y * y + 1), torch.tan)
 asin = of_input(
-    "dx = g / sqrt((1 - x) (1 + x))", lambda g, x: g * torch.rsqrt((1 - x) * (1 + x)), torch.asin, torch.arcsin
+    "dx = g / sqrt((1 - x) (1 + x))",
+    lambda g, x: g * torch.rsqrt((1 - x) * (1 + x)),
+    torch.asin,
+    torch.arcsin,
+    has_cuts=True,
 )
 acos = of_input(
-    "dx = -g / sqrt((1 - x) (1 + x))", lambda g, x: g * -torch.rsqrt((1 - x) * (1 + x)), torch.acos, torch.arccos
+    "dx = -g / sqrt((1 - x) (1 + x))",
+    lambda g, x: g * -torch.rsqrt((1 - x) * (1 + x)),
+    torch.acos,
+    torch.arccos,
+    has_cuts=True,
 )
 atan = of_input("dx = g / (1 + x^2)", lambda g, x: g / (x * x + 1), torch.atan, torch.arctan)
 
@@ -202,7 +218,9 @@ atan = of_input("dx = g / (1 + x^2)", lambda g, x: g / (x * x + 1), torch.atan, 
 
 sinh = of_input("dx = g cosh x", lambda g, x: g * torch.cosh(x), torch.sinh)
 cosh = of_input("dx = g sinh x", lambda g, x: g * torch.sinh(x), torch.cosh)
-asinh = of_input("dx = g / sqrt(1 + x^2)", lambda g, x: g * torch.rsqrt(x * x + 1), torch.asinh, torch.arcsinh)
+asinh = of_input(
+    "dx = g / sqrt(1 + x^2)", lambda g, x: g * torch.rsqrt(x * x + 1), torch.asinh, torch.arcsinh, has_cuts=True
+)
 
 
 def _split_rsqrt(z: Any) -> Any:
@@ -215,17 +233,26 @@ acosh = of_input(
     lambda g, x: g * _split_rsqrt(x) if x.dtype.is_complex else g * torch.rsqrt((x - 1) * (x + 1)),
     torch.acosh,
     torch.arccosh,
+    has_cuts=True,
 )
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
+
+
+def _one_kernel(grad: Any) -> bool:
+    """Say whether torch's kernel does it: it conjugates, but its rule for the higher orders is that of real numbers."""
+    return not (isinstance(grad, TensorBase) and grad.dtype.is_complex)
+
+
 _tanh_backward = kernel(
     "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y",
     lambda hg, y: hg * y * scalar(-2, y),
     torch.ops.aten.tanh_backward.default,
 )
 tanh = of_output(
-    "y = tanh x,  dx = g (1 - y^2)",
-    lambda g, y: g * (1 - y * y) if y.dtype.is_complex else _tanh_backward(g, y),
+    "y = tanh x,  dx = g conj(1 - y^2)",
+    lambda g, y: _tanh_backward(g, y) if _one_kernel(g) else g * (1 - y * y).conj(),
     torch.tanh,
+    conjugates=True,
 )
 
 # The logistic function, its inverse, and the error function
@@ -236,10 +263,11 @@ _sigmoid_backward = kernel(
     torch.ops.aten.sigmoid_backward.default,
 )
 sigmoid = of_output(
-    "y = 1 / (1 + e^-x),  dx = g y (1 - y)",
-    lambda g, y: g * (y * (1 - y)) if y.dtype.is_complex else _sigmoid_backward(g, y),
+    "y = 1 / (1 + e^-x),  dx = g conj(y (1 - y))",
+    lambda g, y: _sigmoid_backward(g, y) if _one_kernel(g) else g * (y * (1 - y)).conj(),
     torch.sigmoid,
     torch.special.expit,
+    conjugates=True,
 )
 erf = of_input(
     "dx = g e^(-x^2) 2 / sqrt(pi)",

@@ -10,7 +10,7 @@ import torch
 from .. import kernels
 from .._engine import TensorBase
 from ..errors import InputError, message
-from ..policy import Analytic, Policy, calls, function, implements
+from ..policy import Analytic, Policy, Reflected, calls, function, implements
 
 __all__ = [
     "addmm",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-class _Product(Analytic):
+class _Product(Reflected):
     """y = A B, over the last two dimensions:  dA = g B^T,  dB = A^T g.
 
     A vector is a row on the left and a column on the right. Batch dimensions broadcast; the engine sums them back.
@@ -104,7 +104,7 @@ class matmul(_Product):
 
 @implements(torch.mm)
 @function
-class mm(Analytic):
+class mm(Reflected):
     """y = A B, of two matrices:  dA = g B^T,  dB = A^T g."""
 
     gradients_fit = True

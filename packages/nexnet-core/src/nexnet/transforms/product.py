@@ -68,6 +68,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
                 )
             )
         seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
+        del cotangent  # if its caller has not kept it either, a gradient that is a view of it needs no copy
         with kernels_only():
             grads: tuple[Any, ...] = unflatten_tree(treespec, gradients(tape, outs, seeds, inputs, False))
         return grads
