@@ -1,6 +1,7 @@
 """The engine: what is recorded, what is not, whose memory is whose, and what is freed when."""
 
 import gc
+import random
 import sys
 import threading
 import weakref
@@ -324,6 +325,68 @@ class TestOwnership:
         value, gradient = nx.value_and_grad(same)(torch.zeros(2))
         assert gradient.tolist() == [1, 1]
         assert gradient.data.data_ptr() != value.data.data_ptr()
+
+
+class TestRandomGraphs:
+    """What the loop writes over its own gradients must show nowhere: random graphs of shared values, beside torch's."""
+
+    STEPS = ("add", "mul", "sub", "scaled", "square", "tanh", "kept", "matmul")
+
+    def grow(self, pick, lib, kept, values):
+        """Grow a graph: each step takes any two of the values so far, the same one twice too."""
+        values = list(values)
+        for step, i, j in pick:
+            a, b = values[i % len(values)], values[j % len(values)]
+            made = {
+                "add": lambda a=a, b=b: a + b,
+                "mul": lambda a=a, b=b: a * b * 0.7,
+                "sub": lambda a=a, b=b: a - b,
+                "scaled": lambda a=a, b=b: lib.add(a, b, alpha=0.5),
+                "square": lambda a=a: a * a * 0.5,
+                "tanh": lambda a=a: lib.tanh(a),
+                "kept": lambda a=a: kept(a),
+                "matmul": lambda a=a, b=b: lib.mm(a, b) * 0.3,
+            }[step]()
+            values.append(made)
+        return sum(value.sum() for value in values[-3:])
+
+    @pytest.mark.parametrize("seed", range(60))
+    def test_gradients_are_torchs_and_what_a_rule_kept_stays_as_it_was(self, seed):
+        draw = random.Random(seed)
+        pick = [(draw.choice(self.STEPS), draw.randrange(100), draw.randrange(100)) for _ in range(25)]
+        generator = torch.Generator().manual_seed(seed)
+        leaves = [torch.randn(3, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+        seen = []
+
+        @nx.custom_grad
+        def keeps(x):
+            def backward(grad):
+                if isinstance(grad, torch.Tensor):
+                    seen.append((grad, grad.view(-1), grad.clone()))
+                return grad
+
+            return x * 1.0, backward
+
+        value = self.grow(pick, torch, lambda x: x * 1.0, leaves)
+        expected = torch.autograd.grad(value, leaves, create_graph=True, materialize_grads=True)
+        norm = sum((each * each).sum() for each in expected)
+        curved = torch.autograd.grad(norm, leaves, materialize_grads=True)
+
+        def loss(*values):
+            return self.grow(pick, nx, keeps, values)
+
+        inputs = [each.detach() for each in leaves]
+        before = [each.clone() for each in inputs]
+        found = nx.grad(loss, (0, 1, 2))(*inputs)
+        for mine, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(mine.data, theirs.detach(), rtol=1e-9, atol=1e-9)
+        again = nx.grad(lambda *a: sum((g * g).sum() for g in nx.grad(loss, (0, 1, 2))(*a)), (0, 1, 2))(*inputs)
+        for mine, theirs in zip(again, curved, strict=True):
+            torch.testing.assert_close(mine.data, theirs.detach(), rtol=1e-7, atol=1e-7)
+        for grad, view, copy in seen:
+            assert torch.equal(grad, copy)
+            assert torch.equal(view, copy.view(-1))
+        assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
 
 
 class TestMemory:
