@@ -1490,13 +1490,22 @@ def _gradient(grad: object, node: Node, key: Key, recorded: cython.bint) -> obje
     return wrap(grad) if recorded else grad
 
 
-def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> tuple[Any, ...] | None:
+@cython.cfunc
+def _incoming(node: Node, grads: dict, recorded: cython.bint) -> Any:
     """Give one gradient per output of a node that has several: zeros, or None, for an output that was not used."""
-    incoming = [None if key is None else grads.pop(key, None) for key in node.output]
-    if incoming.count(None) == len(incoming):
+    i: cython.Py_ssize_t
+    outputs: tuple[Any, ...] = node.output
+    incoming = []
+    used = False
+    for key in outputs:
+        grad = None if key is None else grads.pop(key, None)
+        used = used or grad is not None
+        incoming.append(grad)
+    if not used:
         return None
     if node.materialize_grads:
-        for i, key in enumerate(node.output):
+        for i in range(len(outputs)):
+            key = outputs[i]
             if incoming[i] is None and key is not None:
                 zeros = torch.zeros(key.shape, dtype=key.dtype, device=key.device)
                 incoming[i] = wrap(zeros) if recorded else zeros
