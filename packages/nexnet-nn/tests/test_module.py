@@ -198,6 +198,51 @@ def test_replace_may_turn_a_child_into_a_constant():
 # Pytree
 
 
+class TestFlattenedOnce:
+    """A module never changes, so what it flattens to is kept in it; what may change is flattened anew."""
+
+    def test_tensors_and_modules(self):
+        model = nn.MLP([2, 3, 1])
+        leaves, structure = nexnet.tree.flatten(model)
+        again = nexnet.tree.flatten(model)
+        assert all(one is other for one, other in zip(leaves, again[0], strict=True))
+        assert again[0] is not leaves  # a list of one's own
+        assert again[1] is structure
+        assert model.parameters() == leaves
+
+    def test_what_is_made_of_leaves_has_them(self):
+        model = nn.MLP([2, 3, 1])
+        leaves, structure = nexnet.tree.flatten(model)
+        made = nexnet.tree.unflatten(structure, [2 * each for each in leaves])
+        for found, named, leaf in zip(nexnet.tree.flatten(made)[0], made.named_parameters(), leaves, strict=True):
+            assert found is named[1]
+            assert torch.equal(found.data, 2 * leaf.data)
+
+    def test_a_dict_of_tensors_may_be_written_into(self):
+        class Table(nn.Module):
+            rows: dict[str, nexnet.LiteTensor]
+
+        class Holder(nn.Module):
+            table: Table
+
+        holder = Holder(Table({"a": nexnet.ones(1)}))
+        nexnet.tree.flatten(holder)
+        holder.table.rows["a"] = nexnet.zeros(1)
+        assert nexnet.tree.flatten(holder)[0][0].tolist() == [0.0]
+
+    @pytest.mark.parametrize("leaf", [1.0, (nexnet.ones(1), nexnet.ones(1)), None], ids=str)
+    def test_leaves_that_are_no_tensors(self, leaf):
+        structure = nexnet.tree.structure(nn.Dense(2, 1))
+        made = nexnet.tree.unflatten(structure, [leaf, leaf])
+        assert len(nexnet.tree.flatten(made)[0]) == len(nexnet.tree.flatten((leaf, leaf))[0])
+
+    def test_a_copy_flattens_to_its_own(self):
+        model = nn.Dense(2, 1)
+        nexnet.tree.flatten(model)
+        other = copy.deepcopy(model)
+        assert nexnet.tree.flatten(other)[0][0] is other.weight
+
+
 def test_flatten_and_unflatten_round_trip_any_leaves():
     model = nn.MLP([4, 3, 2])
     spec = structure(model)

@@ -17,14 +17,12 @@ import optree
 import torch
 from torch import Tensor
 
-from . import ops
+from . import _trees, ops
+from ._trees import NAMESPACE, Frozen, flatten
 from .errors import InputError, message
 from .tensor import LiteTensor
 
-__all__ = ["flatten", "leaves", "map", "ravel", "structure", "unflatten"]
-
-#: Where optree looks for the nodes of nexnet's own kinds, such as modules.
-NAMESPACE = "nexnet"
+__all__ = ["Frozen", "flatten", "leaves", "map", "ravel", "structure", "unflatten"]
 
 
 def map(fn: Callable[..., Any], tree: Any, *rest: Any) -> Any:
@@ -64,11 +62,6 @@ def structure(tree: Any) -> optree.PyTreeSpec:
     return optree.tree_structure(tree, namespace=NAMESPACE)
 
 
-def flatten(tree: Any) -> tuple[list[Any], optree.PyTreeSpec]:
-    """Give ``(leaves, structure)``."""
-    return optree.tree_flatten(tree, namespace=NAMESPACE)  # type: ignore[no-any-return]
-
-
 def unflatten(structure: optree.PyTreeSpec, leaves: Iterable[Any]) -> Any:
     """Make the tree of this structure with these leaves."""
     found = list(leaves)
@@ -80,7 +73,7 @@ def unflatten(structure: optree.PyTreeSpec, leaves: Iterable[Any]) -> Any:
                 got=f"{len(found)}",
             )
         )
-    return optree.tree_unflatten(structure, found)
+    return _trees.unflatten(structure, found)
 
 
 def ravel(tree: Any) -> tuple[LiteTensor, Callable[[Any], Any]]:

@@ -36,9 +36,10 @@ class Layout:
         constants: what stands among the children in a tuple: the ``relu`` of ``(dense, relu, dense)``.
         places: where a field's value, or each element of the tuple that it is, stands in ``children + constants``.
         static: the other fields, and this layout itself, as they go into a module's ``__dict__``.
+        frozen: whether the children are tensors and modules alone, and theirs too.
     """
 
-    __slots__ = ("constants", "entries", "names", "owner", "places", "static", "takes")
+    __slots__ = ("constants", "entries", "frozen", "names", "owner", "places", "static", "takes")
 
     def __init__(
         self,
@@ -48,8 +49,10 @@ class Layout:
         constants: tuple[Any, ...],
         places: dict[str, int | tuple[int, ...]],
         static: dict[str, Any],
+        frozen: bool,
     ) -> None:
         self.owner, self.names, self.entries, self.constants = owner, names, entries, constants
+        self.frozen = frozen
         self.places = places
         self.static = {**static, "_layout": self}
         self.takes = tuple((name, _taker(place)) for name, place in places.items())
@@ -109,7 +112,8 @@ def split(owner: type[Any], fields: dict[str, Any]) -> tuple[Layout, tuple[Any, 
     places: dict[str, int | tuple[int, ...]] = dict(single)
     for name, elements in spread.items():
         places[name] = tuple(i if is_child else offset + i for is_child, i in elements)
-    layout = Layout(owner, tuple(fields), tuple(entries), tuple(constants), places, static)
+    frozen = all(isinstance(each, nexnet.LiteTensor) or (_is_module(each) and each._layout.frozen) for each in children)
+    layout = Layout(owner, tuple(fields), tuple(entries), tuple(constants), places, static, frozen)
     return layout, tuple(children)
 
 

@@ -40,7 +40,7 @@ class _ModuleType(type):
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
-class Module(metaclass=_ModuleType):
+class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     """The base class of layers and models. Annotate fields, or set them in an ``__init__``; write ``__call__``.
 
     A class without ``__init__`` gets one from its annotated fields, as a dataclass does. Fields that are LiteTensors,
@@ -104,9 +104,14 @@ class Module(metaclass=_ModuleType):
         _freeze(module)
         return module
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether there are tensors and modules alone below it, and no dict, say, that could be written into."""
+        return self._layout.frozen
+
     def parameters(self) -> list[Any]:
         """List the tensors, in the order in which they are flattened."""
-        return list(optree.tree_leaves(self, namespace=NAMESPACE))
+        return nexnet.tree.flatten(self)[0]
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""

@@ -10,19 +10,19 @@ import optree
 import torch
 from torch import Tensor
 
+from .. import _trees as trees
 from .._engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
+from .._trees import NAMESPACE as NAMESPACE
 from ..errors import InputError, message
 from ..ops import alias
 from ..tensor import LiteTensor
-from ..tree import NAMESPACE as NAMESPACE
-from ._trees import flatten_tree
 
 _REAL = DIFFERENTIABLE - COMPLEX
 
 
 def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     """Flatten a pytree of things to differentiate by into LiteTensors; ``name`` is what errors call the tree."""
-    leaves, treespec = flatten_tree(tree)
+    leaves, treespec = trees.flatten(tree)
     for i, leaf in enumerate(leaves):
         if type(leaf) is not LiteTensor or leaf.data.dtype not in DIFFERENTIABLE:
             leaves[i] = _to_tensor(leaf, path_to(treespec, i, name))
@@ -113,7 +113,7 @@ def check_output(out: Any, transform: str) -> LiteTensor:
 
 def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     """Take what the differentiated function returned as a pytree of floating tensors."""
-    outs, treespec = flatten_tree(out)
+    outs, treespec = trees.flatten(out)
     for i, each in enumerate(outs):
         if not isinstance(each, LiteTensor) or each.data.dtype not in DIFFERENTIABLE:
             raise InputError(

@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .. import _trees as trees
 from .._engine import evaluate, gradients, kernels_only
 from ..tape import Tape
 from ._evaluate import check_function, check_output, flatten, fresh_aliases, ones, places, split_aux
-from ._trees import unflatten_tree
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -40,18 +40,20 @@ def value_and_grad(
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         chosen = places(argnums, len(args))
-        leaves, treespec = flatten(tuple([args[i] for i in chosen]), "args")
+        single = isinstance(argnums, int)
+        tree = args[chosen[0]] if single else tuple([args[i] for i in chosen])
+        leaves, treespec = flatten(tree, "args[0]" if single else "args")
         inputs = fresh_aliases(leaves)
         call = list(args)
-        for i, argument in zip(chosen, unflatten_tree(treespec, inputs), strict=True):
+        arguments = trees.unflatten(treespec, inputs)
+        for i, argument in zip(chosen, (arguments,) if single else arguments, strict=True):
             call[i] = argument
         tape = Tape()
         with kernels_only():
             result = evaluate(tape, inputs, fn, call, kwargs)
             out, aux = split_aux(result) if has_aux else (result, None)
             out = check_output(out, "value_and_grad")
-            grads = unflatten_tree(treespec, gradients(tape, [out], [ones(out)], inputs))
-        grads = grads[0] if isinstance(argnums, int) else grads
+            grads = trees.unflatten(treespec, gradients(tape, [out], [ones(out)], inputs))
         return ((out, aux) if has_aux else out), grads
 
     return wrapper

@@ -9,6 +9,7 @@ import numpy
 import optree
 from torch import Tensor
 
+from .. import _trees as trees
 from .._engine import evaluate, gradients, kernels_only, saved_versions, wrap, zeros
 from .._forward_mode import Linearization
 from ..errors import InputError, TrackedTensorError, message
@@ -24,7 +25,6 @@ from ._evaluate import (
     path_to,
     split_aux,
 )
-from ._trees import flatten_tree, unflatten_tree
 
 __all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
 
@@ -53,7 +53,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
     leaves, treespec = flatten(primals, "primals")
     inputs = fresh_aliases(leaves)
     with kernels_only():
-        result = evaluate(tape, inputs, fn, unflatten_tree(treespec, inputs))
+        result = evaluate(tape, inputs, fn, trees.unflatten(treespec, inputs))
     out, aux = split_aux(result) if has_aux else (result, None)
     outs, out_spec = check_outputs(out, "vjp")
     versions = saved_versions(tape)
@@ -70,7 +70,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
         seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
         del cotangent  # if its caller has not kept it either, a gradient that is a view of it needs no copy
         with kernels_only():
-            grads: tuple[Any, ...] = unflatten_tree(treespec, gradients(tape, outs, seeds, inputs, False))
+            grads: tuple[Any, ...] = trees.unflatten(treespec, gradients(tape, outs, seeds, inputs, False))
         return grads
 
     return (out, pullback, aux) if has_aux else (out, pullback)
@@ -141,13 +141,13 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
 
     def slope() -> list[LiteTensor]:
         # Nobody else holds the inputs: both tapes may watch them, without a second set of aliases between.
-        out = check_output(evaluate(inner, inputs, fn, unflatten_tree(treespec, inputs)), "hvp")
+        out = check_output(evaluate(inner, inputs, fn, trees.unflatten(treespec, inputs)), "hvp")
         return gradients(inner, [out], [ones(out)], inputs)
 
     with kernels_only():
         slopes = evaluate(outer, inputs, slope)
         products = gradients(outer, slopes, along, inputs)
-    return unflatten_tree(treespec, slopes), unflatten_tree(treespec, products)
+    return trees.unflatten(treespec, slopes), trees.unflatten(treespec, products)
 
 
 def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
@@ -165,7 +165,7 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, v
 def fit_tree(tree: Any, like: list[LiteTensor], treespec: optree.PyTreeSpec, name: str, model: str) -> list[LiteTensor]:
     """Flatten a tree of vectors, whose structure, shapes and dtypes must be those of the tensors in ``like``."""
     leaves: list[Any]
-    leaves, found = flatten_tree(tree)
+    leaves, found = trees.flatten(tree)
     if found is not treespec and found != treespec:
         raise InputError(
             message(

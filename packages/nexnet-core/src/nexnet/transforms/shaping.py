@@ -10,9 +10,9 @@ from typing import Any
 
 import optree
 
+from .._trees import NAMESPACE
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function
-from ..tree import NAMESPACE
 
 __all__ = ["clip_gradient", "reverse_gradient", "scale_gradient", "straight_through", "surrogate"]
 

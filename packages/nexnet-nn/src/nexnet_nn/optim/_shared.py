@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import optree
 from torch import Tensor
 
 import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import TrackedTensorError, message
 
-from .._layout import NAMESPACE
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
@@ -47,7 +45,7 @@ def check_model(rule: str, model: Any) -> tuple[list[LiteTensor], Any]:
             step these would be two tensors.
     """
     seen: dict[int, int] = {}
-    leaves, treespec = optree.tree_flatten(model, namespace=NAMESPACE)
+    leaves, treespec = nexnet.tree.flatten(model)
     for i, leaf in enumerate(leaves):
         if not isinstance(leaf, LiteTensor) or id(leaf) in seen:
             paths = [accessor.codify("model") for accessor in treespec.accessors()]
@@ -84,8 +82,8 @@ def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[LiteTen
         OptimizerError: it has another.
     """
     leaves: list[LiteTensor]
-    leaves, got = optree.tree_flatten(tree, namespace=NAMESPACE)
-    if got != treespec:
+    leaves, got = nexnet.tree.flatten(tree)
+    if got is not treespec and got != treespec:
         raise OptimizerError(
             message(
                 f"the {what} and the model have different structures.",

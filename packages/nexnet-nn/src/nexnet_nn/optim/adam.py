@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import optree
 import torch
 
 import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from .._layout import NAMESPACE
 from ..errors import OptimizerError
 from ._shared import (
     Hyperparameter,
@@ -103,7 +101,7 @@ class Adam:
             )
 
         def zeros() -> Any:
-            return optree.tree_unflatten(treespec, [LiteTensor(torch.zeros_like(each.data)) for each in params])
+            return nexnet.tree.unflatten(treespec, [LiteTensor(torch.zeros_like(each.data)) for each in params])
 
         step = LiteTensor(torch.zeros((), dtype=torch.float64))  # as exact as the numbers that torch computes with
         return AdamState(step, zeros(), zeros(), zeros() if self.amsgrad else None)
@@ -132,8 +130,8 @@ class Adam:
                 largest[i] = nexnet.maximum(largest[i], squares[i])
             root = _root(squares[i] if largest is None else largest[i])
             new.append(p - means[i] * size / (root * correction + eps))
-        trees = [None if each is None else optree.tree_unflatten(treespec, each) for each in (means, squares, largest)]
-        return optree.tree_unflatten(treespec, new), AdamState(step, *trees)  # type: ignore[return-value]
+        trees = [None if each is None else nexnet.tree.unflatten(treespec, each) for each in (means, squares, largest)]
+        return nexnet.tree.unflatten(treespec, new), AdamState(step, *trees)  # type: ignore[return-value]
 
     def update_(self, model: Model, grads: Model, state: AdamState) -> tuple[Model, AdamState]:
         """Make a step in the storage of the model's tensors and of the state; give this model and the state.
@@ -176,7 +174,7 @@ def _root(square: Any) -> Any:
 
 def _flatten(model: Any, grads: Any, state: AdamState) -> tuple[Any, ...]:
     """Flatten the model, and what must have the same structure: the gradients and the running means."""
-    params, treespec = optree.tree_flatten(model, namespace=NAMESPACE)
+    params, treespec = nexnet.tree.flatten(model)
     slopes = flatten_like("Adam", "gradients", grads, treespec)
     means = flatten_like("Adam", "state", state.exp_avg, treespec)
     squares = flatten_like("Adam", "state", state.exp_avg_sq, treespec)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import optree
 import torch
 
 import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from .._layout import NAMESPACE
 from ..errors import OptimizerError
 from ._shared import (
     Hyperparameter,
@@ -118,8 +116,8 @@ class SGD:
                 new_buffers.append(b)
             new.append(p - g * lr if isinstance(lr, LiteTensor) else nexnet.sub(p, g, alpha=lr))
         if is_used(momentum):
-            state = SGDState(optree.tree_unflatten(treespec, new_buffers))
-        return optree.tree_unflatten(treespec, new), state  # type: ignore[return-value]
+            state = SGDState(nexnet.tree.unflatten(treespec, new_buffers))
+        return nexnet.tree.unflatten(treespec, new), state  # type: ignore[return-value]
 
     def update_(self, model: Model, grads: Model, state: SGDState) -> tuple[Model, SGDState]:
         """Make a step in the storage of the model's tensors and of the state; give this model and the state.
@@ -140,7 +138,7 @@ class SGD:
         if momentum:
             if buffers is None:
                 moving = [each.clone() for each in slopes]
-                state = SGDState(optree.tree_unflatten(treespec, [LiteTensor(each) for each in moving]))
+                state = SGDState(nexnet.tree.unflatten(treespec, [LiteTensor(each) for each in moving]))
             else:
                 moving = [each.data for each in buffers]
                 torch._foreach_mul_(moving, momentum)
@@ -154,7 +152,7 @@ class SGD:
 
 def _flatten(model: Any, grads: Any, state: SGDState) -> tuple[list[Any], list[Any], list[Any] | None, Any]:
     """Flatten the model, and what must have the same structure: the gradients and the momentum."""
-    params, treespec = optree.tree_flatten(model, namespace=NAMESPACE)
+    params, treespec = nexnet.tree.flatten(model)
     slopes = flatten_like("SGD", "gradients", grads, treespec)
     if state.momentum_buffer is None:
         return params, slopes, None, treespec

@@ -1,0 +1,74 @@
+"""Flatten and unflatten. What most calls have goes no way through optree: a tensor, a few of them, a frozen node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optree
+
+from .tensor import LiteTensor
+
+#: Where optree looks for the nodes of nexnet's own kinds, such as modules.
+NAMESPACE = "nexnet"
+
+_FEW = 17
+_LEAF = optree.tree_structure(0, namespace=NAMESPACE)
+_TUPLES = [optree.tree_structure((0,) * n, namespace=NAMESPACE) for n in range(_FEW)]
+_LISTS = [optree.tree_structure([0] * n, namespace=NAMESPACE) for n in range(_FEW)]
+
+
+class Frozen:
+    """The base of a kind of node that never changes once it is made: what it flattens to is kept in it.
+
+    ``is_frozen`` says whether what is below it can't change either. The kind is registered with optree as any other.
+    """
+
+    _flat: tuple[tuple[LiteTensor, ...], optree.PyTreeSpec] | None = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing below it can change: there are tensors and frozen nodes alone."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_flat"}
+
+
+def flatten(tree: Any) -> tuple[list[Any], optree.PyTreeSpec]:
+    """Give ``(leaves, structure)``."""
+    if type(tree) is LiteTensor:
+        return [tree], _LEAF
+    if isinstance(tree, Frozen) and tree._flat is not None:
+        return [*tree._flat[0]], tree._flat[1]
+    if type(tree) in (tuple, list) and len(tree) < _FEW and _are_tensors(tree):
+        return [*tree], (_TUPLES if type(tree) is tuple else _LISTS)[len(tree)]
+    leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    _keep(tree, leaves, treespec)
+    return leaves, treespec
+
+
+def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
+    """Make the tree of this structure with these leaves, as many as it has."""
+    if treespec is _LEAF:
+        return leaves[0]
+    count = len(leaves)
+    if count < _FEW:
+        if treespec is _TUPLES[count]:
+            return tuple(leaves)
+        if treespec is _LISTS[count]:
+            return [*leaves]
+    tree = optree.tree_unflatten(treespec, leaves)
+    _keep(tree, leaves, treespec)
+    return tree
+
+
+def _keep(tree: Any, leaves: list[Any], treespec: optree.PyTreeSpec) -> None:
+    if isinstance(tree, Frozen) and tree.is_frozen and _are_tensors(leaves):
+        tree.__dict__["_flat"] = (tuple(leaves), treespec)
+
+
+def _are_tensors(values: Any) -> bool:
+    for each in values:  # noqa: SIM110  all() would make a generator
+        if type(each) is not LiteTensor:
+            return False
+    return True
