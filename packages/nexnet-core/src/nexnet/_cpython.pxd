@@ -1,4 +1,4 @@
-# What Cython does not declare of CPython's C API: the slots behind a type's signs and attributes, and the number of a thread state.
+# What Cython does not declare of CPython's C API: the slots behind signs and attributes, the collector, a thread's number.
 
 cdef extern from "Python.h":
     ctypedef struct PyNumberMethods:
@@ -11,6 +11,8 @@ cdef extern from "Python.h":
     ctypedef struct TypeWithSlots "PyTypeObject":
         PyNumberMethods* tp_as_number
         void* tp_getattro
+
+    void PyObject_GC_UnTrack(void* object)
 
     ctypedef struct PyThreadState:
         pass

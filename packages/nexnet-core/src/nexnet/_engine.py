@@ -40,7 +40,12 @@ if cython.compiled:
     from cython.cimports.cpython.mem import PyObject_Free
     from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
     from cython.cimports.cpython.pystate import PyThreadState_GetDict
-    from cython.cimports.nexnet._cpython import PyThreadState_Get, PyThreadState_GetID, TypeWithSlots
+    from cython.cimports.nexnet._cpython import (
+        PyObject_GC_UnTrack,
+        PyThreadState_Get,
+        PyThreadState_GetID,
+        TypeWithSlots,
+    )
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
@@ -161,6 +166,15 @@ def uncollected(cls: type[Any]) -> None:
             made.tp_traverse = cython.NULL
             made.tp_clear = cython.NULL
             made.tp_free = PyObject_Free
+
+
+@cython.cfunc
+@cython.inline
+def _out_of_sight(parts: tuple) -> tuple:
+    """Keep a tuple that only a node holds from the garbage collector, as the node is."""
+    if cython.compiled:
+        PyObject_GC_UnTrack(cython.cast(cython.pointer(PyObject), parts))
+    return parts
 
 
 _tensor_type = cython.declare(type, TensorBase)
@@ -643,7 +657,7 @@ class KernelCall:
             kept = (out,)
         else:
             return self.rest
-        return kept + self.rest if self.rest else kept
+        return _out_of_sight(kept + self.rest if self.rest else kept)
 
     @cython.cfunc
     def kept_of_many(self, parents: tuple, operands: Any, out: object) -> tuple:
@@ -765,7 +779,7 @@ class OperatorBase:
         if not tracked:
             return result
         node: Node = _instance(Node, self.policy)
-        node.parents = parents
+        node.parents = _out_of_sight(parents)
         node.saved = kernel.kept(parents, count, first, second, third, out)
         recorders: list[TapeBase] = tapes if len(tapes) == 1 else _those_tracking(parents, tapes)
         if len(recorders) > 1:
