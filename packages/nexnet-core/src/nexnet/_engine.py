@@ -1670,7 +1670,7 @@ def is_exclusive(tensors: list, i: cython.Py_ssize_t, is_new: cython.bint = Fals
         return False
     if is_new:
         return True
-    if data.is_conj() or data.is_neg():
+    if data._base is not None and (data.is_conj() or data.is_neg()):  # a view whose values wait to be computed
         return False
     try:
         return _tensors_on(data) == _USES_ALONE

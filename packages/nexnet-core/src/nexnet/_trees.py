@@ -14,6 +14,7 @@ NAMESPACE = "nexnet"
 _FEW = 17
 _LEAF = optree.tree_structure(0, namespace=NAMESPACE)
 _TUPLES = [optree.tree_structure((0,) * n, namespace=NAMESPACE) for n in range(_FEW)]
+_LIST_ALONE = [optree.tree_structure(([0] * n,), namespace=NAMESPACE) for n in range(_FEW)]  # in a tuple of one
 _LISTS = [optree.tree_structure([0] * n, namespace=NAMESPACE) for n in range(_FEW)]
 
 
@@ -42,6 +43,10 @@ def flatten(tree: Any) -> tuple[list[Any], optree.PyTreeSpec]:
         return [*tree._flat[0]], tree._flat[1]
     if type(tree) in (tuple, list) and len(tree) < _FEW and _are_tensors(tree):
         return [*tree], (_TUPLES if type(tree) is tuple else _LISTS)[len(tree)]
+    if type(tree) is tuple and len(tree) == 1 and type(tree[0]) is list:
+        (parts,) = tree
+        if len(parts) < _FEW and _are_tensors(parts):
+            return [*parts], _LIST_ALONE[len(parts)]
     leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
     _keep(tree, leaves, treespec)
     return leaves, treespec
@@ -57,6 +62,8 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
             return tuple(leaves)
         if treespec is _LISTS[count]:
             return [*leaves]
+        if treespec is _LIST_ALONE[count]:
+            return ([*leaves],)
     tree = optree.tree_unflatten(treespec, leaves)
     _keep(tree, leaves, treespec)
     return tree

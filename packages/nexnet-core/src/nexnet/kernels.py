@@ -88,15 +88,15 @@ def describe() -> str:
     return "\n".join(lines)
 
 
-# The three products of a linear layer. Each is oneDNN's linear of (views of) its operands. That m k times k n elements
-# are few enough is the first thing to see, and all that small products pay for the choice.
+# The three products of a linear layer. Each is oneDNN's linear of (views of) its operands. That m k n is small is the
+# first thing to see, and all that small products pay for the choice.
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Give x W^T + b."""
     if (
         _open
-        and input.numel() * weight.numel() >= SMALL
+        and input.numel() * weight.shape[0] >= SMALL
         and _goes_to_onednn("x W^T", input, weight, 0)
         and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
         and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
@@ -107,14 +107,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     """Give g W, which is what comes back to a linear layer's input; by ``product`` if not by oneDNN."""
-    if _open and grad.numel() * weight.numel() >= SMALL and _goes_to_onednn("g W", grad, weight, 1):
+    if _open and grad.numel() * weight.shape[-1] >= SMALL and _goes_to_onednn("g W", grad, weight, 1):
         return _onednn(grad, weight.t(), None, "none", [], "")
     return product(grad, weight)
 
 
 def by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     """Give g^T x, which is what comes back to a linear layer's weight; by ``product`` if not by oneDNN."""
-    if _open and grad.numel() * input.numel() >= SMALL and _goes_to_onednn("g^T x", grad, input, 1):
+    if _open and grad.numel() * input.shape[-1] >= SMALL and _goes_to_onednn("g^T x", grad, input, 1):
         return _onednn(grad.t(), input.t(), None, "none", [], "")
     return product(grad.t(), input)
 

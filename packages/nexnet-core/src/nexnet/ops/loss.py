@@ -14,7 +14,7 @@ import numpy
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._engine import TensorBase
+from .._engine import TensorBase, scalar
 from ..errors import InputError, message
 from ..policy import Operator, Policy, calls, function, implements
 from .activation import logsigmoid
@@ -65,7 +65,7 @@ def _difference_loss(
 ) -> Operator:
     """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
 
-    k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x - t, *parameters)`` / n = h g f''(x - t) / n.
+    k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x, t, *parameters)`` / n = h g f''(x - t) / n.
     n is the number of elements for a mean, else 1. ``slope(g / n, x - t)`` stands in for k under vmap, if torch has no
     batching rule for it.
     """
@@ -97,22 +97,24 @@ def _difference_loss(
             if need_grad:
                 dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
             if need_input or need_target:
-                dx = curvature(cotangent * _share(grad, input, reduction), input - target, *parameters)
+                dx = curvature(cotangent * _share(grad, input, reduction), input, target, *parameters)
             return dg, dx, -dx if need_target else None
 
     gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (torch_kernel,)))
     return operator(loss, formula, (torch_value,), __name__)
 
 
-_mse_loss = _difference_loss("(x - t)^2", lambda hg, _: 2 * hg, "mse_loss", lambda g, difference: 2 * g * difference)
+_mse_loss = _difference_loss(
+    "(x - t)^2", lambda hg, *_: hg * scalar(2, hg), "mse_loss", lambda g, difference: 2 * g * difference
+)
 _huber_loss = _difference_loss(
     "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
-    lambda hg, difference, delta: where(torch.abs(difference) < delta, hg, 0),
+    lambda hg, x, t, delta: where(torch.abs(x - t) < delta, hg, 0),
     "huber_loss",
 )
 _smooth_l1_loss = _difference_loss(
     "(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2",
-    lambda hg, difference, beta: where(torch.abs(difference) < beta, hg / beta, 0),
+    lambda hg, x, t, beta: where(torch.abs(x - t) < beta, hg / beta, 0),
     "smooth_l1_loss",
 )
 
@@ -231,7 +233,7 @@ class _binary_cross_entropy(Policy):
 
 def _share(grad: Any, input: Any, reduction: int) -> Any:
     """Give each element's part in the gradient of a reduced loss."""
-    return grad / math.prod(input.shape) if reduction == 1 and 0 not in input.shape else grad
+    return grad / scalar(math.prod(input.shape), grad) if reduction == 1 and 0 not in input.shape else grad
 
 
 @implements(_bce_backward)
