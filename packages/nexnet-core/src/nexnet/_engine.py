@@ -1200,18 +1200,22 @@ def _append_to(node: Node, args: tuple, result: Any, recorders: list) -> Any:
 @cython.cfunc
 def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     """Give an output its identity, or None to one that can't carry a gradient."""
-    key: Key = Key(tensor.data)
+    key: Key = Key.__new__(Key)
     parent: Key | None
-    if key.dtype in DIFFERENTIABLE:
+    data = tensor.data
+    dtype = data.dtype
+    if dtype in DIFFERENTIABLE:
+        key.dtype, key.home = dtype, home.token
+        key.device = _CPU if data.is_cpu else data.device
+        key.shape = data.shape
         for parent in node.parents:
             if parent is not None and parent.shape == key.shape:
                 key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
                 break
-        key.home = home.token
         tensor.key = key
         return key
-    if key.dtype.is_complex:
-        raise _complaints.not_for_complex(node.name, f"an output of dtype {key.dtype}")
+    if dtype.is_complex:
+        raise _complaints.not_for_complex(node.name, f"an output of dtype {dtype}")
     return None
 
 
