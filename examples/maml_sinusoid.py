@@ -2,8 +2,9 @@
 
 C. Finn, P. Abbeel, S. Levine, "Model-agnostic meta-learning for fast adaptation of deep networks" (2017), section 5.1:
 each task is a sinusoid, of which K points are seen; from there a step of gradient descent has to fit the whole curve.
+As in the paper, one model is trained with K = 10, and then adapted to 5, 10 and 20 points.
 
-    python examples/maml_sinusoid.py --shots 10            the paper's 70,000 iterations
+    python examples/maml_sinusoid.py                       the paper's 70,000 iterations
     python examples/maml_sinusoid.py --quick               less than a minute
 """
 
@@ -142,8 +143,9 @@ def mean_and_interval(curves):
 
 
 def report(results, shots, iterations, console):
-    """Print the losses of each method with their intervals."""
-    table = Table(title=f"K = {shots}, {iterations:,} iterations: MSE on 600 tasks, 95% interval", caption=PAPER)
+    """Print the losses of each method, adapted to so many points, with their intervals."""
+    caption = PAPER if shots == 5 else None
+    table = Table(title=f"K = {shots}, {iterations:,} iterations: MSE on 600 tasks, 95% interval", caption=caption)
     table.add_column("steps:")
     for step in SHOWN:
         table.add_column(str(step), justify="right", no_wrap=True)
@@ -156,18 +158,21 @@ def report(results, shots, iterations, console):
     console.print(table)
 
 
-def plot(results, shots, path):
-    """Save the adaptation curves."""
+def plot(results, path):
+    """Save the adaptation curves, a panel for each K."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for name, curves in results.items():
-        mean, half = mean_and_interval(curves)
-        axes.plot(mean, label=name, linestyle="--" if "torch" in name else "-")
-        axes.fill_between(range(len(mean)), mean - half, mean + half, alpha=0.2)
-    axes.set(xlabel="steps of adaptation", ylabel="mean squared error", title=f"K = {shots}", ylim=(0, None))
-    axes.legend()
+    size = {"figsize": (1 + 4 * len(results), 4), "layout": "constrained"}
+    figure, panels = pyplot.subplots(1, len(results), sharey=True, squeeze=False, **size)
+    for axes, (shots, curves_of) in zip(panels[0], results.items(), strict=True):
+        for name, curves in curves_of.items():
+            mean, half = mean_and_interval(curves)
+            axes.plot(mean, label=name, linestyle="--" if "torch" in name else "-")
+            axes.fill_between(range(len(mean)), mean - half, mean + half, alpha=0.2)
+        axes.set(xlabel="steps of adaptation", title=f"K = {shots}", ylim=(0, None))
+    panels[0, 0].set_ylabel("mean squared error")
+    panels[0, -1].legend()
     figure.savefig(path)
     pyplot.close(figure)
 
@@ -175,7 +180,8 @@ def plot(results, shots, path):
 def options(arguments=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--shots", type=int, default=5, help="points per task, K (5, 10, 20 in the paper)")
+    parser.add_argument("--shots", type=int, nargs="+", default=[5, 10, 20], help="points to adapt to, K")
+    parser.add_argument("--training-shots", type=int, default=10, help="points per task in meta-training")
     parser.add_argument("--iterations", type=int, default=70_000, help="of meta-training")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the tasks")
     parser.add_argument("--first-order", action="store_true", help="leave out second-order MAML")
@@ -194,7 +200,9 @@ def main(arguments=None):
     chosen = options(arguments)
     torch.set_num_threads(1)  # the kernels are too small for more
     console = Console()
-    held_out = draw_tasks(600, chosen.shots, torch.Generator().manual_seed(chosen.seed + 1_000_000))
+    held_out = {
+        shots: draw_tasks(600, shots, torch.Generator().manual_seed(chosen.seed + 1_000_000)) for shots in chosen.shots
+    }
     columns = ("{task.description}", MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     methods = {
         "first-order MAML": (train, first_order_loss),
@@ -206,18 +214,20 @@ def main(arguments=None):
         name, (_, task_loss) = next(iter(methods.items()))
         methods[f"{name}, torch.func"] = (train_with_torch, task_loss)
 
-    results = {}
+    results = {shots: {} for shots in held_out}
     for name, (trainer, task_loss) in methods.items():
         # every method starts from the same weights, and sees the same tasks
         model = nn.MLP([1, 40, 40, 1], nexnet.relu, generator=torch.Generator().manual_seed(chosen.seed))
         generator = torch.Generator().manual_seed(chosen.seed + 1)
         with Progress(*columns, console=console) as progress:
             steps = progress.track(range(chosen.iterations), description=name)
-            batches = (draw_tasks(META_BATCH, chosen.shots, generator) for _ in steps)
+            batches = (draw_tasks(META_BATCH, chosen.training_shots, generator) for _ in steps)
             model = trainer(model, batches, task_loss)
-        results[name] = adaptation_curves(model, held_out)
-    report(results, chosen.shots, chosen.iterations, console)
-    plot(results, chosen.shots, chosen.out)
+        for shots, tasks in held_out.items():
+            results[shots][name] = adaptation_curves(model, tasks)
+    for shots, curves_of in results.items():
+        report(curves_of, shots, chosen.iterations, console)
+    plot(results, chosen.out)
     console.print(f"the adaptation curves are in {chosen.out}")
     return results
 

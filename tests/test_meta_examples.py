@@ -79,12 +79,17 @@ class TestMAML:
 
     def test_its_options(self, maml, tmp_path, capsys):
         plot = tmp_path / "curves.png"
-        arguments = ["--iterations", "3", "--shots", "20", "--first-order", "--loop", "--no-torch", "--out", str(plot)]
-        results = maml.main(arguments)
-        assert list(results) == ["first-order MAML", "pretrained"]
-        assert {curves.shape for curves in results.values()} == {(600, 11)}
+        arguments = ["--iterations", "3", "--shots", "5", "20", "--training-shots", "4"]
+        results = maml.main([*arguments, "--first-order", "--loop", "--no-torch", "--out", str(plot)])
+        assert list(results) == [5, 20]
+        for curves_of in results.values():
+            assert list(curves_of) == ["first-order MAML", "pretrained"]
+            assert {curves.shape for curves in curves_of.values()} == {(600, 11)}
         assert plot.read_bytes().startswith(b"\x89PNG")
-        assert "K = 20, 3 iterations" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "K = 5, 3 iterations" in printed
+        assert "K = 20, 3 iterations" in printed
+        assert maml.options([]).training_shots == 10
         assert maml.options(["--quick"]).iterations < maml.options([]).iterations == 70_000
 
 
