@@ -1,12 +1,14 @@
 """Paired measurements: contenders take turns, and what is reported is the ratio of neighbours in time.
 
 A machine has slow phases; both contenders of a round fall into the same one. So every round times each contender in
-turn (the order alternates), gives one ratio to the first contender, and the table shows the median of these ratios
-with its quartiles. The times themselves are shown for the first contender only, and are worth less.
+turn (in an order that is drawn anew, each after a call of its own that is not timed), gives one ratio to the first
+contender, and the table shows the median of these ratios with its quartiles. The times themselves are shown for the
+first contender only, and are worth less.
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -123,7 +125,9 @@ def measure(case: Case, rounds: int | None = None, slice_seconds: float = 0.01) 
     del results
     calls = {who: _calls_in(slice_seconds, call) for who, call in contenders.items() if not case.reads}
     order = list(contenders)
+    shuffle = random.Random(0).shuffle
     for turn in range(rounds or case.rounds):
+        shuffle(order)  # nobody is always preceded by the same one, or by itself
         for who in order:
             if not case.reads:
                 value = _time(contenders[who], calls[who])
@@ -132,7 +136,6 @@ def measure(case: Case, rounds: int | None = None, slice_seconds: float = 0.01) 
                     contenders[who]()
                 value = getattr(contenders[who], case.reads)
             measured.values[who].append(value / case.per)
-        order.reverse()
     return measured
 
 
@@ -173,6 +176,8 @@ def _calls_in(seconds: float, call: Callable[[], Any]) -> int:
 
 
 def _time(call: Callable[[], Any], calls: int) -> float:
+    if calls > 1:
+        _finished(call())  # untimed: it finds the caches, and the other core, as another contender has left them
     start = time.perf_counter()
     for _ in range(calls):
         result = call()

@@ -53,15 +53,23 @@ class TestMeasured:
 
 
 class TestMeasure:
-    def test_contenders_take_turns_in_alternating_order(self):
+    def test_contenders_take_turns_in_an_order_that_is_drawn(self):
         called = []
 
         def contender(who):
             return lambda: called.append(who) or torch.ones(1)
 
-        measured = measure(Case("", "", lambda: {who: contender(who) for who in "ab"}), rounds=3, slice_seconds=0)
-        assert "".join(called) == "ab" + "abbaab"  # once to compare, and then three rounds
-        assert {who: len(times) for who, times in measured.values.items()} == {"a": 3, "b": 3}
+        measured = measure(Case("", "", lambda: {who: contender(who) for who in "ab"}), rounds=9, slice_seconds=0)
+        compared, *rounds = ["".join(called[i : i + 2]) for i in range(0, 20, 2)]
+        assert compared == "ab"
+        assert {*rounds} == {"ab", "ba"}
+        assert {who: len(times) for who, times in measured.values.items()} == {"a": 9, "b": 9}
+
+    def test_a_turn_begins_with_a_call_that_is_not_timed(self, monkeypatch):
+        called = []
+        monkeypatch.setattr("benchmarks.interleaved._calls_in", lambda *_: 3)
+        measure(Case("", "", lambda: {"a": lambda: called.append(1) or torch.ones(1)}), rounds=2)
+        assert len(called) == 1 + 2 * (1 + 3)  # once to compare, and then two turns
 
     def test_a_contender_may_bring_its_own_figure(self):
         class Weighs:

@@ -238,9 +238,9 @@ acosh = of_input(
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
 
 
-def _one_kernel(grad: Any) -> bool:
-    """Say whether torch's kernel does it: it conjugates, but its rule for the higher orders is that of real numbers."""
-    return not (isinstance(grad, TensorBase) and grad.dtype.is_complex)
+def _is_complex_lite(grad: Any) -> bool:
+    """Say whether it takes more than one kernel: torch's conjugates, but its rule here is that of real numbers."""
+    return isinstance(grad, TensorBase) and grad.dtype.is_complex
 
 
 _tanh_backward = kernel(
@@ -250,7 +250,7 @@ _tanh_backward = kernel(
 )
 tanh = of_output(
     "y = tanh x,  dx = g conj(1 - y^2)",
-    lambda g, y: _tanh_backward(g, y) if _one_kernel(g) else g * (1 - y * y).conj(),
+    lambda g, y: g * (1 - y * y).conj() if _is_complex_lite(g) else _tanh_backward(g, y),
     torch.tanh,
     conjugates=True,
 )
@@ -264,7 +264,7 @@ _sigmoid_backward = kernel(
 )
 sigmoid = of_output(
     "y = 1 / (1 + e^-x),  dx = g conj(y (1 - y))",
-    lambda g, y: _sigmoid_backward(g, y) if _one_kernel(g) else g * (y * (1 - y)).conj(),
+    lambda g, y: g * (y * (1 - y)).conj() if _is_complex_lite(g) else _sigmoid_backward(g, y),
     torch.sigmoid,
     torch.special.expit,
     conjugates=True,

@@ -68,6 +68,10 @@ def _right(grad: Any, a: Any, b_ndim: int) -> Any:
     return a.mT.matmul(grad)
 
 
+def _product_gradients(grad: Any, a: Any, b: Any) -> Any:
+    return None if b is None else grad.mm(b.t()), None if a is None else a.t().mm(grad)
+
+
 @function
 class product_backward(Analytic):
     """(g B^T, A^T g), the gradients of A B, as one rule: the higher orders of a product are then one node, not four.
@@ -78,9 +82,7 @@ class product_backward(Analytic):
     materialize_grads = False
     gradients_fit = True
 
-    def forward(self, grad: Any, a: Any, b: Any) -> Any:
-        self.ctx.save(grad, a, b)
-        return None if b is None else grad.mm(b.t()), None if a is None else a.t().mm(grad)
+    forward = calls(_product_gradients, "grad", "a", "b", saves="inputs")
 
     def backward(self, p: Any, q: Any) -> Any:
         grad, a, b = self.ctx.release
@@ -266,12 +268,10 @@ class linear_backward(Analytic):
     materialize_grads = False
     gradients_fit = True
 
-    def forward(self, grad: Any, input: Any, weight: Any, with_bias: bool) -> Any:
-        self.ctx.save(grad, input, weight)
-        return _linear_gradients(grad, input, weight, with_bias)
+    forward = calls(_linear_gradients, "grad", "input", "weight", "with_bias", saves="inputs")
 
     def backward(self, p: Any, q: Any, r: Any) -> Any:
-        grad, _, _ = self.ctx.release
+        grad, _, _, _ = self.ctx.release
         need_grad, need_input, need_weight, _ = self.ctx.needs_input_grad
         product = self.ctx.matrix_product
         return (
@@ -281,7 +281,7 @@ class linear_backward(Analytic):
         )
 
     def _by_grad(self, p: Any, q: Any, r: Any) -> Any:
-        grad, input, weight = self.ctx.release
+        grad, input, weight, _ = self.ctx.release
         if q is None:
             return r.expand(grad.shape) if p is None else torch.nn.functional.linear(p, weight, r)
         if p is not None:
