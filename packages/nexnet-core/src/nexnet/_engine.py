@@ -1357,7 +1357,7 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
     nodes: list[Node] = tape.nodes
     node: Node
     key: Key | None
-    product: Product
+    product: Product | None
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     owned: set[Any] = set()  # keys whose gradient this loop has made, and may add into
@@ -1432,6 +1432,8 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
                 grads[key] = total + grad
                 if in_place:
                     owned.add(key)
+        result = results = _NO_ARGUMENTS  # what came and what was made of it is not kept while the next rule works
+        product = grad = total = data = None
     return owned
 
 
