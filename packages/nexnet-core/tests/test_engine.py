@@ -389,6 +389,22 @@ class TestRandomGraphs:
         assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
 
 
+@pytest.mark.filterwarnings("error")
+def test_inside_of_torchs_vmap_nothing_is_written_over():
+    xs, w = torch.arange(6.0).view(2, 3), torch.tensor([1.0, 2.0, 3.0])
+
+    def fn(x, w):
+        h = w * w
+        return (h * h * w + x * h * w).sum()
+
+    def gradients(x):
+        return tuple(grad.data for grad in nx.grad(fn, (0, 1))(nx.LiteTensor(x), nx.LiteTensor(w)))
+
+    expected = torch.func.vmap(lambda x: torch.func.grad(fn, (0, 1))(x, w))(xs)
+    for mine, theirs in zip(torch.func.vmap(gradients)(xs), expected, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
 class TestMemory:
     def test_the_tape_keeps_what_rules_saved_not_what_flowed(self):
         alive = []

@@ -1025,6 +1025,7 @@ def _are_plain(value: Any) -> cython.bint:
 
 
 is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
+_torchs_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of torch.func's
 # Torch wraps a Python number anew whenever it meets a tensor, which takes longer than to multiply by it.
 _scalars = cython.declare(dict, {torch.float32: {}, torch.float64: {}})
 
@@ -1361,7 +1362,7 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     owned: set[Any] = set()  # keys whose gradient this loop has made, and may add into
-    in_place: cython.bint = not recorded and _this_thread().mapped == 0
+    in_place: cython.bint = not recorded and _this_thread().mapped == 0 and _torchs_transform() is None
     mine: cython.bint
     for i in range(len(nodes) - 1, -1, -1):
         node = nodes.pop() if consume else nodes[i]
