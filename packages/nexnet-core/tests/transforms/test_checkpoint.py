@@ -181,6 +181,12 @@ class TestWork:
             nx.grad(lambda x: nx.checkpoint(lambda x: (x, "text"))(x)[0])(1.0)
 
 
+@pytest.mark.parametrize(("fn", "generators"), [(lambda x: x * x, 0), (lambda x: nx.dropout(x, 0.5), 1)])
+def test_the_random_state_is_kept_where_something_was_drawn(fn, generators):
+    (node,) = nx.trace(nx.checkpoint(fn))(nx.ones(3))[1].nodes
+    assert len(node.saved[0].random_state.states) == generators
+
+
 class LiveBytes(TorchDispatchMode):
     """Counts the bytes of the storages that torch's operations make, while they live."""
 

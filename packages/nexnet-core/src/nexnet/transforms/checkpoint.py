@@ -38,6 +38,7 @@ def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
         random_state = RandomState(tuple(leaves))
         with Segment() as segment, kernels_only():
             outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
+            random_state.keep_drawn()
             nodes = segment.nodes()
             concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in outs)]
         if not concerned:
