@@ -206,3 +206,24 @@ def test_einsum_of_a_list_and_wrong_equations(draw):
         nx.einsum("ijk->i", x)
     with pytest.raises(nx.InputError, match="equation"):
         nx.einsum(x, [0, 1])
+
+
+@pytest.mark.parametrize("argnums", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("x", [(3,), (4, 3), (5, 4, 3), (0, 3)], ids=str)
+def test_linear_by_any_of_its_arguments(x, argnums, order):
+    generator = torch.Generator().manual_seed(0)
+    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in (x, (2, 3), (2,))]
+
+    def gradients(grad, linear):
+        def once(*args):
+            return grad(lambda *args: (linear(*args) ** 3).sum(), argnums)(*args)
+
+        def twice(*args):
+            return grad(lambda *args: sum((each**2).sum() for each in once(*args)), argnums)(*args)
+
+        return (once if order == 1 else twice)(*tensors)
+
+    expected = gradients(torch.func.grad, torch.nn.functional.linear)
+    for mine, theirs in zip(gradients(nx.grad, nx.linear), expected, strict=True):
+        torch.testing.assert_close(mine.data, theirs)

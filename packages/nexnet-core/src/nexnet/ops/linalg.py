@@ -235,7 +235,8 @@ class linear(Analytic):
                 return linear_backward(grad, input, weight, with_bias)
             return _linear_gradients(grad, input, weight, with_bias, self.ctx.matrix_product)
         if input is None and weight is None:
-            return None, None, grad.sum(tuple(range(grad.ndim - len(self.parents[2].shape)))) if grad.ndim else grad
+            rows = tuple(range(grad.ndim - len(self.parents[2].shape)))
+            return None, None, grad.sum(rows) if rows else grad  # no dimensions would mean all of them
 
         one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
         rows = grad.unsqueeze(-1) if one_row else grad
