@@ -307,3 +307,8 @@ class TestErrors:
     def test_no_channels(self):
         with pytest.raises(InputError, match="no channels"):
             nx.batch_norm(nx.zeros(3), None, None, training=True)
+
+
+def test_a_complex_weight_of_a_real_input_is_refused():
+    with pytest.raises(nx.InputError, match=r"torch would drop its imaginary part(.|\n)*make the input complex"):
+        nx.rms_norm(nx.ones(2, 3), (3,), nx.ones(3, dtype=torch.complex64))

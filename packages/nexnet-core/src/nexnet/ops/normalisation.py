@@ -313,7 +313,18 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     Normalization", 2019.
     """
     count = _count(input, normalized_shape, weight, None, "rms_norm")
-    if input.dtype.is_complex or (weight is not None and weight.dtype.is_complex):
+    if weight is not None and weight.dtype.is_complex and not input.dtype.is_complex:
+        raise InputError(
+            message(
+                "a complex weight of a real input: torch would drop its imaginary part.",
+                rule="rms_norm",
+                argument="weight",
+                expected=input.dtype,
+                got=weight.dtype,
+                remedy="make the input complex, or multiply by the weight afterwards",
+            )
+        )
+    if input.dtype.is_complex:
         eps = torch.finfo(input.dtype).eps if eps is None else eps
         return _complex_rms_norm(input, weight, tuple(range(-count, 0)), eps)
     return _rms_norm(input, weight, None, count, eps)[0]
