@@ -1,10 +1,10 @@
 """The engine: a tensor's storage, a rule's context, the tape, the operator call and the backward loop.
 
 Written in Cython's pure-Python mode: compiled when the package is built, and steppable as plain Python when it is not
-(the same tests run on both forms). It only moves references and calls rules: its one piece of arithmetic is the sum of
-gradients. Objects that can't be in a reference cycle are kept from the garbage collector (``no_gc``, and
-``uncollected`` for Python's subclasses of them): a tape of a million nodes would otherwise be scanned again and again
-while it grows.
+(the same tests run on both forms). It only moves references and calls rules: its arithmetic is the sum of gradients,
+and of products among them. Objects that can't be in a reference cycle are kept from the garbage collector (``no_gc``,
+and ``uncollected`` for Python's subclasses of them): a tape of a million nodes would otherwise be scanned again and
+again while it grows.
 
 Who refers to whom, and what therefore stays alive::
 
@@ -510,27 +510,6 @@ def _this_thread() -> _Thread:
     return _local.thread
 
 
-@cython.cclass
-class Recording:
-    """A ``with`` block for which a tape is active; a class, since a generator would take three times as long."""
-
-    tape = cython.declare(TapeBase)
-    tapes = cython.declare(list)
-    depth = cython.declare(cython.Py_ssize_t)
-
-    def __init__(self, tape: TapeBase) -> None:
-        self.tape = tape
-
-    def __enter__(self) -> TapeBase:
-        self.tapes = _this_thread().tapes
-        self.depth = len(self.tapes)
-        self.tapes.append(self.tape)
-        return self.tape
-
-    def __exit__(self, *exception: object) -> None:
-        del self.tapes[self.depth :]
-
-
 def is_recording() -> bool:
     """Say whether a tape is active on this thread."""
     return len(_this_thread().tapes) > 0
@@ -575,9 +554,16 @@ class TapeContext:
         return tuple(_this_thread().tapes)
 
     @staticmethod
-    def recording(tape: TapeBase) -> Recording:
+    @contextmanager
+    def recording(tape: TapeBase) -> Iterator[TapeBase]:
         """Push the tape for a ``with`` block; it is popped under any exception."""
-        return Recording(tape)
+        tapes = _this_thread().tapes
+        depth = len(tapes)
+        tapes.append(tape)
+        try:
+            yield tape
+        finally:
+            del tapes[depth:]
 
     @staticmethod
     @contextmanager
