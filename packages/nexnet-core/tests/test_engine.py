@@ -481,6 +481,60 @@ class TestCollector:
         assert not gc.is_tracked(node)
         assert not gc.is_tracked(nx.ones(2))
 
+    def test_torch_tensors_on_a_tape_are_kept_from_it_until_somebody_sees_them(self):
+        def tensors():
+            return sum(type(each) is torch.Tensor for each in gc.get_objects())
+
+        def fn(x):
+            before = tensors()
+            kept = [x]
+            for _ in range(100):
+                kept.append(kept[-1] * x)
+            assert tensors() - before < 10
+            seen = kept[50].data
+            assert gc.is_tracked(seen)
+            assert not gc.is_tracked(kept[50]), "and the LiteTensor as ever"
+            return kept[-1]
+
+        nx.grad(fn)(torch.ones(3))
+
+    @pytest.mark.parametrize("door", ["data", "forward", "release"])
+    def test_what_a_rule_or_a_user_has_seen_can_be_in_a_cycle(self, door):
+        seen = []
+
+        def tie(tensor):
+            tensor.itself = tensor
+            seen.append(weakref.ref(tensor))
+
+        @nx.function
+        class ties(nx.Policy):
+            forward = nx.calls(torch.mul, "input", "other", saves="inputs")
+
+            def backward(self, grad):
+                if door == "release":
+                    tie(self.ctx.release[0])
+                return grad, grad
+
+        @nx.function
+        class ties_forward(nx.Policy):
+            def forward(self, x):
+                tie(x)
+                return x * 1.0
+
+            def backward(self, grad):
+                return grad
+
+        def fn(x):
+            y = ties(x * x, x)
+            if door == "data":
+                tie(y.data)
+            return ties_forward(y) if door == "forward" else y
+
+        nx.grad(fn)(torch.ones(3))
+        assert len(seen) == 1
+        gc.collect()
+        assert seen[0]() is None
+
     def test_what_adds_a_member_is_left_to_it(self):
         assert gc.is_tracked(self.with_a_member())
 

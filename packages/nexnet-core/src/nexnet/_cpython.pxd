@@ -1,5 +1,7 @@
 # What Cython does not declare of CPython's C API: the slots behind signs and attributes, the collector, a thread's number.
 
+from cpython.object cimport PyObject
+
 cdef extern from "Python.h":
     ctypedef struct PyNumberMethods:
         void* nb_add
@@ -13,6 +15,8 @@ cdef extern from "Python.h":
         void* tp_getattro
 
     void PyObject_GC_UnTrack(void* object)
+    void PyObject_GC_Track(void* object)
+    int PyObject_GC_IsTracked(PyObject* object)
 
     ctypedef struct PyThreadState:
         pass

@@ -22,7 +22,7 @@ import threading
 from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import MethodType
+from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 import cython
@@ -41,6 +41,8 @@ if cython.compiled:
     from cython.cimports.cpython.object import Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
     from cython.cimports.cpython.pystate import PyThreadState_GetDict
     from cython.cimports.nexnet._cpython import (
+        PyObject_GC_IsTracked,
+        PyObject_GC_Track,
         PyObject_GC_UnTrack,
         PyThreadState_Get,
         PyThreadState_GetID,
@@ -97,28 +99,33 @@ class TensorBase:
     """
 
     __weakref__ = cython.declare(object)
-    data = cython.declare(object, visibility="readonly")
+    raw = cython.declare(object)  # what ``data`` shows: see _out_of_sight
     key = cython.declare(Key, visibility="readonly")
+
+    @property
+    def data(self) -> Tensor:
+        """The torch tensor, detached."""
+        return _in_sight(self.raw)
 
     @property
     def shape(self) -> torch.Size:
         """The size of each dimension."""
-        return self.data.shape if self.key is None else self.key.shape
+        return self.raw.shape if self.key is None else self.key.shape
 
     @property
     def dtype(self) -> torch.dtype:
         """The element type."""
-        return self.data.dtype if self.key is None else self.key.dtype
+        return self.raw.dtype if self.key is None else self.key.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the storage is."""
-        return self.data.device
+        return self.raw.device
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.data.ndim
+        return self.raw.ndim
 
     def __add__(self, other: Any) -> Any:
         return _infix(_arithmetic.add, self, other)
@@ -168,13 +175,28 @@ def uncollected(cls: type[Any]) -> None:
             made.tp_free = PyObject_Free
 
 
+# A tensor that no code but torch's and the engine's has seen refers to nothing, and so can't be in a cycle. It is kept
+# from the garbage collector, which would visit each one on a tape again and again as the tape grows.
+
+
 @cython.cfunc
 @cython.inline
-def _out_of_sight(parts: tuple) -> tuple:
-    """Keep a tuple that only a node holds from the garbage collector, as the node is."""
+def _out_of_sight(value: object) -> object:
+    """Keep a torch tensor, or a tuple that only a node holds, from the garbage collector."""
     if cython.compiled:
-        PyObject_GC_UnTrack(cython.cast(cython.pointer(PyObject), parts))
-    return parts
+        PyObject_GC_UnTrack(cython.cast(cython.pointer(PyObject), value))
+    return value
+
+
+@cython.cfunc
+@cython.inline
+def _in_sight(value: object) -> object:
+    """Give a torch tensor back to the garbage collector, as other code is about to see it; any other value as it is."""
+    if cython.compiled and type(value) is Tensor:
+        seen = cython.cast(cython.pointer(PyObject), value)
+        if not PyObject_GC_IsTracked(seen):
+            PyObject_GC_Track(seen)
+    return value
 
 
 _tensor_type = cython.declare(type, TensorBase)
@@ -205,7 +227,7 @@ def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> 
 def wrap(data: object) -> object:
     """Make a LiteTensor around a torch tensor that is known to be detached."""
     tensor: TensorBase = _instance(TensorBase, _tensor_type)
-    tensor.data = data
+    tensor.raw = data
     return tensor
 
 
@@ -259,6 +281,8 @@ class Context:
     @property
     def release(self) -> tuple[Any, ...]:
         """What ``save`` kept, in its order."""
+        for each in self.saved:
+            _in_sight(each)
         return self.saved
 
     @property
@@ -440,7 +464,7 @@ class TapeBase:
     def watch(self, tensor: TensorBase) -> None:
         """Differentiate by this very tensor from now on."""
         if tensor.key is None:
-            tensor.key = Key(tensor.data)
+            tensor.key = Key(tensor.raw)
             tensor.key.home = self.token
         else:
             self.tracked.add(tensor.key)
@@ -595,6 +619,7 @@ class KernelCall:
     keywords = cython.declare(dict, visibility="readonly")  # and their defaults; they are saved, last
     saves = cython.declare(str, visibility="readonly")
     rest = cython.declare(tuple)  # the defaults alone
+    opaque = cython.declare(cython.bint)  # torch's own: no code of Python's sees the operands
 
     def __init__(
         self, function: Any, parameters: tuple[str, ...], saves: str, fast: Any, keywords: dict[str, Any]
@@ -606,6 +631,7 @@ class KernelCall:
         self.saves = saves
         self.keywords = keywords
         self.rest = tuple(keywords.values())
+        self.opaque = type(function) is type(self.fast) is BuiltinFunctionType
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -740,7 +766,7 @@ class OperatorBase:
         third: Any = None
         if count > 3:
             return self._call_kernel_of_many(args, tapes)
-        first = _unwrapped(args[0], self.name, args)
+        first = self._operand(args[0], args)
         key = _tracked(args[0], tapes)
         tracked = key is not None
         function = kernel.fast if count == kernel.required else kernel.function
@@ -748,7 +774,7 @@ class OperatorBase:
             out = function(first)
             parents = (key,) if tracked else ()
         else:
-            second = _unwrapped(args[1], self.name, args)
+            second = self._operand(args[1], args)
             other = _tracked(args[1], tapes)
             tracked = tracked or other is not None
             if count == 2:
@@ -757,7 +783,7 @@ class OperatorBase:
                 out = function(first, second)
                 parents = (key, other) if tracked else ()
             else:
-                third = _unwrapped(args[2], self.name, args)
+                third = self._operand(args[2], args)
                 last = _tracked(args[2], tapes)
                 tracked = tracked or last is not None
                 out = function(first, second, third)
@@ -765,6 +791,8 @@ class OperatorBase:
         result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
         if not tracked:
             return result
+        if kernel.opaque and type(out) is Tensor:
+            _out_of_sight(out)
         node: Node = _instance(Node, self.policy)
         node.parents = _out_of_sight(parents)
         node.saved = kernel.kept(parents, count, first, second, third, out)
@@ -776,6 +804,14 @@ class OperatorBase:
             node.links = kernel.kept(parents, count, first, second, third, result)
         self._record(node, args, result, recorders)
         return result
+
+    @cython.cfunc
+    @cython.inline
+    def _operand(self, value: object, args: tuple) -> object:
+        """Give what the kernel gets for an argument."""
+        if self.kernel.opaque and type(value) is _tensor_type:
+            return cython.cast(TensorBase, value).raw
+        return _unwrapped(value, self.name, args)
 
     @cython.cfunc
     def _call_kernel_of_many(self, args: tuple, tapes: list) -> object:
@@ -996,7 +1032,7 @@ def _tracked(value: object, tapes: list) -> object:
 def _unwrapped(value: object, rule: str, args: tuple) -> object:
     """Give what forward gets for an argument: for a LiteTensor the torch tensor in it."""
     if type(value) is _tensor_type or isinstance(value, TensorBase):
-        return cython.cast(TensorBase, value).data
+        return _in_sight(cython.cast(TensorBase, value).raw)
     return value if type(value) in _PLAIN or _are_plain(value) else _constant(value, rule, args)
 
 
@@ -1093,7 +1129,7 @@ def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
     tapes: list[TapeBase] = _this_thread().tapes
     found = []
     for tensor in tensors:
-        fresh = wrap(tensor.data)
+        fresh = wrap(tensor.raw)
         key = _tracked(tensor, tapes)
         if key is not None:
             recorders = _those_tracking((key,), tapes)
@@ -1190,7 +1226,7 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     """Give an output its identity, or None to one that can't carry a gradient."""
     key: Key = Key.__new__(Key)
     parent: Key | None
-    data = tensor.data
+    data = tensor.raw
     dtype = data.dtype
     if dtype in DIFFERENTIABLE:
         key.dtype, key.home = dtype, home.token
@@ -1235,7 +1271,7 @@ def _common_key(parents: tuple, args: tuple) -> object:
         if parents[i] is None:
             arg = args[i]
             if type(arg) is _tensor_type or isinstance(arg, TensorBase):
-                if not _fits(cython.cast(TensorBase, arg).data, common):
+                if not _fits(cython.cast(TensorBase, arg).raw, common):
                     return None
             elif type(arg) is not float and type(arg) is not int and arg is not None:
                 return None
@@ -1409,7 +1445,7 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
             if type(grad) is not Tensor or recorded:
                 grad = _gradient(grad, node, key, recorded)
             if not node.exact:
-                data = cython.cast(TensorBase, grad).data if recorded else grad
+                data = cython.cast(TensorBase, grad).raw if recorded else grad
                 if not _fits(data, key):
                     grad = _fit(grad, data, node, key)
             if total is None:
@@ -1616,7 +1652,7 @@ def gradients(tape: TapeBase, outs: list[Any], seeds: list[Any], inputs: list[An
 
 def zeros(like: TensorBase) -> Tensor:
     """Give zeros of a tensor's kind, contiguous whatever the tensor's strides."""
-    return torch.zeros(like.data.shape, dtype=like.data.dtype, device=like.data.device)
+    return torch.zeros(like.raw.shape, dtype=like.raw.dtype, device=like.raw.device)
 
 
 def _copied(tensors: list[Any], i: int, recorded: bool) -> Any:
@@ -1641,7 +1677,7 @@ def _references(tensors: list, i: cython.Py_ssize_t) -> cython.Py_ssize_t:
     tensor = tensors[i]
     if type(tensor) is not _tensor_type:
         return sys.getrefcount(tensor)
-    data = cython.cast(TensorBase, tensor).data
+    data = cython.cast(TensorBase, tensor).raw
     return 1000 * min(sys.getrefcount(tensor), 999) + min(sys.getrefcount(data), 999)
 
 
