@@ -112,6 +112,19 @@ class TestChoice:
         assert torch.equal(nx.linear(nx.LiteTensor(x), w, b).data, first.data)  # the first call was of the choice too
         assert kernels.describe() == told
 
+    def test_what_is_declined_is_not_looked_at_again(self, monkeypatch):
+        kernels.use_onednn()
+        monkeypatch.setattr(kernels, "_measure", lambda kind, *_: kernels.Choice(kind, (1, 1, 1), 1, 1.0, 1.0))
+        x, w, b = layer(64, 784, 256)
+        nx.linear(nx.LiteTensor(x), w, b)
+        monkeypatch.setattr(kernels, "_goes_to_onednn", None)
+        nx.linear(nx.LiteTensor(x), w, b)
+        with pytest.raises(TypeError, match="not callable"):  # a larger one is another question
+            nx.linear(nx.LiteTensor(x.repeat(8, 1)), w, b)
+        kernels.use_onednn()
+        with pytest.raises(TypeError, match="not callable"):
+            nx.linear(nx.LiteTensor(x), w, b)
+
     def test_wants_a_clear_gain(self):
         assert kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.5).takes_onednn
         assert not kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.9).takes_onednn

@@ -3,6 +3,7 @@
 On some processors oneDNN multiplies float32 matrices twice as fast as what torch.mm calls, on others not at all. So the
 first large product of a kind measures both, once per process; ``describe()`` says what was found, ``use_onednn`` or the
 environment variable ``NEXNET_ONEDNN`` (auto, always or never) decides otherwise. Results are equal but for rounding.
+Products for which torch's kernel was found no slower are not looked at again, until ``use_onednn`` is called.
 Whatever oneDNN would not take (another dtype, device or layout, a batch of torch.vmap, a small product) is torch's.
 """
 
@@ -24,6 +25,7 @@ __all__ = ["describe", "use_onednn"]
 MODES = ("auto", "always", "never")
 SMALL = 2**22  # multiplications below which calling oneDNN costs more than it can gain
 LARGE = 2**25  # multiplications from which the second of SIZES stands for a product
+NEVER = float("inf")
 SIZES = ((64, 784, 256), (512, 784, 256))  # what is measured: (m, k, n) of an (m, k) by (k, n) product
 CLEAR = 0.85  # oneDNN is chosen if its time is below this part of torch's: a close call stays with torch
 TURNS = 7
@@ -55,7 +57,7 @@ class Choice:
 
 _choices: dict[tuple[str, bool, int], Choice] = {}
 _mode = "auto"
-_open = False  # whether a product might go to oneDNN: where it can't, this is all that is looked at
+_least: dict[str, float] = {}  # by kind, the multiplications from which a product might go to oneDNN
 
 
 def use_onednn(mode: str = "auto") -> None:
@@ -64,7 +66,7 @@ def use_onednn(mode: str = "auto") -> None:
     Raises:
         InputError: another mode, or "always" with a torch that was built without oneDNN.
     """
-    global _mode, _open
+    global _mode
     if mode not in MODES:
         raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
     if mode == "always" and not _is_available():
@@ -72,8 +74,8 @@ def use_onednn(mode: str = "auto") -> None:
             message("this torch has no oneDNN.", argument="mode", got=mode, remedy='use "auto" or "never"')
         )
     _mode = mode
-    _open = mode != "never" and _is_available()
     _choices.clear()
+    _look_from(NEVER if mode == "never" or not _is_available() else SMALL)
 
 
 def describe() -> str:
@@ -88,15 +90,14 @@ def describe() -> str:
     return "\n".join(lines)
 
 
-# The three products of a linear layer. Each is oneDNN's linear of (views of) its operands. That m k n is small is the
-# first thing to see, and all that small products pay for the choice.
+# The three products of a linear layer. Each is oneDNN's linear of (views of) its operands. That m k n is too small is
+# the first thing to see, and all that products which stay with torch pay for the choice.
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Give x W^T + b."""
     if (
-        _open
-        and input.numel() * weight.shape[0] >= SMALL
+        input.numel() * weight.shape[0] >= _least["x W^T"]
         and _goes_to_onednn("x W^T", input, weight, 0)
         and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
         and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
@@ -107,14 +108,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     """Give g W, which is what comes back to a linear layer's input; by ``product`` if not by oneDNN."""
-    if _open and grad.numel() * weight.shape[-1] >= SMALL and _goes_to_onednn("g W", grad, weight, 1):
+    if grad.numel() * weight.shape[-1] >= _least["g W"] and _goes_to_onednn("g W", grad, weight, 1):
         return _onednn(grad, weight.t(), None, "none", [], "")
     return product(grad, weight)
 
 
 def by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     """Give g^T x, which is what comes back to a linear layer's weight; by ``product`` if not by oneDNN."""
-    if _open and grad.numel() * input.shape[-1] >= SMALL and _goes_to_onednn("g^T x", grad, input, 1):
+    if grad.numel() * input.shape[-1] >= _least["g^T x"] and _goes_to_onednn("g^T x", grad, input, 1):
         return _onednn(grad.t(), input.t(), None, "none", [], "")
     return product(grad.t(), input)
 
@@ -124,6 +125,10 @@ _PRODUCTS: dict[str, tuple[Callable[..., Tensor], Callable[[int, int, int], Any]
     "g W": (by_rows, lambda m, k, n: ((m, k), (k, n))),
     "g^T x": (by_columns, lambda m, k, n: ((k, m), (k, n))),
 }
+
+
+def _look_from(least: float) -> None:
+    _least.update(dict.fromkeys(_PRODUCTS, least))
 
 
 def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
@@ -149,29 +154,38 @@ def _suits_onednn(matrix: Tensor) -> bool:
 
 def _choice(kind: str, large: bool) -> Choice:
     """Give what was measured for products of this kind and size, with as many threads; measure it if it was not."""
-    key = (kind, large, torch.get_num_threads())
+    threads = torch.get_num_threads()
+    key = (kind, large, threads)
     if key not in _choices:
-        _choices[key] = _measure(kind, SIZES[large], key[2])
+        _choices[key] = _measure(kind, SIZES[large], threads)
+        small_stays, large_stays = (
+            (kind, size, threads) in _choices and not _choices[kind, size, threads].takes_onednn
+            for size in (False, True)
+        )
+        if small_stays:
+            _least[kind] = NEVER if large_stays else LARGE
     return _choices[key]
 
 
 def _measure(kind: str, size: tuple[int, int, int], threads: int) -> Choice:
-    global _open, _mode
+    global _mode
     product, shapes = _PRODUCTS[kind]
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in shapes(*size))
-    mode = _mode
+    mode, least = _mode, dict(_least)
     best = {"never": float("inf"), "always": float("inf")}
     results = {}
     try:
         for _ in range(TURNS):
             for each in best:
-                _mode, _open = each, each == "always"
+                _mode = each
+                _look_from(SMALL if each == "always" else NEVER)
                 start = time.perf_counter()
                 results[each] = product(a, b)
                 best[each] = min(best[each], time.perf_counter() - start)
     finally:
-        _mode, _open = mode, True
+        _mode = mode
+        _least.update(least)
     if not torch.allclose(results["always"], results["never"], rtol=1e-4, atol=1e-3):
         best["always"] = float("inf")  # never a wrong kernel, however fast
     return Choice(kind, size, threads, best["never"], best["always"])

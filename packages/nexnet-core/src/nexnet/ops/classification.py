@@ -13,6 +13,7 @@ from .._engine import TensorBase, is_tracked
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .arithmetic import mul
+from .elementwise import overload
 from .indexing import getitem
 from .loss import _code, _require_tensor, _tensor
 from .reduction import sum
@@ -31,12 +32,21 @@ _nll_loss_backward, _nll_loss2d_backward = _aten.nll_loss_backward.default, _ate
 # weight is a further output.
 
 
+_pick, _pick2d, _put, _put2d = map(
+    overload, (_nll_loss_forward, _nll_loss2d_forward, _nll_loss_backward, _nll_loss2d_backward)
+)
+
+
 def _picking(input: Any) -> Callable[..., Any]:
-    return _nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward
+    if isinstance(input, TensorBase):
+        return _nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward
+    return _pick if input.ndim < 3 else _pick2d
 
 
 def _putting(input: Any) -> Callable[..., Any]:
-    return _nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward
+    if isinstance(input, TensorBase):
+        return _nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward
+    return _put if input.ndim < 3 else _put2d
 
 
 @implements(_nll_loss_forward, _nll_loss2d_forward)
