@@ -31,7 +31,7 @@ class Trainer:
         )
         self.sgd = nn.SGD(lr=lr)
         self.state = self.sgd.init(self.model)
-        self.loss_and_grad = nexnet.value_and_grad(loss, has_aux=True)
+        self.loss_and_grad = nexnet.value_and_grad(loss, has_aux=True, low_rank=True)
 
     def step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Train on a batch; give its loss and its logits, both from before the step."""

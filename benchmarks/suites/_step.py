@@ -56,12 +56,12 @@ def in_torch_func(model: torch.nn.Module, loss: Callable[..., Tensor], x: Tensor
     return step
 
 
-def in_nexnet(model: Any, loss: Callable[..., Any], x: Tensor, y: Tensor) -> Step:
+def in_nexnet(model: Any, loss: Callable[..., Any], x: Tensor, y: Tensor, low_rank: bool = True) -> Step:
     """Make nexnet's step; ``loss`` takes the model, a pytree of LiteTensors, x and y."""
     data, target = nexnet.LiteTensor(x), nexnet.LiteTensor(y)
     sgd = nn.SGD(lr=LR)
     state = sgd.init(model)
-    both = nexnet.value_and_grad(loss)
+    both = nexnet.value_and_grad(loss, low_rank=low_rank)
 
     def step() -> Any:
         nonlocal model, state

@@ -35,11 +35,11 @@ def in_torch(x: torch.Tensor, y: torch.Tensor) -> _step.Step:
     return _step.in_torch(module(), functional.cross_entropy, x, y)
 
 
-def in_nexnet(x: torch.Tensor, y: torch.Tensor) -> _step.Step:
+def in_nexnet(x: torch.Tensor, y: torch.Tensor, low_rank: bool = True) -> _step.Step:
     """Make nexnet's step from the same weights."""
     structure = optree.tree_structure(nn.MLP(SIZES, activation=nexnet.relu), namespace="nexnet")
     model = optree.tree_unflatten(structure, _step.lite(module()))
-    return _step.in_nexnet(model, lambda model, x, y: nn.cross_entropy(model(x), y), x, y)
+    return _step.in_nexnet(model, lambda model, x, y: nn.cross_entropy(model(x), y), x, y, low_rank)
 
 
 def jax_loss(params: list[Any], x: Any, y: Any) -> Any:
@@ -126,6 +126,7 @@ def make(batch: int) -> dict[str, Callable[[], Any]]:
     made = {
         "PyTorch": in_torch(x, y),
         "nexnet": in_nexnet(x, y),
+        "nexnet, dense gradients": in_nexnet(x, y, low_rank=False),
         "torch.func": _step.in_torch_func(module(), functional.cross_entropy, x, y),
     }
     if peers.have("jax"):

@@ -220,3 +220,61 @@ def test_repr_names_the_hyper_parameters():
     assert repr(nn.SGD(0.1, 0.9, nesterov=True)) == (
         "SGD(lr=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=True, maximize=False)"
     )
+
+
+# Gradients of low rank
+
+
+def low_rank_grads(m, x, y):
+    return nexnet.grad(lambda m: nn.mse_loss(m(x), y), low_rank=True)(m)
+
+
+class TestLowRank:
+    def wide(self):
+        return nn.MLP([8, 9, 7], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    @pytest.mark.parametrize("method", ["update", "update_"])
+    @pytest.mark.parametrize("options", COMBINATIONS, ids=str)
+    def test_a_step_is_that_of_the_dense_gradient(self, method, options):
+        x, y = randn(2, 8), randn(2, 7, seed=1)
+        sgd = nn.SGD(**options)
+        mine, theirs = self.wide(), self.wide()
+        state, their_state = sgd.init(mine), sgd.init(theirs)
+        for _ in range(3):
+            grads = low_rank_grads(mine, x, y)
+            assert [type(each) for each in grads.parameters()] == [nexnet.LowRank, LiteTensor] * 2
+            mine, state = getattr(sgd, method)(mine, grads, state)
+            theirs, their_state = sgd.update_(theirs, value_and_grad(theirs, x, y)[1], their_state)
+        for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a.data, b.data, rtol=1e-12, atol=1e-12)
+
+    def test_update_in_place_stays_in_the_parameters_storage(self):
+        m = self.wide()
+        addresses = [each.data.data_ptr() for each in m.parameters()]
+        sgd = nn.SGD(lr=LiteTensor(0.1))
+        sgd.update_(m, low_rank_grads(m, randn(2, 8), randn(2, 7)), sgd.init(m))
+        assert [each.data.data_ptr() for each in m.parameters()] == addresses
+
+    @pytest.mark.parametrize("optimizer", [nn.Adam(), nn.SGD(momentum=0.9)], ids=str)
+    @pytest.mark.parametrize("method", ["update", "update_"])
+    def test_what_keeps_a_moment_multiplies_it(self, optimizer, method):
+        x, y = randn(2, 8), randn(2, 7, seed=1)
+        mine, theirs = self.wide(), self.wide()
+        mine, _ = getattr(optimizer, method)(mine, low_rank_grads(mine, x, y), optimizer.init(mine))
+        theirs, _ = optimizer.update(theirs, value_and_grad(theirs, x, y)[1], optimizer.init(theirs))
+        for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a.data, b.data, rtol=1e-12, atol=1e-12)
+
+    def test_a_factor_that_is_a_parameter_itself_is_used_before_it_changes(self):
+        u, w = LiteTensor(randn(2, 8)), LiteTensor(randn(9, 8, seed=1))  # dw = g^T u
+
+        def loss(params):
+            return nexnet.linear(params[0], params[1]).tanh().sum()
+
+        sgd = nn.SGD(lr=0.1)
+        expected, _ = sgd.update([u, w], nexnet.grad(loss)([u, w]), sgd.init([u, w]))
+        grads = nexnet.grad(loss, low_rank=True)([u, w])
+        assert type(grads[1]) is nexnet.LowRank
+        sgd.update_([u, w], grads, sgd.init([u, w]))
+        for got, want in zip((u, w), expected, strict=True):
+            torch.testing.assert_close(got.data, want.data, rtol=1e-12, atol=1e-12)

@@ -53,6 +53,7 @@ from .errors import (
     RuleError,
     TrackedTensorError,
 )
+from .low_rank import LowRank
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
 from .random import *
@@ -69,6 +70,7 @@ __all__ = [
     "HigherOrderError",
     "InputError",
     "LiteTensor",
+    "LowRank",
     "MissingAttributeError",
     "NexnetError",
     "NoGradientRule",

@@ -322,6 +322,13 @@ class Product:
         return len(shape) == 2 and self.a.size(0) == shape[0] and self.b.size(1) == shape[1]
 
     @cython.cfunc
+    def is_low_rank(self, key: Key) -> cython.bint:
+        """Say whether it is a matrix that has more elements than its factors together."""
+        if not self.of_matrices or not self.suits(key):
+            return False
+        return self.a.numel() + self.b.numel() < self.a.size(0) * self.b.size(1)
+
+    @cython.cfunc
     def plus(self, total: Any) -> Any:
         if self.of_matrices:
             return torch.addmm(total, self.a, self.b)
@@ -1349,20 +1356,23 @@ def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dic
     LiteTensors and each rule's backward is itself recorded; otherwise they are torch tensors. ``consume`` drops each
     node as the loop passes it.
     """
-    _go_back(tape, grads, consume)
+    _go_back(tape, grads, consume, None)
     return grads
 
 
 @cython.cfunc
-def _go_back(tape: TapeBase, grads: dict, consume: cython.bint) -> set:
-    """Go through the tape as ``backward`` does; give the keys of the gradients that the loop itself has made."""
+def _go_back(tape: TapeBase, grads: dict, consume: cython.bint, products: dict | None) -> set:
+    """Go through the tape as ``backward`` does; give the keys of the gradients that the loop itself has made.
+
+    Of each key in ``products``, one product of low rank is put there, and not into ``grads``.
+    """
     thread: _Thread = _this_thread()
     before = thread.inside_rule
     recorded = len(thread.tapes) > 0
     if recorded:
         thread.inside_rule = True
     try:
-        return _backward_loop(tape, grads, consume, recorded)
+        return _backward_loop(tape, grads, consume, recorded, products)
     finally:
         thread.inside_rule = before
 
@@ -1377,7 +1387,9 @@ def saved_versions(tape: TapeBase) -> list[int]:
 
 
 @cython.cfunc
-def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: cython.bint) -> set:
+def _backward_loop(
+    tape: TapeBase, grads: dict, consume: cython.bint, recorded: cython.bint, products: dict | None
+) -> set:
     nodes: list[Node] = tape.nodes
     node: Node
     key: Key | None
@@ -1438,6 +1450,9 @@ def _backward_loop(tape: TapeBase, grads: dict, consume: cython.bint, recorded: 
                     else:
                         grads[key] = product.plus(total)
                         owned.add(key)
+                    continue
+                if products is not None and _can_wait(product, node, key, products, in_place):
+                    products[key] = product
                     continue
                 grad = _computed(product, node)
                 if in_place and total is None:
@@ -1511,6 +1526,12 @@ def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: di
     if mine and taken == 1:
         owned.add(only)
     return None
+
+
+@cython.cfunc
+def _can_wait(product: Product, node: Node, key: Key, products: dict, in_place: cython.bint) -> cython.bint:
+    """Say whether a product may be left to who has asked for the gradients: the first of its key, of low rank."""
+    return in_place and node.exact and key in products and products[key] is None and product.is_low_rank(key)
 
 
 @cython.cfunc
@@ -1619,10 +1640,18 @@ def _broadcast_dims(shape: Any, came: Any) -> Any:
 # What is handed out
 
 
-def gradients(tape: TapeBase, outs: list[Any], seeds: list[Any], inputs: list[Any], consume: bool = True) -> list[Any]:
+def gradients(
+    tape: TapeBase,
+    outs: list[Any],
+    seeds: list[Any],
+    inputs: list[Any],
+    consume: bool = True,
+    low_rank: Callable[[Tensor, Tensor], Any] | None = None,
+) -> list[Any]:
     """Go back through the tape; give the gradient of each input as a tensor that is the user's alone.
 
     ``seeds`` is used up: a gradient that is a view of its seed is alone with its memory if nobody else holds the seed.
+    ``low_rank`` makes a gradient of the factors of one that is a product with more elements than these.
     """
     tensor: TensorBase
     i: cython.Py_ssize_t
@@ -1636,11 +1665,21 @@ def gradients(tape: TapeBase, outs: list[Any], seeds: list[Any], inputs: list[An
             grads[key] = grads[key] + seed if key in grads else seed
     seeds.clear()
     seed = None
-    owned = _go_back(tape, grads, consume)
+    products: dict[Any, Any] | None = None
+    if low_rank is not None:
+        products = {cython.cast(TensorBase, each).key: None for each in inputs}
+    owned = _go_back(tape, grads, consume, products)
     mine: list[Any] = [grads.get(cython.cast(TensorBase, each).key) for each in inputs]
     grads.clear()
     for i in range(len(mine)):
         tensor = inputs[i]
+        product = None if products is None else products[tensor.key]
+        if product is not None and mine[i] is None:
+            mine[i] = low_rank(cython.cast(Product, product).a, cython.cast(Product, product).b)  # type: ignore[misc]
+            continue
+        if product is not None:
+            mine[i] = cython.cast(Product, product).plus(mine[i])
+            owned.add(tensor.key)
         if mine[i] is None:
             mine[i] = zeros(tensor)
         elif not is_exclusive(mine, i, tensor.key in owned):

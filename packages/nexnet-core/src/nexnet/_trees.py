@@ -11,6 +11,9 @@ from .tensor import LiteTensor
 #: Where optree looks for the nodes of nexnet's own kinds, such as modules.
 NAMESPACE = "nexnet"
 
+#: What a frozen node may have at its leaves, and be kept flattened: no containers.
+leaf_types: set[type] = {LiteTensor}
+
 _FEW = 17
 _LEAF = optree.tree_structure(0, namespace=NAMESPACE)
 _TUPLES = [optree.tree_structure((0,) * n, namespace=NAMESPACE) for n in range(_FEW)]
@@ -24,7 +27,7 @@ class Frozen:
     ``is_frozen`` says whether what is below it can't change either. The kind is registered with optree as any other.
     """
 
-    _flat: tuple[tuple[LiteTensor, ...], optree.PyTreeSpec] | None = None
+    _flat: tuple[tuple[Any, ...], optree.PyTreeSpec] | None = None
 
     @property
     def is_frozen(self) -> bool:
@@ -70,7 +73,7 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
 
 
 def _keep(tree: Any, leaves: list[Any], treespec: optree.PyTreeSpec) -> None:
-    if isinstance(tree, Frozen) and tree.is_frozen and _are_tensors(leaves):
+    if isinstance(tree, Frozen) and tree.is_frozen and leaf_types.issuperset(map(type, leaves)):
         tree.__dict__["_flat"] = (tuple(leaves), treespec)
 
 

@@ -7,8 +7,8 @@ import pytest
 import nexnet as nx
 
 SIGNATURES = {
-    "grad": "fn, argnums=0, has_aux=False",
-    "value_and_grad": "fn, argnums=0, has_aux=False",
+    "grad": "fn, argnums=0, has_aux=False, *, low_rank=False",
+    "value_and_grad": "fn, argnums=0, has_aux=False, *, low_rank=False",
     "vjp": "fn, *primals, has_aux=False",
     "jvp": "fn, primals, tangents, has_aux=False",
     "linearize": "fn, *primals",

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import _trees as trees
 from .._engine import evaluate, gradients, kernels_only
+from ..low_rank import LowRank
 from ..tape import Tape
 from ._evaluate import check_function, check_output, flatten, fresh_aliases, ones, places, split_aux
 
@@ -15,7 +16,7 @@ __all__ = ["grad", "value_and_grad"]
 
 
 def value_and_grad(
-    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, low_rank: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """Make a function that gives ``fn``'s value and its gradient.
 
@@ -25,6 +26,9 @@ def value_and_grad(
         argnums: which positional arguments to differentiate by. They are pytrees (nested tuples, lists, dicts,
             modules) of LiteTensors; Python floats, numpy arrays and torch tensors are taken as LiteTensors too.
         has_aux: whether ``fn`` returns something beside the output.
+        low_rank: whether a matrix's gradient may come as a ``LowRank``, a product that nobody has multiplied. It does
+            where it is one product (``g^T x`` of a linear layer, of fewer examples than features) and no outer tape
+            is active. Its factors are tensors of the evaluation: use it before the inputs are written into.
 
     Returns:
         A function of the same arguments that returns ``(value, gradient)`` or ``((value, aux), gradient)``. The
@@ -36,6 +40,7 @@ def value_and_grad(
             is not one floating tensor; no function.
     """
     check_function(fn, argnums, "value_and_grad")
+    make = LowRank._of if low_rank else None
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -53,16 +58,18 @@ def value_and_grad(
             result = evaluate(tape, inputs, fn, call, kwargs)
             out, aux = split_aux(result) if has_aux else (result, None)
             out = check_output(out, "value_and_grad")
-            grads = trees.unflatten(treespec, gradients(tape, [out], [ones(out)], inputs))
+            grads = trees.unflatten(treespec, gradients(tape, [out], [ones(out)], inputs, True, make))
         return ((out, aux) if has_aux else out), grads
 
     return wrapper
 
 
-def grad(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, low_rank: bool = False
+) -> Callable[..., Any]:
     """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``."""
     check_function(fn, argnums, "grad")
-    both = value_and_grad(fn, argnums, has_aux)
+    both = value_and_grad(fn, argnums, has_aux, low_rank=low_rank)
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

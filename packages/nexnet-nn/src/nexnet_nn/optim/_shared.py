@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 import nexnet
-from nexnet import LiteTensor
+from nexnet import LiteTensor, LowRank
 from nexnet.errors import TrackedTensorError, message
 
 from ..errors import OptimizerError
@@ -75,13 +75,23 @@ def refuse_tracking(rule: str) -> None:
         )
 
 
-def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[LiteTensor]:
+def flatten_gradients(rule: str, grads: Any, treespec: Any) -> list[LiteTensor]:
+    """Flatten gradients; those of low rank are multiplied.
+
+    Raises:
+        OptimizerError: they have another structure than the model.
+    """
+    leaves = flatten_like(rule, "gradients", grads, treespec)
+    return [each.to_dense() if isinstance(each, LowRank) else each for each in leaves]
+
+
+def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[Any]:
     """Flatten a tree that must have the model's structure.
 
     Raises:
         OptimizerError: it has another.
     """
-    leaves: list[LiteTensor]
+    leaves: list[Any]
     leaves, got = nexnet.tree.flatten(tree)
     if got is not treespec and got != treespec:
         raise OptimizerError(

@@ -21,6 +21,7 @@ from ._shared import (
     check_hyperparameter,
     check_model,
     describe,
+    flatten_gradients,
     flatten_like,
     is_used,
     refuse_tracking,
@@ -175,7 +176,7 @@ def _root(square: Any) -> Any:
 def _flatten(model: Any, grads: Any, state: AdamState) -> tuple[Any, ...]:
     """Flatten the model, and what must have the same structure: the gradients and the running means."""
     params, treespec = nexnet.tree.flatten(model)
-    slopes = flatten_like("Adam", "gradients", grads, treespec)
+    slopes = flatten_gradients("Adam", grads, treespec)
     means = flatten_like("Adam", "state", state.exp_avg, treespec)
     squares = flatten_like("Adam", "state", state.exp_avg_sq, treespec)
     largest = None

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import torch
 
 import nexnet
-from nexnet import LiteTensor
+from nexnet import LiteTensor, LowRank
 from nexnet.errors import message
+from nexnet.low_rank import storages
 
 from ..errors import OptimizerError
 from ._shared import (
@@ -20,6 +21,7 @@ from ._shared import (
     check_hyperparameter,
     check_model,
     describe,
+    flatten_gradients,
     flatten_like,
     is_used,
     refuse_tracking,
@@ -100,7 +102,9 @@ class SGD:
         Raises:
             OptimizerError: gradients, or a state, of another structure than the model.
         """
-        params, slopes, buffers, treespec = _flatten(model, grads, state)
+        params, treespec = nexnet.tree.flatten(model)
+        slopes = flatten_gradients("SGD", grads, treespec)
+        buffers = _buffers(state, treespec)
         lr, momentum, weight_decay = as_scalar(self.lr), as_scalar(self.momentum), as_scalar(self.weight_decay)
         keep = 1 - as_scalar(self.dampening)
         new: list[Any] = []
@@ -122,15 +126,25 @@ class SGD:
     def update_(self, model: Model, grads: Model, state: SGDState) -> tuple[Model, SGDState]:
         """Make a step in the storage of the model's tensors and of the state; give this model and the state.
 
+        Without momentum, a gradient of low rank (``value_and_grad(..., low_rank=True)``) is added to its parameter
+        without being made.
+
         Raises:
             TrackedTensorError: something is being differentiated: what its rules have saved would be overwritten.
             OptimizerError: gradients, or a state, of another structure than the model.
         """
         refuse_tracking("SGD")
-        params, grads_, buffers, treespec = _flatten(model, grads, state)
+        params, treespec = nexnet.tree.flatten(model)
+        buffers = _buffers(state, treespec)
+        lr, momentum, weight_decay = as_number(self.lr), as_number(self.momentum), as_number(self.weight_decay)
+        if momentum:
+            products: list[Any] = []
+            grads_ = flatten_gradients("SGD", grads, treespec)
+        else:
+            grads_ = flatten_like("SGD", "gradients", grads, treespec)
+            params, grads_, products = _without_products(params, grads_)
         values = [each.data for each in params]
         slopes: Any = [each.data for each in grads_]
-        momentum, weight_decay = as_number(self.momentum), as_number(self.weight_decay)
         if self.maximize:
             slopes = torch._foreach_neg(slopes)
         if weight_decay:
@@ -144,16 +158,33 @@ class SGD:
                 torch._foreach_mul_(moving, momentum)
                 torch._foreach_add_(moving, slopes, alpha=1 - as_number(self.dampening))
             slopes = torch._foreach_add(slopes, moving, alpha=momentum) if self.nesterov else moving
-        torch._foreach_add_(values, slopes, alpha=-as_number(self.lr))
+        torch._foreach_add_(values, slopes, alpha=-lr)
+        for p, product in products:
+            p.data.addmm_(*product.factors(), alpha=lr if self.maximize else -lr, beta=1 - lr * weight_decay)
         return model, state
 
     __repr__ = describe
 
 
-def _flatten(model: Any, grads: Any, state: SGDState) -> tuple[list[Any], list[Any], list[Any] | None, Any]:
-    """Flatten the model, and what must have the same structure: the gradients and the momentum."""
-    params, treespec = nexnet.tree.flatten(model)
-    slopes = flatten_like("SGD", "gradients", grads, treespec)
-    if state.momentum_buffer is None:
-        return params, slopes, None, treespec
-    return params, slopes, flatten_like("SGD", "state", state.momentum_buffer, treespec), treespec
+def _buffers(state: SGDState, treespec: Any) -> list[Any] | None:
+    """Flatten the momentum, which must have the model's structure."""
+    buffer = state.momentum_buffer
+    return None if buffer is None else flatten_like("SGD", "state", buffer, treespec)
+
+
+def _without_products(params: list[Any], grads: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Give the parameters and gradients without those of low rank, and these as pairs of a parameter and a product.
+
+    One with a factor in a parameter's memory is multiplied: the factor is written into by this very step.
+    """
+    if LowRank not in map(type, grads):
+        return params, grads, []
+    written = storages(params)
+    left, dense, products = [], [], []
+    for p, g in zip(params, grads, strict=True):
+        if type(g) is LowRank and not g.shares_memory(written):
+            products.append((p, g))
+        else:
+            left.append(p)
+            dense.append(g.to_dense() if type(g) is LowRank else g)
+    return left, dense, products
