@@ -82,6 +82,7 @@ class Key:
     dtype = cython.declare(object, visibility="readonly")
     device = cython.declare(object, visibility="readonly")
     home = cython.declare(object, visibility="readonly")  # the token of the tape that tracked it first
+    maker = cython.declare(object)  # the backward loop, as a token, that has made its gradient and may add into that
 
     def __init__(self, data: Tensor) -> None:
         self.shape = data.shape
@@ -612,6 +613,11 @@ class TapeContext:
 # The operator call: forward, and a node on each tape that tracks an argument
 
 
+SAVES_OTHERS = cython.declare(cython.int, 1)
+SAVES_INPUTS = cython.declare(cython.int, 2)
+SAVES_OUTPUT = cython.declare(cython.int, 3)
+
+
 @cython.cclass
 class KernelCall:
     """A rule's ``forward`` that is one call of a function; ``nexnet.calls`` makes it.
@@ -625,6 +631,7 @@ class KernelCall:
     parameters = cython.declare(tuple, visibility="readonly")
     keywords = cython.declare(dict, visibility="readonly")  # and their defaults; they are saved, last
     saves = cython.declare(str, visibility="readonly")
+    kind = cython.declare(cython.int)  # what it saves, as a number
     rest = cython.declare(tuple)  # the defaults alone
     opaque = cython.declare(cython.bint)  # torch's own: no code of Python's sees the operands
 
@@ -636,6 +643,7 @@ class KernelCall:
         self.parameters = parameters
         self.required = len([each for each in parameters if "=" not in each])
         self.saves = saves
+        self.kind = {"others": SAVES_OTHERS, "inputs": SAVES_INPUTS, "output": SAVES_OUTPUT}.get(saves, 0)
         self.keywords = keywords
         self.rest = tuple(keywords.values())
         self.opaque = type(function) is type(self.fast) is BuiltinFunctionType
@@ -669,11 +677,11 @@ class KernelCall:
     ) -> tuple:
         """Give what the call saves of its operands: torch tensors, or what the tapes know in their place."""
         kept: tuple
-        if self.saves == "others":  # each for the other's gradient
+        if self.kind == SAVES_OTHERS:  # each for the other's gradient
             kept = (second if parents[0] is not None else None, first if parents[1] is not None else None)
-        elif self.saves == "inputs":
+        elif self.kind == SAVES_INPUTS:
             kept = (first,) if count == 1 else (first, second) if count == 2 else (first, second, third)
-        elif self.saves == "output":
+        elif self.kind == SAVES_OUTPUT:
             kept = (out,)
         else:
             return self.rest
@@ -681,7 +689,7 @@ class KernelCall:
 
     @cython.cfunc
     def kept_of_many(self, parents: tuple, operands: Any, out: object) -> tuple:
-        if self.saves == "inputs":
+        if self.kind == SAVES_INPUTS:
             return (*operands, *self.rest)
         second = operands[1] if len(operands) > 1 else None
         return self.kept(parents, len(operands), operands[0], second, None, out)
@@ -1024,13 +1032,13 @@ def _infix(operator: OperatorBase, left: object, right: object) -> object:
 @cython.cfunc
 def _tracked(value: object, tapes: list) -> object:
     """Give the key of a tensor that one of the tapes differentiates by, else None."""
-    tape: TapeBase
+    i: cython.Py_ssize_t
     key: Key | None
     if type(value) is _tensor_type or isinstance(value, TensorBase):
         key = cython.cast(TensorBase, value).key
         if key is not None:
-            for tape in tapes:
-                if _tracks(tape, key):
+            for i in range(len(tapes)):
+                if _tracks(cython.cast(TapeBase, tapes[i]), key):
                     return key
     return None
 
@@ -1268,11 +1276,7 @@ def _common_key(parents: tuple, args: tuple) -> object:
         if key is not None:
             if common is None:
                 common = key
-            elif not (
-                (key.shape is common.shape or key.shape == common.shape)
-                and key.dtype is common.dtype
-                and (key.device is common.device or key.device == common.device)
-            ):
+            elif not _are_alike(key, common):
                 return None
     for i in range(len(args)):
         if parents[i] is None:
@@ -1283,6 +1287,19 @@ def _common_key(parents: tuple, args: tuple) -> object:
             elif type(arg) is not float and type(arg) is not int and arg is not None:
                 return None
     return common
+
+
+@cython.cfunc
+@cython.inline
+def _are_alike(key: Key, other: Key) -> cython.bint:
+    """Say whether two keys have one shape, dtype and device; shapes that are equal become one object."""
+    if key.dtype is not other.dtype or (key.device is not other.device and key.device != other.device):
+        return False
+    if key.shape is not other.shape:
+        if key.shape != other.shape:
+            return False
+        key.shape = other.shape
+    return True
 
 
 @cython.cfunc
@@ -1361,8 +1378,8 @@ def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dic
 
 
 @cython.cfunc
-def _go_back(tape: TapeBase, grads: dict, consume: cython.bint, products: dict | None) -> set:
-    """Go through the tape as ``backward`` does; give the keys of the gradients that the loop itself has made.
+def _go_back(tape: TapeBase, grads: dict, consume: cython.bint, products: dict | None) -> object:
+    """Go through the tape as ``backward`` does; give the token that marks the keys whose gradients the loop has made.
 
     Of each key in ``products``, one product of low rank is put there, and not into ``grads``.
     """
@@ -1386,37 +1403,42 @@ def saved_versions(tape: TapeBase) -> list[int]:
     return versions
 
 
+# Methods of torch's tensors, called without being looked up by their names each time.
+_add_into = cython.declare(object, Tensor.add_)
+_multiply_into = cython.declare(object, Tensor.mul_)
+_add_product = cython.declare(object, torch.addcmul)
+_add_product_into = cython.declare(object, Tensor.addcmul_)
+
+
 @cython.cfunc
 def _backward_loop(
     tape: TapeBase, grads: dict, consume: cython.bint, recorded: cython.bint, products: dict | None
-) -> set:
+) -> object:
     nodes: list[Node] = tape.nodes
     node: Node
     key: Key | None
     product: Product | None
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    owned: set[Any] = set()  # keys whose gradient this loop has made, and may add into
+    me = object()  # marks the keys whose gradient this loop has made, and may add into
     in_place: cython.bint = not recorded and _this_thread().mapped == 0 and _torchs_transform() is None
     mine: cython.bint
     for i in range(len(nodes) - 1, -1, -1):
-        node = nodes.pop() if consume else nodes[i]
+        node = cython.cast(Node, nodes.pop() if consume else nodes[i])
         incoming: tuple[Any, ...] | None = None
         if type(node.output) is tuple:
             incoming = _incoming(node, grads, recorded)
             grad = incoming
         else:
-            grad = grads.pop(node.output, None)
-            mine = False
-            if node.output in owned:
-                owned.remove(node.output)
-                mine = True
+            key = cython.cast(Key, node.output)
+            grad = grads.pop(key, None)
+            mine = key.maker is me
             if grad is not None and node.known and in_place:
                 if node.known == TIMES_SAVED:
-                    _multiply(node, grad, mine, tape, grads, owned)
+                    _multiply(node, grad, mine, tape, grads, me)
                     continue
                 if not node.saved or node.saved[0] == 1:
-                    _pass_on(node, grad, mine, tape, grads, owned)
+                    _pass_on(node, grad, mine, tape, grads, me)
                     continue
         if grad is None:
             continue
@@ -1437,7 +1459,7 @@ def _backward_loop(
         if len(results) > len(parents) and leaves_of(results[len(parents) :]):
             raise _complaints.too_many_gradients(node.name, len(parents), len(results))
         for j in range(min(len(parents), len(results))):  # trailing Nones may be left out
-            key = parents[j]
+            key = cython.cast(Key, parents[j])
             grad = results[j]
             if key is None or grad is None or not _tracks(tape, key):
                 continue
@@ -1445,18 +1467,18 @@ def _backward_loop(
             if type(grad) is Product:
                 product = cython.cast(Product, grad)
                 if total is not None and in_place and product.suits(key):
-                    if key in owned:
+                    if key.maker is me:
                         product.add_to(total)
                     else:
                         grads[key] = product.plus(total)
-                        owned.add(key)
+                        key.maker = me
                     continue
                 if products is not None and _can_wait(product, node, key, products, in_place):
                     products[key] = product
                     continue
                 grad = _computed(product, node)
                 if in_place and total is None:
-                    owned.add(key)
+                    key.maker = me
             if type(grad) is not Tensor or recorded:
                 grad = _gradient(grad, node, key, recorded)
             if not node.exact:
@@ -1465,47 +1487,47 @@ def _backward_loop(
                     grad = _fit(grad, data, node, key)
             if total is None:
                 grads[key] = grad
-            elif in_place and key in owned:
-                total.add_(grad)
+            elif in_place and key.maker is me:
+                _add_into(total, grad)
             else:
                 grads[key] = total + grad
                 if in_place:
-                    owned.add(key)
+                    key.maker = me
         result = results = _NO_ARGUMENTS  # what came and what was made of it is not kept while the next rule works
         product = grad = total = data = None
-    return owned
+    return me
 
 
 @cython.cfunc
-def _multiply(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, owned: set) -> Any:
+def _multiply(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, me: object) -> Any:
     """Do what ``times_saved`` and the loop do; the last product is written over a gradient that is the loop's own."""
     key: Key | None
     j: cython.Py_ssize_t
     last: cython.Py_ssize_t = -1
     for j in range(len(node.parents)):
-        key = node.parents[j]
+        key = cython.cast(Key, node.parents[j])
         if last < 0 and key is not None and _tracks(tape, key):
             last = j
     for j in range(len(node.parents) - 1, -1, -1):
-        key = node.parents[j]
+        key = cython.cast(Key, node.parents[j])
         factor = node.saved[j]
         if key is None or factor is None or not _tracks(tape, key):
             continue
         total = grads.get(key)
         if total is None:
-            grads[key] = grad.mul_(factor) if mine and j == last else grad * factor
+            grads[key] = _multiply_into(grad, factor) if mine and j == last else grad * factor
         elif type(factor) is not Tensor:
             grads[key] = total + grad * factor
-        elif key in owned:
-            total.addcmul_(grad, factor)
+        elif key.maker is me:
+            _add_product_into(total, grad, factor)
         else:
-            grads[key] = torch.addcmul(total, grad, factor)
-        owned.add(key)
+            grads[key] = _add_product(total, grad, factor)
+        key.maker = me
     return None
 
 
 @cython.cfunc
-def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, owned: set) -> Any:
+def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, me: object) -> Any:
     """Do what ``passes_on`` and the loop do; what was the loop's own remains so if one argument alone gets it."""
     key: Key | None
     only: Key | None = None
@@ -1518,13 +1540,13 @@ def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: di
             grads[key] = grad
             only = key
             taken += 1
-        elif key in owned:
-            total.add_(grad)
+        elif key.maker is me:
+            _add_into(total, grad)
         else:
             grads[key] = total + grad
-            owned.add(key)
+            key.maker = me
     if mine and taken == 1:
-        owned.add(only)
+        only.maker = me
     return None
 
 
@@ -1668,7 +1690,7 @@ def gradients(
     products: dict[Any, Any] | None = None
     if low_rank is not None:
         products = {cython.cast(TensorBase, each).key: None for each in inputs}
-    owned = _go_back(tape, grads, consume, products)
+    loop = _go_back(tape, grads, consume, products)
     mine: list[Any] = [grads.get(cython.cast(TensorBase, each).key) for each in inputs]
     grads.clear()
     for i in range(len(mine)):
@@ -1679,10 +1701,10 @@ def gradients(
             continue
         if product is not None:
             mine[i] = cython.cast(Product, product).plus(mine[i])
-            owned.add(tensor.key)
+            tensor.key.maker = loop
         if mine[i] is None:
             mine[i] = zeros(tensor)
-        elif not is_exclusive(mine, i, tensor.key in owned):
+        elif not is_exclusive(mine, i, tensor.key.maker is loop):
             mine[i] = _copied(mine, i, recorded)
         if type(mine[i]) is not _tensor_type:
             mine[i] = wrap(mine[i])
