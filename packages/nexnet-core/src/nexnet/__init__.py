@@ -25,6 +25,7 @@ import typing as _typing
 
 # _loading is the first: those after it find their modules made.
 from . import (  # noqa: F401
+    _heap,
     _loading,
     autograd,
     creation,
