@@ -1545,7 +1545,7 @@ def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: di
         else:
             grads[key] = total + grad
             key.maker = me
-    if mine and taken == 1:
+    if only is not None and mine and taken == 1:
         only.maker = me
     return None
 
