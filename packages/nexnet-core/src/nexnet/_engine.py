@@ -1224,8 +1224,10 @@ def _has_complex(keys: tuple) -> cython.bint:
 
 @cython.cfunc
 def _append_to(node: Node, args: tuple, result: Any, recorders: list) -> Any:
+    i: cython.Py_ssize_t
     tape: TapeBase
-    for tape in recorders:
+    for i in range(len(recorders)):
+        tape = cython.cast(TapeBase, recorders[i])
         tape.nodes.append(node)
         if tape.values is not None:
             tape.values.append((args, result))
@@ -1272,7 +1274,8 @@ def _common_key(parents: tuple, args: tuple) -> object:
     key: Key | None
     common: Key | None = None
     i: cython.Py_ssize_t
-    for key in parents:
+    for i in range(len(parents)):
+        key = cython.cast(Key, parents[i])
         if key is not None:
             if common is None:
                 common = key
@@ -1529,10 +1532,12 @@ def _multiply(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: d
 @cython.cfunc
 def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: dict, me: object) -> Any:
     """Do what ``passes_on`` and the loop do; what was the loop's own remains so if one argument alone gets it."""
+    i: cython.Py_ssize_t
     key: Key | None
     only: Key | None = None
-    taken = 0
-    for key in node.parents:
+    taken: cython.int = 0
+    for i in range(len(node.parents)):
+        key = cython.cast(Key, node.parents[i])
         if key is None or not _tracks(tape, key):
             continue
         total = grads.get(key)
