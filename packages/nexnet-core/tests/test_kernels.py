@@ -49,6 +49,15 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    @pytest.mark.parametrize("of", ["input", "weight"])
+    def test_that_alone_are_asked_for_go_there_too(self, always, of):
+        x, w, _ = layer(64, 784, 256)
+        out, pullback = nx.vjp(lambda x: nx.linear(x, w), x) if of == "input" else nx.vjp(lambda w: nx.linear(x, w), w)
+        (mine,), calls = calls_of_onednn(lambda: pullback(out))
+        assert calls > 0
+        expected = out.data @ w if of == "input" else out.data.t() @ x
+        torch.testing.assert_close(mine.data, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+
     def test_hold_at_second_order(self, always):
         x, w, _ = layer(128, 256, 256)
         v = torch.ones_like(w)

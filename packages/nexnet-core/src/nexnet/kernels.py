@@ -58,6 +58,7 @@ class Choice:
 _choices: dict[tuple[str, bool, int], Choice] = {}
 _mode = "auto"
 _least: dict[str, float] = {}  # by kind, the multiplications from which a product might go to oneDNN
+_least_of_all = 0.0
 
 
 def use_onednn(mode: str = "auto") -> None:
@@ -106,15 +107,26 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return _linear(input, weight, bias)
 
 
-def by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
-    """Give g W, which is what comes back to a linear layer's input; by ``product`` if not by oneDNN."""
+def linear_gradients(
+    grad: Tensor, input: Tensor | None, weight: Tensor | None, product: Callable[[Tensor, Tensor], Any] = torch.mm
+) -> tuple[Any, Any]:
+    """Give (g W, g^T x), of which either may not be needed, by ``product`` if not by oneDNN."""
+    needed = weight if input is None else input
+    if needed is None or grad.numel() * needed.shape[-1] < _least_of_all:
+        return None if weight is None else product(grad, weight), None if input is None else product(grad.t(), input)
+    return (
+        None if weight is None else _by_rows(grad, weight, product),
+        None if input is None else _by_columns(grad, input, product),
+    )
+
+
+def _by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     if grad.numel() * weight.shape[-1] >= _least["g W"] and _goes_to_onednn("g W", grad, weight, 1):
         return _onednn(grad, weight.t(), None, "none", [], "")
     return product(grad, weight)
 
 
-def by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
-    """Give g^T x, which is what comes back to a linear layer's weight; by ``product`` if not by oneDNN."""
+def _by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
     if grad.numel() * input.shape[-1] >= _least["g^T x"] and _goes_to_onednn("g^T x", grad, input, 1):
         return _onednn(grad.t(), input.t(), None, "none", [], "")
     return product(grad.t(), input)
@@ -122,13 +134,15 @@ def by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], 
 
 _PRODUCTS: dict[str, tuple[Callable[..., Tensor], Callable[[int, int, int], Any]]] = {
     "x W^T": (linear, lambda m, k, n: ((m, k), (n, k))),
-    "g W": (by_rows, lambda m, k, n: ((m, k), (k, n))),
-    "g^T x": (by_columns, lambda m, k, n: ((k, m), (k, n))),
+    "g W": (_by_rows, lambda m, k, n: ((m, k), (k, n))),
+    "g^T x": (_by_columns, lambda m, k, n: ((k, m), (k, n))),
 }
 
 
-def _look_from(least: float) -> None:
-    _least.update(dict.fromkeys(_PRODUCTS, least))
+def _look_from(least: float, *kinds: str) -> None:
+    global _least_of_all
+    _least.update(dict.fromkeys(kinds or _PRODUCTS, least))
+    _least_of_all = min(_least.values())
 
 
 def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
@@ -163,7 +177,7 @@ def _choice(kind: str, large: bool) -> Choice:
             for size in (False, True)
         )
         if small_stays:
-            _least[kind] = NEVER if large_stays else LARGE
+            _look_from(NEVER if large_stays else LARGE, kind)
     return _choices[key]
 
 
@@ -185,7 +199,8 @@ def _measure(kind: str, size: tuple[int, int, int], threads: int) -> Choice:
                 best[each] = min(best[each], time.perf_counter() - start)
     finally:
         _mode = mode
-        _least.update(least)
+        for each, smallest in least.items():
+            _look_from(smallest, each)
     if not torch.allclose(results["always"], results["never"], rtol=1e-4, atol=1e-3):
         best["always"] = float("inf")  # never a wrong kernel, however fast
     return Choice(kind, size, threads, best["never"], best["always"])

@@ -252,11 +252,7 @@ class linear(Analytic):
 
 
 def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:
-    return (
-        None if weight is None else kernels.by_rows(grad, weight, product),
-        None if input is None else kernels.by_columns(grad, input, product),
-        grad.sum(0) if with_bias else None,
-    )
+    return *kernels.linear_gradients(grad, input, weight, product), grad.sum(0) if with_bias else None
 
 
 @function
