@@ -99,27 +99,7 @@ def test_baddbmm(scale, check_against_torch, draw):
     )
 
 
-# linear --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("rows", [(), (2,), (5, 2), (0,), (6, 0, 2), (3, 1, 5, 2)])
-def test_linear_of_all_ranks(rows, bias, check_against_torch, draw):
-    arguments = [draw(*rows, 3), draw(4, 3), *([draw(4)] if bias else [])]
-    check_against_torch(nx.linear, torch.nn.functional.linear, *arguments, order=3)
-
-
-def test_linear_with_a_vector_of_weights(check_against_torch, draw):
-    check_against_torch(nx.linear, torch.nn.functional.linear, draw(2, 3), draw(3))
-    check_against_torch(nx.linear, torch.nn.functional.linear, draw(5, 2, 3), draw(3))
-    check_against_torch(nx.linear, torch.nn.functional.linear, draw(3), draw(3))
-
-
-def test_linear_by_keywords_and_through_torch(check_against_torch, draw):
-    fn = torch.nn.functional.linear
-    check_against_torch(lambda x, w, b: nx.linear(x, weight=w, bias=b), fn, draw(2, 3), draw(4, 3), draw(4))
-    check_against_torch(lambda x, w, b: fn(x, w, bias=b), fn, draw(2, 3), draw(4, 3), draw(4))
-    check_against_torch(lambda x, w: fn(x, w, None), fn, draw(2, 3), draw(4, 3))
+# bilinear ------------------------------------------------------------------------------------------------------------
 
 
 def test_bilinear(check_against_torch, draw):
@@ -144,15 +124,6 @@ def test_a_product_keeps_only_what_a_wanted_gradient_needs(operator, draw):
     assert saved_tensors(lambda a: operator(a, b), a) == {b.data.data_ptr()}
     assert saved_tensors(lambda b: operator(a, b), b) == {a.data.data_ptr()}
     assert saved_tensors(operator, a, b) == {a.data.data_ptr(), b.data.data_ptr()}
-
-
-def test_linear_computes_no_gradient_for_data(draw):
-    x, w, b = (nx.LiteTensor(draw(*shape)) for shape in ((2, 3), (4, 3), (4,)))
-    _, tape = nx.trace(lambda w, b: nx.linear(x, w, b))(w, b)
-    dx, dw, db = tape.nodes[0].bwd_fn(torch.ones(2, 4, dtype=torch.float64))
-    assert dx is None
-    assert dw.shape == (4, 3)
-    assert db.shape == (4,)
 
 
 # einsum --------------------------------------------------------------------------------------------------------------
@@ -206,24 +177,3 @@ def test_einsum_of_a_list_and_wrong_equations(draw):
         nx.einsum("ijk->i", x)
     with pytest.raises(nx.InputError, match="equation"):
         nx.einsum(x, [0, 1])
-
-
-@pytest.mark.parametrize("argnums", [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1, 2)], ids=str)
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("x", [(3,), (4, 3), (5, 4, 3), (0, 3)], ids=str)
-def test_linear_by_any_of_its_arguments(x, argnums, order):
-    generator = torch.Generator().manual_seed(0)
-    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in (x, (2, 3), (2,))]
-
-    def gradients(grad, linear):
-        def once(*args):
-            return grad(lambda *args: (linear(*args) ** 3).sum(), argnums)(*args)
-
-        def twice(*args):
-            return grad(lambda *args: sum((each**2).sum() for each in once(*args)), argnums)(*args)
-
-        return (once if order == 1 else twice)(*tensors)
-
-    expected = gradients(torch.func.grad, torch.nn.functional.linear)
-    for mine, theirs in zip(gradients(nx.grad, nx.linear), expected, strict=True):
-        torch.testing.assert_close(mine.data, theirs)

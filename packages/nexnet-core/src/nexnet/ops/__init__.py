@@ -7,7 +7,7 @@ The modules, what others build on first::
     shapes and places     shape copies joining arranging indexing placing gathering scattering padding
     matrices              linalg matrix_products einsum solving factoring spectral determinant matrix_norm low_rank
     vectors and signals   distance covariance fourier spectrogram
-    layers                activation rectifier softmax dropout embedding attention
+    layers                linear activation rectifier softmax dropout embedding attention
                           normalisation batch_statistics local_response
     images                convolutions pooling max_pooling interpolation pixel grid
     losses                loss classification margin likelihood ctc
@@ -46,6 +46,7 @@ from .interpolation import *
 from .joining import *
 from .likelihood import *
 from .linalg import *
+from .linear import *
 from .local_response import *
 from .loss import *
 from .low_rank import *

@@ -14,7 +14,8 @@ from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .dropout import dropout
 from .joining import cat
-from .linalg import linear, matmul
+from .linalg import matmul
+from .linear import linear
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 

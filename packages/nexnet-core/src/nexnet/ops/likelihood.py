@@ -12,7 +12,7 @@ from .._engine import unwrap
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
 from .classification import cross_entropy
-from .linalg import linear
+from .linear import linear
 from .loss import _reduce
 
 __all__ = ["gaussian_nll_loss", "linear_cross_entropy", "poisson_nll_loss"]

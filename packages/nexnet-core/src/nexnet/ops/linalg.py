@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from .. import kernels
 from .._engine import TensorBase
 from ..errors import InputError, message
 from ..policy import Analytic, Policy, Reflected, calls, function, implements
@@ -20,7 +19,6 @@ __all__ = [
     "dot",
     "ger",
     "inner",
-    "linear",
     "matmul",
     "mm",
     "mv",
@@ -216,74 +214,6 @@ class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
         _, need_batch1, need_batch2 = self.ctx.needs_input_grad
         self.ctx.save(batch2 if need_batch1 else None, batch1 if need_batch2 else None, beta, alpha)
         return torch.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
-
-
-@implements(torch.nn.functional.linear)
-@function
-class linear(Analytic):
-    """y = x W^T + b:  dx = g W,  dW = g^T x,  db = sum over rows of g.  Shapes: x (..., in), W (out, in), b (out)."""
-
-    gradients_fit = True
-    forward = calls(kernels.linear, "input", "weight", "bias=None", saves="others")
-
-    def backward(self, grad: Any) -> Any:
-        weight, input = self.ctx.release
-        needs = self.ctx.needs_input_grad
-        with_bias = len(needs) > 2 and needs[2]
-        if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
-            if isinstance(grad, TensorBase):
-                return linear_backward(grad, input, weight, with_bias)
-            return _linear_gradients(grad, input, weight, with_bias, self.ctx.matrix_product)
-        if input is None and weight is None:
-            rows = tuple(range(grad.ndim - len(self.parents[2].shape)))
-            return None, None, grad.sum(rows) if rows else grad  # no dimensions would mean all of them
-
-        one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
-        rows = grad.unsqueeze(-1) if one_row else grad
-        shape = rows.shape[:-1]
-        rows = rows.reshape(math.prod(shape), rows.shape[-1])
-        weight = weight.unsqueeze(0) if one_row and weight is not None else weight
-        input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-        compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
-        dx, dw, db = compute(rows, input, weight, with_bias)
-        if one_row:
-            dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
-        return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
-
-
-def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:
-    return *kernels.linear_gradients(grad, input, weight, product), grad.sum(0) if with_bias else None
-
-
-@function
-class linear_backward(Analytic):
-    """(g W, g^T x, sum over rows of g), the gradients of a linear layer, as one rule: its higher orders are few nodes.
-
-    With cotangents P of g W, Q of g^T x and r of the sum:  dg = P W^T + x Q^T + r,  dx = g Q,  dW = g^T P.
-    """
-
-    materialize_grads = False
-    gradients_fit = True
-
-    forward = calls(_linear_gradients, "grad", "input", "weight", "with_bias", saves="inputs")
-
-    def backward(self, p: Any, q: Any, r: Any) -> Any:
-        grad, _, _, _ = self.ctx.release
-        need_grad, need_input, need_weight, _ = self.ctx.needs_input_grad
-        product = self.ctx.matrix_product
-        return (
-            self._by_grad(p, q, r) if need_grad else None,
-            product(grad, q) if need_input and q is not None else None,
-            product(grad.t(), p) if need_weight and p is not None else None,
-        )
-
-    def _by_grad(self, p: Any, q: Any, r: Any) -> Any:
-        grad, input, weight, _ = self.ctx.release
-        if q is None:
-            return r.expand(grad.shape) if p is None else torch.nn.functional.linear(p, weight, r)
-        if p is not None:
-            r = torch.nn.functional.linear(p, weight, r)
-        return input.mm(q.t()) if r is None else torch.addmm(r, input, q.t())
 
 
 @implements(torch.nn.functional.bilinear, torch.bilinear)

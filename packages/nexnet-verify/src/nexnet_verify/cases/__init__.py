@@ -46,6 +46,7 @@ KINDS = (
     "batch_statistics",
     "norms",
     "linalg",
+    "linear",
     "matrix_products",
     "solving",
     "factoring",

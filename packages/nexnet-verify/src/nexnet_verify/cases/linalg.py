@@ -49,16 +49,6 @@ def scaled(*shapes: str) -> Any:
     return inputs
 
 
-def affine(d: Draw) -> Sample:
-    """X of any rank, W and perhaps b."""
-    rows = d.choice((4,), (), (2, 3), (1,))
-    inner, outer = d.choice((3, 2), (1, 4), (2, 1))
-    if d.layout == "empty":
-        rows = (0,)
-    x, w, b = d.tensor((*rows, inner)), d.tensor((outer, inner)), d.tensor((outer,))
-    return d.choice(Sample(x, w, b), Sample(x, w))
-
-
 def inner_inputs(d: Draw) -> Sample:
     left, right = d.choice(((2, 3), (4, 3)), ((3,), (3,)), ((2, 3), (3,)), ((), (2, 2)), ((2, 1, 3), (2, 2, 3)))
     return Sample(d.tensor(left), d.tensor(right))
@@ -68,10 +58,6 @@ def bilinear_inputs(d: Draw) -> Sample:
     rows = d.choice((3,), (), (2, 2))
     x, y, w = d.tensor((*rows, 2)), d.tensor((*rows, 3)), d.tensor((4, 2, 3))
     return d.choice(Sample(x, y, w, d.tensor((4,))), Sample(x, y, w))
-
-
-def linear_jax(x: Any, w: Any, b: Any = None) -> Any:
-    return x @ w.T if b is None else x @ w.T + b
 
 
 def bilinear_jax(x: Any, y: Any, w: Any, b: Any = None) -> Any:
@@ -94,6 +80,5 @@ CASES = [
     Case(name="inner", inputs=inner_inputs, jax=jnp.inner, layouts=("plain", "strided", "expanded")),
     Case(name="addmm", inputs=scaled("mn", "mk", "kn"), jax=plus_product, layouts=MATRICES),
     Case(name="baddbmm", inputs=scaled("bmn", "bmk", "bkn"), jax=plus_product, layouts=MATRICES),
-    Case(name="linear", inputs=affine, jax=linear_jax, layouts=MATRICES),
     Case(name="bilinear", inputs=bilinear_inputs, jax=bilinear_jax, layouts=("plain", "strided", "expanded")),
 ]
