@@ -49,6 +49,14 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    @pytest.mark.parametrize("biased", [True, False])
+    def test_of_a_layer_and_its_relu_are_torchs_in_one_kernel(self, always, biased):
+        x, w, *b = layer(64, 784, 256)[: 3 if biased else 2]
+        out, calls = calls_of_onednn(lambda: nx.linear_relu(nx.LiteTensor(x), nx.LiteTensor(w), *b))
+        assert calls == 1
+        expected = torch.nn.functional.linear(x, w, *b).relu()
+        torch.testing.assert_close(out.data, expected, rtol=1e-4, atol=1e-4 * expected.max().item())
+
     @pytest.mark.parametrize("of", ["input", "weight"])
     def test_that_alone_are_asked_for_go_there_too(self, always, of):
         x, w, _ = layer(64, 784, 256)

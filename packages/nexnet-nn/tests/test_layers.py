@@ -64,6 +64,26 @@ def test_mlp_is_torchs():
         torch.testing.assert_close(mine.data, theirs, rtol=1e-12, atol=1e-12)
 
 
+def test_mlp_computes_a_layer_and_its_relu_in_one():
+    mlp = nn.MLP([3, 4, 4, 2], generator=generator())
+    x = LiteTensor(torch.randn(5, 3, generator=generator(1)))
+    out, tape = nexnet.trace(lambda model: model(x))(mlp)
+    assert [node.name for node in tape.nodes] == ["linear_relu", "linear_relu", "linear"]
+    first, second, last = mlp.layers
+    assert torch.equal(out.data, last(nexnet.relu(second(nexnet.relu(first(x))))).data)
+
+
+def test_mlp_calls_a_layer_of_ones_own():
+    class Twice(nn.Dense):
+        def __call__(self, x):
+            return 2 * super().__call__(x)
+
+    mlp = nn.MLP([2, 3, 1], generator=generator())
+    mlp = mlp.replace(layers=(Twice(2, 3, generator=generator(1)), mlp.layers[1]))
+    x = LiteTensor([[1.0, -2.0]])
+    assert torch.equal(mlp(x).data, mlp.layers[1](nexnet.relu(mlp.layers[0](x))).data)
+
+
 def test_one_seed_gives_one_mlp():
     a, b = (nn.MLP([3, 2, 1], generator=generator(4)) for _ in range(2))
     assert all(torch.equal(p.data, q.data) for p, q in zip(a.parameters(), b.parameters(), strict=True))

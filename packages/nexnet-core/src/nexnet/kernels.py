@@ -97,14 +97,24 @@ def describe() -> str:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Give x W^T + b."""
-    if (
-        input.numel() * weight.shape[0] >= _least["x W^T"]
-        and _goes_to_onednn("x W^T", input, weight, 0)
-        and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
-        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
-    ):
+    if input.numel() * weight.shape[0] >= _least["x W^T"] and _suits_onednn_as_layer(input, weight, bias):
         return _onednn(input, weight, bias, "none", [], "")
     return _linear(input, weight, bias)
+
+
+def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Give max(x W^T + b, 0): one kernel of oneDNN's, or torch's two, the second in place."""
+    if input.numel() * weight.shape[0] >= _least["x W^T"] and _suits_onednn_as_layer(input, weight, bias):
+        return _onednn(input, weight, bias, "relu", [], "")
+    return _linear(input, weight, bias).relu_()
+
+
+def _suits_onednn_as_layer(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    return (
+        _goes_to_onednn("x W^T", input, weight, 0)
+        and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
+        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
+    )
 
 
 def linear_gradients(

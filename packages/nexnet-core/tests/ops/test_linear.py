@@ -54,3 +54,60 @@ def test_linear_by_any_of_its_arguments(x, argnums, order):
     expected = gradients(torch.func.grad, torch.nn.functional.linear)
     for mine, theirs in zip(gradients(nx.grad, nx.linear), expected, strict=True):
         torch.testing.assert_close(mine.data, theirs)
+
+
+# with a ReLU ---------------------------------------------------------------------------------------------------------
+
+
+def in_torch(x, w, b=None):
+    return torch.nn.functional.linear(x, w, b).relu()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [(), (2,), (5, 2), (0,), (6, 0, 2)])
+def test_linear_relu_of_all_ranks(rows, bias, check_against_torch, draw):
+    arguments = [draw(*rows, 3), draw(4, 3), *([draw(4)] if bias else [])]
+    check_against_torch(nx.linear_relu, in_torch, *arguments, order=3)
+
+
+def test_linear_relu_with_a_vector_of_weights(check_against_torch, draw):
+    check_against_torch(nx.linear_relu, in_torch, draw(2, 3), draw(3))
+
+
+def test_linear_relu_by_keywords(check_against_torch, draw):
+    check_against_torch(lambda x, w, b: nx.linear_relu(x, weight=w, bias=b), in_torch, draw(2, 3), draw(4, 3), draw(4))
+
+
+def test_linear_relu_is_flat_at_zero():
+    x, w = torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 0.0]])
+    assert [each.tolist() for each in nx.grad(nx.linear_relu, (0, 1))(x, w)] == [[[0.0, 0.0]], [[0.0, 0.0]]]
+
+
+@pytest.mark.parametrize("argnums", [0, 1, 2, (0, 2), (1, 2), (0, 1, 2)], ids=str)
+def test_linear_relu_by_any_of_its_arguments(argnums, draw):
+    arguments = [draw(4, 3), draw(5, 3), draw(5)]
+    mine = nx.grad(lambda *args: nx.linear_relu(*args).square().sum(), argnums)(*arguments)
+    expected = torch.func.grad(lambda *args: in_torch(*args).square().sum(), argnums)(*arguments)
+    for got, want in zip(nx.tree.leaves(mine), nx.tree.leaves(expected), strict=True):
+        torch.testing.assert_close(got.data, want)
+
+
+def test_linear_relu_under_vmap(draw):
+    x, w, b = draw(5, 2, 3), draw(5, 4, 3), draw(5, 4)
+    mine = nx.vmap(nx.grad(lambda x, w, b: nx.linear_relu(x, w, b).sum(), (0, 1, 2)))(x, w, b)
+    expected = torch.func.vmap(torch.func.grad(lambda x, w, b: in_torch(x, w, b).sum(), (0, 1, 2)))(x, w, b)
+    for got, want in zip(mine, expected, strict=True):
+        torch.testing.assert_close(got.data, want)
+
+
+def test_linear_relu_leaves_its_arguments_alone(draw):
+    x, w = draw(2, 3), torch.eye(3, dtype=torch.float64)
+    before = x.clone()
+    nx.linear_relu(nx.LiteTensor(x), nx.LiteTensor(w))
+    assert torch.equal(x, before)
+
+
+def test_linear_relu_refuses_complex_numbers():
+    x = torch.ones(2, 3, dtype=torch.complex64)
+    with pytest.raises(RuntimeError, match="complex"):
+        nx.linear_relu(nx.LiteTensor(x), nx.LiteTensor(x))

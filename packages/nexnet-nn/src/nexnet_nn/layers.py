@@ -136,6 +136,7 @@ class MLP(Module):
     def __call__(self, x: Any) -> LiteTensor:
         """Map ``x`` of shape ``(..., sizes[0])`` to shape ``(..., sizes[-1])``."""
         *hidden, last = self.layers
+        in_one = self.activation is nexnet.relu and all(type(layer) is Dense for layer in hidden)
         for layer in hidden:
-            x = self.activation(layer(x))
+            x = nexnet.linear_relu(x, layer.weight, layer.bias) if in_one else self.activation(layer(x))
         return last(x)

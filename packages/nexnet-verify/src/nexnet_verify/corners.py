@@ -199,6 +199,13 @@ CORNERS = [
     ),
     # They agree: kinks and ties
     Corner("relu", "relu(0)", lambda x: o.relu(x), [0.0], [0.0]),
+    Corner(
+        "linear_relu",
+        "linear_relu at 0",
+        lambda x, w: o.linear_relu(x, w),
+        [[0.0, 1.0], [[2.0, 0.0]]],
+        [[0.0, 0.0], [[0.0, 0.0]]],
+    ),
     Corner("hardshrink", "hardshrink at its bounds", lambda x: o.hardshrink(x), [[-0.5, 0.5]], [[0.0, 0.0]]),
     Corner("softshrink", "softshrink at its bounds", lambda x: o.softshrink(x), [[-0.5, 0.5]], [[0.0, 0.0]]),
     Corner("prelu", "prelu(0)", lambda x, w: o.prelu(x, w), [[0.0], [0.3]], [[0.3], [0.0]]),

@@ -1,4 +1,4 @@
-"""The linear layer."""
+"""The linear layer, alone and with the ReLU that so often follows it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 
 from .. import kernels
 from .._engine import TensorBase
-from ..policy import Analytic, calls, function, implements
+from ..policy import Analytic, Policy, calls, function, implements
+from .rectifier import _threshold_backward
 
-__all__ = ["linear"]
+__all__ = ["linear", "linear_relu"]
 
 
 @implements(torch.nn.functional.linear)
@@ -24,27 +25,53 @@ class linear(Analytic):
 
     def backward(self, grad: Any) -> Any:
         weight, input = self.ctx.release
-        needs = self.ctx.needs_input_grad
-        with_bias = len(needs) > 2 and needs[2]
-        if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
-            if isinstance(grad, TensorBase):
-                return linear_backward(grad, input, weight, with_bias)
-            return _linear_gradients(grad, input, weight, with_bias, self.ctx.matrix_product)
-        if input is None and weight is None:
-            rows = tuple(range(grad.ndim - len(self.parents[2].shape)))
-            return None, None, grad.sum(rows) if rows else grad  # no dimensions would mean all of them
+        return _by_arguments(self, grad, input, weight)
 
-        one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
-        rows = grad.unsqueeze(-1) if one_row else grad
-        shape = rows.shape[:-1]
-        rows = rows.reshape(math.prod(shape), rows.shape[-1])
-        weight = weight.unsqueeze(0) if one_row and weight is not None else weight
-        input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-        compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
-        dx, dw, db = compute(rows, input, weight, with_bias)
-        if one_row:
-            dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
-        return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
+
+@implements()
+@function
+class linear_relu(Policy):
+    """y = max(x W^T + b, 0), in one kernel where oneDNN multiplies:  as linear, with g where y > 0.  Corner: 0 at 0."""
+
+    gradients_fit = True
+
+    def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
+        out = kernels.linear_relu(input, weight, bias)
+        need_input, need_weight, *_ = self.ctx.needs_input_grad
+        self.ctx.save(weight if need_input else None, input if need_weight else None, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        weight, input, out = self.ctx.release
+        return _by_arguments(self, _threshold_backward(grad, out, 0), input, weight)
+
+
+linear_relu.leaf = True
+
+
+def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any) -> Any:
+    """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
+    needs = call.needs_input_grad
+    with_bias = len(needs) > 2 and needs[2]
+    if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
+        if isinstance(grad, TensorBase):
+            return linear_backward(grad, input, weight, with_bias)
+        return _linear_gradients(grad, input, weight, with_bias, call.matrix_product)
+    if input is None and weight is None:
+        rows = tuple(range(grad.ndim - len(call.parents[2].shape)))
+        return None, None, grad.sum(rows) if rows else grad  # no dimensions would mean all of them
+
+    one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
+    rows = grad.unsqueeze(-1) if one_row else grad
+    shape = rows.shape[:-1]
+    rows = rows.reshape(math.prod(shape), rows.shape[-1])
+    weight = weight.unsqueeze(0) if one_row and weight is not None else weight
+    input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
+    compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
+    dx, dw, db = compute(rows, input, weight, with_bias)
+    if one_row:
+        dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
+    return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
 
 
 def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:
