@@ -92,10 +92,13 @@ def onednn_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
 
 
-def by_hand(x: torch.Tensor, y: torch.Tensor, linear: Callable[..., Any], product: Callable[..., Any]) -> Any:
+def by_hand(
+    x: torch.Tensor, y: torch.Tensor, linear: Callable[..., Any], product: Callable[..., Any] | None = None
+) -> Any:
     """Make the step in torch's kernels and nothing else, the gradients written out; the limit.
 
-    ``linear`` and ``product`` compute the first layer, where the time is.
+    ``linear`` and ``product`` compute the first layer, where the time is. Without a ``product`` the weights' gradients
+    are not made, but added to the weights as they are multiplied.
     """
     params = _step.copies(module())
     w1, b1, w2, b2, w3, b3 = params
@@ -107,8 +110,14 @@ def by_hand(x: torch.Tensor, y: torch.Tensor, linear: Callable[..., Any], produc
         loss, g3 = _step.cross_entropy_by_hand(torch.addmm(b3, h2, w3.t()), y)
         g2 = torch.ops.aten.threshold_backward(torch.mm(g3, w3), h2, 0)
         g1 = torch.ops.aten.threshold_backward(torch.mm(g2, w2), h1, 0)
-        grads = [product(g1.t(), x), g1.sum(0), torch.mm(g2.t(), h1), g2.sum(0), torch.mm(g3.t(), h2), g3.sum(0)]
-        _step.descend(params, grads)
+        biases = [g1.sum(0), g2.sum(0), g3.sum(0)]
+        if product is None:
+            _step.descend([b1, b2, b3], biases)
+            for w, g, h in ((w1, g1, x), (w2, g2, h1), (w3, g3, h2)):
+                w.addmm_(g.t(), h, alpha=-_step.LR)
+        else:
+            weights = [product(g1.t(), x), torch.mm(g2.t(), h1), torch.mm(g3.t(), h2)]
+            _step.descend([w1, w2, w3, b1, b2, b3], [*weights, *biases])
         return loss, params
 
     return step
@@ -135,6 +144,7 @@ def make(batch: int) -> dict[str, Callable[[], Any]]:
     if peers.have("autograd"):
         made["HIPS autograd"] = in_autograd(x, y)
     made["by hand"] = by_hand(x, y, mkl_linear, torch.mm)
+    made["by hand, no gradients made"] = by_hand(x, y, mkl_linear)
     if torch.backends.mkldnn.is_available():
         made["by hand, first layer in oneDNN"] = by_hand(x, y, onednn_linear, onednn_product)
     return made
