@@ -49,6 +49,13 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    def test_of_rows_of_rows_are_torchs(self, always):
+        x, w, b = layer(64, 784, 256)
+        x = x.reshape(4, 16, 784)
+        out, calls = calls_of_onednn(lambda: nx.linear(nx.LiteTensor(x), nx.LiteTensor(w), b))
+        assert calls == 1
+        torch.testing.assert_close(out.data, torch.nn.functional.linear(x, w, b), rtol=1e-4, atol=1e-3)
+
     @pytest.mark.parametrize("biased", [True, False])
     def test_of_a_layer_and_its_relu_are_torchs_in_one_kernel(self, always, biased):
         x, w, *b = layer(64, 784, 256)[: 3 if biased else 2]
@@ -99,9 +106,9 @@ class TestFallback:
         x, w, b = layer(64, 784, 256)
         self.same(x.t().contiguous().t(), w, b)
 
-    def test_rows_of_rows(self, always):
+    def test_rows_of_rows_in_another_layout(self, always):
         x, w, b = layer(64, 784, 256)
-        self.same(x.reshape(8, 8, 784), w, b)
+        self.same(x.reshape(8, 8, 784).transpose(0, 1), w, b)
 
     def test_a_batch_of_vmap(self, always):
         x, w, _ = layer(128, 256, 256)

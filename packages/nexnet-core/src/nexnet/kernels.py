@@ -112,7 +112,7 @@ def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
 def _suits_onednn_as_layer(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     return (
         _goes_to_onednn("x W^T", input, weight, 0)
-        and input.shape[1] == weight.shape[1]  # if not, the error is to be torch's
+        and input.shape[-1] == weight.shape[1]  # if not, the error is to be torch's
         and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
     )
 
@@ -166,8 +166,9 @@ def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
 
 
 def _suits_onednn(matrix: Tensor) -> bool:
+    """Say whether oneDNN takes a matrix, or as a layer's input the rows of several."""
     return (
-        matrix.ndim == 2
+        matrix.ndim >= 2
         and matrix.dtype is torch.float32
         and matrix.is_cpu
         and type(matrix) is Tensor
