@@ -535,6 +535,25 @@ class TestCollector:
         gc.collect()
         assert seen[0]() is None
 
+    def test_what_a_kernel_hands_back_as_it_is_stays_with_it(self):
+        class Same(nx.Policy):
+            forward = nx.calls(torch.real, "x")  # of a real tensor, that tensor
+
+            def backward(self, grad):
+                return grad
+
+        x = nx.ones(3)
+        x.data.itself = x.data
+        seen = weakref.ref(x.data)
+        nx.grad(nx.function(Same))(x)
+        del x
+        gc.collect()
+        assert seen() is None
+
+    def test_what_a_node_shows_is_seen(self):
+        _, tape = nx.trace(lambda x: (x * x) * (x * x))(nx.ones(3))
+        assert all(gc.is_tracked(each) for each in tape.nodes[-1].saved)
+
     def test_what_adds_a_member_is_left_to_it(self):
         assert gc.is_tracked(self.with_a_member())
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -152,6 +153,20 @@ class TestChoice:
     def test_wants_a_clear_gain(self):
         assert kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.5).takes_onednn
         assert not kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.9).takes_onednn
+
+    def test_is_the_same_whoever_measures_beside(self):
+        x, w, _ = layer(64, 784, 256)
+        g = torch.randn(64, 256)
+        for _ in range(5):
+            kernels.use_onednn()
+            works = [lambda: kernels.linear(x, w), lambda: kernels.linear_gradients(g, x, w)]
+            threads = [threading.Thread(target=work) for work in works]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+            told = kernels.describe()
+            assert all(told.count(kind) == 1 for kind in ("x W^T", "g W", "g^T x"))
 
     def test_never_takes_a_kernel_that_is_wrong(self, monkeypatch):
         monkeypatch.setattr(kernels, "_onednn", lambda a, b, *_: torch.zeros(a.shape[0], b.shape[0]))

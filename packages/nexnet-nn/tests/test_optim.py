@@ -278,3 +278,49 @@ class TestLowRank:
         sgd.update_([u, w], grads, sgd.init([u, w]))
         for got, want in zip((u, w), expected, strict=True):
             torch.testing.assert_close(got.data, want.data, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize(("lr", "weight_decay"), [(0.1, 0), (0.1, 0.1), (2, 0.5)])
+    @pytest.mark.parametrize("maximize", [False, True])
+    def test_of_a_model_without_biases(self, lr, weight_decay, maximize):
+        x, model = randn(2, 8), nn.Dense(8, 9, bias=False, dtype=torch.float64)
+        sgd = nn.SGD(lr, weight_decay=weight_decay, maximize=maximize)
+
+        def loss(m):
+            return m(x).tanh().sum()
+
+        expected, _ = sgd.update(model, nexnet.grad(loss)(model), sgd.init(model))
+        sgd.update_(model, nexnet.grad(loss, low_rank=True)(model), sgd.init(model))
+        torch.testing.assert_close(model.weight.data, expected.weight.data)
+
+    def test_a_lost_gradient_leaves_the_model_as_it_was(self):
+        m, x = self.wide(), randn(2, 8)
+        before = [each.data.clone() for each in m.parameters()]
+        sgd, grads = nn.SGD(lr=0.1), low_rank_grads(m, x, randn(2, 7))
+        x.zero_()
+        with pytest.raises(nexnet.errors.TrackedTensorError, match="was written into"):
+            sgd.update_(m, grads, sgd.init(m))
+        assert all(torch.equal(each.data, old) for each, old in zip(m.parameters(), before, strict=True))
+
+    @pytest.mark.parametrize("weight_decay", [0, 0.5])
+    def test_of_parameters_in_one_memory_is_that_of_the_dense_gradient(self, weight_decay):
+        x = randn(2, 8)
+
+        def loss(params):
+            return nexnet.linear(x, params[0]).sin().sum() + nexnet.linear(2 * x, params[1]).sin().sum()
+
+        results = []
+        for low_rank in (False, True):
+            shared = randn(9, 8)
+            params = [LiteTensor(shared), LiteTensor(shared)]
+            sgd = nn.SGD(lr=0.1, weight_decay=weight_decay)
+            sgd.update_(params, nexnet.grad(loss, low_rank=low_rank)(params), sgd.init(params))
+            results.append(shared)
+        torch.testing.assert_close(*results)
+
+    def test_of_another_dtype_than_the_parameter_is_that_of_the_dense_gradient(self):
+        grad = nexnet.LowRank(randn(9, 1).float(), randn(1, 8).float())
+        sgd = nn.SGD(lr=0.1)
+        mine, theirs = [LiteTensor(torch.zeros(9, 8, dtype=torch.float64))], [LiteTensor(torch.zeros(9, 8).double())]
+        sgd.update_(mine, [grad], sgd.init(mine))
+        sgd.update_(theirs, [grad.to_dense()], sgd.init(theirs))
+        assert torch.equal(mine[0].data, theirs[0].data)

@@ -23,7 +23,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 import builtins as _builtins
 import typing as _typing
 
-# _loading is the first: those after it find their modules made.
+# _loading is the first that imports anything: those after it find their modules made.
 from . import (  # noqa: F401
     _heap,
     _loading,

@@ -82,7 +82,9 @@ class Key:
     dtype = cython.declare(object, visibility="readonly")
     device = cython.declare(object, visibility="readonly")
     home = cython.declare(object, visibility="readonly")  # the token of the tape that tracked it first
-    maker = cython.declare(object)  # the backward loop, as a token, that has made its gradient and may add into that
+    # The backward loop, as a token, that has made its gradient and may add into that. It stays when the gradient has
+    # been passed on: none comes to a key again, then, in the same loop.
+    maker = cython.declare(object)
 
     def __init__(self, data: Tensor) -> None:
         self.shape = data.shape
@@ -177,7 +179,8 @@ def uncollected(cls: type[Any]) -> None:
 
 
 # A tensor that no code but torch's and the engine's has seen refers to nothing, and so can't be in a cycle. It is kept
-# from the garbage collector, which would visit each one on a tape again and again as the tape grows.
+# from the garbage collector, which would visit each one on a tape again and again as the tape grows. (A mode
+# of torch's, which sees everything, must not tie what it sees into a cycle: that would not be freed.)
 
 
 @cython.cfunc
@@ -267,24 +270,29 @@ def check_may_leave(tensor: TensorBase, method: str, only_in_rules: bool = False
 class Context:
     """What one call of a rule keeps for its backward."""
 
-    saved = cython.declare(tuple, visibility="readonly")
+    _saved = cython.declare(tuple)
     parents = cython.declare(tuple, visibility="readonly")
     links = cython.declare(object, visibility="readonly")  # what was saved, as outer tapes see it; None: constants
 
     def __init__(self) -> None:
-        self.saved = ()
+        self._saved = ()
         self.parents = ()
 
     def save(self, *values: Any) -> None:
         """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
-        self.saved = values
+        self._saved = values
 
     @property
     def release(self) -> tuple[Any, ...]:
         """What ``save`` kept, in its order."""
-        for each in self.saved:
-            _in_sight(each)
         return self.saved
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """What ``save`` kept, whatever form of it the rule releases."""
+        for each in self._saved:
+            _in_sight(each)
+        return self._saved
 
     @property
     def needs_input_grad(self) -> tuple[bool, ...]:
@@ -297,7 +305,7 @@ class Context:
         return tuple([key is not None for key in parents])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(saved={self.saved!r}, needs_input_grad={self.needs_input_grad!r})"
+        return f"{type(self).__name__}(saved={self._saved!r}, needs_input_grad={self.needs_input_grad!r})"
 
 
 @cython.no_gc
@@ -406,9 +414,9 @@ def times_saved(self: Node, grad: Any) -> tuple[Any, ...]:
 
 def passes_on(self: Node, grad: Any) -> tuple[Any, ...]:
     """The ``backward`` of x + alpha y: (g, conj(alpha) g); where no alpha is saved, g for every argument."""
-    if not self.saved or self.saved[0] == 1:
+    if not self._saved or self._saved[0] == 1:
         return (grad,) * len(self.parents)
-    return grad, grad * self.saved[0].conjugate()
+    return grad, grad * self._saved[0].conjugate()
 
 
 times_saved.__name__ = passes_on.__name__ = "backward"  # which is what a node calls it
@@ -440,7 +448,7 @@ def make_node(
     """Make a rule's node of its parts."""
     node: Node = _instance(Node, policy)
     node.exact = exact
-    node.saved = saved
+    node._saved = saved
     node.parents = parents
     node.links = links
     node.output = output
@@ -665,7 +673,7 @@ class KernelCall:
         out = self.fast(*data) if plain and len(data) == self.required else self.function(*data, **kwargs)
         rest = self.rest if plain else tuple((self.keywords | kwargs).values())
         kept = self.kept_of_many(node.parents, data, out)
-        node.saved = (*kept[: len(kept) - len(rest)], *rest)
+        node._saved = (*kept[: len(kept) - len(rest)], *rest)
         return out
 
     def __get__(self, instance: Any, owner: Any) -> Any:
@@ -739,7 +747,7 @@ class OperatorBase:
             return self._call_kernel(args, count)
         node: Node = _instance(Node, self.policy)
         tapes: list[TapeBase] = _this_thread().tapes
-        node.saved = ()
+        node._saved = ()
         if count == 1:  # nearly every call has one operand or two: those go without a list of them
             first = _unwrapped(args[0], self.name, args)
             node.parents = (_tracked(args[0], tapes),)
@@ -806,11 +814,11 @@ class OperatorBase:
         result = wrap(out) if type(out) is Tensor else _wrap_all(out, self.name)
         if not tracked:
             return result
-        if kernel.opaque and type(out) is Tensor:
+        if kernel.opaque and type(out) is Tensor and out is not first and out is not second and out is not third:
             _out_of_sight(out)
         node: Node = _instance(Node, self.policy)
         node.parents = _out_of_sight(parents)
-        node.saved = kernel.kept(parents, count, first, second, third, out)
+        node._saved = kernel.kept(parents, count, first, second, third, out)
         recorders: list[TapeBase] = tapes if len(tapes) == 1 else _those_tracking(parents, tapes)
         if len(recorders) > 1:
             first = _as_linked(args[0], first)
@@ -841,7 +849,7 @@ class OperatorBase:
             return result
         node: Node = _instance(Node, self.policy)
         node.parents = parents
-        node.saved = kernel.kept_of_many(parents, data, out)
+        node._saved = kernel.kept_of_many(parents, data, out)
         if len(recorders) > 1:
             linked = [_as_linked(arg, each) for arg, each in zip(args, data, strict=True)]
             node.links = kernel.kept_of_many(parents, linked, result)
@@ -934,9 +942,9 @@ class OperatorBase:
             out = map_leaves(out, lambda each: _detach_inputs(each, data))
             result = _wrap_all(out, self.name)
             raws, lites = [*data, *leaves_of(out)], [*args, *leaves_of(result)]
-        node.links = _link_flat(node.saved, raws, lites, obstacle is None)
+        node.links = _link_flat(node._saved, raws, lites, obstacle is None)
         if node.links is None:
-            node.links = map_leaves(node.saved, lambda each: _link(each, raws, lites))
+            node.links = map_leaves(node._saved, lambda each: _link(each, raws, lites))
             given = (*args, *kwargs.values())
             unlinked = [each for each in leaves_of(node.links) if _may_hide_inputs(each, given, obstacle)]
             if unlinked:
@@ -986,8 +994,8 @@ class OperatorBase:
             return alias
 
         result = map_leaves(out, leave)
-        node.links = map_leaves(node.saved, lambda each: next((new for old, new in renamed if old is each), each))
-        node.saved = map_leaves(node.links, unwrap)
+        node.links = map_leaves(node._saved, lambda each: next((new for old, new in renamed if old is each), each))
+        node._saved = map_leaves(node.links, unwrap)
         kept = leaves_of(node.links)
         if not any(callable(each) or (isinstance(each, TensorBase) and each.key in fresh) for each in kept):
             for tape, mark in zip(outer, marks, strict=True):
@@ -1204,7 +1212,7 @@ def _for_dtypes(node: Node) -> Node:
     if not gives and not _has_complex(node.parents):
         return node
     policy = type(node).for_complex(gives)
-    return make_node(policy, node.saved, node.parents, node.links, node.output)
+    return make_node(policy, node._saved, node.parents, node.links, node.output)
 
 
 @cython.cfunc
@@ -1402,7 +1410,7 @@ def saved_versions(tape: TapeBase) -> list[int]:
     node: Node
     versions: list[int] = []
     for node in tape.nodes:
-        versions += [each._version for each in node.saved if type(each) is Tensor]
+        versions += [each._version for each in node._saved if type(each) is Tensor]
     return versions
 
 
@@ -1440,7 +1448,7 @@ def _backward_loop(
                 if node.known == TIMES_SAVED:
                     _multiply(node, grad, mine, tape, grads, me)
                     continue
-                if not node.saved or node.saved[0] == 1:
+                if not node._saved or node._saved[0] == 1:
                     _pass_on(node, grad, mine, tape, grads, me)
                     continue
         if grad is None:
@@ -1513,7 +1521,7 @@ def _multiply(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: d
             last = j
     for j in range(len(node.parents) - 1, -1, -1):
         key = cython.cast(Key, node.parents[j])
-        factor = node.saved[j]
+        factor = node._saved[j]
         if key is None or factor is None or not _tracks(tape, key):
             continue
         total = grads.get(key)
@@ -1610,7 +1618,7 @@ def _differentiable(node: Node, tape: TapeBase) -> Node:
     links = node.links
     if isinstance(links, NoLinks):
         raise links.error()
-    saved = map_leaves(node.saved, _wrap_constant) if links is None else links
+    saved = map_leaves(node._saved, _wrap_constant) if links is None else links
     parents = tuple([key if tape.tracks(key) else None for key in node.parents])
     return make_node(type(node), saved, parents, None, node.output, node.exact)
 

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -95,26 +95,21 @@ def describe() -> str:
 # the first thing to see, and all that products which stay with torch pay for the choice.
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Give x W^T + b."""
-    if input.numel() * weight.shape[0] >= _least["x W^T"] and _suits_onednn_as_layer(input, weight, bias):
-        return _onednn(input, weight, bias, "none", [], "")
-    return _linear(input, weight, bias)
-
-
-def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Give max(x W^T + b, 0): one kernel of oneDNN's, or torch's two, the second in place."""
-    if input.numel() * weight.shape[0] >= _least["x W^T"] and _suits_onednn_as_layer(input, weight, bias):
-        return _onednn(input, weight, bias, "relu", [], "")
-    return _linear(input, weight, bias).relu_()
-
-
-def _suits_onednn_as_layer(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    return (
-        _goes_to_onednn("x W^T", input, weight, 0)
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = "none") -> Tensor:
+    """Give x W^T + b, with the activation "relu" max(x W^T + b, 0): one kernel of oneDNN's, or torch's."""
+    try:
+        is_large = input.numel() * weight.shape[0] >= _least["x W^T"]
+    except (AttributeError, IndexError):
+        is_large = False  # torch says what is wrong with it
+    if (
+        is_large
+        and _goes_to_onednn("x W^T", input, weight, 0)
         and input.shape[-1] == weight.shape[1]  # if not, the error is to be torch's
         and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
-    )
+    ):
+        return _onednn(input, weight, bias, activation, [], "")
+    out = _linear(input, weight, bias)
+    return out.relu_() if activation == "relu" else out
 
 
 def linear_gradients(
@@ -130,28 +125,44 @@ def linear_gradients(
     )
 
 
-def _by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
+def _by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any]) -> Any:
     if grad.numel() * weight.shape[-1] >= _least["g W"] and _goes_to_onednn("g W", grad, weight, 1):
-        return _onednn(grad, weight.t(), None, "none", [], "")
+        return _product_in_onednn(grad, weight.t())
     return product(grad, weight)
 
 
-def _by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any] = torch.mm) -> Any:
+def _by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any]) -> Any:
     if grad.numel() * input.shape[-1] >= _least["g^T x"] and _goes_to_onednn("g^T x", grad, input, 1):
-        return _onednn(grad.t(), input.t(), None, "none", [], "")
+        return _product_in_onednn(grad.t(), input.t())
     return product(grad.t(), input)
 
 
-_PRODUCTS: dict[str, tuple[Callable[..., Tensor], Callable[[int, int, int], Any]]] = {
-    "x W^T": (linear, lambda m, k, n: ((m, k), (n, k))),
-    "g W": (_by_rows, lambda m, k, n: ((m, k), (k, n))),
-    "g^T x": (_by_columns, lambda m, k, n: ((k, m), (k, n))),
+def _product_in_onednn(a: Tensor, b: Tensor) -> Tensor:
+    return _onednn(a, b, None, "none", [], "")  # a b^T
+
+
+class _Kind(NamedTuple):
+    """A kind of product of two matrices, as they lie in memory: their shapes, of (m, k, n), and who multiplies."""
+
+    shapes: Callable[[int, int, int], Any]
+    in_torch: Callable[[Tensor, Tensor], Tensor]
+    in_onednn: Callable[[Tensor, Tensor], Tensor]
+
+
+_KINDS = {
+    "x W^T": _Kind(lambda m, k, n: ((m, k), (n, k)), lambda x, w: _linear(x, w), lambda x, w: _product_in_onednn(x, w)),
+    "g W": _Kind(lambda m, k, n: ((m, k), (k, n)), torch.mm, lambda g, w: _product_in_onednn(g, w.t())),
+    "g^T x": _Kind(
+        lambda m, k, n: ((k, m), (k, n)),
+        lambda g, x: torch.mm(g.t(), x),
+        lambda g, x: _product_in_onednn(g.t(), x.t()),
+    ),
 }
 
 
 def _look_from(least: float, *kinds: str) -> None:
     global _least_of_all
-    _least.update(dict.fromkeys(kinds or _PRODUCTS, least))
+    _least.update(dict.fromkeys(kinds or _KINDS, least))
     _least_of_all = min(_least.values())
 
 
@@ -178,7 +189,10 @@ def _suits_onednn(matrix: Tensor) -> bool:
 
 
 def _choice(kind: str, large: bool) -> Choice:
-    """Give what was measured for products of this kind and size, with as many threads; measure it if it was not."""
+    """Give what was measured for products of this kind and size, with as many threads; measure it if it was not.
+
+    What torch was found no slower at is not asked about again, with however many threads (see ``_least``).
+    """
     threads = torch.get_num_threads()
     key = (kind, large, threads)
     if key not in _choices:
@@ -192,29 +206,21 @@ def _choice(kind: str, large: bool) -> Choice:
     return _choices[key]
 
 
-def _measure(kind: str, size: tuple[int, int, int], threads: int) -> Choice:
-    global _mode
-    product, shapes = _PRODUCTS[kind]
+def _measure(name: str, size: tuple[int, int, int], threads: int) -> Choice:
+    kind = _KINDS[name]
     generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in shapes(*size))
-    mode, least = _mode, dict(_least)
-    best = {"never": float("inf"), "always": float("inf")}
+    a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in kind.shapes(*size))
+    contenders = {"torch": kind.in_torch, "oneDNN": kind.in_onednn}
+    best = dict.fromkeys(contenders, float("inf"))
     results = {}
-    try:
-        for _ in range(TURNS):
-            for each in best:
-                _mode = each
-                _look_from(SMALL if each == "always" else NEVER)
-                start = time.perf_counter()
-                results[each] = product(a, b)
-                best[each] = min(best[each], time.perf_counter() - start)
-    finally:
-        _mode = mode
-        for each, smallest in least.items():
-            _look_from(smallest, each)
-    if not torch.allclose(results["always"], results["never"], rtol=1e-4, atol=1e-3):
-        best["always"] = float("inf")  # never a wrong kernel, however fast
-    return Choice(kind, size, threads, best["never"], best["always"])
+    for _ in range(TURNS):
+        for who, multiply in contenders.items():
+            start = time.perf_counter()
+            results[who] = multiply(a, b)
+            best[who] = min(best[who], time.perf_counter() - start)
+    if not torch.allclose(results["oneDNN"], results["torch"], rtol=1e-4, atol=1e-3):
+        best["oneDNN"] = float("inf")  # never a wrong kernel, however fast
+    return Choice(name, size, threads, best["torch"], best["oneDNN"])
 
 
 def _is_available() -> bool:

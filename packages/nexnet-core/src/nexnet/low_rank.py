@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._engine import is_recording
 from ._trees import leaf_types
 from .errors import InputError, TrackedTensorError, message
 from .ops import mm
@@ -24,7 +25,8 @@ class LowRank:
     from the factors.
 
     The factors are the very tensors of the evaluation, not copies: an input may be among them. Once one of them has
-    been written into, the matrix is lost, and asking for it is an error.
+    been written into, the matrix is lost, and asking for it is an error, as far as torch counts what is written: it
+    does not see what numpy writes into memory that it shares, or what is written by way of a tensor's ``.data``.
 
     Attributes:
         left: of shape ``(m, k)``.
@@ -36,15 +38,20 @@ class LowRank:
     def __init__(self, left: LiteTensor | Tensor, right: LiteTensor | Tensor) -> None:
         self.left = left if isinstance(left, LiteTensor) else LiteTensor(left)
         self.right = right if isinstance(right, LiteTensor) else LiteTensor(right)
-        if not (self.left.ndim == self.right.ndim == 2 and self.left.shape[1] == self.right.shape[0]):
+        a, b = self.left.data, self.right.data
+        if not (a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] and a.dtype is b.dtype and a.device == b.device):
             raise InputError(
                 message(
                     "the factors are two matrices that can be multiplied.",
                     rule="LowRank",
-                    got=f"shapes {tuple(self.left.shape)} and {tuple(self.right.shape)}",
+                    got=", ".join(f"{tuple(each.shape)} {each.dtype} {each.device}" for each in (a, b)),
                 )
             )
-        self._versions = _versions(self.left.data, self.right.data)
+        self._versions = _versions(a, b)
+
+    def __reduce__(self) -> Any:
+        self.factors()
+        return LowRank, (self.left, self.right)
 
     @classmethod
     def _of(cls, left: Tensor, right: Tensor) -> LowRank:
@@ -87,8 +94,17 @@ class LowRank:
         """Set ``out = beta out + alpha left @ right`` in its storage, in one kernel (torch's ``addmm_``).
 
         Raises:
-            TrackedTensorError: a factor has been written into, or shares its memory with ``out``.
+            TrackedTensorError: a factor has been written into, or shares its memory with ``out``; or something is
+                being differentiated, by which this would not be.
         """
+        if is_recording():
+            raise TrackedTensorError(
+                message(
+                    "add_to_ writes into a tensor while something is being differentiated.",
+                    rule="LowRank.add_to_",
+                    remedy="out + low_rank.to_dense(), which is differentiable",
+                )
+            )
         if self.shares_memory(storages([out])):
             raise TrackedTensorError(
                 message(
@@ -119,6 +135,15 @@ class LowRank:
             )
         return left, right
 
+    def suits(self, out: LiteTensor) -> bool:
+        """Say whether the product has another tensor's shape, dtype and device."""
+        left, right, data = self.left.data, self.right.data, out.data
+        return (
+            data.dtype is left.dtype
+            and data.shape == (left.size(0), right.size(1))
+            and ((data.is_cpu and left.is_cpu) or data.device == left.device)
+        )
+
     def shares_memory(self, among: set[int]) -> bool:
         """Say whether a factor lies in one of these storages, whose addresses ``storages`` gives."""
         left, right = self.left.data.untyped_storage(), self.right.data.untyped_storage()
@@ -133,10 +158,10 @@ class LowRank:
         raise _no_tensor(getattr(func, "__name__", func))
 
     def _refuse(self, *others: Any) -> Any:
-        raise _no_tensor("a sign")
+        raise _no_tensor("LowRank")
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __matmul__ = __rmatmul__ = _refuse
-    __neg__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _refuse
+    __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __neg__ = __array__ = _refuse
 
 
 def _no_tensor(rule: object) -> InputError:

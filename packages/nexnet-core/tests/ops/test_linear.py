@@ -56,6 +56,30 @@ def test_linear_by_any_of_its_arguments(x, argnums, order):
         torch.testing.assert_close(mine.data, theirs)
 
 
+BROADCAST = [
+    ((3, 5), [(1,), (), (1, 4), (3, 4), (3, 1), (1, 1)]),
+    ((2, 3, 5), [(1,), (), (1, 4), (3, 4), (1, 1), (2, 3, 4)]),
+    ((5,), [(1,), (), (1, 4)]),
+]
+
+
+@pytest.mark.parametrize("fn", [nx.linear, nx.linear_relu])
+@pytest.mark.parametrize(("rows", "bias"), [(rows, bias) for rows, shapes in BROADCAST for bias in shapes], ids=str)
+def test_a_bias_that_is_broadcast(fn, rows, bias, check_against_torch, draw):
+    theirs = torch.nn.functional.linear if fn is nx.linear else in_torch
+    x, w = draw(*rows), draw(4, 5)
+    check_against_torch(fn, theirs, x, w, draw(*bias))
+    check_against_torch(lambda b: fn(x, w, b), lambda b: theirs(x, w, b), draw(*bias))
+
+
+@pytest.mark.parametrize("fn", [nx.linear, nx.linear_relu])
+def test_what_is_no_layer_is_torchs_error(fn, draw):
+    with pytest.raises(RuntimeError, match="at least 1D"):
+        fn(nx.LiteTensor(draw(3, 5)), torch.tensor(1.0).double())
+    with pytest.raises(TypeError, match="must be Tensor, not list"):
+        fn([1.0, 2.0], nx.LiteTensor(draw(3, 2)))
+
+
 # with a ReLU ---------------------------------------------------------------------------------------------------------
 
 

@@ -58,6 +58,10 @@ class Dense(Module):
         """Map ``x`` of shape ``(..., in_features)``."""
         return nexnet.linear(x, self.weight, self.bias)  # type: ignore[no-any-return]
 
+    def rectified(self, x: Any) -> LiteTensor:
+        """Map ``x``, and take the ReLU, in one operation."""
+        return nexnet.linear_relu(x, self.weight, self.bias)  # type: ignore[no-any-return]
+
 
 class Sequential(Module):
     """Layers, each called with what the one before it returned. Plain functions (``nexnet.relu``) are layers too."""
@@ -138,5 +142,5 @@ class MLP(Module):
         *hidden, last = self.layers
         in_one = self.activation is nexnet.relu and all(type(layer) is Dense for layer in hidden)
         for layer in hidden:
-            x = nexnet.linear_relu(x, layer.weight, layer.bias) if in_one else self.activation(layer(x))
+            x = layer.rectified(x) if in_one else self.activation(layer(x))
         return last(x)

@@ -36,7 +36,7 @@ class linear_relu(Policy):
     gradients_fit = True
 
     def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
-        out = kernels.linear_relu(input, weight, bias)
+        out = kernels.linear(input, weight, bias, "relu")
         need_input, need_weight, *_ = self.ctx.needs_input_grad
         self.ctx.save(weight if need_input else None, input if need_weight else None, out)
         return out
@@ -49,17 +49,21 @@ class linear_relu(Policy):
 linear_relu.leaf = True
 
 
-def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any) -> Any:
+def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
     """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
     needs = call.needs_input_grad
-    with_bias = len(needs) > 2 and needs[2]
+    with_bias = bias_too and len(needs) > 2 and needs[2]
+    if with_bias:
+        shape = call.parents[2].shape
+        if len(shape) != 1 or shape[0] != grad.shape[-1]:  # it was broadcast
+            dx, dw, _ = _by_arguments(call, grad, input, weight, bias_too=False)
+            return dx, dw, _summed_to(grad, shape)
     if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
         if isinstance(grad, TensorBase):
             return linear_backward(grad, input, weight, with_bias)
         return _linear_gradients(grad, input, weight, with_bias, call.matrix_product)
     if input is None and weight is None:
-        rows = tuple(range(grad.ndim - len(call.parents[2].shape)))
-        return None, None, grad.sum(rows) if rows else grad  # no dimensions would mean all of them
+        return None, None, _summed_to(grad, shape) if with_bias else None
 
     one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
     rows = grad.unsqueeze(-1) if one_row else grad
@@ -72,6 +76,12 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any) -> Any:
     if one_row:
         dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
     return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
+
+
+def _summed_to(grad: Any, shape: Any) -> Any:
+    if grad.ndim < len(shape):
+        return grad.reshape(shape)  # sizes of 1 in front
+    return grad.sum_to_size(shape)
 
 
 def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:

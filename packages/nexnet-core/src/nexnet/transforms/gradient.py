@@ -28,7 +28,7 @@ def value_and_grad(
         has_aux: whether ``fn`` returns something beside the output.
         low_rank: whether a matrix's gradient may come as a ``LowRank``, a product that nobody has multiplied. It does
             where it is one product (``g^T x`` of a linear layer, of fewer examples than features) and no outer tape
-            is active. Its factors are tensors of the evaluation: use it before the inputs are written into.
+            is active. Its factors are tensors of the evaluation, not copies: use it before an input is written into.
 
     Returns:
         A function of the same arguments that returns ``(value, gradient)`` or ``((value, aux), gradient)``. The

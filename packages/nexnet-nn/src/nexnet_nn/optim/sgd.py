@@ -137,17 +137,18 @@ class SGD:
         params, treespec = nexnet.tree.flatten(model)
         buffers = _buffers(state, treespec)
         lr, momentum, weight_decay = as_number(self.lr), as_number(self.momentum), as_number(self.weight_decay)
-        if momentum:
-            products: list[Any] = []
+        kept = 1 - lr * weight_decay  # of a parameter
+        products: list[Any] = []
+        if momentum or kept == 0:
             grads_ = flatten_gradients("SGD", grads, treespec)
         else:
             grads_ = flatten_like("SGD", "gradients", grads, treespec)
             params, grads_, products = _without_products(params, grads_)
         values = [each.data for each in params]
         slopes: Any = [each.data for each in grads_]
-        if self.maximize:
+        if self.maximize and slopes:
             slopes = torch._foreach_neg(slopes)
-        if weight_decay:
+        if weight_decay and slopes:
             slopes = torch._foreach_add(slopes, values, alpha=weight_decay)
         if momentum:
             if buffers is None:
@@ -158,9 +159,10 @@ class SGD:
                 torch._foreach_mul_(moving, momentum)
                 torch._foreach_add_(moving, slopes, alpha=1 - as_number(self.dampening))
             slopes = torch._foreach_add(slopes, moving, alpha=momentum) if self.nesterov else moving
-        torch._foreach_add_(values, slopes, alpha=-lr)
-        for p, product in products:
-            p.data.addmm_(*product.factors(), alpha=lr if self.maximize else -lr, beta=1 - lr * weight_decay)
+        if values:
+            torch._foreach_add_(values, slopes, alpha=-lr)
+        for p, left, right in products:
+            p.addmm_(left, right, alpha=lr if self.maximize else -lr, beta=kept)
         return model, state
 
     __repr__ = describe
@@ -173,18 +175,23 @@ def _buffers(state: SGDState, treespec: Any) -> list[Any] | None:
 
 
 def _without_products(params: list[Any], grads: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Give the parameters and gradients without those of low rank, and these as pairs of a parameter and a product.
+    """Give the parameters and gradients without those that are added as products: these as (parameter, left, right).
 
-    One with a factor in a parameter's memory is multiplied: the factor is written into by this very step.
+    One that the step itself would spoil is multiplied, and so added with the others: a factor in a parameter's memory
+    is written into, and parameters in one memory would both keep their share of it.
     """
     if LowRank not in map(type, grads):
-        return params, grads, []
+        return params, [each.to_dense() if isinstance(each, LowRank) else each for each in grads], []
     written = storages(params)
+    apart = len(written) == len(params)
     left, dense, products = [], [], []
     for p, g in zip(params, grads, strict=True):
-        if type(g) is LowRank and not g.shares_memory(written):
-            products.append((p, g))
+        if not isinstance(g, LowRank):
+            left.append(p)
+            dense.append(g)
+        elif apart and g.suits(p) and not g.shares_memory(written):
+            products.append((p.data, *g.factors()))
         else:
             left.append(p)
-            dense.append(g.to_dense() if type(g) is LowRank else g)
+            dense.append(g.to_dense())
     return left, dense, products

@@ -17,12 +17,12 @@ FAR_ABOVE, FAR_BELOW = Domain(15.0, 17.0), Domain(-17.0, -15.0)  # of products o
 
 
 def affine(d: Draw) -> Sample:
-    """X of any rank, W and perhaps b."""
+    """X of any rank, W and perhaps b, which may be broadcast."""
     rows = d.choice((4,), (), (2, 3), (1,))
     inner, outer = d.choice((3, 2), (1, 4), (2, 1))
     if d.layout == "empty":
         rows = (0,)
-    x, w, b = d.tensor((*rows, inner)), d.tensor((outer, inner)), d.tensor((outer,))
+    x, w, b = d.tensor((*rows, inner)), d.tensor((outer, inner)), d.tensor(d.choice((outer,), (outer,), (1,)))
     return d.choice(Sample(x, w, b), Sample(x, w))
 
 
