@@ -159,7 +159,7 @@ class TestChoice:
         g = torch.randn(64, 256)
         for _ in range(5):
             kernels.use_onednn()
-            works = [lambda: kernels.linear(x, w), lambda: kernels.linear_gradients(g, x, w)]
+            works = [lambda: kernels.linear(x, w), lambda: kernels.linear_gradients(g, x, w, False)]
             threads = [threading.Thread(target=work) for work in works]
             for each in threads:
                 each.start()

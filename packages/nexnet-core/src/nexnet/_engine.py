@@ -73,7 +73,7 @@ kernels_only: Callable[[], AbstractContextManager[Any]] = getattr(torch._C, "_Au
 
 
 @cython.no_gc
-@cython.freelist(64)
+@cython.freelist(512)
 @cython.cclass
 class Key:
     """A tensor's identity on the tapes, with what its gradient is checked against. It holds no storage."""
@@ -328,14 +328,12 @@ class Product:
         if not self.of_matrices:
             return True  # of an elementwise rule whose operands are alike
         shape = key.shape
-        return len(shape) == 2 and self.a.size(0) == shape[0] and self.b.size(1) == shape[1]
+        return len(shape) == 2 and self.a.shape[0] == shape[0] and self.b.shape[1] == shape[1]
 
     @cython.cfunc
-    def is_low_rank(self, key: Key) -> cython.bint:
+    def is_low_rank(self) -> cython.bint:
         """Say whether it is a matrix that has more elements than its factors together."""
-        if not self.of_matrices or not self.suits(key):
-            return False
-        return self.a.numel() + self.b.numel() < self.a.size(0) * self.b.size(1)
+        return self.of_matrices and self.a.numel() + self.b.numel() < self.a.shape[0] * self.b.shape[1]
 
     @cython.cfunc
     def plus(self, total: Any) -> Any:
@@ -1477,7 +1475,7 @@ def _backward_loop(
             total = grads.get(key)
             if type(grad) is Product:
                 product = cython.cast(Product, grad)
-                if total is not None and in_place and product.suits(key):
+                if total is not None and in_place and (node.exact or product.suits(key)):
                     if key.maker is me:
                         product.add_to(total)
                     else:
@@ -1566,7 +1564,7 @@ def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: di
 @cython.cfunc
 def _can_wait(product: Product, node: Node, key: Key, products: dict, in_place: cython.bint) -> cython.bint:
     """Say whether a product may be left to who has asked for the gradients: the first of its key, of low rank."""
-    return in_place and node.exact and key in products and products[key] is None and product.is_low_rank(key)
+    return in_place and node.exact and key in products and products[key] is None and product.is_low_rank()
 
 
 @cython.cfunc

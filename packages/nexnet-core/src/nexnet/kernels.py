@@ -113,15 +113,24 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, activation
 
 
 def linear_gradients(
-    grad: Tensor, input: Tensor | None, weight: Tensor | None, product: Callable[[Tensor, Tensor], Any] = torch.mm
-) -> tuple[Any, Any]:
-    """Give (g W, g^T x), of which either may not be needed, by ``product`` if not by oneDNN."""
+    grad: Tensor,
+    input: Tensor | None,
+    weight: Tensor | None,
+    with_bias: bool,
+    product: Callable[[Tensor, Tensor], Any] = torch.mm,
+) -> tuple[Any, Any, Any]:
+    """Give (g W, g^T x, sum over rows of g), None for what is not needed; by ``product`` if not by oneDNN."""
     needed = weight if input is None else input
     if needed is None or grad.numel() * needed.shape[-1] < _least_of_all:
-        return None if weight is None else product(grad, weight), None if input is None else product(grad.t(), input)
+        return (
+            None if weight is None else product(grad, weight),
+            None if input is None else product(grad.t(), input),
+            grad.sum(0) if with_bias else None,
+        )
     return (
         None if weight is None else _by_rows(grad, weight, product),
         None if input is None else _by_columns(grad, input, product),
+        grad.sum(0) if with_bias else None,
     )
 
 

@@ -140,7 +140,7 @@ class LowRank:
         left, right, data = self.left.data, self.right.data, out.data
         return (
             data.dtype is left.dtype
-            and data.shape == (left.size(0), right.size(1))
+            and data.shape == (left.shape[0], right.shape[1])
             and ((data.is_cpu and left.is_cpu) or data.device == left.device)
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .._engine import TensorBase, scalar
 from ..policy import Analytic, Operator, Policy, calls, function, implements
@@ -135,8 +136,10 @@ def kernel(
 
         def backward(self, cotangent: Any) -> Any:
             grad, saved, *parameters = self.ctx.release
-            given = dict(zip(options, parameters[-len(options) :], strict=True)) if options else {}
-            parameters = parameters[: len(parameters) - len(options)]
+            given = {}
+            if options:
+                given = dict(zip(options, parameters[-len(options) :], strict=True))
+                del parameters[-len(options) :]
             needs = self.ctx.needs_input_grad
             return (
                 apply(cotangent, saved, *parameters, **given) if needs[0] else None,
@@ -238,10 +241,7 @@ acosh = of_input(
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
 
 
-def _is_complex_lite(grad: Any) -> bool:
-    """Say whether it takes more than one kernel: torch's conjugates, but its rule here is that of real numbers."""
-    return isinstance(grad, TensorBase) and grad.dtype.is_complex
-
+# Torch's kernels for these two conjugate; the rules for them here, of recorded gradients, are those of real numbers.
 
 _tanh_backward = kernel(
     "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y",
@@ -250,7 +250,7 @@ _tanh_backward = kernel(
 )
 tanh = of_output(
     "y = tanh x,  dx = g conj(1 - y^2)",
-    lambda g, y: g * (1 - y * y).conj() if _is_complex_lite(g) else _tanh_backward(g, y),
+    lambda g, y: _tanh_backward(g, y) if type(g) is Tensor or not g.dtype.is_complex else g * (1 - y * y).conj(),
     torch.tanh,
     conjugates=True,
 )
@@ -264,7 +264,7 @@ _sigmoid_backward = kernel(
 )
 sigmoid = of_output(
     "y = 1 / (1 + e^-x),  dx = g conj(y (1 - y))",
-    lambda g, y: g * (y * (1 - y)).conj() if _is_complex_lite(g) else _sigmoid_backward(g, y),
+    lambda g, y: _sigmoid_backward(g, y) if type(g) is Tensor or not g.dtype.is_complex else g * (y * (1 - y)).conj(),
     torch.sigmoid,
     torch.special.expit,
     conjugates=True,

@@ -61,7 +61,7 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bo
     if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
         if isinstance(grad, TensorBase):
             return linear_backward(grad, input, weight, with_bias)
-        return _linear_gradients(grad, input, weight, with_bias, call.matrix_product)
+        return kernels.linear_gradients(grad, input, weight, with_bias, call.matrix_product)
     if input is None and weight is None:
         return None, None, _summed_to(grad, shape) if with_bias else None
 
@@ -71,7 +71,7 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bo
     rows = rows.reshape(math.prod(shape), rows.shape[-1])
     weight = weight.unsqueeze(0) if one_row and weight is not None else weight
     input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-    compute = linear_backward if isinstance(grad, TensorBase) else _linear_gradients
+    compute = linear_backward if isinstance(grad, TensorBase) else kernels.linear_gradients
     dx, dw, db = compute(rows, input, weight, with_bias)
     if one_row:
         dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
@@ -84,10 +84,6 @@ def _summed_to(grad: Any, shape: Any) -> Any:
     return grad.sum_to_size(shape)
 
 
-def _linear_gradients(grad: Any, input: Any, weight: Any, with_bias: bool, product: Any = torch.mm) -> Any:
-    return *kernels.linear_gradients(grad, input, weight, product), grad.sum(0) if with_bias else None
-
-
 @function
 class linear_backward(Analytic):
     """(g W, g^T x, sum over rows of g), the gradients of a linear layer, as one rule: its higher orders are few nodes.
@@ -98,7 +94,7 @@ class linear_backward(Analytic):
     materialize_grads = False
     gradients_fit = True
 
-    forward = calls(_linear_gradients, "grad", "input", "weight", "with_bias", saves="inputs")
+    forward = calls(kernels.linear_gradients, "grad", "input", "weight", "with_bias", saves="inputs")
 
     def backward(self, p: Any, q: Any, r: Any) -> Any:
         grad, _, _, _ = self.ctx.release
