@@ -86,11 +86,6 @@ class Key:
     # been passed on: none comes to a key again, then, in the same loop.
     maker = cython.declare(object)
 
-    def __init__(self, data: Tensor) -> None:
-        self.shape = data.shape
-        self.dtype = data.dtype
-        self.device = _CPU if data.is_cpu else data.device
-
 
 @cython.no_gc
 @cython.cclass
@@ -308,6 +303,13 @@ class Context:
         return f"{type(self).__name__}(saved={self._saved!r}, needs_input_grad={self.needs_input_grad!r})"
 
 
+# What the loop computes with, called without being looked up by its name each time.
+_add_into = cython.declare(object, Tensor.add_)
+_multiply_into = cython.declare(object, Tensor.mul_)
+_add_product = cython.declare(object, torch.addcmul)
+_add_product_into = cython.declare(object, Tensor.addcmul_)
+
+
 @cython.no_gc
 @cython.freelist(16)
 @cython.cclass
@@ -339,11 +341,11 @@ class Product:
     def plus(self, total: Any) -> Any:
         if self.of_matrices:
             return torch.addmm(total, self.a, self.b)
-        return torch.addcmul(total, self.a, self.b)
+        return _add_product(total, self.a, self.b)
 
     @cython.cfunc
     def add_to(self, total: Any) -> Any:
-        return total.addmm_(self.a, self.b) if self.of_matrices else total.addcmul_(self.a, self.b)
+        return total.addmm_(self.a, self.b) if self.of_matrices else _add_product_into(total, self.a, self.b)
 
 
 @cython.no_gc
@@ -478,8 +480,7 @@ class TapeBase:
     def watch(self, tensor: TensorBase) -> None:
         """Differentiate by this very tensor from now on."""
         if tensor.key is None:
-            tensor.key = Key(tensor.raw)
-            tensor.key.home = self.token
+            tensor.key = _key_of(tensor.raw, tensor.raw.dtype, self.token)
         else:
             self.tracked.add(tensor.key)
 
@@ -622,6 +623,7 @@ class TapeContext:
 SAVES_OTHERS = cython.declare(cython.int, 1)
 SAVES_INPUTS = cython.declare(cython.int, 2)
 SAVES_OUTPUT = cython.declare(cython.int, 3)
+SAVES = {"": 0, "others": SAVES_OTHERS, "inputs": SAVES_INPUTS, "output": SAVES_OUTPUT}  # by their names
 
 
 @cython.cclass
@@ -636,8 +638,7 @@ class KernelCall:
     required = cython.declare(cython.Py_ssize_t)
     parameters = cython.declare(tuple, visibility="readonly")
     keywords = cython.declare(dict, visibility="readonly")  # and their defaults; they are saved, last
-    saves = cython.declare(str, visibility="readonly")
-    kind = cython.declare(cython.int)  # what it saves, as a number
+    saves = cython.declare(cython.int)  # one of SAVES
     rest = cython.declare(tuple)  # the defaults alone
     opaque = cython.declare(cython.bint)  # torch's own: no code of Python's sees the operands
 
@@ -648,8 +649,7 @@ class KernelCall:
         self.fast = function if fast is None else fast
         self.parameters = parameters
         self.required = len([each for each in parameters if "=" not in each])
-        self.saves = saves
-        self.kind = {"others": SAVES_OTHERS, "inputs": SAVES_INPUTS, "output": SAVES_OUTPUT}.get(saves, 0)
+        self.saves = SAVES[saves]
         self.keywords = keywords
         self.rest = tuple(keywords.values())
         self.opaque = type(function) is type(self.fast) is BuiltinFunctionType
@@ -683,11 +683,11 @@ class KernelCall:
     ) -> tuple:
         """Give what the call saves of its operands: torch tensors, or what the tapes know in their place."""
         kept: tuple
-        if self.kind == SAVES_OTHERS:  # each for the other's gradient
+        if self.saves == SAVES_OTHERS:  # each for the other's gradient
             kept = (second if parents[0] is not None else None, first if parents[1] is not None else None)
-        elif self.kind == SAVES_INPUTS:
+        elif self.saves == SAVES_INPUTS:
             kept = (first,) if count == 1 else (first, second) if count == 2 else (first, second, third)
-        elif self.kind == SAVES_OUTPUT:
+        elif self.saves == SAVES_OUTPUT:
             kept = (out,)
         else:
             return self.rest
@@ -695,7 +695,7 @@ class KernelCall:
 
     @cython.cfunc
     def kept_of_many(self, parents: tuple, operands: Any, out: object) -> tuple:
-        if self.kind == SAVES_INPUTS:
+        if self.saves == SAVES_INPUTS:
             return (*operands, *self.rest)
         second = operands[1] if len(operands) > 1 else None
         return self.kept(parents, len(operands), operands[0], second, None, out)
@@ -1247,14 +1247,11 @@ def _append_to(node: Node, args: tuple, result: Any, recorders: list) -> Any:
 @cython.cfunc
 def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     """Give an output its identity, or None to one that can't carry a gradient."""
-    key: Key = Key.__new__(Key)
+    key: Key
     parent: Key | None
-    data = tensor.raw
-    dtype = data.dtype
+    dtype = tensor.raw.dtype
     if dtype in DIFFERENTIABLE:
-        key.dtype, key.home = dtype, home.token
-        key.device = _CPU if data.is_cpu else data.device
-        key.shape = data.shape
+        key = _key_of(tensor.raw, dtype, home.token)
         for parent in node.parents:
             if parent is not None and parent.shape == key.shape:
                 key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
@@ -1264,6 +1261,16 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Any:
     if dtype.is_complex:
         raise _complaints.not_for_complex(node.name, f"an output of dtype {dtype}")
     return None
+
+
+@cython.cfunc
+@cython.inline
+def _key_of(data: object, dtype: object, home: object) -> Key:
+    """Give a new key for a torch tensor, of which the dtype is known."""
+    key: Key = Key.__new__(Key)
+    key.shape, key.dtype, key.home = data.shape, dtype, home
+    key.device = _CPU if data.is_cpu else data.device
+    return key
 
 
 @cython.cfunc
@@ -1412,13 +1419,6 @@ def saved_versions(tape: TapeBase) -> list[int]:
     return versions
 
 
-# Methods of torch's tensors, called without being looked up by their names each time.
-_add_into = cython.declare(object, Tensor.add_)
-_multiply_into = cython.declare(object, Tensor.mul_)
-_add_product = cython.declare(object, torch.addcmul)
-_add_product_into = cython.declare(object, Tensor.addcmul_)
-
-
 @cython.cfunc
 def _backward_loop(
     tape: TapeBase, grads: dict, consume: cython.bint, recorded: cython.bint, products: dict | None
@@ -1496,15 +1496,25 @@ def _backward_loop(
                     grad = _fit(grad, data, node, key)
             if total is None:
                 grads[key] = grad
-            elif in_place and key.maker is me:
-                _add_into(total, grad)
+            elif in_place:
+                _add(grads, key, total, grad, me)
             else:
                 grads[key] = total + grad
-                if in_place:
-                    key.maker = me
         result = results = _NO_ARGUMENTS  # what came and what was made of it is not kept while the next rule works
         product = grad = total = data = None
     return me
+
+
+@cython.cfunc
+@cython.inline
+def _add(grads: dict, key: Key, total: Any, grad: Any, me: object) -> Any:
+    """Add a gradient to the sum of those that have come to a key, in place once that is the loop's own."""
+    if key.maker is me:
+        _add_into(total, grad)
+    else:
+        grads[key] = total + grad
+        key.maker = me
+    return None
 
 
 @cython.cfunc
@@ -1551,11 +1561,8 @@ def _pass_on(node: Node, grad: Any, mine: cython.bint, tape: TapeBase, grads: di
             grads[key] = grad
             only = key
             taken += 1
-        elif key.maker is me:
-            _add_into(total, grad)
         else:
-            grads[key] = total + grad
-            key.maker = me
+            _add(grads, key, total, grad, me)
     if only is not None and mine and taken == 1:
         only.maker = me
     return None

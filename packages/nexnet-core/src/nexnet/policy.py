@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, conj_physical
 
 from . import _complaints
-from ._engine import Context, KernelCall, Node, OperatorBase, TensorBase, is_wrapped, multiplied, uncollected
+from ._engine import SAVES, Context, KernelCall, Node, OperatorBase, TensorBase, is_wrapped, multiplied, uncollected
 from ._forward_mode import with_jvp
 from .errors import RuleError, message
 
@@ -225,10 +225,6 @@ def _conj(grad: Any) -> Any:
     return None if grad is None else multiplied(grad).conj()
 
 
-#: What a kernel call may save, by name.
-_SAVES = ("", "inputs", "output", "others")
-
-
 def calls(
     compute: Callable[..., Any],
     *parameters: str,
@@ -259,7 +255,7 @@ def calls(
                 (out,) = self.ctx.release
                 return self.ctx.product(grad, out)
     """
-    if saves not in _SAVES or (saves == "others" and len(parameters) < 2):
+    if saves not in SAVES or (saves == "others" and len(parameters) < 2):
         raise RuleError(
             message(
                 "a call can't save this.",
