@@ -58,7 +58,6 @@ class Choice:
 _choices: dict[tuple[str, bool, int], Choice] = {}
 _mode = "auto"
 _least: dict[str, float] = {}  # by kind, the multiplications from which a product might go to oneDNN
-_least_of_all = 0.0
 
 
 def use_onednn(mode: str = "auto") -> None:
@@ -76,7 +75,7 @@ def use_onednn(mode: str = "auto") -> None:
         )
     _mode = mode
     _choices.clear()
-    _look_from(NEVER if mode == "never" or not _is_available() else SMALL)
+    _least.update(dict.fromkeys(_KINDS, NEVER if mode == "never" or not _is_available() else SMALL))
 
 
 def describe() -> str:
@@ -120,30 +119,16 @@ def linear_gradients(
     product: Callable[[Tensor, Tensor], Any] = torch.mm,
 ) -> tuple[Any, Any, Any]:
     """Give (g W, g^T x, sum over rows of g), None for what is not needed; by ``product`` if not by oneDNN."""
+    dx = dw = None
     needed = weight if input is None else input
-    if needed is None or grad.numel() * needed.shape[-1] < _least_of_all:
-        return (
-            None if weight is None else product(grad, weight),
-            None if input is None else product(grad.t(), input),
-            grad.sum(0) if with_bias else None,
-        )
-    return (
-        None if weight is None else _by_rows(grad, weight, product),
-        None if input is None else _by_columns(grad, input, product),
-        grad.sum(0) if with_bias else None,
-    )
-
-
-def _by_rows(grad: Tensor, weight: Tensor, product: Callable[[Tensor, Tensor], Any]) -> Any:
-    if grad.numel() * weight.shape[-1] >= _least["g W"] and _goes_to_onednn("g W", grad, weight, 1):
-        return _product_in_onednn(grad, weight.t())
-    return product(grad, weight)
-
-
-def _by_columns(grad: Tensor, input: Tensor, product: Callable[[Tensor, Tensor], Any]) -> Any:
-    if grad.numel() * input.shape[-1] >= _least["g^T x"] and _goes_to_onednn("g^T x", grad, input, 1):
-        return _product_in_onednn(grad.t(), input.t())
-    return product(grad.t(), input)
+    work = 0 if needed is None else grad.numel() * needed.shape[-1]
+    if weight is not None:
+        in_onednn = work >= _least["g W"] and _goes_to_onednn("g W", grad, weight, 1)
+        dx = _KINDS["g W"].in_onednn(grad, weight) if in_onednn else product(grad, weight)
+    if input is not None:
+        in_onednn = work >= _least["g^T x"] and _goes_to_onednn("g^T x", grad, input, 1)
+        dw = _KINDS["g^T x"].in_onednn(grad, input) if in_onednn else product(grad.t(), input)
+    return dx, dw, grad.sum(0) if with_bias else None
 
 
 def _product_in_onednn(a: Tensor, b: Tensor) -> Tensor:
@@ -167,12 +152,6 @@ _KINDS = {
         lambda g, x: _product_in_onednn(g.t(), x.t()),
     ),
 }
-
-
-def _look_from(least: float, *kinds: str) -> None:
-    global _least_of_all
-    _least.update(dict.fromkeys(kinds or _KINDS, least))
-    _least_of_all = min(_least.values())
 
 
 def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
@@ -211,7 +190,7 @@ def _choice(kind: str, large: bool) -> Choice:
             for size in (False, True)
         )
         if small_stays:
-            _look_from(NEVER if large_stays else LARGE, kind)
+            _least[kind] = NEVER if large_stays else LARGE
     return _choices[key]
 
 

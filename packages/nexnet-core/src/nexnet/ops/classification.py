@@ -32,21 +32,12 @@ _nll_loss_backward, _nll_loss2d_backward = _aten.nll_loss_backward.default, _ate
 # weight is a further output.
 
 
-_pick, _pick2d, _put, _put2d = map(
-    overload, (_nll_loss_forward, _nll_loss2d_forward, _nll_loss_backward, _nll_loss2d_backward)
-)
-
-
 def _picking(input: Any) -> Callable[..., Any]:
-    if isinstance(input, TensorBase):
-        return _nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward
-    return _pick if input.ndim < 3 else _pick2d
+    return overload(_nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward)
 
 
 def _putting(input: Any) -> Callable[..., Any]:
-    if isinstance(input, TensorBase):
-        return _nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward
-    return _put if input.ndim < 3 else _put2d
+    return overload(_nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward)
 
 
 @implements(_nll_loss_forward, _nll_loss2d_forward)

@@ -180,8 +180,8 @@ def _without_products(params: list[Any], grads: list[Any]) -> tuple[list[Any], l
     One that the step itself would spoil is multiplied, and so added with the others: a factor in a parameter's memory
     is written into, and parameters in one memory would both keep their share of it.
     """
-    if LowRank not in map(type, grads):
-        return params, [each.to_dense() if isinstance(each, LowRank) else each for each in grads], []
+    if not any(isinstance(each, LowRank) for each in grads):
+        return params, grads, []
     written = storages(params)
     apart = len(written) == len(params)
     left, dense, products = [], [], []
