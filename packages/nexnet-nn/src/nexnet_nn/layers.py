@@ -59,7 +59,7 @@ class Dense(Module):
         return nexnet.linear(x, self.weight, self.bias)  # type: ignore[no-any-return]
 
     def rectified(self, x: Any) -> LiteTensor:
-        """Map ``x``, and take the ReLU, in one operation."""
+        """Map ``x`` of shape ``(..., in_features)``, and take the ReLU, in one operation."""
         return nexnet.linear_relu(x, self.weight, self.bias)  # type: ignore[no-any-return]
 
 

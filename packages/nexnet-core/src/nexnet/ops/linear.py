@@ -31,7 +31,10 @@ class linear(Analytic):
 @implements()
 @function
 class linear_relu(Policy):
-    """y = max(x W^T + b, 0), in one kernel where oneDNN multiplies:  as linear, with g where y > 0.  Corner: 0 at 0."""
+    """y = max(x W^T + b, 0), in one kernel where oneDNN multiplies:  as linear, with g where y > 0.  Corner: 0 at 0.
+
+    Shapes: those of linear.
+    """
 
     gradients_fit = True
 
