@@ -44,7 +44,8 @@ log2 = of_input("ln x / ln 2,  dx = g / (x ln 2)", lambda g, x: g / (x * math.lo
 log10 = of_input("ln x / ln 10,  dx = g / (x ln 10)", lambda g, x: g / (x * math.log(10)), torch.log10)
 log1p = of_input("ln(1 + x),  dx = g / (1 + x)", lambda g, x: g / (x + 1), torch.log1p, torch.special.log1p)
 
-# The logistic function, its inverse, and the error function
+# The logistic function and its inverse. Torch's kernel conjugates; its rule here, of recorded gradients, is that of
+# real numbers.
 
 _sigmoid_backward = kernel(
     "g y (1 - y),  dg = h y (1 - y),  dy = h g (1 - 2 y)",
@@ -78,6 +79,9 @@ class logit(Policy):
     def backward(self, grad: Any) -> Any:
         input, eps = self.ctx.release
         return _logit_backward(grad, input, eps)
+
+
+# Two operands
 
 
 @implements(torch.xlogy, torch.special.xlogy)

@@ -85,7 +85,7 @@ acosh = of_input(
 atanh = of_input("dx = g / ((1 - x) (1 + x))", lambda g, x: g / ((1 - x) * (1 + x)), torch.atanh, torch.arctanh)
 
 
-# Torch's kernels for these two conjugate; the rules for them here, of recorded gradients, are those of real numbers.
+# Torch's kernel conjugates; its rule here, of recorded gradients, is that of real numbers.
 
 _tanh_backward = kernel(
     "g (1 - y^2),  dg = h (1 - y^2),  dy = -2 h g y",
