@@ -43,7 +43,7 @@ _WITHOUT = {
         "special_bessel_y0", "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1",
         "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0",
         "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0", "multi_margin_loss",
-        "multilabel_margin_loss", "ctc_loss", "low_rank", "nuclear_norm",
+        "multilabel_margin_loss", "ctc_loss", "low_rank", "nuclear_norm", "mH",
     }),
 }  # fmt: skip
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
