@@ -10,7 +10,7 @@ from typing import Any
 import optree
 import torch
 
-import nexnet._engine
+import nexnet.engine
 
 from ..child import InChild, report
 from ..interleaved import Case
@@ -45,7 +45,7 @@ WORK = {CHAIN: chain, "MLP step, batch 8": step}
 
 def run(work: str, who: str, plain: bool) -> None:
     """Report the results of the first call, and the median time of the following ones."""
-    assert nexnet._engine.__file__.endswith(".py") is plain, "the engine is not of the form that was asked for"
+    assert nexnet.engine.COMPILED is not plain, "the engine is not of the form that was asked for"
     torch.set_num_threads(1)
     call = WORK[work](who)
     results = [each.tolist() for each in optree.tree_leaves(call(), namespace="nexnet")]

@@ -9,12 +9,13 @@ import pytest
 
 
 class PlainEngine:
-    """Finds ``nexnet._engine`` as its source file, so that the tests run on the uncompiled form."""
+    """Finds the engine's rooms as their source files, so that the tests run on the uncompiled form."""
 
     def find_spec(self, name: str, path: list[str] | None, target: object = None) -> ModuleSpec | None:
-        if name != "nexnet._engine" or path is None:
+        package, _, room = name.rpartition(".")
+        if package != "nexnet.engine" or path is None:
             return None
-        return spec_from_file_location(name, Path(next(iter(path)), "_engine.py"))
+        return spec_from_file_location(name, Path(next(iter(path)), f"{room}.py"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,17 +24,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--engine") == "python":
-        if "nexnet._engine" in sys.modules:
+        if "nexnet.engine" in sys.modules:
             raise pytest.UsageError("--engine=python: something has imported nexnet before the tests could choose")
         sys.meta_path.insert(0, PlainEngine())
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    from nexnet import _engine
+    from nexnet import engine
 
-    form = "python" if _engine.__file__.endswith(".py") else "compiled"
+    form = "compiled" if engine.COMPILED else "python"
     assert form == config.getoption("--engine"), "the engine is not of the form that was asked for"
-    return f"nexnet engine: {form}"
+    return f"nexnet engine: {form}{', every promise checked' if engine.CHECKED else ''}"
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nexnet as nx
-from nexnet._engine import TapeContext, backward, kernels_only
+from nexnet.engine import TapeContext, backward, kernels_only
 
 
 @nx.function
@@ -469,7 +469,7 @@ class TestMemory:
         assert backward(outer, {y.key: torch.tensor(1.0)})[x.key].item() == 6.0
 
 
-@pytest.mark.skipif(nx._engine.__file__.endswith(".py"), reason="uncompiled, Python decides")
+@pytest.mark.skipif(not nx.engine.COMPILED, reason="uncompiled, Python decides")
 class TestCollector:
     """What can't be in a cycle is kept from the garbage collector, Python's subclasses included."""
 

@@ -41,8 +41,8 @@ from . import (  # noqa: F401
     tree,
 )
 from ._dispatch import missing_function as _missing_function
-from ._engine import Node, TapeContext
 from .creation import *
+from .engine import Node, TapeContext
 from .errors import (
     ConvergenceError,
     GradientError,

@@ -20,6 +20,26 @@ def leaves_nexnet(method: str) -> TrackedTensorError:
     )
 
 
+def no_tape(got: Any) -> InputError:
+    """Something that is no tape was to become active."""
+    return InputError(
+        message("only tapes can be active.", expected="nexnet.Tape", got=f"{got!r} ({type(got).__name__})")
+    )
+
+
+def broken_promise(rule: str, promise: str, expected: str, wanted: Any, got: Any) -> RuleError:
+    """A rule has promised what does not hold: told by the debug form of the engine."""
+    return RuleError(
+        message(
+            f"the rule's promise {promise} is broken.",
+            rule=rule,
+            expected=f"{expected}: {_kind(wanted) if hasattr(wanted, 'dtype') else repr(wanted)}",
+            got=_kind(got) if hasattr(got, "dtype") else repr(got),
+            remedy="take the promise back, or keep it",
+        )
+    )
+
+
 # Arguments of an operator ---------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._engine import TensorBase
+from .engine import TensorBase
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
 from .policy import RULES
 

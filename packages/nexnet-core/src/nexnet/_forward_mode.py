@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from . import _complaints
-from ._engine import COMPLEX, DIFFERENTIABLE, Node, TapeContext, TensorBase, make_node, record_composite, unwrap, wrap
 from ._nested import map_leaves
+from .engine import COMPLEX, DIFFERENTIABLE, Node, TapeContext, TensorBase, make_node, record_composite, unwrap, wrap
 from .tape import Tape
 
 __all__ = ["Linearization", "with_jvp"]
@@ -87,7 +87,7 @@ class pushforward(Node):
         call, *saved = self.saved
         node = make_node(call.policy, tuple(saved), call.parents, None, call.output)
         try:
-            result = node.jvp(*tangents)
+            result = node.jvp(*tangents)  # type: ignore[attr-defined]
             found = tuple(result) if isinstance(result, (tuple, list)) else (result,)
             if len(found) != len(node.outputs):
                 raise _complaints.wrong_number_of_tangents(node.name, len(node.outputs), len(found))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ops
-from ._engine import register_arithmetic
+from .engine import register_arithmetic
 from .errors import InputError
 from .ops.elementwise.gamma import polygamma_method
 

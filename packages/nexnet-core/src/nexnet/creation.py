@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from . import ops
-from ._engine import TensorBase, unwrap
+from .engine import TensorBase, unwrap
 from .errors import InputError, message
 from .policy import implements
 from .tensor import LiteTensor, from_torch, plain

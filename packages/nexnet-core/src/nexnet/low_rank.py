@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._engine import is_recording
 from ._trees import leaf_types
+from .engine import is_recording
 from .errors import InputError, TrackedTensorError, message
 from .ops import mm
 from .tensor import LiteTensor, from_torch

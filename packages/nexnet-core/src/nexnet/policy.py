@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, conj_physical
 
 from . import _complaints
-from ._engine import SAVES, Context, KernelCall, Node, OperatorBase, TensorBase, is_wrapped, multiplied, uncollected
 from ._forward_mode import with_jvp
+from .engine import SAVES, Context, KernelCall, KernelOperator, Node, TensorBase, is_wrapped, multiplied, uncollected
 from .errors import RuleError, message
 
 __all__ = [
@@ -268,7 +268,7 @@ def calls(
     return KernelCall(compute, parameters, saves, fast, keywords)
 
 
-class Operator(OperatorBase):
+class Operator(KernelOperator):
     """A rule as a function. ``operator.policy`` is the rule; its signature is that of the rule's ``forward``."""
 
     def __init__(self, policy: type[Policy]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ._engine import TensorBase, check_may_leave, unwrap
 from .creation import Device, DType
+from .engine import TensorBase, check_may_leave, unwrap
 from .ops import bernoulli
 from .policy import implements
 from .tensor import LiteTensor, from_torch

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ._engine import Key, TapeBase
+import functools
+import inspect
+from typing import Any
+
+from .engine import Key, TapeBase
 
 __all__ = ["Tape"]
 
@@ -29,7 +33,10 @@ class Tape(TapeBase):
             return names[key]
 
         for i, node in enumerate(self.nodes):
-            inputs = ", ".join(name_of(key) for key in node.parents)
+            parents = list(node.parents)
+            while len(parents) > _required(type(node)) and parents[-1] is None:  # it may have been left out
+                parents.pop()
+            inputs = ", ".join(name_of(key) for key in parents)
             for j, key in enumerate(node.outputs):
                 if key is not None:
                     names[key] = f"%{i}" if len(node.outputs) == 1 else f"%{i}.{j}"
@@ -60,3 +67,10 @@ def _letters(number: int) -> str:
 
 def _shape(key: Key) -> str:
     return "(" + ", ".join(map(str, key.shape)) + ("," if len(key.shape) == 1 else "") + ")"
+
+
+@functools.cache
+def _required(policy: type[Any]) -> int:
+    """Count the positional arguments that a call of the rule can't leave out."""
+    _, *parameters = inspect.signature(policy.forward).parameters.values()
+    return sum(each.kind is each.POSITIONAL_OR_KEYWORD and each.default is each.empty for each in parameters)

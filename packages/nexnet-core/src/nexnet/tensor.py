@@ -13,8 +13,8 @@ from torch import Tensor
 
 from . import ops
 from ._dispatch import call_rule, call_sign, missing_attribute
-from ._engine import TensorBase, check_may_leave, is_tracked, register_tensor_type, wrap
 from ._methods import OperatorMethods
+from .engine import Arithmetic, check_may_leave, is_tracked, register_tensor_type, wrap
 from .errors import InputError, message
 from .ops.shapes.indexing import Indexer
 from .policy import implements
@@ -33,7 +33,7 @@ def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
 
 
 @register_tensor_type(missing_attribute)
-class LiteTensor(TensorBase, OperatorMethods):
+class LiteTensor(Arithmetic, OperatorMethods):
     """A tensor: anything that ``torch.as_tensor`` takes, and nothing about gradients.
 
     ``LiteTensor(data, dtype=None, device=None)`` shares memory with ``data`` where ``torch.as_tensor`` does.
@@ -49,7 +49,7 @@ class LiteTensor(TensorBase, OperatorMethods):
     __slots__ = ()
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102
-        if isinstance(data, (TensorBase, list, tuple)):
+        if isinstance(data, (LiteTensor, list, tuple)):
             data = plain(data)
         return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
@@ -57,7 +57,7 @@ class LiteTensor(TensorBase, OperatorMethods):
         """Answer ``array * lite``; numpy's other functions of elements are an error that says what to call."""
         return call_sign(ufunc, method, inputs, kwargs)
 
-    __hash__ = TensorBase.__hash__
+    __hash__ = object.__hash__
 
     # What it is ------------------------------------------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ def _as_numpy(data: Tensor) -> NDArray[Any]:
 
 def plain(data: Any, nested: builtins.bool = False) -> Any:
     """Take the torch tensors out of nested lists, refusing those that are being differentiated."""
-    if isinstance(data, TensorBase):
+    if isinstance(data, LiteTensor):
         if is_tracked(data):
             raise InputError(
                 message(

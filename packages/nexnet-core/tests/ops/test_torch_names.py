@@ -9,7 +9,7 @@ from torch import Tensor
 
 import nexnet
 from nexnet import RULES, LiteTensor
-from nexnet._engine import _TORCH_ALIASES
+from nexnet.engine.spelling import ALIASES
 from nexnet.errors import MissingAttributeError, NoGradientRule
 from nexnet.ops._listing import PLACES
 
@@ -99,7 +99,7 @@ def accepted(function, rule):
     if any(each.kind is each.VAR_KEYWORD for each in own.values()):
         return
     for name, default in arguments_of(function):
-        mine = _TORCH_ALIASES.get(name) if name not in own and isinstance(rule, nexnet.Operator) else name
+        mine = ALIASES.get(name) if name not in own and isinstance(rule, nexnet.Operator) else name
         if name in NEUTRAL:
             continue
         if mine not in own:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .._engine import evaluate, gradients, kernels_only
+from ..engine import evaluate, gradients, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ..transforms._evaluate import check_output, flatten, fresh_aliases, ones

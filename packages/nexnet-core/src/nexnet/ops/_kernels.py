@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._engine import TensorBase
+from ..engine import TensorBase
 from ..policy import Operator, Policy, calls
 from ._formulas import operator
 

@@ -14,8 +14,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from .._engine import TensorBase, is_tracked, wrap
 from .._nested import rebuild
+from ..engine import TensorBase, is_tracked, wrap
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import _trees as trees
-from .._engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
 from .._trees import NAMESPACE as NAMESPACE
+from ..engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import alias
 from ..tensor import LiteTensor

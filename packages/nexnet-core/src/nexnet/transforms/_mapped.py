@@ -23,7 +23,8 @@ from torch._functorch.vmap import (  # type: ignore[attr-defined]
     vmap_increment_nesting,
 )
 
-from .._engine import (
+from .._nested import map_leaves
+from ..engine import (
     Key,
     Node,
     TapeBase,
@@ -37,7 +38,6 @@ from .._engine import (
     unwrap,
     wrap,
 )
-from .._nested import map_leaves
 from ..errors import InputError, message
 from ..policy import Policy
 from ..tape import Tape

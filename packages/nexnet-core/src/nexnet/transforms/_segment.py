@@ -9,7 +9,7 @@ from typing import Any
 
 import optree
 
-from .._engine import Key, Node, TapeContext, backward, evaluate, kernels_only
+from ..engine import Key, Node, TapeContext, backward, evaluate, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, by_key

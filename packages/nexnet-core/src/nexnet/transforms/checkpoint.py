@@ -8,8 +8,8 @@ from typing import Any
 
 import optree
 
-from .._engine import TapeContext, kernels_only, record_composite, wrap
 from .._random_state import RandomState
+from ..engine import TapeContext, kernels_only, record_composite, wrap
 from ..policy import Policy
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs

@@ -7,7 +7,7 @@ from typing import Any
 
 import optree
 
-from .._engine import TapeContext, wrap
+from ..engine import TapeContext, wrap
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE
 

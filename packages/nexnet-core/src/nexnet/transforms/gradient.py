@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _trees as trees
-from .._engine import evaluate, gradients, kernels_only
+from ..engine import evaluate, gradients, kernels_only
 from ..low_rank import LowRank
 from ..tape import Tape
 from ._evaluate import check_function, check_output, flatten, fresh_aliases, ones, places, split_aux

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._engine import evaluate, gradients, kernels_only
+from ..engine import evaluate, gradients, kernels_only
 from ..errors import InputError, message
 from ..tape import Tape
 from ..tensor import LiteTensor

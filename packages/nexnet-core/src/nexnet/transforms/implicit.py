@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import tree
-from .._engine import Key, TapeContext, kernels_only, record_composite, wrap
+from ..engine import Key, TapeContext, kernels_only, record_composite, wrap
 from ..errors import ConvergenceError, InputError, message
 from ..policy import Policy
 from ..tensor import LiteTensor

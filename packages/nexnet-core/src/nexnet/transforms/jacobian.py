@@ -9,7 +9,7 @@ from typing import Any
 import optree
 import torch
 
-from .._engine import wrap
+from ..engine import wrap
 from ..errors import InputError, message
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs, flatten, places, split_aux

@@ -10,8 +10,8 @@ import optree
 from torch import Tensor
 
 from .. import _trees as trees
-from .._engine import evaluate, gradients, kernels_only, saved_versions, wrap, zeros
 from .._forward_mode import Linearization
+from ..engine import evaluate, gradients, kernels_only, saved_versions, wrap, zeros_like
 from ..errors import InputError, TrackedTensorError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
@@ -88,7 +88,7 @@ def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
     """
     leaves, treespec = flatten(primals, "primals")
     out, pullback = vjp(fn, *primals)
-    dummy = optree.tree_map(lambda each: wrap(zeros(each)), out, namespace=NAMESPACE)
+    dummy = optree.tree_map(lambda each: wrap(zeros_like(each)), out, namespace=NAMESPACE)
     _, transposed = _pullback(pullback, (dummy,), False, Linearization())
 
     def pushforward(*tangents: Any) -> Any:

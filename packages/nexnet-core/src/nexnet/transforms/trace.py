@@ -10,7 +10,7 @@ import numpy
 import optree
 from torch import Tensor
 
-from .._engine import DIFFERENTIABLE, evaluate, kernels_only
+from ..engine import DIFFERENTIABLE, evaluate, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, fresh_aliases

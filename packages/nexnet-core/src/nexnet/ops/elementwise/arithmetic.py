@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase, passes_on, times_saved
+from ...engine import TensorBase, passes_on, times_saved
 from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, Reflected, calls, function, implements
 from .._formulas import of_input, of_output

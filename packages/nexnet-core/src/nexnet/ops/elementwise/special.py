@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Operator, Policy, function, implements
 from .._formulas import of_input, of_output, operator
 from .._plain import may_look_at

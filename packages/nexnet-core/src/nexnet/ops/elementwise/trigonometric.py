@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..._engine import scalar
+from ...engine import scalar
 from ...policy import Policy, function, implements
 from .._formulas import of_input, of_output
 from .._kernels import kernel

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import overload

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule
 

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import TensorBase, is_tracked, unwrap
+from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from ..matrices.matmul import matmul

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .normalisation import (

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ... import kernels
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 

@@ -13,7 +13,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload

@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import unwrap, wrap
+from ...engine import unwrap, wrap
 from ...policy import Policy, function, implements
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import torch
 
-from ..._engine import TensorBase, scalar
+from ...engine import TensorBase, scalar
 from ...errors import InputError, message
 from ..elementwise.arithmetic import mul
 from ..reductions.sums import mean, sum

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import TensorBase, is_tracked
+from ...engine import TensorBase, is_tracked
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import overload

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from ..elementwise.arithmetic import div

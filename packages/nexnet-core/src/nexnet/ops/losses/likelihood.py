@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...policy import Policy, function, implements
 from ._reduced import _reduce
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import TensorBase, is_tracked, unwrap
+from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ..._engine import scalar
+from ...engine import scalar
 from ...policy import Operator, Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload

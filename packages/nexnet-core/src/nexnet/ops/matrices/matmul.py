@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, Reflected, calls, function, implements
 

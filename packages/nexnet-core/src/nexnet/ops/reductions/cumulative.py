@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Analytic, Linear, Policy, function, implements
 from .._plain import is_plain, may_look_at
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Analytic, function, implements
 from .._names import numpy_names

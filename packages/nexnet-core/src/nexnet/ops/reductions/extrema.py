@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule
 from .._names import numpy_names

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import torch
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...policy import Policy, function, implements
 from .._names import numpy_names, place_of
 from .._plain import is_plain, zeros_for

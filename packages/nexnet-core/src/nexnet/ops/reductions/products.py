@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import unwrap
+from ...engine import unwrap
 from ...policy import Analytic, Policy, function, implements
 from .._names import numpy_names
 from .._plain import is_plain

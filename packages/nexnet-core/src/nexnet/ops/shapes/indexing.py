@@ -14,7 +14,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..._engine import TensorBase, unwrap
+from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._kernels import overload

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase
+from ...engine import TensorBase
 from ...policy import Linear, Operator, function, implements
 from .._plain import is_plain
 from .arranging import places

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..._engine import TensorBase, unwrap
+from ...engine import TensorBase, unwrap
 from ...errors import HigherOrderError, InputError, message
 from ...policy import Linear, Policy, function, implements
 from .._plain import is_plain

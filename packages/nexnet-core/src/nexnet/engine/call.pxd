@@ -1,0 +1,23 @@
+cimport cython
+from nexnet.engine.operands cimport operand, scalar, wrap_all
+from nexnet.engine.recording cimport record, record_alike
+from nexnet.engine.rule cimport Node, new_node
+from nexnet.engine.spelling cimport Spelling
+from nexnet.engine.tape cimport TapeBase, Thread, this_thread, those_tracking, tracked_keys
+
+cdef bint CHECKED
+
+cdef class OperatorBase:
+    cdef readonly object policy
+    cdef readonly str name
+    cdef public bint leaf
+    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors
+    cdef object _signature
+    cdef Spelling _spelling
+
+    @cython.locals(tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase])
+    cdef object call(self, tuple args, dict kwargs)
+    @cython.locals(spelling=Spelling)
+    cdef tuple spelled(self, tuple args, dict kwargs)
+    cdef tuple with_scalars(self, tuple data)
+    cdef object add_to_tapes(self, Node node, tuple args, object result, list[TapeBase] recorders)

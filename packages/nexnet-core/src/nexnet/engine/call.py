@@ -1,0 +1,107 @@
+"""The operator call: forward on torch tensors, and a node on each tape that tracks an argument."""
+
+from __future__ import annotations
+
+import inspect
+from types import MethodType
+from typing import Any
+
+from .higher_orders import call_nested
+from .operands import operand, scalar, wrap_all
+from .promises import CHECKED, check_alike, check_equal
+from .recording import record, record_alike
+from .rule import Node, new_node, passes_on, times_saved
+from .spelling import Spelling
+from .tape import TapeBase, this_thread, those_tracking, tracked_keys
+
+
+class OperatorBase:
+    """The compiled base of ``nexnet.functions.Operator``: calls a rule's ``forward`` and records a node."""
+
+    policy: Any
+    name: str
+    leaf: bool  # for higher orders forward is called, not recorded
+    elementwise: bool
+    gradients_fit: bool
+    multiplies: bool
+    passes: bool
+    scalars_as_tensors: bool
+    _signature: Any
+    _spelling: Any
+
+    def __init__(self, policy: Any) -> None:
+        self.policy = policy
+        self.name = policy.__name__
+        self.leaf = False
+        self.elementwise = policy.elementwise
+        self.gradients_fit = policy.gradients_fit
+        self.multiplies = policy.backward is times_saved
+        self.passes = policy.backward is passes_on
+        self.scalars_as_tensors = policy.scalars_as_tensors
+        self._signature = None
+        self._spelling = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the rule with LiteTensors, constants and what else its forward takes."""
+        return self.call(args, kwargs)
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        """Call the rule, and record the call on the tapes that track an argument."""
+        args = self.spelled(args, kwargs)
+        tapes = this_thread().tapes
+        data = tuple([operand(arg, self.name, args) for arg in args])
+        node = new_node(self.policy, tracked_keys(args, tapes))
+        recorders = those_tracking(node.parents, tapes)
+        if self.scalars_as_tensors and len(data) == 2:
+            data = self.with_scalars(data)
+        if len(recorders) > 1:
+            node, result = call_nested(self, node, args, list(data), kwargs or {}, recorders)
+        else:
+            out = node.forward(*data, **(kwargs or {}))  # type: ignore[attr-defined]
+            result = wrap_all(out, self.name)
+        if recorders:
+            self.add_to_tapes(node, args, result, recorders)
+        return result
+
+    def spelled(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]:
+        """Give every positional argument of forward; ``kwargs`` keeps what is keyword-only."""
+        spelling: Spelling = self._spelling
+        if spelling is None:
+            spelling = self._spelling = Spelling(self.signature)
+        if len(args) < spelling.count or kwargs:
+            return spelling.positional(args, kwargs, self.name)
+        return args
+
+    def with_scalars(self, data: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Give the two operands with a number among them as a tensor, which torch is faster with."""
+        first, second = scalar(data[0], data[1]), scalar(data[1], data[0])
+        if first is data[0] and second is data[1]:
+            return data
+        tensors = (first, second)
+        if CHECKED:
+            forward = self.policy.forward
+            found = [forward(new_node(self.policy, (None, None)), *each) for each in (tensors, data)]
+            check_equal(self.name, "scalars_as_tensors", *found)
+        return tensors
+
+    def add_to_tapes(self, node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
+        """Append the node to the tapes."""
+        if self.elementwise and record_alike(node, args, result, recorders):
+            node.multiplies, node.passes = self.multiplies, self.passes
+            if CHECKED:
+                check_alike(self.name, result.data, node.output)
+        else:
+            node.exact = self.gradients_fit
+            record(node, args, result, recorders)
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """That of the rule's ``forward``, looked up when it is first asked for: an import makes many operators."""
+        if self._signature is None:
+            signature = inspect.signature(self.policy.forward)
+            self._signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        return self._signature  # type: ignore[no-any-return]
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        """Bind as a method, so that a class body can say ``exp = ops.exp``."""
+        return self if instance is None else MethodType(self, instance)

@@ -1,0 +1,70 @@
+# The C behind cpython.py, which says what each of these means and why it may be done.
+
+from cpython.mem cimport PyObject_Free
+from cpython.object cimport Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
+
+cdef extern from "Python.h":
+    ctypedef struct PyNumberMethods:
+        void* nb_add
+        void* nb_subtract
+        void* nb_multiply
+        void* nb_true_divide
+        void* nb_matrix_multiply
+
+    ctypedef struct TypeWithSlots "PyTypeObject":
+        PyNumberMethods* tp_as_number
+        void* tp_getattro
+
+    void PyObject_GC_UnTrack(void* object)
+    void PyObject_GC_Track(void* object)
+    int PyObject_GC_IsTracked(PyObject* object)
+
+    ctypedef struct PyThreadState:
+        pass
+
+    PyThreadState* PyThreadState_Get()
+    unsigned long long PyThreadState_GetID(PyThreadState* state)
+
+
+cdef inline object instance(object base, object cls):
+    return (<PyTypeObject*>base).tp_new(<type>cls, <PyObject*>(), NULL)
+
+
+cdef inline object uncollected(object cls):
+    cdef PyTypeObject* made = <PyTypeObject*>cls
+    cdef PyTypeObject* base = <PyTypeObject*>cls.__base__
+    if made.tp_basicsize == base.tp_basicsize and made.tp_dictoffset == 0 and not base.tp_flags & Py_TPFLAGS_HAVE_GC:
+        made.tp_flags &= ~Py_TPFLAGS_HAVE_GC
+        made.tp_traverse = NULL
+        made.tp_clear = NULL
+        made.tp_free = PyObject_Free
+
+
+cdef inline object out_of_sight(object value):
+    PyObject_GC_UnTrack(<PyObject*>value)
+    return value
+
+
+cdef inline object in_sight(object value):
+    if not PyObject_GC_IsTracked(<PyObject*>value):
+        PyObject_GC_Track(<PyObject*>value)
+    return value
+
+
+cdef inline object take_slots(object cls, object base):
+    cdef TypeWithSlots* made = <TypeWithSlots*>cls
+    cdef TypeWithSlots* own = <TypeWithSlots*>base
+    made.tp_getattro = own.tp_getattro
+    made.tp_as_number.nb_add = own.tp_as_number.nb_add
+    made.tp_as_number.nb_subtract = own.tp_as_number.nb_subtract
+    made.tp_as_number.nb_multiply = own.tp_as_number.nb_multiply
+    made.tp_as_number.nb_true_divide = own.tp_as_number.nb_true_divide
+    made.tp_as_number.nb_matrix_multiply = own.tp_as_number.nb_matrix_multiply
+
+
+cdef inline unsigned long long thread_number():
+    return PyThreadState_GetID(PyThreadState_Get())
+
+
+cdef inline object blank(tuple classes):
+    pass

@@ -1,0 +1,16 @@
+cimport cython
+from nexnet.engine.products cimport Product
+from nexnet.engine.rule cimport Node
+from nexnet.engine.tensor cimport Key, TensorBase, fits, wrap
+
+cdef object Tensor
+cdef bint CHECKED
+
+@cython.locals(count=Py_ssize_t)
+cpdef tuple call_backward(Node node, object grad, bint fuses)
+cpdef object fitted(object grad, Node node, Key key, bint recorded)
+cdef object _computed(Product product, Node node)
+cdef object _as_kind(object grad, Node node, Key key, bint recorded)
+cdef object _fit(object grad, object data, Node node, Key key)
+@cython.locals(extra=Py_ssize_t, i=Py_ssize_t)
+cdef object _broadcast_dims(object shape, object came)

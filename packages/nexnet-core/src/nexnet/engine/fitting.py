@@ -1,0 +1,112 @@
+"""What a rule's backward returned, made to fit the arguments, or an error that says why it can't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from .. import _complaints
+from .._nested import leaves_of
+from .products import Product
+from .promises import CHECKED
+from .rule import Node
+from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, unwrap, wrap
+
+_NO_TENSOR = "backward returned something that is no tensor."
+
+
+def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
+    """Call a rule's backward; give at most one gradient per parent, as a tuple."""
+    node.fuses = fuses
+    try:
+        result = node.backward(*grad) if type(grad) is tuple else node.backward(grad)  # type: ignore[attr-defined]
+    except Exception as error:
+        error.add_note(f"(in the backward of the nexnet rule {node.name})")
+        raise
+    finally:
+        node.fuses = False
+    if type(result) is not tuple:
+        result = tuple(result) if type(result) is list else (result,)
+    count = len(node.parents)
+    if len(result) > count:
+        if leaves_of(result[count:]):
+            raise _complaints.too_many_gradients(node.name, count, len(result))
+        result = result[:count]
+    return result
+
+
+def fitted(grad: Any, node: Node, key: Key, recorded: bool) -> Any:
+    """Give a gradient as its argument's: a LiteTensor if the loop is recorded, else a torch tensor."""
+    if type(grad) is Product:
+        grad = _computed(grad, node)
+    if type(grad) is not Tensor or recorded:
+        grad = _as_kind(grad, node, key, recorded)
+    if node.exact and not CHECKED:
+        return grad
+    data = unwrap(grad)
+    if fits(data, key):
+        return grad
+    if node.exact:
+        raise _complaints.wrong_gradient("a gradient does not fit, which the rule has promised.", grad, node, key)
+    return _fit(grad, data, node, key)
+
+
+def _computed(product: Product, node: Node) -> Any:
+    """Multiply what a rule left to the loop; what is wrong about it is the rule's error."""
+    try:
+        return product.compute()
+    except Exception as error:
+        error.add_note(f"(in the backward of the nexnet rule {node.name})")
+        raise
+
+
+def _as_kind(grad: Any, node: Node, key: Key, recorded: bool) -> Any:
+    if recorded and isinstance(grad, TensorBase):
+        return grad
+    grad = unwrap(grad)
+    if not isinstance(grad, Tensor):
+        raise _complaints.wrong_gradient(_NO_TENSOR, grad, node, key)
+    return wrap(grad) if recorded else grad
+
+
+def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
+    """Undo broadcasting and dtype promotion: the one place where a gradient is summed or cast to its argument's kind.
+
+    The same lines serve torch tensors and LiteTensors, so that the sum is itself differentiable.
+    """
+    if data.device != key.device:
+        raise _complaints.wrong_gradient("backward returned a gradient on another device.", grad, node, key)
+    if data.dtype not in DIFFERENTIABLE:
+        raise _complaints.wrong_gradient("backward returned a gradient of a dtype that can't be one.", grad, node, key)
+    if data.dtype in COMPLEX and key.dtype not in COMPLEX:
+        grad = grad.real  # of dL/d(re) + i dL/d(im), what a real argument can move by
+    shape = key.shape
+    if data.shape != shape:
+        dims = _broadcast_dims(shape, data.shape)
+        if dims is not None:
+            extra = data.ndim - len(shape)
+            if len(dims) == extra:
+                grad = grad.sum(dims)
+            else:
+                grad = grad.sum(dims, keepdim=True)
+                grad = grad if extra == 0 else grad.reshape(shape)
+        elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:
+            grad = grad.reshape(shape)
+        else:
+            raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
+    return grad if grad.dtype is key.dtype else grad.to(key.dtype)
+
+
+def _broadcast_dims(shape: Any, came: Any) -> Any:
+    """Give the dimensions that broadcasting a shape to another has added or made larger; None if it can't."""
+    extra = len(came) - len(shape)
+    if extra < 0:
+        return None
+    dims = list(range(extra))
+    for i in range(len(shape)):
+        if shape[i] != came[extra + i]:
+            if shape[i] != 1:
+                return None
+            dims.append(extra + i)
+    return dims

@@ -1,0 +1,15 @@
+cimport cython
+from nexnet.engine.operands cimport wrap_all
+from nexnet.engine.rule cimport Node, make_node
+from nexnet.engine.tape cimport TapeBase, Thread, this_thread
+from nexnet.engine.tensor cimport TensorBase, wrap, wrap_constant
+
+@cython.locals(saved=tuple, parents=tuple)
+cpdef Node differentiable(Node node, TapeBase tape)
+@cython.locals(thread=Thread)
+cdef object _trace(object operator, Node node, tuple args, dict kwargs, list[TapeBase] outer, list marks)
+cdef object _forget_key(TensorBase tensor)
+cdef object _detach_inputs(object out, list data)
+cpdef object as_linked(object arg, object data)
+cdef object _link_flat(tuple saved, list raws, list lites, bint numbers)
+cdef object _link(object value, list raws, list lites)

@@ -1,0 +1,30 @@
+cimport cython
+from nexnet.engine cimport cpython
+from nexnet.engine.call cimport OperatorBase
+from nexnet.engine.higher_orders cimport as_linked
+from nexnet.engine.operands cimport operand, scalar, wrap_all
+from nexnet.engine.rule cimport Node, new_node
+from nexnet.engine.tape cimport this_thread, those_tracking, tracked_key
+from nexnet.engine.tensor cimport Key, TensorBase, wrap
+
+cdef object Tensor
+
+cdef class KernelCall:
+    cdef readonly object function
+    cdef object fast
+    cdef Py_ssize_t required
+    cdef readonly tuple parameters
+    cdef tuple defaults, rest
+    cdef readonly dict keywords
+    cdef bint saves_others, saves_inputs, saves_output, opaque
+    cdef object compute(self, tuple data)
+    cdef tuple kept(self, tuple parents, tuple data, object out)
+    @cython.locals(kept=tuple)
+    cdef tuple kept_of_two(self, tuple parents, object first, object second, object out)
+
+cdef class KernelOperator(OperatorBase):
+    cdef KernelCall kernel
+    @cython.locals(kernel=KernelCall, tapes=list, key=Key, other=Key, recorders=list, node=Node)
+    cdef object call(self, tuple args, dict kwargs)
+    @cython.locals(tensor=TensorBase)
+    cdef object _raw(self, object value, tuple args)

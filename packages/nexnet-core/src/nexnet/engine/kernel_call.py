@@ -1,0 +1,170 @@
+"""The fast form of an operator call: a rule whose forward is one call of a function, and what it saves is known.
+
+Such a call steps into no code of Python's: the function is called with the operands, and the node made, if a tape
+tracks one of them, with what the rule saves. What outer tapes see of that is known, too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from ast import literal_eval
+from types import BuiltinFunctionType, MethodType
+from typing import Any
+
+from torch import Tensor
+
+from . import cpython
+from .call import OperatorBase
+from .higher_orders import as_linked
+from .operands import operand, scalar, wrap_all
+from .promises import CHECKED, check_equal
+from .rule import Node, new_node
+from .tape import this_thread, those_tracking, tracked_key
+from .tensor import TensorBase, wrap
+
+#: What such a rule may save: nothing, the inputs, the output, or of two operands each for the other's gradient.
+SAVES = ("", "others", "inputs", "output")
+
+
+class KernelCall:
+    """A rule's ``forward`` that is one call of a function; ``nexnet.calls`` makes it.
+
+    It does what a method would that calls the function and saves, and takes no frame of Python's for that.
+    """
+
+    function: Any
+    fast: Any  # the same for the required operands alone
+    required: int
+    parameters: tuple[str, ...]
+    defaults: tuple[Any, ...]  # of the positional parameters that may be left out
+    keywords: dict[str, Any]  # and their defaults; they are saved, last
+    rest: tuple[Any, ...]  # these defaults alone
+    saves_others: bool
+    saves_inputs: bool
+    saves_output: bool
+    opaque: bool  # torch's own: no code of Python's sees the operands
+
+    def __init__(
+        self, function: Any, parameters: tuple[str, ...], saves: str, fast: Any, keywords: dict[str, Any]
+    ) -> None:
+        self.function = function
+        self.fast = function if fast is None else fast
+        self.parameters = parameters
+        self.defaults = tuple([literal_eval(each.partition("=")[2]) for each in parameters if "=" in each])
+        self.required = len(parameters) - len(self.defaults)
+        self.keywords = keywords
+        self.rest = tuple(keywords.values())
+        self.saves_others = saves == "others"
+        self.saves_inputs = saves == "inputs"
+        self.saves_output = saves == "output"
+        self.opaque = type(function) is type(self.fast) is BuiltinFunctionType
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """Give that of the method it stands for."""
+        kind = inspect.Parameter
+        found = [kind("self", kind.POSITIONAL_ONLY)]
+        for i, each in enumerate(self.parameters):
+            default = kind.empty if i < self.required else self.defaults[i - self.required]
+            found.append(kind(each.partition("=")[0], kind.POSITIONAL_OR_KEYWORD, default=default))
+        found += [kind(name, kind.KEYWORD_ONLY, default=default) for name, default in self.keywords.items()]
+        return inspect.Signature(found)
+
+    @property
+    def takes_two(self) -> bool:
+        """Whether it is a call of two operands, neither of which may be left out."""
+        return len(self.parameters) == 2 == self.required
+
+    def __call__(self, node: Node, *data: Any, **kwargs: Any) -> Any:
+        """Call the function, and save: forward's plain form."""
+        data += self.defaults[len(data) - self.required :] if self.required <= len(data) else ()
+        if kwargs and kwargs != self.keywords:
+            out = self.function(*data, **kwargs)
+            node._saved = self.kept(node.parents, data, out) + tuple((self.keywords | kwargs).values())
+        else:
+            out = self.compute(data)
+            if CHECKED and self.fast is not self.function:
+                check_equal(node.name, "fast", out, self.function(*data))
+            node._saved = self.kept(node.parents, data, out) + self.rest
+        return out
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def compute(self, data: tuple[Any, ...]) -> Any:
+        """Call the function; the fast one where all but the required operands are as they are by default."""
+        if len(data) == self.required:
+            return self.fast(*data)
+        for i in range(self.required, len(data)):
+            if i >= len(self.parameters) or data[i] is not self.defaults[i - self.required]:
+                return self.function(*data)
+        return self.fast(*data[: self.required])
+
+    def kept(self, parents: tuple[Any, ...], data: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
+        """Give what the call saves of its operands: torch tensors, or what the tapes know in their place."""
+        if self.saves_others:
+            return (data[1] if parents[0] is not None else None, data[0] if parents[1] is not None else None)
+        if self.saves_inputs:
+            return data
+        return (out,) if self.saves_output else ()
+
+    def kept_of_two(self, parents: tuple[Any, ...], first: Any, second: Any, out: Any) -> tuple[Any, ...]:
+        """Give the same of two operands."""
+        if not (self.saves_others or self.saves_inputs or self.saves_output):
+            return self.rest
+        if self.saves_others:
+            kept: tuple[Any, ...] = (
+                second if parents[0] is not None else None,
+                first if parents[1] is not None else None,
+            )
+        else:
+            kept = (first, second) if self.saves_inputs else (out,)
+        return cpython.out_of_sight(kept + self.rest if self.rest else kept)  # type: ignore[no-any-return]
+
+
+class KernelOperator(OperatorBase):
+    """An operator that calls the function of such a rule at once, if that has two operands, as most of them have."""
+
+    kernel: Any
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__(policy)
+        self.kernel = None
+        forward = policy.forward
+        if isinstance(forward, KernelCall):
+            self.leaf = True  # even for higher orders forward is called, not recorded
+            if not CHECKED and forward.takes_two:
+                self.kernel = forward
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        """Do what the plain call does."""
+        kernel: KernelCall = self.kernel
+        if kernel is None or kwargs or len(args) != 2:
+            return OperatorBase.call(self, args, kwargs)
+        left, right = args[0], args[1]
+        first = self._raw(left, args)
+        second = self._raw(right, args)
+        if self.scalars_as_tensors:
+            first, second = scalar(first, second), scalar(second, first)
+        out = kernel.fast(first, second)
+        result = wrap(out) if type(out) is Tensor else wrap_all(out, self.name)
+        tapes = this_thread().tapes
+        key, other = tracked_key(left, tapes), tracked_key(right, tapes)
+        if key is None and other is None:
+            return result
+        if kernel.opaque and type(out) is Tensor and out is not first and out is not second:
+            cpython.out_of_sight(out)
+        node = new_node(self.policy, cpython.out_of_sight((key, other)))
+        node._saved = kernel.kept_of_two(node.parents, first, second, out)
+        recorders = those_tracking(node.parents, tapes)
+        if len(recorders) > 1:
+            node.links = kernel.kept_of_two(node.parents, as_linked(left, first), as_linked(right, second), result)
+        self.add_to_tapes(node, args, result, recorders)
+        return result
+
+    def _raw(self, value: Any, args: tuple[Any, ...]) -> Any:
+        """Give what the kernel gets for an argument."""
+        if self.kernel.opaque and isinstance(value, TensorBase):
+            tensor: TensorBase = value
+            return tensor.raw
+        return operand(value, self.name, args)

@@ -1,0 +1,10 @@
+from nexnet.engine cimport cpython
+from nexnet.engine.tensor cimport TensorBase, wrap
+
+cdef object Tensor
+cdef dict _scalars
+
+cpdef object operand(object value, str rule, tuple args)
+cdef bint _are_plain(object value)
+cpdef object scalar(object value, object beside)
+cpdef object wrap_all(object out, str rule)

@@ -1,0 +1,13 @@
+cimport cython
+from nexnet.engine.backward cimport go_back
+from nexnet.engine.products cimport Product
+from nexnet.engine.tape cimport TapeBase, tracks
+from nexnet.engine.tensor cimport Key, TensorBase, wrap
+
+@cython.locals(key=Key, grads=dict, products=dict, product=Product, tensor=TensorBase, mine=list, recorded=bint, i=Py_ssize_t)
+cpdef list gradients(TapeBase tape, list outs, list seeds, list inputs, bint consume=*, object low_rank=*)
+cpdef object zeros_like(TensorBase tensor)
+cdef object _copied(list tensors, Py_ssize_t i, bint recorded)
+@cython.locals(tensor=TensorBase)
+cdef object _references(list tensors, Py_ssize_t i)
+cpdef bint is_exclusive(list tensors, Py_ssize_t i, bint is_new=*)

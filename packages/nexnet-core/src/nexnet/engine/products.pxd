@@ -1,0 +1,14 @@
+from nexnet.engine.tensor cimport Key
+
+cdef class Product:
+    cdef object a, b
+    cdef bint of_matrices
+    cdef object compute(self)
+    cdef bint suits(self, Key key)
+    cdef bint is_low_rank(self)
+    cdef object plus(self, object total)
+    cdef object add_to(self, object total)
+
+cdef object _add_product_into
+
+cpdef Product product_of(object a, object b, bint of_matrices)

@@ -1,0 +1,1 @@
+from nexnet.engine.tensor cimport Key, fits

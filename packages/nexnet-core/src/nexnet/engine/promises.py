@@ -1,0 +1,38 @@
+"""The debug form of the engine: with ``NEXNET_CHECK=1`` in the environment every promise is checked at every call.
+
+A rule may promise what the engine then need not look at: that its gradients fit (``gradients_fit``), that it is
+``elementwise``, that a call can be made a faster way (``calls(fast=...)``, ``scalars_as_tensors``). Checked, a promise
+that is broken is an error that names the rule, and the fast forms that rest on them (kernels called at once, gradients
+added in place, products left to the loop) stand aside: the plain path does all the work.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import _complaints
+from .tensor import Key, fits, is_wrapped
+
+#: Whether this process checks them.
+CHECKED = os.environ.get("NEXNET_CHECK", "0") not in ("", "0")
+
+
+def check_alike(rule: str, output: Any, operands: Key) -> None:
+    """Check what an elementwise rule promises of its output, where all operands are alike."""
+    if not (isinstance(output, Tensor) and fits(output, operands)):
+        raise _complaints.broken_promise(rule, "elementwise", "an output like the operands", operands, output)
+
+
+def check_equal(rule: str, promise: str, fast: Any, plain: Any) -> None:
+    """Check that a faster call gives what the plain one does."""
+    same = type(fast) is type(plain)
+    if same and isinstance(plain, Tensor):
+        same = fast.dtype == plain.dtype and fast.shape == plain.shape
+        if same and not (plain.is_meta or is_wrapped(plain)):
+            same = torch.allclose(fast, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
+    if not same:
+        raise _complaints.broken_promise(rule, promise, "the plain call's result", plain, fast)

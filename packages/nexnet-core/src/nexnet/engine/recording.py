@@ -1,0 +1,130 @@
+"""How a call becomes a node on the tapes: its outputs get an identity, and the tapes track them from then on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _complaints
+from .rule import Node, make_node
+from .tape import TapeBase, this_thread, those_tracking, tracked_key
+from .tensor import DIFFERENTIABLE, Key, TensorBase, are_alike, fits, is_complex, key_like, key_of, wrap
+
+
+def record(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
+    """Append a node to the tapes; its differentiable outputs are identified, and tracked from now on."""
+    home = recorders[0]
+    if isinstance(result, TensorBase):
+        node.output = _identify(result, node, home)
+        if node.output is None:
+            return
+    else:
+        output = tuple([None if each is None else _identify(each, node, home) for each in result])
+        if output.count(None) == len(output):
+            return
+        node.output = output
+    append(_for_dtypes(node), args, result, recorders)
+
+
+def record_alike(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> bool:
+    """Do the same for an elementwise rule's node if the operands are alike: the output is as they are, then.
+
+    What is known need not be asked of torch, which takes longer than the rest of recording does.
+    """
+    common = _common_key(node.parents, args)
+    if common is None or is_complex(common) or not isinstance(result, TensorBase):
+        return False
+    tensor: TensorBase = result
+    home = recorders[0]
+    tensor.key = key_like(common, home.token)
+    node.output = tensor.key
+    node.exact = True
+    append(node, args, result, recorders)
+    return True
+
+
+def append(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
+    """Append a node whose outputs are identified to the tapes."""
+    for i in range(len(recorders)):
+        tape = recorders[i]
+        tape.nodes.append(node)
+        if tape.values is not None:
+            tape.values.append((args, result))
+        if i > 0:  # the first is the outputs' home
+            tape.tracked.update([key for key in node.outputs if key is not None])
+
+
+def record_composite(
+    policy: type[Node], parents: tuple[Any, ...], saved: tuple[Any, ...], links: Any, result: Any, tapes: list[TapeBase]
+) -> None:
+    """Append a node for what was computed outside of an operator call, as ``vmap`` does for a whole function."""
+    record(make_node(policy, saved, parents, links, None), (), result, tapes)
+
+
+def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
+    """Give new tensors of the same values, linked by the rule to the old ones on the tapes that track those."""
+    tapes = this_thread().tapes
+    found = []
+    for tensor in tensors:
+        fresh = wrap(tensor.raw)
+        key = tracked_key(tensor, tapes)
+        if key is not None:
+            recorders = those_tracking((key,), tapes)
+            home = recorders[0]
+            fresh.key = key_like(key, home.token)
+            append(make_node(policy, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
+        found.append(fresh)
+    return found
+
+
+def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Key | None:
+    """Give an output its identity, or None to one that can't carry a gradient."""
+    dtype = tensor.raw.dtype
+    if dtype in DIFFERENTIABLE:
+        key = key_of(tensor.raw, dtype, home.token)
+        for parent in node.parents:
+            if parent is not None and parent.shape == key.shape:
+                key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
+                break
+        tensor.key = key
+        return key
+    if dtype.is_complex:
+        raise _complaints.not_for_complex(node.name, f"an output of dtype {dtype}")
+    return None
+
+
+def _for_dtypes(node: Node) -> Node:
+    """Give the node; if a tensor is complex, as one of the form that its rule has for complex tensors."""
+    gives = _has_complex(node.outputs)
+    if not gives and not _has_complex(node.parents):
+        return node
+    policy = type(node).for_complex(gives)  # type: ignore[attr-defined]
+    return make_node(policy, node._saved, node.parents, node.links, node.output)
+
+
+def _has_complex(keys: tuple[Any, ...]) -> bool:
+    for key in keys:  # noqa: SIM110  any() would make a generator
+        if key is not None and is_complex(key):
+            return True
+    return False
+
+
+def _common_key(parents: tuple[Any, ...], args: tuple[Any, ...]) -> Key | None:
+    """Give a key with the shape, dtype and device of all operands, if they are alike, and a parent's."""
+    common: Key | None = None
+    for i in range(len(parents)):
+        key: Key | None = parents[i]
+        if key is not None:
+            if common is None:
+                common = key
+            elif not are_alike(key, common):
+                return None
+    for i in range(len(args)):
+        if common is not None and parents[i] is None:
+            arg = args[i]
+            if isinstance(arg, TensorBase):
+                tensor: TensorBase = arg
+                if not fits(tensor.raw, common):
+                    return None
+            elif type(arg) is not float and type(arg) is not int and arg is not None:
+                return None
+    return common

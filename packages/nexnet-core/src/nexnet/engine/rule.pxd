@@ -1,0 +1,18 @@
+from nexnet.engine cimport cpython
+from nexnet.engine.products cimport product_of
+from nexnet.engine.tensor cimport Key
+
+cdef object Tensor
+
+cdef class Context:
+    cdef tuple _saved
+    cdef readonly tuple parents
+    cdef readonly object links
+
+cdef class Node(Context):
+    cdef readonly object output
+    cdef readonly bint exact
+    cdef bint fuses, multiplies, passes
+
+cpdef Node new_node(object policy, tuple parents)
+cpdef Node make_node(object policy, tuple saved, tuple parents, object links, object output, bint exact=*)

@@ -1,0 +1,8 @@
+cdef class Spelling:
+    cdef readonly Py_ssize_t count
+    cdef readonly dict names
+    cdef readonly tuple defaults
+    cdef readonly object known
+    cdef tuple positional(self, tuple args, dict kwargs, str rule)
+    cdef object _rename(self, dict kwargs, str rule)
+    cdef object _static(self, dict kwargs, str rule, tuple args)

@@ -1,0 +1,83 @@
+"""How a call is spelled: what stands by position, by keyword or left out comes to forward in the same places."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from .. import _complaints
+from .operands import PLAIN, constant
+from .tensor import TensorBase
+
+#: Numpy's names, and the names that torch's parser and its documentation give to one argument.
+ALIASES = {
+    "axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "input": "A", "mat2": "other",
+    "vec": "other", "tensor": "other", "dim0": "axis0", "dim1": "axis1",
+}  # fmt: skip
+
+_EMPTY = inspect.Parameter.empty
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Spelling:
+    """The parameters of a rule's forward, and where the arguments of a call belong."""
+
+    count: int  # of positional parameters
+    names: dict[str, int]  # the place of each that may be given by keyword
+    defaults: tuple[Any, ...]  # of the positional parameters; empty where there is none
+    known: frozenset[str]
+
+    def __init__(self, signature: inspect.Signature) -> None:
+        parameters = list(signature.parameters.values())
+        positional = [each for each in parameters if each.kind in _POSITIONAL]
+        self.count = len(positional)
+        self.names = {
+            each.name: i for i, each in enumerate(positional) if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        }
+        self.defaults = tuple([each.default for each in positional])
+        self.known = frozenset(signature.parameters)
+
+    def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None, rule: str) -> tuple[Any, ...]:
+        """Give every positional argument, defaults too; take those that came by keyword out of ``kwargs``.
+
+        A call that lacks an argument, or has one twice, is left to forward, which says so.
+        """
+        if kwargs:
+            self._rename(kwargs, rule)
+        given = len(args)
+        values = [*args, *self.defaults[given:]]
+        moved = []
+        if kwargs:
+            for name, value in kwargs.items():
+                place = self.names.get(name, -1)
+                if place >= given:
+                    values[place] = value
+                    moved.append(name)
+        for i in range(given, self.count):
+            if values[i] is _EMPTY:
+                return args
+        if kwargs:
+            for name in moved:
+                del kwargs[name]
+            self._static(kwargs, rule, args)
+        return tuple(values)
+
+    def _rename(self, kwargs: dict[str, Any], rule: str) -> None:
+        """Rename numpy's keywords, and torch's second names, to forward's own."""
+        for name in list(kwargs):
+            if name not in self.known:
+                other = ALIASES.get(name)
+                if other in self.known and other not in kwargs:
+                    kwargs[other] = kwargs.pop(name)
+                elif name == "out" and kwargs.pop("out") is not None:  # None is what numpy passes
+                    raise _complaints.writes_into_out(rule)
+
+    def _static(self, kwargs: dict[str, Any], rule: str, args: tuple[Any, ...]) -> None:
+        """Look at what is left: the keyword-only arguments, which get no gradient."""
+        for name, value in kwargs.items():
+            if name in self.names:
+                continue  # given twice: forward says so
+            if isinstance(value, TensorBase):
+                raise _complaints.static_tensor(rule, name)
+            if type(value) not in PLAIN:
+                constant(value, rule, args)

@@ -1,0 +1,26 @@
+cimport cython
+from nexnet.engine cimport cpython
+from nexnet.engine.rule cimport Node
+from nexnet.engine.tensor cimport Key, TensorBase, key_of
+
+cdef class TapeBase:
+    cdef readonly list nodes, values
+    cdef object token
+    cdef set tracked
+    cpdef bint tracks(self, Key key)
+
+cdef class Thread:
+    cdef public list tapes
+    cdef public bint inside_rule
+    cdef public int mapped
+
+cdef Thread _latest
+cdef unsigned long long _latest_number
+
+cpdef bint tracks(TapeBase tape, Key key)
+cpdef Thread this_thread()
+@cython.locals(tensor=TensorBase, key=Key)
+cpdef Key tracked_key(object value, list[TapeBase] tapes)
+cpdef tuple tracked_keys(tuple args, list[TapeBase] tapes)
+@cython.locals(tape=TapeBase, key=Key)
+cpdef list those_tracking(tuple parents, list[TapeBase] tapes)

@@ -1,0 +1,167 @@
+"""A tensor's storage, and its identity on the tapes.
+
+Who refers to whom, and what therefore stays alive::
+
+    LiteTensor --> data, key
+    Tape ------> [Node, ...]    a node is the instance of the rule that was called
+    Node ------> what this call of the rule saved
+         ------> keys of its outputs and parents (shape, dtype and device, but no storage)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import cpython
+
+COMPLEX = frozenset({torch.complex64, torch.complex128})
+DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
+
+#: Whether a torch tensor is one of torch.func's, inside of a transform: its values can't be looked at.
+is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
+
+_COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
+_CPU = torch.device("cpu")
+
+
+class Key:
+    """A tensor's identity on the tapes, with what its gradient is checked against. It holds no storage.
+
+    Attributes:
+        home: the token of the tape that tracked it first.
+        maker: the backward loop, as a token, that has made its gradient and may add into that. It stays when the
+            gradient has been passed on: none comes to a key again, then, in the same loop.
+    """
+
+    shape: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+    home: Any
+    maker: Any
+
+
+class TensorBase:
+    """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it.
+
+    What rules ask for most stands here, compiled; all other methods are LiteTensor's.
+    """
+
+    raw: Any  # what ``data`` shows; the garbage collector may not know of it
+    key: Any  # a Key, once a tape has tracked it
+
+    @property
+    def data(self) -> Tensor:
+        """The torch tensor, detached."""
+        return cpython.in_sight(self.raw)  # type: ignore[no-any-return]
+
+    @property
+    def shape(self) -> torch.Size:
+        """The size of each dimension."""
+        return self.raw.shape if self.key is None else self.key.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The element type."""
+        return self.raw.dtype if self.key is None else self.key.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the storage is."""
+        return self.raw.device  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.raw.ndim  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        raise _missing_attribute(name)
+
+
+cpython.blank((Key, TensorBase))
+
+_tensor_type: Any = TensorBase
+_missing_attribute: Callable[[str], AttributeError] = AttributeError
+
+
+def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> Callable[[type[Any]], type[Any]]:
+    """Name the class (TensorBase with the methods) of which the engine makes its results, and what it says it lacks."""
+
+    def register(cls: type[Any]) -> type[Any]:
+        global _tensor_type, _missing_attribute
+        _tensor_type = cls
+        _missing_attribute = missing_attribute
+        cpython.uncollected(cls)
+        cpython.take_slots(cls, cls.__base__)  # type: ignore[arg-type]
+        return cls
+
+    return register
+
+
+def wrap(data: Any) -> Any:
+    """Make a LiteTensor around a torch tensor that is known to be detached."""
+    tensor: TensorBase = cpython.instance(TensorBase, _tensor_type)
+    tensor.raw = data
+    return tensor
+
+
+def unwrap(value: Any) -> Any:
+    """Give the torch tensor in a LiteTensor, any other value as it is."""
+    return value.data if isinstance(value, TensorBase) else value
+
+
+def wrap_constant(value: Any) -> Any:
+    """Give a torch tensor as a LiteTensor, any other value as it is."""
+    return wrap(value) if isinstance(value, Tensor) else value
+
+
+# Keys -----------------------------------------------------------------------------------------------------------------
+
+
+def key_of(data: Any, dtype: Any, home: Any) -> Key:
+    """Give a new key for a torch tensor, of which the dtype is known."""
+    key: Key = Key.__new__(Key)
+    key.shape, key.dtype, key.home = data.shape, dtype, home
+    key.device = _CPU if data.is_cpu else data.device
+    return key
+
+
+def key_like(other: Key, home: Any) -> Key:
+    """Give a new key of the same shape, dtype and device."""
+    key: Key = Key.__new__(Key)
+    key.shape, key.dtype, key.device, key.home = other.shape, other.dtype, other.device, home
+    return key
+
+
+def are_alike(key: Key, other: Key) -> bool:
+    """Say whether two keys have one shape, dtype and device; shapes that are equal become one object."""
+    if key.dtype is not other.dtype or (key.device is not other.device and key.device != other.device):
+        return False
+    if key.shape is not other.shape:
+        if key.shape != other.shape:
+            return False
+        key.shape = other.shape
+    return True
+
+
+def fits(data: Any, key: Key) -> bool:
+    """Say whether a tensor has the key's shape, dtype and device."""
+    return (
+        data.shape == key.shape
+        and data.dtype is key.dtype
+        and (data.is_cpu if key.device is _CPU else data.device == key.device)
+    )
+
+
+def is_complex(key: Key) -> bool:
+    """Say whether the key is a complex tensor's."""
+    return key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
+
+
+def zeros(key: Key) -> Tensor:
+    """Give zeros of a key's kind."""
+    return torch.zeros(key.shape, dtype=key.dtype, device=key.device)
