@@ -31,7 +31,7 @@ def on_gpu(*shapes):
 
 
 def test_the_gradient_of_a_number_goes_to_its_device():
-    """Of another device than the tensors' beside it, as torch allows: here meta and CPU, as no GPU is needed for that."""
+    """Of another device than the tensors' beside it, as torch allows: here meta and CPU, which needs no GPU."""
 
     @function
     class scaled(Policy):
@@ -129,7 +129,7 @@ def test_a_loop_on_a_side_stream():
 @needs_gpu
 def test_gradients_are_the_users_own():
     x, w = on_gpu((64, 64), (64, 64))
-    value, (gx, gw) = nx.value_and_grad(lambda x, w: (x * 1.0 + w).sum(), argnums=(0, 1))(x, w)
+    _, (gx, gw) = nx.value_and_grad(lambda x, w: (x * 1.0 + w).sum(), argnums=(0, 1))(x, w)
     pointers = {each.data.data_ptr() for each in (x, w, gx, gw)}
     assert len(pointers) == 4
     gx.data.zero_()

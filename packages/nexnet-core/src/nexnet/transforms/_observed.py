@@ -54,6 +54,7 @@ class Observer(TorchDispatchMode):
         kwargs = kwargs or {}
         tensors = list(_tensors((args, tuple(kwargs.values()))))
         self._refuse_values(func, args, tensors)
+        self._refuse_transfer(func, tensors)
         for each in tensors:
             self._note(each)
         for each in _written_by(func, args, kwargs):
@@ -92,9 +93,13 @@ class Observer(TorchDispatchMode):
             remedy = _MASKED if masks else _REMEDIES.get(name, "keep what depends on values in tensors of fixed sizes")
             raise _refusal(func, "a step that is recorded can't wait for the values of a tensor", remedy)
 
-    def _refuse_transfer(self, func: Any, tensors: list[Tensor], out: Tensor) -> None:
-        devices = {each.device.type for each in tensors if each.ndim or each.device.type != "cpu"}
-        if devices and devices != {out.device.type}:
+    def _refuse_transfer(self, func: Any, tensors: list[Tensor], out: Tensor | None = None) -> None:
+        """Refuse to copy; a number on the CPU beside tensors on the GPU is passed to the kernel, and so is constant."""
+        copies = func.overloadpacket.__name__ in ("copy_", "_to_copy")
+        devices = {each.device.type for each in tensors if copies or each.ndim or each.device.type != "cpu"}
+        if out is not None and devices:
+            devices.add(out.device.type)
+        if len(devices) > 1:
             raise _refusal(func, "a step that is recorded can't copy between the CPU and the GPU", _COPIES)
 
 
