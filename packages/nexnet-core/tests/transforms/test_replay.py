@@ -64,6 +64,10 @@ class TestOnTheCPU:
         with pytest.raises(InputError, match="replay makes a function of a function"):
             nx.replay(nx.ones(2))
 
+    def test_it_keeps_a_recording(self):
+        with pytest.raises(InputError, match=r"(?s)at least one recording.*keep.*0"):
+            nx.replay(nx.sin, keep=0)
+
 
 # What is seen of a step
 

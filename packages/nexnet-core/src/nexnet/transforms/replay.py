@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .. import _trees as trees
 from .._engine import is_recording, is_wrapped
-from ..errors import InputError, ReplayError, message
+from ..errors import InputError, NexnetError, ReplayError, message
 from ..tensor import LiteTensor
 from ._evaluate import check_function, path_to
 from ._observed import Observer, observe
@@ -60,11 +60,14 @@ def replay(step: Callable[..., Any], *, lend: bool = False, keep: int = 8) -> Re
         keep: how many recordings are kept; the one that was not used for longest goes first.
 
     Raises:
-        InputError: no function; an argument that is on the CPU beside others on a GPU, or can't be hashed.
+        InputError: no function; no recording to keep; an argument that is on the CPU beside others on a GPU, or that
+            can't be hashed.
         ReplayError: the step can't be recorded: it looks at values (``item()``, a branch), copies between the CPU and
             the GPU, writes into memory of the CPU, or draws random numbers on the host.
     """
     check_function(step, 0, "replay")
+    if keep < 1:
+        raise InputError(message("at least one recording is kept.", argument="keep", got=keep))
     return Replayed(step, lend, keep)
 
 
@@ -204,14 +207,19 @@ class _Recording:
                 self.graph.register_generator_state(each)
         stream = torch.cuda.Stream(self.device)
         self.stream = torch.cuda.current_stream(self.device)
+        trouble: Exception | None = None
         try:
             with (
                 torch.cuda.device(self.device),
                 torch.cuda.graph(self.graph, stream=stream, capture_error_mode="thread_local"),
             ):
-                result = plan.step(*args, **kwargs)
-        except Exception as error:
-            raise _translated(error) from error
+                try:
+                    result = plan.step(*args, **kwargs)
+                except Exception as error:
+                    trouble = error
+                    raise
+        except Exception as error:  # of the step; or of CUDA, which says what it could not record when it is to end
+            raise _translated(trouble or error) from None
         outs, self.structure = trees.flatten(result)
         self.closed_over = plan.closed_over
         ours = {id(each): i for i, each in enumerate(own) if isinstance(each, (LiteTensor, Tensor))}
@@ -334,16 +342,15 @@ def _unhashable(leaves: list[Any], structure: optree.PyTreeSpec) -> InputError:
 
 def _translated(error: Exception) -> Exception:
     """Say what an error of CUDA's while recording means; give one that is the step's own as it is."""
-    cause = error
-    while isinstance(cause.__context__, Exception):
-        cause = cause.__context__
-    if not isinstance(cause, RuntimeError) or isinstance(cause, ReplayError):
-        return cause
-    return ReplayError(
+    if not isinstance(error, RuntimeError) or isinstance(error, NexnetError):
+        return error
+    told = ReplayError(
         message(
             "the step can't be recorded.",
-            got=str(cause).strip().split("\n")[0],
+            got=str(error).strip().split("\n")[0],
             remedy="no values of tensors may be waited for, no tensor made of Python's or numpy's numbers on the GPU "
             "(nexnet.full is made there), and no generator drawn from that is not an argument",
         )
     )
+    told.__cause__ = error
+    return told
