@@ -11,8 +11,10 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -93,7 +95,7 @@ def sections(quick: bool) -> dict[str, Callable[[], Any]]:
     made["gpt2"] = lambda: shown(cases.gpt2(min(rounds, 8), quick))
     if importlib.util.find_spec("triton") and importlib.util.find_spec("benchmarks.gpu.triton_kernels"):
         made["triton"] = triton_kernels
-    return made
+    return made | {"verify": verify}
 
 
 def describe_machine() -> dict[str, Any]:
@@ -123,17 +125,41 @@ def parity() -> dict[str, Any]:
         sys.executable, "-m", "pytest", "-q", "--device=cuda", "--maxfail=25", "--tb=short", "-p", "no:cacheprovider",
         *(["-n", "8"] if importlib.util.find_spec("xdist") else []), *map(str, TESTS),
     ]  # fmt: skip
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-        out, code = done.stdout + done.stderr[-2000:], done.returncode
-    except subprocess.TimeoutExpired as error:
-        out, code = (error.stdout or b"").decode()[-3000:] + "\n(cut off after 120 s)", -1
-    lines = [line for line in out.strip().split("\n") if line]
-    say("\n".join(f"   {line}" for line in (lines[-1:] if code == 0 else lines[-150:])))
+    lines = run(command, 110)
     counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|skipped|error)", lines[-1])}
-    assert code == 0, f"pytest ended with {code}"
     assert counts.get("passed"), "no test ran"
     return counts
+
+
+def verify() -> dict[str, Any]:
+    """Compare every case's values and derivatives with those of the CPU.
+
+    Raises:
+        AssertionError: some differ.
+    """
+    command = [sys.executable, "-m", "nexnet_verify", "--device=cuda", "--examples=1", "--jobs=8"]
+    return {"told": run(command, 90)[-1]}
+
+
+def run(command: list[str], seconds: float) -> list[str]:
+    """Run a command, print its last line, or if it fails many, and give them all.
+
+    Raises:
+        AssertionError: it failed, or was cut off.
+    """
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            code: int | str = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = f"{seconds:.0f} s, and was cut off"
+        told.seek(0)
+        lines = [line for line in told.read().split("\n") if line.strip()] or ["(nothing was printed)"]
+    say("\n".join(f"   {line[:500]}" for line in (lines[-1:] if code == 0 else lines[-120:])))
+    assert code == 0, f"{command[2]} ended with {code}"
+    return lines
 
 
 def triton_kernels() -> dict[str, Any]:

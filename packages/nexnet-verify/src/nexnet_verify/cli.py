@@ -20,7 +20,7 @@ from rich.table import Table
 from nexnet.errors import InputError
 
 from .cases import Case, all_cases
-from .elsewhere import WITHOUT_META, differences_of
+from .elsewhere import WITHOUT_META, run_elsewhere
 from .runner import COLUMNS, Result, run_cases
 from .summary import Summary, number
 from .target import Misuse, check_target
@@ -121,10 +121,10 @@ def _run_elsewhere(options: argparse.Namespace, cases: list[Case]) -> int:
     if options.device == "meta":
         cases = [case for case in cases if case.name not in WITHOUT_META]
     wrong = 0
-    for case in cases:
-        for line in differences_of(case, options.device, options.examples or EXAMPLES, options.seed):
-            wrong += 1
-            print(f"{case.kind} {case.name}  {line}", flush=True)
+    jobs = options.jobs or (_cores() if len(cases) > SHOWN else 1)
+    for case, lines in run_elsewhere(cases, options.device, options.examples or EXAMPLES, options.seed, jobs):
+        wrong += len(lines)
+        print("".join(f"{case.kind} {case.name}  {line}\n" for line in lines), end="", flush=True)
     print(f"{len(cases)} cases on {options.device}: {wrong} of their examples differ from the CPU's")
     return WRONG if wrong else RIGHT
 

@@ -8,7 +8,10 @@ it.
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy
@@ -18,7 +21,7 @@ from torch import Tensor
 
 import nexnet
 
-from .cases import Case, Sample
+from .cases import Case, Sample, all_cases
 from .comparing import compare
 from .problem import NAMESPACE, Problem
 from .runner import bind, draw_samples
@@ -57,6 +60,26 @@ def differences_of(case: Case, device: str, examples: int, seed: int = 0) -> Ite
         found = difference_on(case, sample, device, seed)
         if found:
             yield f"{layout} {sample}: {found}"
+
+
+def run_elsewhere(
+    cases: Sequence[Case], device: str, examples: int, seed: int = 0, jobs: int = 1
+) -> Iterator[tuple[Case, list[str]]]:
+    """Compare cases, in this process or in several; give each, in order, with the lines of ``differences_of``."""
+    if jobs <= 1 or len(cases) <= 1:
+        for case in cases:
+            yield case, list(differences_of(case, device, examples, seed))
+        return
+    names = [(case.name, case.kind) for case in cases]
+    with ProcessPoolExecutor(min(jobs, len(cases)), multiprocessing.get_context("spawn")) as pool:
+        work = partial(_named, device=device, examples=examples, seed=seed)
+        yield from zip(cases, pool.map(work, names, chunksize=4), strict=True)
+
+
+def _named(name_and_kind: tuple[str, str], device: str, examples: int, seed: int) -> list[str]:
+    torch.set_num_threads(1)
+    case = next(each for each in all_cases() if (each.name, each.kind) == name_and_kind)
+    return list(differences_of(case, device, examples, seed))
 
 
 def difference_on(case: Case, sample: Sample, device: str, seed: int = 0) -> str:
