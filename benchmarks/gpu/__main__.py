@@ -29,6 +29,8 @@ TESTS = (CORE / "test_gpu.py", CORE / "transforms", CORE / "test_higher_order.py
 
 NO_GPU = 2  # exit code
 
+logs: Path | None = None  # the folder of the JSON, where what the commands printed is kept too
+
 
 def say(*what: Any) -> None:
     """Print, and leave nothing in a buffer."""
@@ -46,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--budget", type=float, default=270, help="seconds after which no section begins")
     options = parser.parse_args(argv)
     start = time.perf_counter()
+    global logs
+    logs = options.json and options.json.resolve().parent
     import torch
 
     if not torch.cuda.is_available():
@@ -122,7 +126,7 @@ def parity() -> dict[str, Any]:
         AssertionError: a test failed, or none of them ran.
     """
     command = [
-        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--maxfail=25", "--tb=short", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--tb=short", "-p", "no:cacheprovider",
         *(["-n", "8"] if importlib.util.find_spec("xdist") else []), *map(str, TESTS),
     ]  # fmt: skip
     lines = run(command, 110)
@@ -142,7 +146,7 @@ def verify() -> dict[str, Any]:
 
 
 def run(command: list[str], seconds: float) -> list[str]:
-    """Run a command, print its last line, or if it fails many, and give them all.
+    """Run a command, print its last line, or if it fails what failed, and give all lines.
 
     Raises:
         AssertionError: it failed, or was cut off.
@@ -157,7 +161,10 @@ def run(command: list[str], seconds: float) -> list[str]:
             code = f"{seconds:.0f} s, and was cut off"
         told.seek(0)
         lines = [line for line in told.read().split("\n") if line.strip()] or ["(nothing was printed)"]
-    say("\n".join(f"   {line[:500]}" for line in (lines[-1:] if code == 0 else lines[-120:])))
+    if logs is not None:
+        (logs / f"{command[2]}.txt").write_text("\n".join(lines))
+    told = [line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines
+    say("\n".join(f"   {line[:250]}" for line in (lines[-1:] if code == 0 else [*told[-60:], lines[-1]])))
     assert code == 0, f"{command[2]} ended with {code}"
     return lines
 

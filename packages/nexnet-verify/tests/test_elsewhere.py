@@ -75,3 +75,8 @@ def test_the_command(capsys):
 def test_the_command_without_a_gpu(capsys):
     assert main(["--device", "cuda", "--op", "exp"]) == 2
     assert "needs an NVIDIA GPU" in capsys.readouterr().err
+
+
+def test_the_command_writes_no_page_of_a_device(capsys, tmp_path):
+    assert main(["--device", "meta", "--html", str(tmp_path / "page.html")]) == 2
+    assert "--html is for the checks on the CPU" in capsys.readouterr().err

@@ -116,6 +116,9 @@ def _run_target(options: argparse.Namespace) -> int:
 
 def _run_elsewhere(options: argparse.Namespace, cases: list[Case]) -> int:
     """Compare a device with the CPU; print a line for each example that differs."""
+    for name in ("order", "json", "html", "fail_fast"):
+        if getattr(options, name):
+            raise Misuse(f"--{name.replace('_', '-')} is for the checks on the CPU, not for --device {options.device}")
     if options.device == "cuda" and not torch.cuda.is_available():
         raise Misuse("--device cuda needs an NVIDIA GPU: torch finds none")
     if options.device == "meta":
