@@ -72,8 +72,12 @@ def _loss_in_torch(params: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor)
 
 
 def in_nexnet(start: list[torch.Tensor], tasks: list[Task], steps: int, mapped: bool) -> Callable[[], Any]:
-    """Make nexnet's meta-gradient, ``grad`` inside of ``value_and_grad``: over a Python loop, or a vmap."""
-    params = [nexnet.LiteTensor(each.clone()) for each in start]
+    """Make nexnet's meta-gradient: over a Python loop, or a vmap."""
+    return partial(meta_gradient(tasks, steps, mapped), [nexnet.LiteTensor(each.clone()) for each in start])
+
+
+def meta_gradient(tasks: list[Task], steps: int, mapped: bool) -> Callable[..., Any]:
+    """Make nexnet's meta-gradient as a function of the parameters: ``grad`` inside of ``value_and_grad``."""
     inner = nexnet.grad(_loss_in_nexnet)
 
     def task_loss(params: list[Any], x: Any, y: Any, x_query: Any, y_query: Any) -> Any:
@@ -81,13 +85,11 @@ def in_nexnet(start: list[torch.Tensor], tasks: list[Task], steps: int, mapped: 
             params = [p - INNER_LR * g for p, g in zip(params, inner(params, x, y), strict=True)]
         return _loss_in_nexnet(params, x_query, y_query)
 
-    if mapped:
-        every_task = nexnet.vmap(task_loss, in_dims=(None, 0, 0, 0, 0))
-        batch = [nexnet.LiteTensor(torch.stack(parts)) for parts in zip(*tasks, strict=True)]
-        meta_gradient = nexnet.value_and_grad(lambda params: every_task(params, *batch).sum())
-    else:
-        meta_gradient = nexnet.value_and_grad(lambda params: sum(task_loss(params, *task) for task in tasks))
-    return lambda: meta_gradient(params)
+    if not mapped:
+        return nexnet.value_and_grad(lambda params: sum(task_loss(params, *task) for task in tasks))
+    every_task = nexnet.vmap(task_loss, in_dims=(None, 0, 0, 0, 0))
+    batch = [nexnet.LiteTensor(torch.stack(parts)) for parts in zip(*tasks, strict=True)]
+    return nexnet.value_and_grad(lambda params: every_task(params, *batch).sum())
 
 
 def _loss_in_nexnet(params: list[Any], x: Any, y: Any) -> Any:

@@ -11,7 +11,10 @@ import torch
 import nexnet as nx
 from nexnet import kernels
 
-pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+pytestmark = [
+    pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN"),
+    pytest.mark.cpu_only("oneDNN multiplies there"),
+]
 
 
 @pytest.fixture

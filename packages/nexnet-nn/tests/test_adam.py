@@ -50,6 +50,26 @@ def test_every_step_is_torchs(method, options):
     assert state.step.item() == 5
 
 
+@pytest.mark.parametrize("options", [{}, *COMBINATIONS], ids=str)
+def test_a_step_that_waits_for_no_value_is_the_same_step(options):
+    plain, capturable = model(), model()
+    adam, other = nn.Adam(**options), nn.Adam(**options, capturable=True)
+    state, other_state = adam.init(plain), other.init(capturable)
+    for step in range(3):
+        grads = random_grads(plain, seed=10 * step)
+        plain, state = adam.update_(plain, grads, state)
+        capturable, other_state = other.update_(capturable, grads, other_state)
+        for a, b in zip(plain.parameters(), capturable.parameters(), strict=True):
+            torch.testing.assert_close(b.data, a.data, rtol=1e-12, atol=1e-12)
+
+
+def test_a_capturable_step_asks_for_nothing_on_the_host():
+    m = model().to("meta")  # where asking for a value is an error
+    adam = nn.Adam(capturable=True, amsgrad=True, weight_decay=0.1)
+    m, state = adam.update_(m, m, adam.init(m))
+    assert {leaf.device.type for leaf in optree.tree_leaves(state, namespace="nexnet")} == {"meta"}
+
+
 def test_both_forms_may_be_mixed_and_leave_the_gradients_alone():
     adam = nn.Adam(lr=0.1, weight_decay=0.01, amsgrad=True)
     pure, mixed = model(), model()
@@ -187,5 +207,5 @@ def test_init_refuses_complex_parameters():
 
 def test_repr_names_the_hyper_parameters():
     assert repr(nn.Adam(0.1)) == (
-        "Adam(lr=0.1, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, amsgrad=False, maximize=False)"
+        "Adam(lr=0.1, betas=(0.9, 0.999), eps=1e-08, weight_decay=0, amsgrad=False, maximize=False, capturable=False)"
     )

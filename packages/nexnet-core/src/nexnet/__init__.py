@@ -51,6 +51,7 @@ from .errors import (
     MissingAttributeError,
     NexnetError,
     NoGradientRule,
+    ReplayError,
     RuleError,
     TrackedTensorError,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Node",
     "Operator",
     "Policy",
+    "ReplayError",
     "RuleError",
     "Tape",
     "TapeContext",

@@ -104,10 +104,12 @@ def _fit(tangent: Any, i: int, node: Any) -> Any:
         return None
     if not isinstance(data, torch.Tensor):
         raise _complaints.wrong_tangent("jvp returned something that is no tensor.", tangent, node, i)
-    if data.device != key.device:
+    if data.device != key.device and data.ndim:  # a number may stand beside tensors of any device, as in torch
         raise _complaints.wrong_tangent("jvp returned a tangent on another device.", data, node, i)
     if data.dtype not in DIFFERENTIABLE or (data.dtype in COMPLEX and key.dtype not in COMPLEX):
         raise _complaints.wrong_tangent("jvp returned a tangent of a dtype that can't be one.", data, node, i)
+    if data.device != key.device:
+        tangent = tangent.to(key.device)
     if data.shape != key.shape:
         sizes = [1] * (len(key.shape) - data.ndim) + list(data.shape)
         if len(sizes) != len(key.shape) or any(a not in (1, b) for a, b in zip(sizes, key.shape, strict=True)):

@@ -14,6 +14,7 @@ __all__ = [
     "MissingAttributeError",
     "NexnetError",
     "NoGradientRule",
+    "ReplayError",
     "RuleError",
     "TrackedTensorError",
 ]
@@ -49,6 +50,10 @@ class HigherOrderError(NexnetError, RuntimeError):
 
 class NoGradientRule(NexnetError, NotImplementedError):  # noqa: N818  it is no error of anybody's
     """A torch function without a rule in nexnet was called on a LiteTensor."""
+
+
+class ReplayError(NexnetError, RuntimeError):
+    """A step does what can't be recorded once and replayed: it looks at values, or draws random numbers on the host."""
 
 
 class TrackedTensorError(NexnetError, RuntimeError):

@@ -20,6 +20,7 @@ from rich.table import Table
 from nexnet.errors import InputError
 
 from .cases import Case, all_cases
+from .elsewhere import WITHOUT_META, run_elsewhere
 from .runner import COLUMNS, Result, run_cases
 from .summary import Summary, number
 from .target import Misuse, check_target
@@ -54,6 +55,10 @@ def _parser() -> _Parser:
     parser.add_argument("--examples", type=_positive, help=f"per case (default: {EXAMPLES})")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
     parser.add_argument("--jobs", type=_positive, help=f"processes (default: {_cores()})")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "meta"), default="cpu",
+        help="compare values and derivatives on this device with those on the CPU (on meta: their kinds)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a sortable table")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
@@ -76,6 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_target(options)
         if options.shapes or options.positive:
             raise Misuse("--shapes and --positive are for a rule of your own: name it as package.module:rule")
+        if options.device != "cpu":
+            return _run_elsewhere(options, _choose(options))
         return _run_cases(options, _choose(options))
     except Misuse as error:
         print(f"nexnet-verify: {' '.join(str(error).split())}", file=sys.stderr)
@@ -107,6 +114,24 @@ def _run_target(options: argparse.Namespace) -> int:
         return WRONG
     print(report)
     return RIGHT if report.passed else WRONG
+
+
+def _run_elsewhere(options: argparse.Namespace, cases: list[Case]) -> int:
+    """Compare a device with the CPU; print a line for each example that differs."""
+    for name in ("order", "json", "html", "fail_fast"):
+        if getattr(options, name):
+            raise Misuse(f"--{name.replace('_', '-')} is for the checks on the CPU, not for --device {options.device}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise Misuse("--device cuda needs an NVIDIA GPU: torch finds none")
+    if options.device == "meta":
+        cases = [case for case in cases if case.name not in WITHOUT_META]
+    wrong = 0
+    jobs = options.jobs or (_cores() if len(cases) > SHOWN else 1)
+    for case, lines in run_elsewhere(cases, options.device, options.examples or EXAMPLES, options.seed, jobs):
+        wrong += len(lines)
+        print("".join(f"{case.kind} {case.name}  {line}\n" for line in lines), end="", flush=True)
+    print(f"{len(cases)} cases on {options.device}: {wrong} of their examples differ from the CPU's")
+    return WRONG if wrong else RIGHT
 
 
 def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:

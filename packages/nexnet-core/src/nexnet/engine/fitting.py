@@ -75,7 +75,7 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
 
     The same lines serve torch tensors and LiteTensors, so that the sum is itself differentiable.
     """
-    if data.device != key.device:
+    if data.device != key.device and key.shape:  # a number may stand beside tensors of any device, as in torch
         raise _complaints.wrong_gradient("backward returned a gradient on another device.", grad, node, key)
     if data.dtype not in DIFFERENTIABLE:
         raise _complaints.wrong_gradient("backward returned a gradient of a dtype that can't be one.", grad, node, key)
@@ -95,6 +95,8 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
             grad = grad.reshape(shape)
         else:
             raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
+    if data.device != key.device:
+        grad = grad.to(key.device)
     return grad if grad.dtype is key.dtype else grad.to(key.dtype)
 
 

@@ -7,6 +7,7 @@ from .graph import ComputationGraph, build_computation_graph
 from .implicit import custom_fixed_point, custom_root
 from .jacobian import hessian, jacfwd, jacobian, jacrev, value_and_jacobian
 from .product import gnvp, hvp, jvp, linearize, vjp
+from .replay import replay
 from .shaping import clip_gradient, reverse_gradient, scale_gradient, straight_through, surrogate
 from .trace import trace
 from .vmap import vmap
@@ -28,6 +29,7 @@ __all__ = [
     "jvp",
     "linearize",
     "no_tape",
+    "replay",
     "reverse_gradient",
     "scale_gradient",
     "stop_gradient",

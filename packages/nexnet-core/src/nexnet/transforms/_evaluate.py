@@ -165,6 +165,11 @@ def _one(like: Tensor) -> Tensor:
     seed, version = _ONES.get(kind, (None, 0))
     if seed is None or seed._version != version:
         seed = torch.ones((), dtype=like.dtype, device=like.device)
-        if type(seed) is Tensor and not (seed.is_inference() or is_wrapped(seed)):  # it would be of no use elsewhere
-            _ONES[kind] = (seed, seed._version)
+        if type(seed) is not Tensor or seed.is_inference() or is_wrapped(seed):  # it would be of no use elsewhere
+            return seed
+        if seed.is_cuda:
+            if torch.cuda.is_current_stream_capturing():  # it lies in the recording's memory
+                return seed
+            torch.cuda.current_stream(seed.device).synchronize()  # once: other streams will not wait for it
+        _ONES[kind] = (seed, seed._version)
     return seed

@@ -56,6 +56,52 @@ class TestScaledDotProduct:
         assert not grads[0].data[..., 0, :].any()
 
 
+@pytest.mark.parametrize("kernel", ["_flash_on_gpu", "_efficient_on_gpu", "_cudnn_on_gpu"])
+class TestKernelsOfAGPU:
+    """What each gives, to second order: its kinds on the meta device, its numbers on a GPU."""
+
+    @staticmethod
+    def rule(kernel):
+        from nexnet.ops import attention
+
+        return getattr(attention, kernel)
+
+    @staticmethod
+    def curvature(attend, q, k, v):
+        def first(q, k, v):
+            out, grads = nx.value_and_grad(lambda *a: (attend(*a) ** 2).sum(), (0, 1, 2))(q, k, v)
+            return sum((each**2).sum() for each in grads), (out, grads)
+
+        return nx.grad(first, (0, 1, 2), has_aux=True)(q, k, v)
+
+    def test_kinds(self, kernel):
+        q, k, v = (nx.LiteTensor(torch.empty(2, 3, 16, 8, dtype=torch.bfloat16, device="meta")) for _ in range(3))
+        rule = self.rule(kernel)
+        second, (_, first) = self.curvature(lambda *a: rule(*a, True, 0.5)[0], q, k, v)
+        for each in (*first, *second):
+            assert (each.shape, each.dtype, each.device.type) == ((2, 3, 16, 8), torch.bfloat16, "meta")
+
+    @pytest.mark.parametrize("is_causal", [False, True])
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+    def test_numbers(self, kernel, is_causal, draw):
+        rule = self.rule(kernel)
+        half = [nx.LiteTensor(draw(2, 3, 64, 32).to("cuda", torch.bfloat16)) for _ in range(3)]
+        whole = [each.to(torch.float64) for each in half]
+        got = self.curvature(lambda *a: rule(*a, is_causal, 0.2)[0], *half)
+
+        def formula(q, k, v):
+            scores = (q * 0.2) @ k.mT
+            if is_causal:
+                seen = torch.ones(64, 64, dtype=torch.bool, device="cuda").tril()
+                scores = nx.masked_fill(scores, ~seen, -math.inf)
+            return nx.softmax(scores, -1) @ v
+
+        expected = self.curvature(formula, *whole)
+        for mine, theirs in zip(nx.tree.leaves(got), nx.tree.leaves(expected), strict=True):
+            scale = theirs.data.abs().max().item()
+            torch.testing.assert_close(mine.data.double(), theirs.data, rtol=0, atol=0.03 * scale)
+
+
 class TestScaledDotProductAtLarge:
     def test_the_fused_kernel_is_used(self, draw):
         x = nx.LiteTensor(draw(2, 3, 4, 5))

@@ -58,6 +58,8 @@ class Adam:
         weight_decay: the factor of an L2 penalty.
         amsgrad: whether the denominator may only grow (S. Reddi et al., 2018).
         maximize: whether to climb instead of descending.
+        capturable: whether the number of steps is kept where the parameters are, and the step's size computed there:
+            what ``nexnet.replay`` can record. On a GPU that takes some small kernels more.
 
     All numbers may be LiteTensors of one element, and be differentiated by. Where v is 0 its root has no slope; there
     the gradient of the update is the one along m alone, not a nan.
@@ -75,6 +77,7 @@ class Adam:
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        capturable: bool = False,
     ) -> None:
         self.lr = check_hyperparameter("Adam", "lr", lr)
         self.betas = tuple(check_hyperparameter("Adam", f"betas[{i}]", beta, below=1) for i, beta in enumerate(betas))
@@ -82,6 +85,7 @@ class Adam:
         self.weight_decay = check_hyperparameter("Adam", "weight_decay", weight_decay)
         self.amsgrad = amsgrad
         self.maximize = maximize
+        self.capturable = capturable
 
     def init(self, model: Any) -> AdamState:
         """Make the state for the first step: zeros.
@@ -104,7 +108,9 @@ class Adam:
         def zeros() -> Any:
             return nexnet.tree.unflatten(treespec, [LiteTensor(torch.zeros_like(each.data)) for each in params])
 
-        step = LiteTensor(torch.zeros((), dtype=torch.float64))  # as exact as the numbers that torch computes with
+        device = params[0].device if self.capturable and params else "cpu"
+        # As exact as the numbers that torch computes with.
+        step = LiteTensor(torch.zeros((), dtype=torch.float64, device=device))
         return AdamState(step, zeros(), zeros(), zeros() if self.amsgrad else None)
 
     def update(self, model: Model, grads: Model, state: AdamState) -> tuple[Model, AdamState]:
@@ -148,7 +154,9 @@ class Adam:
         if not values:  # torch's kernels take no empty lists
             return model, state
         beta1, beta2 = (as_number(beta) for beta in self.betas)
-        step = state.step.data.add_(1).item()
+        step: Any = state.step.data.add_(1)
+        if not self.capturable:
+            step = step.item()
         if self.maximize:
             slopes = torch._foreach_neg(slopes)
         if is_used(self.weight_decay):
@@ -159,9 +167,19 @@ class Adam:
         if largest is not None:
             torch._foreach_maximum_(largest, squares)
         roots = torch._foreach_sqrt(squares if largest is None else largest)
-        torch._foreach_div_(roots, math.sqrt(1 - beta2**step))
-        torch._foreach_add_(roots, as_number(self.eps))
-        torch._foreach_addcdiv_(values, means, roots, -as_number(self.lr) / (1 - beta1**step))
+        eps = as_number(self.eps)
+        if self.capturable:  # the same, of tensors where the numbers are: nothing waits for a value
+            torch._foreach_mul_(roots, torch.rsqrt(1 - beta2**step))
+            torch._foreach_add_(roots, eps)
+            moves = torch._foreach_div(means, roots)
+            torch._foreach_mul_(
+                moves, (self.lr.data if isinstance(self.lr, LiteTensor) else self.lr) / (beta1**step - 1)
+            )
+            torch._foreach_add_(values, moves)
+        else:
+            torch._foreach_div_(roots, math.sqrt(1 - beta2**step))
+            torch._foreach_add_(roots, eps)
+            torch._foreach_addcdiv_(values, means, roots, -as_number(self.lr) / (1 - beta1**step))
         return model, state
 
     __repr__ = describe

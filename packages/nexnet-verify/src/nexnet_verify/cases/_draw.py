@@ -93,6 +93,11 @@ ABOVE_ONE = Domain(1.2, 3.0)
 DISTINCT = Domain(-2.0, 2.0, distinct=True)
 
 
+def generator_beside(x: Any, seed: int) -> torch.Generator:
+    """Give a seeded generator that draws for tensors on x's device (meta draws nothing, and takes any)."""
+    return torch.Generator("cuda" if x.device.type == "cuda" else "cpu").manual_seed(seed)
+
+
 class Draw:
     """The choices of one example: Hypothesis's, but for the numbers, which a generator draws from the domain."""
 

@@ -18,7 +18,7 @@ import nexnet_nn as nn
 
 from ..problem import NAMESPACE
 from ._case import Case, Sample
-from ._draw import DISTINCT, POSITIVE, REAL, Domain, Draw
+from ._draw import DISTINCT, POSITIVE, REAL, Domain, Draw, generator_beside
 from ._windows import adaptive
 from .images.convolutions import direct_jax, transposed_jax
 from .images.max_pooling import greatest
@@ -266,7 +266,7 @@ def dropped(d: Draw) -> Sample:
 
 
 def dropout_call(layer: Any, x: Any, training: bool) -> Any:
-    return layer(x, torch.Generator().manual_seed(5) if training else None)
+    return layer(x, generator_beside(x, 5) if training else None)
 
 
 def dropout_jax(layer: Any, x: Any, training: bool) -> Any:

@@ -22,7 +22,7 @@ __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 _aten = torch.ops.aten
 _flash = _aten._scaled_dot_product_flash_attention_for_cpu.default
 _flash_backward = _aten._scaled_dot_product_flash_attention_for_cpu_backward.default
-_FLASH = 1  # what torch calls the kernel that never holds the whole matrix of weights
+_FLASH, _EFFICIENT, _CUDNN = 1, 2, 3  # what torch calls the kernels that never hold the whole matrix of weights
 
 
 @implements(torch._safe_softmax)
@@ -70,12 +70,94 @@ class _flash_attention(Policy):
         query, key, value, out, lse, mask, is_causal, scale = self.ctx.release
         if grad is None:
             return None
-        if type(grad) is Tensor and not torch._C._functorch.is_batchedtensor(grad):
+        if _is_plain(grad):
             return _flash_backward(grad, query, key, value, out, lse, 0.0, is_causal, attn_mask=mask, scale=scale)
-        weights = _weights(query, key, mask, is_causal, scale)
-        through = torch.matmul(grad, value.mT)
-        scores = weights * (through - (through * weights).sum(-1, keepdim=True)) * scale
-        return torch.matmul(scores, key), torch.matmul(scores.mT, query), torch.matmul(weights.mT, grad)
+        return _by_formula(grad, query, key, value, mask, is_causal, scale)
+
+
+def _is_plain(grad: Any) -> bool:
+    return type(grad) is Tensor and not torch._C._functorch.is_batchedtensor(grad)
+
+
+def _by_formula(grad: Any, query: Any, key: Any, value: Any, mask: Any, is_causal: bool, scale: float) -> Any:
+    weights = _weights(query, key, mask, is_causal, scale)
+    through = torch.matmul(grad, value.mT)
+    scores = weights * (through - (through * weights).sum(-1, keepdim=True)) * scale
+    return torch.matmul(scores, key), torch.matmul(scores.mT, query), torch.matmul(weights.mT, grad)
+
+
+class _OnGPU(Policy):
+    """What the kernels of a GPU share: the gradient is theirs, and at higher orders that of the formula.
+
+    They give the output, the logarithms of the sums of the weights, and then what only their backward understands.
+    """
+
+    materialize_grads = False
+
+    def forward(self, query: Any, key: Any, value: Any, is_causal: bool, scale: float) -> Any:
+        out, lse, *more = self.kernel(query, key, value, is_causal, scale)
+        self.ctx.save(query, key, value, out, lse, tuple(more), is_causal, scale)
+        return out, lse
+
+    def backward(self, grad: Any, _: Any) -> Any:
+        query, key, value, out, lse, more, is_causal, scale = self.ctx.release
+        if grad is None:
+            return None
+        if _is_plain(grad):
+            return self.kernel_backward((grad, query, key, value), (out, lse), more, is_causal, scale)
+        return _by_formula(grad, query, key, value, None, is_causal, scale)
+
+    def kernel(self, query: Any, key: Any, value: Any, is_causal: bool, scale: float) -> Any:
+        raise NotImplementedError
+
+    def kernel_backward(self, operands: Any, results: Any, more: Any, is_causal: bool, scale: float) -> Any:
+        raise NotImplementedError
+
+
+@function
+class _flash_on_gpu(_OnGPU):
+    """P V in half precision, as ``_flash_attention``."""
+
+    def kernel(self, query: Any, key: Any, value: Any, is_causal: bool, scale: float) -> Any:
+        return _aten._scaled_dot_product_flash_attention.default(query, key, value, 0.0, is_causal, scale=scale)[:8]
+
+    def kernel_backward(self, operands: Any, results: Any, more: Any, is_causal: bool, scale: float) -> Any:
+        *sizes, seed, offset = more
+        kernel = _aten._scaled_dot_product_flash_attention_backward.default
+        return kernel(*operands, *results, *sizes, 0.0, is_causal, seed, offset, scale=scale)
+
+
+@function
+class _efficient_on_gpu(_OnGPU):
+    """P V in any precision, as ``_flash_attention``."""
+
+    def kernel(self, query: Any, key: Any, value: Any, is_causal: bool, scale: float) -> Any:
+        kernel = _aten._scaled_dot_product_efficient_attention.default
+        return kernel(query, key, value, None, True, 0.0, is_causal, scale=scale)
+
+    def kernel_backward(self, operands: Any, results: Any, more: Any, is_causal: bool, scale: float) -> Any:
+        kernel = _aten._scaled_dot_product_efficient_attention_backward.default
+        wanted = [True, True, True, False]
+        return kernel(*operands, None, *results, *more, 0.0, wanted, is_causal, scale=scale)[:3]
+
+
+@function
+class _cudnn_on_gpu(_OnGPU):
+    """P V in half precision, as ``_flash_attention``, by cuDNN."""
+
+    def kernel(self, query: Any, key: Any, value: Any, is_causal: bool, scale: float) -> Any:
+        kernel = _aten._scaled_dot_product_cudnn_attention.default
+        return kernel(query, key, value, None, True, 0.0, is_causal, scale=scale)[:8]
+
+    def kernel_backward(self, operands: Any, results: Any, more: Any, is_causal: bool, scale: float) -> Any:
+        *sizes, seed, offset = more
+        kernel = _aten._scaled_dot_product_cudnn_attention_backward.default
+        return kernel(*operands, *results, seed, offset, None, *sizes, 0.0, is_causal, scale=scale)
+
+
+for _rule in (_flash_on_gpu, _efficient_on_gpu, _cudnn_on_gpu):
+    _rule.leaf = True  # a kernel that nexnet does not look into
+_ON_GPU = {_FLASH: _flash_on_gpu, _EFFICIENT: _efficient_on_gpu, _CUDNN: _cudnn_on_gpu}
 
 
 @implements(F.scaled_dot_product_attention)
@@ -119,7 +201,10 @@ def scaled_dot_product_attention(
         key, value = (_shared(each, query.shape[-3], name) for each in (key, value))
     if dropout_p == 0 and not (isinstance(attn_mask, TensorBase) and is_tracked(attn_mask)):
         mask = unwrap(attn_mask)
-        if _suits_flash(unwrap(query), unwrap(key), unwrap(value), mask, is_causal, scale):
+        choice = _fused(unwrap(query), unwrap(key), unwrap(value), mask, is_causal, scale)
+        if choice in _ON_GPU and query.device.type == "cuda":
+            return _ON_GPU[choice](query, key, value, is_causal, scale)[0]
+        if choice == _FLASH:
             if mask is not None and mask.dtype is torch.bool:
                 mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -math.inf)
             return _flash_attention(query, key, value, mask, is_causal, scale)[0]
@@ -127,12 +212,19 @@ def scaled_dot_product_attention(
     return matmul(dropout(weights, dropout_p, generator=generator) if dropout_p else weights, value)
 
 
-def _suits_flash(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bool, scale: float) -> bool:
-    if query.ndim != 4 or not query.is_cpu or torch._C._functorch.is_batchedtensor(query):
-        return False
-    if any(torch._C._functorch.is_batchedtensor(each) for each in (key, value)):
-        return False
-    return torch._fused_sdp_choice(query, key, value, mask, 0.0, is_causal, scale=scale) == _FLASH
+def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bool, scale: float) -> int:
+    """Give torch's number of the kernel that computes it block by block; 0 if none here does."""
+    if query.ndim != 4 or any(torch._C._functorch.is_batchedtensor(each) for each in (query, key, value)):
+        return 0
+    if query.is_cuda:
+        size = query.shape[-1]  # of others torch makes copies that are padded
+        if mask is not None or size % 8 or not size == key.shape[-1] == value.shape[-1]:
+            return 0
+        if is_causal and query.shape[-2] != key.shape[-2]:  # which corner is masked is each kernel's own
+            return 0
+    elif not query.is_cpu:
+        return 0
+    return torch._fused_sdp_choice(query, key, value, mask, 0.0, is_causal, scale=scale)
 
 
 def _lite(value: Any) -> Any:

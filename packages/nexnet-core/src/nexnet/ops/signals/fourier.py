@@ -112,7 +112,8 @@ def _resized(x: Any, shape: torch.Size) -> Any:
 
 def _twofold(x: Any, size: int, dim: int, factor: float) -> Any:
     """Multiply by a factor the frequencies of a half spectrum of so many that stand for two."""
-    weights = _weights(x.shape[dim], size, factor, x.dtype, x.device)
+    make = _weights.__wrapped__ if x.is_cuda else _weights  # another stream would not wait for what this one has made
+    weights = make(x.shape[dim], size, factor, x.dtype, x.device)
     return x * (weights if dim == x.ndim - 1 else weights.reshape([-1, *[1] * (x.ndim - 1 - dim)]))
 
 

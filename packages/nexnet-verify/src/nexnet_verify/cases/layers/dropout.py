@@ -13,7 +13,7 @@ import torch
 import nexnet
 
 from .._case import Case, Sample
-from .._draw import Draw
+from .._draw import Draw, generator_beside
 
 DRAWN = 12  # the seed of every mask
 LOWEST = -1.7580993408473766
@@ -29,7 +29,7 @@ def dropped(*shapes: tuple[int, ...]) -> Callable[[Draw], Sample]:
 
 def seeded(name: str) -> Callable[..., Any]:
     def call(x: Any, p: float, training: bool) -> Any:
-        return getattr(nexnet.ops, name)(x, p, training, generator=torch.Generator().manual_seed(DRAWN))
+        return getattr(nexnet.ops, name)(x, p, training, generator=generator_beside(x, DRAWN))
 
     return call
 

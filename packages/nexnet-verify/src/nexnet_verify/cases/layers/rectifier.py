@@ -14,7 +14,7 @@ import nexnet
 from nexnet.ops.layers import rectifier
 
 from .._case import Case, Sample, unary
-from .._draw import NONZERO, POSITIVE, Domain, Draw
+from .._draw import NONZERO, POSITIVE, Domain, Draw, generator_beside
 from .activation import AROUND_THREE, with_parameter
 
 # Either side of the bounds of the piecewise functions.
@@ -39,7 +39,7 @@ def prelu_jax(x: Any, weight: Any) -> Any:
 
 
 def rrelu(x: Any, training: bool) -> Any:
-    return rectifier.rrelu(x, 0.1, 0.4, training, generator=torch.Generator().manual_seed(DRAWN))
+    return rectifier.rrelu(x, 0.1, 0.4, training, generator=generator_beside(x, DRAWN))
 
 
 def random_slopes(shape: Any, training: bool) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 import nexnet
 
 from .._case import Case, Sample
-from .._draw import Draw
+from .._draw import Draw, generator_beside
 
 DRAWN = 12  # the seed of gumbel_softmax's noise
 
@@ -34,7 +34,7 @@ def noisy(d: Draw) -> Sample:
 
 
 def gumbel_softmax(x: Any, tau: float, dim: int) -> Any:
-    return nexnet.ops.gumbel_softmax(x, tau, dim=dim, generator=torch.Generator().manual_seed(DRAWN))
+    return nexnet.ops.gumbel_softmax(x, tau, dim=dim, generator=generator_beside(x, DRAWN))
 
 
 def noise(shape: Any) -> torch.Tensor:
