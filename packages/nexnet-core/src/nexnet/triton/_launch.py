@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.runtime import Autotuner
 
 from .._engine import TensorBase, is_wrapped, unwrap, wrap
 from ..errors import InputError, message
@@ -36,8 +38,10 @@ OLDEST = (8, 0)  # Ampere: the first with bfloat16 and TF32
 _WORKING = {torch.float16: tl.float32, torch.bfloat16: tl.float32, torch.float32: tl.float32, torch.float64: tl.float64}
 
 
-def takes(rule: str, *tensors: Any) -> bool:
-    """Say whether a kernel takes the tensors (None is passed over): not a batch of vmap, which is the caller's to do.
+def takes(rule: str, *tensors: Any, float64: bool = True) -> bool:
+    """Say whether a kernel takes the tensors (None is passed over); if not, they are for nexnet's own rule.
+
+    It does not take a batch of vmap, nor float64 where ``float64`` is False: of products, on a GPU.
 
     Raises:
         InputError: a tensor that is nowhere that Triton's kernels run, or of a dtype that they do not compute with.
@@ -53,7 +57,7 @@ def takes(rule: str, *tensors: Any) -> bool:
                     got=each.dtype,
                 )
             )
-    if any(is_wrapped(each) for each in given):
+    if any(is_wrapped(each) for each in given) or (not float64 and given[0].dtype is torch.float64):
         return False
     for each in given:
         if each.is_cuda:
@@ -90,6 +94,12 @@ def launch(kernel: Any, grid: Any, *args: Any, **options: Any) -> None:
     """Run a kernel on the card of its first tensor, on torch's current stream there; nothing where the grid is empty."""
     if isinstance(grid, tuple) and 0 in grid:
         return
+    if isinstance(kernel, Autotuner):
+        if tuning:
+            _compile_together(kernel, grid, args, options)
+        else:
+            options |= kernel.configs[-1].all_kwargs()
+            kernel = kernel.fn
     first = args[0]
     if first.is_cuda and first.get_device() != torch.cuda.current_device():
         with torch.cuda.device(first.device):  # Triton launches on the current one
@@ -98,17 +108,35 @@ def launch(kernel: Any, grid: Any, *args: Any, **options: Any) -> None:
         kernel[grid](*args, **options)
 
 
-def autotuned(configurations: Sequence[Any], key: Sequence[str]) -> Callable[[Any], Any]:
-    """Let Triton measure the configurations, anew for every ``key`` (names of arguments); interpreted, take the last.
+#: Whether configurations are measured. If not, or in the interpreter, the last is taken: the smallest, which fits all.
+tuning = not INTERPRETED
 
-    The last is the smallest. What does not fit the card's shared memory is left out by Triton.
+
+def autotuned(configurations: Sequence[Any], key: Sequence[str]) -> Callable[[Any], Any]:
+    """Let Triton measure the configurations, anew for every ``key`` (names of arguments) and every dtype.
+
+    What does not fit the card's shared memory is left out by Triton.
     """
 
     def quickly(call: Callable[[], None], quantiles: Any) -> Any:
         return triton.testing.do_bench(call, warmup=5, rep=30, quantiles=quantiles)
 
-    few = list(configurations[-1:] if INTERPRETED else configurations)
-    return triton.autotune(few, list(key), do_bench=quickly)  # type: ignore[no-any-return]
+    return triton.autotune(list(configurations), list(key), do_bench=quickly)  # type: ignore[no-any-return]
+
+
+def _compile_together(kernel: Any, grid: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Compile the configurations of what will be tuned side by side; Triton itself would do one after the other."""
+    given = {**dict(zip(kernel.arg_names, args, strict=False)), **options}
+    key = (kernel, *[given[name] for name in kernel.keys], *[each.dtype for each in args if isinstance(each, Tensor)])
+    if key in _compiled:
+        return
+    _compiled.add(key)
+    with ThreadPoolExecutor() as pool, triton.AsyncCompileMode(pool):
+        for each in kernel.configs:
+            kernel.fn.run(*args, grid=grid, warmup=True, **options, **each.all_kwargs())
+
+
+_compiled: set[tuple[Any, ...]] = set()
 
 
 def precision_of(allow_tf32: bool | None) -> str:

@@ -13,7 +13,7 @@ from ..errors import InputError, message
 from ..ops import scaled_dot_product_attention as ordinary
 from ..ops.attention import _shared, _weights
 from ..policy import Policy, function, implements
-from ._launch import gradient_rule, lite, precision_of, takes
+from ._launch import INTERPRETED, gradient_rule, lite, precision_of, takes
 from .attention_backward import attention_backward_kernel
 from .attention_forward import WIDEST, attention_kernel
 
@@ -77,8 +77,8 @@ def scaled_dot_product_attention(
         enable_gqa: let groups of query heads share the fewer heads of K and V.
         allow_tf32: whether float32 is multiplied in TF32; see ``matmul``.
 
-    What the kernels do not do is nexnet's own rule's, with the whole of P: a batch of vmap, a gradient by the mask, a
-    query or a value of more than 256 elements.
+    What the kernels do not do is nexnet's own rule's, with the whole of P: a batch of vmap, a gradient by the mask,
+    float64 on a GPU, a query or a value of more than 512 bytes.
 
     Corner: a query that may see nothing gets zeros, and passes none on.
 
@@ -110,10 +110,10 @@ def scaled_dot_product_attention(
     if scale is None:
         scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0
     if (
-        not takes(name, q, k, v)
+        not takes(name, q, k, v, float64=INTERPRETED)
         or (mask is not None and is_wrapped(mask))
         or (isinstance(attn_mask, TensorBase) and is_tracked(attn_mask))
-        or max(q.shape[-1], v.shape[-1]) > WIDEST
+        or max(q.shape[-1], v.shape[-1]) * q.itemsize > WIDEST
     ):
         return ordinary(query, key, value, attn_mask, 0.0, is_causal, scale, enable_gqa)
     if enable_gqa:

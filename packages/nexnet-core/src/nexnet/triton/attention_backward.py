@@ -17,25 +17,20 @@ from torch import Tensor
 from triton import Config
 
 from ._launch import autotuned, dot, launch, working_type
-from .attention_forward import layout_of, mask_of, scores_of, sizes_of, tiles_of
+from .attention_forward import TUNED_FOR, layout_of, mask_of, scores_of, sizes_of, tiles_of
 
 __all__ = ["attention_backward_kernel"]
 
 _FOR_KEYS = [
     Config({"BM": 64, "BN": 128}, num_warps=8, num_stages=3),
     Config({"BM": 64, "BN": 128}, num_warps=8, num_stages=2),
-    Config({"BM": 128, "BN": 128}, num_warps=8, num_stages=2),
-    Config({"BM": 64, "BN": 64}, num_warps=4, num_stages=3),
-    Config({"BM": 32, "BN": 128}, num_warps=4, num_stages=4),
-    Config({"BM": 32, "BN": 64}, num_warps=4, num_stages=2),
+    Config({"BM": 64, "BN": 64}, num_warps=4, num_stages=2),
     Config({"BM": 32, "BN": 32}, num_warps=4, num_stages=1),
 ]
 _FOR_QUERIES = [
     Config({"BM": 128, "BN": 64}, num_warps=8, num_stages=3),
-    Config({"BM": 128, "BN": 128}, num_warps=8, num_stages=2),
-    Config({"BM": 128, "BN": 32}, num_warps=4, num_stages=4),
-    Config({"BM": 64, "BN": 64}, num_warps=4, num_stages=3),
-    Config({"BM": 64, "BN": 32}, num_warps=4, num_stages=2),
+    Config({"BM": 128, "BN": 64}, num_warps=8, num_stages=2),
+    Config({"BM": 64, "BN": 64}, num_warps=4, num_stages=2),
     Config({"BM": 32, "BN": 32}, num_warps=4, num_stages=1),
 ]
 
@@ -58,11 +53,13 @@ def _along_queries(
     SCALE: tl.constexpr, CAUSAL: tl.constexpr, ADDED: tl.constexpr, CHECKED: tl.constexpr, PRECISION: tl.constexpr,
     BM: tl.constexpr, E: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
-    along_e, along_d = tl.arange(0, E), tl.arange(0, D)
+    along_e, along_d, step = tl.arange(0, E), tl.arange(0, D), tl.arange(0, BM)
+    q_tile = step[None, :] * q_row + along_e[:, None]  # Q^T, (E, BM)
+    g_tile = step[:, None] * d + along_d[None, :]
     for start in range(low, high, BM):
-        i = start + tl.arange(0, BM)
-        q_at = q_ptr + i.to(tl.int64)[None, :] * q_row + along_e[:, None]  # Q^T, (E, BM)
-        g_at = g_ptr + i.to(tl.int64)[:, None] * d + along_d[None, :]
+        i = start + step
+        q_at = q_ptr + tl.cast(start, tl.int64) * q_row + q_tile
+        g_at = g_ptr + tl.cast(start, tl.int64) * d + g_tile
         if EVEN and not CHECKED:
             q = tl.load(q_at)
             g = tl.load(g_at)
@@ -85,7 +82,7 @@ def _along_queries(
     return dk, dv
 
 
-@autotuned(_FOR_KEYS, key=["length_class", "sources_class"])
+@autotuned(_FOR_KEYS, key=TUNED_FOR)
 @triton.jit
 def _by_keys(
     q_ptr, k_ptr, v_ptr, mask_ptr, g_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr,
@@ -146,11 +143,13 @@ def _along_keys(
     SCALE: tl.constexpr, CAUSAL: tl.constexpr, ADDED: tl.constexpr, CHECKED: tl.constexpr, PRECISION: tl.constexpr,
     BN: tl.constexpr, E: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
-    along_e, along_d = tl.arange(0, E), tl.arange(0, D)
+    along_e, along_d, step = tl.arange(0, E), tl.arange(0, D), tl.arange(0, BN)
+    k_tile = step[None, :] * k_row + along_e[:, None]  # K^T, (E, BN), and V^T
+    v_tile = step[None, :] * v_row + along_d[:, None]
     for start in range(low, high, BN):
-        j = start + tl.arange(0, BN)
-        k_at = k_ptr + j.to(tl.int64)[None, :] * k_row + along_e[:, None]  # K^T, (E, BN), and V^T
-        v_at = v_ptr + j.to(tl.int64)[None, :] * v_row + along_d[:, None]
+        j = start + step
+        k_at = k_ptr + tl.cast(start, tl.int64) * k_row + k_tile
+        v_at = v_ptr + tl.cast(start, tl.int64) * v_row + v_tile
         if EVEN and not CHECKED:
             k = tl.load(k_at)
             v = tl.load(v_at)
@@ -168,7 +167,7 @@ def _along_keys(
     return dq
 
 
-@autotuned(_FOR_QUERIES, key=["length_class", "sources_class"])
+@autotuned(_FOR_QUERIES, key=TUNED_FOR)
 @triton.jit
 def _by_queries(
     q_ptr, k_ptr, v_ptr, mask_ptr, g_ptr, lse_ptr, delta_ptr, dq_ptr,

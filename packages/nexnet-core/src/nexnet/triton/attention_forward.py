@@ -21,20 +21,20 @@ from triton import Config
 from ._launch import autotuned, dot, launch, working_type
 from ._rows import block_of
 
-__all__ = ["LOG2E", "WIDEST", "attention_kernel", "layout_of", "mask_of", "scores_of", "sizes_of"]
+__all__ = ["TUNED_FOR", "WIDEST", "attention_kernel", "layout_of", "mask_of", "scores_of", "sizes_of", "tiles_of"]
 
-WIDEST = 256  # elements of a query or a value: what a tile of them takes of shared memory grows with it
+WIDEST = 512  # bytes of a query or a value: what a tile of them takes of shared memory grows with it
+FARTHEST = 2**23  # elements from row to row: a tile of 256 rows is addressed with 32 bits
 LOG2E = tl.constexpr(1.4426950408889634)  # the card computes 2^x, not e^x: scores are scaled for it once
 MINUS = tl.constexpr(-float("inf"))
 
 _CONFIGURATIONS = [
-    Config({"BM": 128, "BN": 128}, num_warps=8, num_stages=3),
     Config({"BM": 128, "BN": 128}, num_warps=8, num_stages=2),
     Config({"BM": 128, "BN": 64}, num_warps=8, num_stages=3),
     Config({"BM": 128, "BN": 64}, num_warps=4, num_stages=3),
-    Config({"BM": 64, "BN": 64}, num_warps=4, num_stages=3),
     Config({"BM": 64, "BN": 32}, num_warps=4, num_stages=2),
 ]
+TUNED_FOR = ("length_class", "sources_class", "CAUSAL", "E", "D", "PRECISION")
 
 
 @triton.jit
@@ -67,11 +67,13 @@ def _along_keys(
     SCALE: tl.constexpr, CAUSAL: tl.constexpr, ADDED: tl.constexpr, CHECKED: tl.constexpr, PRECISION: tl.constexpr,
     BN: tl.constexpr, E: tl.constexpr, D: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
-    along_e, along_d = tl.arange(0, E), tl.arange(0, D)
+    along_e, along_d, step = tl.arange(0, E), tl.arange(0, D), tl.arange(0, BN)
+    k_tile = step[None, :] * k_row + along_e[:, None]  # K^T, (E, BN)
+    v_tile = step[:, None] * v_row + along_d[None, :]
     for start in range(low, high, BN):
-        j = start + tl.arange(0, BN)
-        k_at = k_ptr + j.to(tl.int64)[None, :] * k_row + along_e[:, None]  # K^T, (E, BN)
-        v_at = v_ptr + j.to(tl.int64)[:, None] * v_row + along_d[None, :]
+        j = start + step
+        k_at = k_ptr + tl.cast(start, tl.int64) * k_row + k_tile  # 64 bits for where a tile begins, 32 within it
+        v_at = v_ptr + tl.cast(start, tl.int64) * v_row + v_tile
         if EVEN and not CHECKED:
             k = tl.load(k_at)
         else:
@@ -94,7 +96,7 @@ def _along_keys(
     return total, norm, m
 
 
-@autotuned(_CONFIGURATIONS, key=["length_class", "sources_class"])
+@autotuned(_CONFIGURATIONS, key=TUNED_FOR)
 @triton.jit
 def _forward(
     q_ptr, k_ptr, v_ptr, mask_ptr, out_ptr, lse_ptr,
@@ -144,8 +146,9 @@ def _forward(
 
 
 def layout_of(each: Tensor) -> Tensor:
-    """Give a (batch, heads, length, size) tensor whose rows are contiguous: a copy only where they are not."""
-    return each if each.stride(-1) == 1 or each.shape[-1] <= 1 else each.contiguous()
+    """Give a (batch, heads, length, size) tensor whose rows lie as the kernels read them: a copy only if they do not."""
+    contiguous = each.stride(-1) == 1 or each.shape[-1] <= 1
+    return each if contiguous and each.stride(-2) < FARTHEST else each.contiguous()
 
 
 def mask_of(mask: Tensor | None, shape: tuple[int, ...]) -> tuple[Tensor | None, list[int]]:

@@ -22,7 +22,7 @@ from triton import Config
 from .._engine import TensorBase, unwrap
 from ..errors import InputError, message
 from ..policy import Policy, function, implements
-from ._launch import autotuned, dot, gradient_rule, launch, lite, precision_of, takes, working_type
+from ._launch import INTERPRETED, autotuned, dot, gradient_rule, launch, lite, precision_of, takes, working_type
 from ._rows import block_of
 
 __all__ = ["linear", "matmul", "product_kernel"]
@@ -32,9 +32,8 @@ ACTIVATIONS = ("none", "relu", "gelu", "gelu_tanh", "silu")
 _CONFIGURATIONS = [
     Config({"BM": 128, "BN": 256, "BK": 64, "GROUP": 8}, num_warps=8, num_stages=3),
     Config({"BM": 128, "BN": 256, "BK": 64, "GROUP": 8}, num_warps=8, num_stages=4),
-    Config({"BM": 256, "BN": 128, "BK": 64, "GROUP": 8}, num_warps=8, num_stages=3),
     Config({"BM": 128, "BN": 128, "BK": 64, "GROUP": 8}, num_warps=4, num_stages=4),
-    Config({"BM": 64, "BN": 128, "BK": 64, "GROUP": 8}, num_warps=4, num_stages=3),
+    Config({"BM": 128, "BN": 128, "BK": 32, "GROUP": 8}, num_warps=8, num_stages=3),
     Config({"BM": 64, "BN": 64, "BK": 32, "GROUP": 8}, num_warps=4, num_stages=3),
 ]
 LONGEST = 64  # step along K: a multiple of it needs no mask
@@ -70,7 +69,7 @@ def slope(z, ACTIVATION: tl.constexpr):
     return d
 
 
-@autotuned(_CONFIGURATIONS, key=["m_class", "n_class", "k_class"])
+@autotuned(_CONFIGURATIONS, key=["m_class", "n_class", "k_class", "PRECISION"])
 @triton.jit
 def _product(
     a_ptr, b_ptr, bias_ptr, out_ptr, z_ptr, m, n, k, a_row, a_col, b_row, b_col, m_class, n_class, k_class,
@@ -195,7 +194,7 @@ def _product_of(a: Any, b: Any, precision: str) -> Any:
     """Multiply in ``backward``: by the rule where it is recorded, a batch of vmap by torch, else by the kernel."""
     if isinstance(a, TensorBase) or isinstance(b, TensorBase):
         return _matmul(a, b, None, "none", precision)[0]
-    return product_kernel(a, b, None, "none", precision)[0] if takes("matmul", a, b) else torch.matmul(a, b)
+    return product_kernel(a, b, None, "none", precision)[0] if takes("matmul", a, b, float64=INTERPRETED) else torch.matmul(a, b)
 
 
 def matmul(
@@ -211,7 +210,7 @@ def matmul(
         allow_tf32: whether float32 is multiplied in TF32, with 10 bits of the fraction instead of 23, forward and
             backward. By default what torch's own products do (torch.backends.cuda.matmul.allow_tf32, at first False).
 
-    Sums are in float32, of float64 in float64. The first product of a kind (rounded up to powers of two) is tuned: some
+    Sums are in float32. What is in float64 on a GPU, and a batch of vmap, is multiplied by nexnet's own rule. The first product of a kind (rounded up to powers of two) is tuned: some
     sizes of tiles are measured, which takes a second or so.
 
     Corner: relu's slope is 0 at 0.
@@ -242,7 +241,7 @@ def matmul(
                     got=", ".join(str(each.dtype) for each in (b, c) if each is not None))
         )  # fmt: skip
     precision = precision_of(allow_tf32)
-    if not takes("matmul", a, b, c):  # a batch of vmap
+    if not takes("matmul", a, b, c, float64=INTERPRETED):
         return _ordinary(input, other, bias, activation)
     shape = a.shape[:-1]
     rows = input if a.ndim == 2 else lite(input).reshape(math.prod(shape), a.shape[-1])
