@@ -11,7 +11,7 @@ import torch
 from .._engine import TensorBase, is_tracked, is_wrapped, unwrap
 from ..errors import InputError, message
 from ..ops import scaled_dot_product_attention as ordinary
-from ..ops.attention import _shared, _weights
+from ..ops.layers.attention import _shared, _weights
 from ..policy import Policy, function, implements
 from ._launch import INTERPRETED, gradient_rule, lite, precision_of, takes
 from .attention_backward import attention_backward_kernel

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .._engine import unwrap
 from ..ops import rms_norm as ordinary
-from ..ops.normalisation import _count
+from ..ops.layers.normalisation import _count
 from ..policy import Policy, function, implements
 from ._launch import gradient_rule, launch, takes, working_type
 from ._rows import block_of, rows_of, warps_of
