@@ -1,7 +1,7 @@
-"""nexnet.triton on an NVIDIA GPU: whether its kernels are right there, and how fast beside torch's and the card's limits.
+"""nexnet.triton on an NVIDIA GPU: whether its kernels are right there, and how fast beside torch's and the limits.
 
-``check()`` compares values and gradients with torch's, in every dtype; ``measure()`` times. The limits are measured too:
-the memory's speed by torch's copy of a large tensor, the multiplications' by torch's product of matrices.
+``check()`` compares values and gradients with torch's, in every dtype; ``measure()`` times. The card's limits are
+measured too: the memory's speed by torch's copy of a large tensor, that of multiplying by torch's product of matrices.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def _checked(
             out = reference(*leaves)
         w = torch.linspace(-1, 1, out.numel(), device="cuda", dtype=torch.float64).reshape(out.shape) + 0.1
         first = torch.autograd.grad((out * w).sum(), leaves, create_graph=True)
-        second = torch.autograd.grad(sum((each * each.detach()).sum() for each in first), leaves, materialize_grads=True)
+        second = torch.autograd.grad(
+            sum((each * each.detach()).sum() for each in first), leaves, materialize_grads=True
+        )
 
         def loss(*args: Any) -> Any:
             return (fn(*args) * nexnet.LiteTensor(w.to(dtype))).sum()
@@ -198,7 +200,6 @@ def measure(time_fn: Callable[[Callable[[], Any]], float] = milliseconds) -> Ite
     ms = time_fn(lambda: copy.copy_(source))
     speed = 2 * source.nbytes / ms * 1e3
     yield Row("limit: torch's copy", "2^28", "float32", ms, 0.0, speed / GB, "GB/s", 1.0)
-    del source, copy
     yield from _rows_of_memory(time_fn, speed)
     yield from _rows_of_products(time_fn)
 
@@ -234,7 +235,6 @@ def _rows_of_memory(time_fn: Callable[[Callable[[], Any]], float], speed: float)
         "softmax, rows read twice", wide, lambda: softmax_kernel(wide, -1), lambda: torch.softmax(wide, -1),
         2 * wide.nbytes,
     )  # fmt: skip
-    del wide
 
     x, g = (torch.randn(8192, 4096, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     w, b = (torch.randn(4096, device="cuda", dtype=torch.bfloat16) for _ in range(2))
@@ -309,7 +309,6 @@ def _rows_of_products(time_fn: Callable[[Callable[[], Any]], float]) -> Iterator
         "linear and gelu", size, lambda: product_kernel(a, b.t(), bias, "gelu", "ieee"),
         lambda: F.gelu(F.linear(a, b, bias)), work,
     )  # fmt: skip
-    del a, b
     for heads, length, d in ((16, 2048, 64), (16, 4096, 128)):
         yield from _rows_of_attention(row, heads, length, d)
 

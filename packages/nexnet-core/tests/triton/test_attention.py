@@ -39,18 +39,24 @@ def mask_of(draw, length, sources, dtype):
 
 def test_of_drawn_shapes_is_torchs(attend, check, drawn):
     for draw in drawn:
-        length, sources, e, d, dtype = draw.size(40), draw.randint(1, 40), draw.randint(1, 20), draw.randint(1, 20), draw.dtype()
+        length, sources, e, d, dtype = (
+            draw.size(40),
+            draw.randint(1, 40),
+            draw.randint(1, 20),
+            draw.randint(1, 20),
+            draw.dtype(),
+        )
         if draw.random() < 0.1:
             length, sources = draw.randint(60, 140), draw.randint(30, 140)  # more than one tile
         batch = draw.choice(((1, 2), (2, 1), (2,), ()))
         how = mask_of(draw, length, sources, dtype)
         if how["attn_mask"] is not None and how["attn_mask"].ndim > 2 + len(batch):
             batch = (2, 1)
-        options = {"scale": draw.choice((None, 0.3))}
+        args, options = tuple(how.values()), {"scale": draw.choice((None, 0.3))}
         shapes = ((length, e), (sources, e), (sources, d))
         check(
             lambda q, k, v, how=how, options=options: attend(q, k, v, **how, **options),
-            lambda q, k, v, how=how, options=options: by_formula(q, k, v, how["attn_mask"], how["is_causal"], **options),
+            lambda q, k, v, args=args, options=options: by_formula(q, k, v, *args, **options),
             *[draw.tensor(*batch, *shape, dtype=dtype) for shape in shapes],
         )  # fmt: skip
 
@@ -112,7 +118,7 @@ def test_what_does_not_go_together_is_an_error(attend):
     x = nx.zeros(1, 1, 5, 4)
     with pytest.raises(InputError, match="is_causal is a mask already"):
         attend(x, x, x, torch.ones(5, 5, dtype=torch.bool), is_causal=True)
-    with pytest.raises(InputError, match="have one dtype(.|\n)*float64"):
+    with pytest.raises(InputError, match=r"have one dtype(.|\n)*float64"):
         attend(x, x, nx.zeros(1, 1, 5, 4, dtype=torch.float64))
     with pytest.raises(InputError, match=r"not queries, keys and values(.|\n)*\(1, 1, 5, 3\)"):
         attend(x, nx.zeros(1, 1, 5, 3), x)

@@ -51,6 +51,7 @@ def test_more_than_one_tile_each_way(kernels, check):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_of_infinities_and_nan_is_torchs(kernels, activation):
     x = torch.tensor([[float("nan")], [float("inf")], [-float("inf")], [0.0], [-0.0]])
+    x = x[[0, 3, 4]] if "gelu" in activation else x  # some of torch's own kernels make NaN of gelu(inf)
     one = torch.ones(1, 1)
     leaf = x.clone().requires_grad_()
     out = ACTIVATIONS[activation](leaf @ one)
@@ -58,9 +59,9 @@ def test_of_infinities_and_nan_is_torchs(kernels, activation):
     mine = kernels.matmul(nx.LiteTensor(x), one, None, activation).data
     torch.testing.assert_close(mine, out.detach(), equal_nan=True)
     gradient = nx.grad(lambda x: kernels.matmul(x, one, None, activation))(x).data
-    if activation in ("none", "relu"):  # those of the others at infinity, inf - inf, are what the formula makes of it
-        torch.testing.assert_close(gradient, expected, equal_nan=True)
-    torch.testing.assert_close(gradient[3:], expected[3:])
+    if activation == "silu":  # at infinity 0 times inf, which torch's kernel avoids on one side
+        gradient, expected = gradient[3:], expected[3:]
+    torch.testing.assert_close(gradient, expected, equal_nan=True)
 
 
 def test_a_vector_and_rows_of_rows(kernels):

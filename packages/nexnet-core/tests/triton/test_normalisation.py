@@ -53,7 +53,9 @@ def test_of_nan_and_infinities_and_constants(kernels, name):
     inf, nan = float("inf"), float("nan")
     x = torch.tensor([[1.0, 2.0, inf], [1.0, nan, 2.0], [3.0, 3.0, 3.0], [0.0, 0.0, 0.0], [1e4, 1e4 + 1, 1e4 + 2]])
     theirs = getattr(F, name)(x, (3,))
-    torch.testing.assert_close(getattr(kernels, name)(nx.LiteTensor(x), (3,)).data, theirs, equal_nan=True, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        getattr(kernels, name)(nx.LiteTensor(x), (3,)).data, theirs, equal_nan=True, rtol=1e-3, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])

@@ -1,4 +1,4 @@
-"""What the rules of this package share: which tensors a kernel takes, how it is launched and tuned, and second orders."""
+"""What the rules of this package share: which tensors a kernel takes, its launch, its tuning, and second orders."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _check_card(rule: str, index: int) -> None:
 
 
 def launch(kernel: Any, grid: Any, *args: Any, **options: Any) -> None:
-    """Run a kernel on the card of its first tensor, on torch's current stream there; nothing where the grid is empty."""
+    """Run a kernel on its first tensor's card, on torch's current stream there; nothing where the grid is empty."""
     if isinstance(grid, tuple) and 0 in grid:
         return
     if isinstance(kernel, Autotuner):
@@ -146,7 +146,7 @@ def precision_of(allow_tf32: bool | None) -> str:
 
 @triton.jit
 def dot(a, b, total, PRECISION: tl.constexpr):
-    """Add the product of two tiles to a third. Triton's interpreter would multiply the bits of bfloat16: not so here."""
+    """Add the product of two tiles to a third; interpreted in wider numbers, or bits of bfloat16 would be multiplied."""
     if _WIDENS:
         a, b = a.to(total.dtype), b.to(total.dtype)
     return tl.dot(a, b, total, input_precision=PRECISION, out_dtype=total.dtype)

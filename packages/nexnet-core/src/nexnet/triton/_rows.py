@@ -1,7 +1,5 @@
 """What the kernels share that go along rows: how a tensor is seen as rows, and a row's sum of exponentials."""
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from typing import Any
@@ -21,7 +19,7 @@ PART = 4096  # of a longer one, which is read twice
 
 def block_of(size: int, least: int = 1) -> int:
     """Give the power of two that holds ``size`` elements: Triton's blocks have such sizes."""
-    return max(triton.next_power_of_2(size), least)
+    return max(int(triton.next_power_of_2(size)), least)
 
 
 def warps_of(block: int) -> int:

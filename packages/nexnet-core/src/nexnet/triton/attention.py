@@ -89,7 +89,11 @@ def scaled_dot_product_attention(
     q, k, v, mask = map(unwrap, (query, key, value, attn_mask))
     if is_causal and mask is not None:
         raise InputError(message("is_causal is a mask already.", rule=name, argument="attn_mask", remedy="give one"))
-    if q.dtype is not k.dtype or q.dtype is not v.dtype or (mask is not None and mask.dtype not in (torch.bool, q.dtype)):
+    if (
+        q.dtype is not k.dtype
+        or q.dtype is not v.dtype
+        or (mask is not None and mask.dtype not in (torch.bool, q.dtype))
+    ):
         raise InputError(
             message(
                 "queries, keys, values and a mask of numbers have one dtype.",

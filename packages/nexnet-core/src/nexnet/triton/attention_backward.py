@@ -1,12 +1,10 @@
 """Flash attention's gradient: the weights P are computed anew from Q, K and ln sum e^score, tile by tile.
 
-With g the gradient of the output O:  dV = P^T g,  dQ = s Z K,  dK = s Z^T Q,  Z = P (g V^T - delta),  and delta, the sum
-over S of P (g V^T), is <g, O> of each query, which needs no weights. One kernel has a tile of keys and goes along the
-queries (dK, dV), another a tile of queries and goes along the keys (dQ): each program writes what is its own, nothing is
-added atomically, and the result is the same every time. Source: Dao, "FlashAttention-2", 2023.
+With g the gradient of the output O:  dV = P^T g,  dQ = s Z K,  dK = s Z^T Q,  Z = P (g V^T - delta),  and delta, the
+sum over S of P (g V^T), is <g, O> of each query, which needs no weights. One kernel has a tile of keys and goes along
+the queries (dK, dV), another a tile of queries and goes along the keys (dQ): each program writes what is its own,
+nothing is added atomically, and the result is the same every time. Source: Dao, "FlashAttention-2", 2023.
 """
-
-# ruff: noqa: D103
 
 from __future__ import annotations
 
@@ -220,19 +218,17 @@ def attention_backward_kernel(
     """Run the gradient's kernels: (dQ, dK, dV), of (batch, heads, length, size) tensors."""
     query, key, value = map(layout_of, (query, key, value))
     grad = grad.contiguous()
-    batch, heads, length, e = query.shape
+    batch, heads, length, _ = query.shape
     sources, d = value.shape[-2:]
     tiles = tiles_of(query, value)
     dq, dk, dv = (torch.empty(each.shape, dtype=each.dtype, device=each.device) for each in (query, key, value))
     delta = torch.empty_like(lse)
     rows = batch * heads * length
-    launch(
-        _inner, (triton.cdiv(rows, 64),), grad, out, delta, rows, d, BM=64, D=tiles["D"], DTYPE=working_type(query)
-    )
+    launch(_inner, (triton.cdiv(rows, 64),), grad, out, delta, rows, d, BM=64, D=tiles["D"], DTYPE=working_type(query))
     mask, steps = mask_of(mask, (batch, heads, length, sources))
     given = (query, key, value, mask, grad, lse, delta)
     numbers = (
-        *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *steps, *sizes_of(query, key, value)
+        *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *steps, *sizes_of(query, value)
     )  # fmt: skip
     static = {
         "SCALE": scale, "CAUSAL": is_causal, "ADDED": mask is not None and mask.dtype is not torch.uint8,

@@ -8,8 +8,6 @@ Sources: Milakov and Gimelshein, "Online normalizer calculation for softmax", 20
 Dao, "FlashAttention-2", 2023, whose order of the loops this is.
 """
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import torch
@@ -130,15 +128,17 @@ def _forward(
         end = tl.minimum(sources, first + BM)
     free = free // BN * BN
     total, norm, m = _along_keys(
-        total, norm, m, q, k_ptr, v_ptr, k_row, v_row, 0, free, i, length, sources, mask_ptr, mask_row, mask_col, e, d,
-        SCALE, CAUSAL, ADDED, False, PRECISION, BN, E, D, EVEN,
+        total, norm, m, q, k_ptr, v_ptr, k_row, v_row, 0, free, i, length, sources, mask_ptr, mask_row, mask_col,
+        e, d, SCALE, CAUSAL, ADDED, False, PRECISION, BN, E, D, EVEN,
     )  # fmt: skip
     total, norm, m = _along_keys(
-        total, norm, m, q, k_ptr, v_ptr, k_row, v_row, free, end, i, length, sources, mask_ptr, mask_row, mask_col, e, d,
-        SCALE, CAUSAL, ADDED, True, PRECISION, BN, E, D, EVEN,
+        total, norm, m, q, k_ptr, v_ptr, k_row, v_row, free, end, i, length, sources, mask_ptr, mask_row, mask_col,
+        e, d, SCALE, CAUSAL, ADDED, True, PRECISION, BN, E, D, EVEN,
     )  # fmt: skip
 
-    blind = norm == 0.0  # a query that may see nothing gets zeros; with lse = inf its weights are 0 for the gradient too
+    blind = (
+        norm == 0.0
+    )  # a query that may see nothing gets zeros; with lse = inf its weights are 0 for the gradient too
     out = total / tl.where(blind, 1.0, norm)[:, None]
     at = which.to(tl.int64) * length + i
     tl.store(out_ptr + at[:, None] * d + along_d[None, :], out, mask=(i < length)[:, None] & (along_d < d)[None, :])
@@ -146,7 +146,7 @@ def _forward(
 
 
 def layout_of(each: Tensor) -> Tensor:
-    """Give a (batch, heads, length, size) tensor whose rows lie as the kernels read them: a copy only if they do not."""
+    """Give a (batch, heads, length, size) tensor whose rows lie as the kernels read them; a copy if they do not."""
     contiguous = each.stride(-1) == 1 or each.shape[-1] <= 1
     return each if contiguous and each.stride(-2) < FARTHEST else each.contiguous()
 
@@ -159,7 +159,7 @@ def mask_of(mask: Tensor | None, shape: tuple[int, ...]) -> tuple[Tensor | None,
     return mask, list(mask.expand(shape).stride())
 
 
-def sizes_of(query: Tensor, key: Tensor, value: Tensor) -> list[int]:
+def sizes_of(query: Tensor, value: Tensor) -> list[int]:
     """Give what the kernels are told of sizes: heads, L, S, E, D, and those for which the tuning is."""
     _, heads, length, e = query.shape
     sources, d = value.shape[-2:]
@@ -187,7 +187,7 @@ def attention_kernel(
     launch(
         _forward, lambda tiles: (triton.cdiv(length, tiles["BM"]), batch * heads),
         query, key, value, mask, out, lse,
-        *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *steps, *sizes_of(query, key, value),
+        *query.stride()[:3], *key.stride()[:3], *value.stride()[:3], *steps, *sizes_of(query, value),
         SCALE=scale, CAUSAL=is_causal, ADDED=mask is not None and mask.dtype is not torch.uint8, PRECISION=precision,
         DTYPE=working_type(query), **tiles_of(query, value),
     )  # fmt: skip

@@ -4,8 +4,6 @@ Of x, (N, C), the forward pass reads each row once and keeps its ln sum e^x, N n
 probabilities anew from that. torch's two kernels write and read (N, C) numbers in between.
 """
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from typing import Any
@@ -97,7 +95,7 @@ _gradient = gradient_rule("cross_entropy", 2, cross_entropy_backward_kernel, _fo
 @implements()
 @function
 class _losses(Policy):
-    """-ln p[target], p = softmax(x), a loss for each row:  dx = g (p - 1 at the target).  ln sum e^x comes beside it."""
+    """-ln p[target], p = softmax(x), for each row:  dx = g (p - 1 at the target).  ln sum e^x comes beside it."""
 
     materialize_grads = False
 

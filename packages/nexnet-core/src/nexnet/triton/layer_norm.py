@@ -4,8 +4,6 @@ The gradients by weight and bias are sums over all rows. A program adds up its o
 of partial sums; torch adds up these few. So nothing is added atomically, and the result is the same every time.
 """
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import math
@@ -109,7 +107,7 @@ def layer_norm_backward_kernel(
     grad: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, rstd: Tensor, mask: Sequence[bool], count: int,
     eps: float, **options: Any,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # fmt: skip
-    """Run the gradient's kernel on torch tensors: the gradients by input, weight and bias, those that ``mask`` names."""
+    """Run the gradient's kernel on torch tensors: by input, weight and bias, those of them that ``mask`` names."""
     shape = input.shape[-count:]
     n = math.prod(shape)
     x, g = rows_of(input, n), rows_of(grad, n)
@@ -147,7 +145,7 @@ _gradient = gradient_rule("layer_norm", 3, layer_norm_backward_kernel, _formula)
 @implements()
 @function
 class _normalised(Policy):
-    """W z + b, z = r (x - m):  dx = r (c - <c> - z <c z>), c = W g;  dW = sum g z,  db = sum g.  m and r come beside it."""
+    """W z + b, z = r (x - m):  dx = r (c - <c> - z <c z>), c = W g;  dW = sum g z,  db = sum g.  m and r come too."""
 
     materialize_grads = False
 

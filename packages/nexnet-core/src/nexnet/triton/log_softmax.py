@@ -1,7 +1,5 @@
 """The logarithm of softmax, as stable as its row is long: x - m - ln sum e^(x - m), m = max x."""
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from typing import Any

@@ -5,8 +5,6 @@ to an accumulator in registers, in float32; before it writes the tile it adds th
 so cost no journey through memory. See "Matrix Multiplication" in Triton's tutorials for the order of the tiles.
 """
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import math
@@ -112,9 +110,7 @@ def _product(
 
 
 @triton.jit
-def _through_activation(
-    g_ptr, z_ptr, dz_ptr, n, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr, DTYPE: tl.constexpr
-):
+def _through_activation(g_ptr, z_ptr, dz_ptr, n, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr, DTYPE: tl.constexpr):
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     g = tl.load(g_ptr + at, mask=at < n, other=0.0).to(DTYPE)
     z = tl.load(z_ptr + at, mask=at < n, other=0.0).to(DTYPE)
@@ -194,7 +190,11 @@ def _product_of(a: Any, b: Any, precision: str) -> Any:
     """Multiply in ``backward``: by the rule where it is recorded, a batch of vmap by torch, else by the kernel."""
     if isinstance(a, TensorBase) or isinstance(b, TensorBase):
         return _matmul(a, b, None, "none", precision)[0]
-    return product_kernel(a, b, None, "none", precision)[0] if takes("matmul", a, b, float64=INTERPRETED) else torch.matmul(a, b)
+    return (
+        product_kernel(a, b, None, "none", precision)[0]
+        if takes("matmul", a, b, float64=INTERPRETED)
+        else torch.matmul(a, b)
+    )
 
 
 def matmul(
@@ -210,8 +210,9 @@ def matmul(
         allow_tf32: whether float32 is multiplied in TF32, with 10 bits of the fraction instead of 23, forward and
             backward. By default what torch's own products do (torch.backends.cuda.matmul.allow_tf32, at first False).
 
-    Sums are in float32. What is in float64 on a GPU, and a batch of vmap, is multiplied by nexnet's own rule. The first product of a kind (rounded up to powers of two) is tuned: some
-    sizes of tiles are measured, which takes a second or so.
+    Sums are in float32. What is in float64 on a GPU, and a batch of vmap, is multiplied by nexnet's own rule. The first
+    product of a kind (sizes rounded up to powers of two) is tuned: some sizes of tiles are measured, which takes a
+    second or so.
 
     Corner: relu's slope is 0 at 0.
 

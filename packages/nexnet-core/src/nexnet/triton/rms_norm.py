@@ -1,7 +1,5 @@
 """rms_norm: layer_norm without the mean. See there for how the rows are gone through."""
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 import math
@@ -25,9 +23,7 @@ __all__ = ["rms_norm", "rms_norm_backward_kernel", "rms_norm_kernel"]
 
 
 @triton.jit
-def _forward(
-    x_ptr, weight_ptr, y_ptr, rstd_ptr, step, n, EPS: tl.constexpr, BLOCK: tl.constexpr, DTYPE: tl.constexpr
-):
+def _forward(x_ptr, weight_ptr, y_ptr, rstd_ptr, step, n, EPS: tl.constexpr, BLOCK: tl.constexpr, DTYPE: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, BLOCK)
     x = tl.load(x_ptr + row * step + at, mask=at < n, other=0.0).to(DTYPE)
@@ -69,7 +65,7 @@ def _backward(
 def rms_norm_kernel(
     input: Tensor, weight: Tensor | None, count: int, eps: float, **options: Any
 ) -> tuple[Tensor, Tensor]:
-    """Run the forward kernel on torch tensors: (y, 1 / roots of the mean squares), over the last ``count`` dimensions."""
+    """Run the forward kernel on torch tensors: (y, 1 / root mean squares), over the last ``count`` dimensions."""
     n = math.prod(input.shape[-count:])
     rows = rows_of(input, n)
     out = torch.empty(input.shape, dtype=input.dtype, device=input.device)

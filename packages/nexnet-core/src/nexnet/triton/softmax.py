@@ -1,7 +1,5 @@
 """softmax: a program of the kernel for every row."""
 
-# ruff: noqa: D103
-
 from __future__ import annotations
 
 from typing import Any
@@ -16,6 +14,7 @@ from ._launch import gradient_rule, takes
 from ._rows import by_row, top_and_sum
 
 __all__ = ["softmax", "softmax_backward_kernel", "softmax_kernel"]
+
 
 @triton.jit
 def _forward(x_ptr, y_ptr, step, n, BLOCK: tl.constexpr, WHOLE: tl.constexpr, DTYPE: tl.constexpr):
