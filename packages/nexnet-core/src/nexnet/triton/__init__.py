@@ -26,6 +26,7 @@ except ImportError as error:
         message("nexnet.triton needs Triton, which is not installed.", remedy='pip install "nexnet-core[triton]"')
     ) from error
 
+from ._launch import gradient_rule, is_batch
 from .attention import scaled_dot_product_attention
 from .cross_entropy import cross_entropy
 from .layer_norm import layer_norm
@@ -36,6 +37,8 @@ from .softmax import softmax
 
 __all__ = [
     "cross_entropy",
+    "gradient_rule",
+    "is_batch",
     "layer_norm",
     "linear",
     "log_softmax",

@@ -23,6 +23,7 @@ __all__ = [
     "autotuned",
     "dot",
     "gradient_rule",
+    "is_batch",
     "launch",
     "lite",
     "precision_of",
@@ -57,7 +58,7 @@ def takes(rule: str, *tensors: Any, float64: bool = True) -> bool:
                     got=each.dtype,
                 )
             )
-    if any(is_wrapped(each) for each in given) or (not float64 and given[0].dtype is torch.float64):
+    if is_batch(*given) or (not float64 and given[0].dtype is torch.float64):
         return False
     for each in given:
         if each.is_cuda:
@@ -88,6 +89,11 @@ def _check_card(rule: str, index: int) -> None:
                 remedy="nexnet's own rule of that name",
             )
         )
+
+
+def is_batch(*tensors: Any) -> bool:
+    """Say whether one of the torch tensors is a batch of vmap, which no kernel of Triton's takes."""
+    return any(isinstance(each, Tensor) and is_wrapped(each) for each in tensors)
 
 
 def launch(kernel: Any, grid: Any, *args: Any, **options: Any) -> None:
@@ -146,7 +152,7 @@ def precision_of(allow_tf32: bool | None) -> str:
 
 @triton.jit
 def dot(a, b, total, PRECISION: tl.constexpr):
-    """Add the product of two tiles to a third; interpreted in wider numbers, or bits of bfloat16 would be multiplied."""
+    """Add the product of two tiles to a third; interpreted, in wider numbers: bits of bfloat16 would be taken."""
     if _WIDENS:
         a, b = a.to(total.dtype), b.to(total.dtype)
     return tl.dot(a, b, total, input_precision=PRECISION, out_dtype=total.dtype)
@@ -174,8 +180,7 @@ def gradient_rule(name: str, count: int, kernel: Callable[..., Any], formula: Ca
     """
 
     def compute(*args: Any) -> Any:
-        batched = any(isinstance(each, Tensor) and is_wrapped(each) for each in args)
-        return formula(*args) if batched else kernel(*args)
+        return formula(*args) if is_batch(*args) else kernel(*args)
 
     class rule(Policy):
         materialize_grads = False
