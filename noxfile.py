@@ -135,6 +135,7 @@ def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
     install(session, "build", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
     pytest(session, "tests", *session.posargs)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "dot",
     "gradient_rule",
     "is_batch",
+    "is_new_enough",
     "launch",
     "lite",
     "precision_of",
@@ -77,9 +78,14 @@ def takes(rule: str, *tensors: Any, float64: bool = True) -> bool:
 
 
 @functools.cache
+def is_new_enough(index: int) -> bool:
+    """Say whether the card with this number is an OLDEST or later."""
+    return torch.cuda.get_device_capability(index) >= OLDEST
+
+
 def _check_card(rule: str, index: int) -> None:
-    capability = torch.cuda.get_device_capability(index)
-    if capability < OLDEST and not INTERPRETED:
+    if not INTERPRETED and not is_new_enough(index):
+        capability = torch.cuda.get_device_capability(index)
         raise InputError(
             message(
                 "this card is too old for nexnet.triton.",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import kernels
 from .._engine import is_wrapped
-from ._launch import INTERPRETED
+from ._launch import INTERPRETED, is_new_enough
 from .layer_norm import layer_norm_backward_kernel, layer_norm_kernel
 from .log_softmax import log_softmax_backward_kernel, log_softmax_kernel
 from .softmax import softmax_backward_kernel, softmax_kernel
@@ -72,23 +72,19 @@ def describe() -> list[str]:
 def _choosing(name: str, torchs: Callable[..., Any], mine: Callable[..., Any], always: bool) -> Callable[..., Any]:
     def choose(*args: Any, **options: Any) -> Any:
         first = args[0]
-        if (
-            type(first) is not Tensor
-            or not _suits(args, options)
-            or not (always or _is_faster(name, torchs, mine, args))
-        ):
-            return torchs(*args, **options)
-        return mine(*args)
+        if type(first) is Tensor and _suits(args, options) and (always or _is_faster(name, torchs, mine, args)):
+            return mine(*args)
+        return torchs(*args, **options)
 
     return choose
 
 
 def _suits(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
-    """Say whether a kernel takes the tensors: of one dtype, in one place, none a batch of vmap, and something in them."""
+    """Say whether a kernel takes the tensors: of one dtype, in one place, no batch of vmap, and something in them."""
     first = args[0]
     if first.dtype not in DTYPES or not (first.is_cuda or INTERPRETED) or not first.numel() or not first.ndim:
         return False
-    if first.is_cuda and torch.cuda.get_device_capability(first.device) < (8, 0):
+    if first.is_cuda and not is_new_enough(first.get_device()):
         return False
     given = [each for each in args if isinstance(each, Tensor)]
     dtypes = {each for each in (*args, *options.values()) if isinstance(each, torch.dtype)}
@@ -103,7 +99,8 @@ def _suits(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
 def _is_faster(name: str, torchs: Callable[..., Any], mine: Callable[..., Any], args: tuple[Any, ...]) -> bool:
     first = args[0]
     sizes = (first.numel().bit_length(), first.shape[-1].bit_length())
-    key = (name, first.dtype, first.device, sizes, tuple(each for each in args if isinstance(each, (int, list))))
+    rest = tuple(type(each) if isinstance(each, Tensor) else each for each in args)
+    key = (name, first.dtype, first.device, sizes, rest)
     if key not in _found:
         if first.is_cuda and torch.cuda.is_current_stream_capturing():
             return False  # nothing may be waited for now, and so nothing be measured
@@ -160,10 +157,10 @@ def _layer_norm_backward(
 
 
 _KERNELS: dict[str, Callable[..., Any]] = {
-    "softmax": lambda x, dim, dtype=None: softmax_kernel(x, dim),
-    "softmax_backward": lambda grad, out, dim, dtype: softmax_backward_kernel(grad, out, dim),
-    "log_softmax": lambda x, dim, dtype=None: log_softmax_kernel(x, dim),
-    "log_softmax_backward": lambda grad, out, dim, dtype: log_softmax_backward_kernel(grad, out, dim),
+    "softmax": softmax_kernel,
+    "softmax_backward": lambda grad, out, dim, _: softmax_backward_kernel(grad, out, dim),
+    "log_softmax": log_softmax_kernel,
+    "log_softmax_backward": lambda grad, out, dim, _: log_softmax_backward_kernel(grad, out, dim),
     "layer_norm": _layer_norm,
     "layer_norm_backward": _layer_norm_backward,
 }
