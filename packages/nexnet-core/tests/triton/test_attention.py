@@ -50,8 +50,8 @@ def test_of_drawn_shapes_is_torchs(attend, check, drawn):
             length, sources = draw.randint(60, 140), draw.randint(30, 140)  # more than one tile
         batch = draw.choice(((1, 2), (2, 1), (2,), ()))
         how = mask_of(draw, length, sources, dtype)
-        if how["attn_mask"] is not None and how["attn_mask"].ndim > 2 + len(batch):
-            batch = (2, 1)
+        if how["attn_mask"] is not None:  # a mask may have fewer dimensions than the scores, and no more elements
+            batch = {3: (1, 2), 4: (2, 1)}.get(how["attn_mask"].ndim, batch)
         args, options = tuple(how.values()), {"scale": draw.choice((None, 0.3))}
         shapes = ((length, e), (sources, e), (sources, d))
         check(
