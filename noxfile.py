@@ -88,6 +88,16 @@ def core(session: nox.Session) -> None:
         pytest(session, str(PACKAGES["nexnet-core"] / "tests"), f"--engine={engine}", *session.posargs)
 
 
+@nox.session(default=False)
+def triton(session: nox.Session) -> None:
+    """The Triton kernels in their interpreter (on a GPU, compiled), each on 200 drawn shapes. ``-- --drawn 1000``."""
+    install_packages(session, "nexnet-core")
+    install(session, "pytest-xdist", *requirements("nexnet-core", extra="test"))
+    install(session, *requirements("nexnet-core", extra="triton"))
+    tests = PACKAGES["nexnet-core"] / "tests" / "triton"
+    pytest(session, str(tests), "--drawn=200", "--numprocesses=auto", *session.posargs)
+
+
 @nox.session
 def nn(session: nox.Session) -> None:
     """The layers, losses and optimisers."""
@@ -126,6 +136,7 @@ def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
     install(session, "build", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
     pytest(session, "tests", *session.posargs)
 
 

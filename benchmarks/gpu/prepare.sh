@@ -3,4 +3,4 @@
 ( cd packages/nexnet-core && python3 setup.py -q build_ext --inplace ) || return 1
 export PYTHONPATH="$PWD/packages/nexnet-core/src:$PWD/packages/nexnet-nn/src:$PWD/packages/nexnet-verify/src:$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export XLA_PYTHON_CLIENT_PREALLOCATE=false PYTHONUNBUFFERED=1
-python3 -c "import optree, nexnet, nexnet_nn; print('nexnet', nexnet.__version__, "compiled" if nexnet.engine.COMPILED else "not compiled")" || return 1
+python3 -c "import optree, nexnet, nexnet_nn; print('nexnet', nexnet.__version__, 'compiled' if nexnet.engine.COMPILED else 'plain')" || return 1

@@ -20,6 +20,7 @@ class PlainEngine:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=("compiled", "python"), default="compiled", help="the engine's form to test")
+    parser.addoption("--drawn", type=int, default=8, help="how many drawn shapes each Triton kernel is tried on")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,6 +21,7 @@ uses for its own functions (``sum``, ``max``, ...) are there as ``nx.sum``, and 
 """
 
 import builtins as _builtins
+import os as _os
 import typing as _typing
 
 # _loading is the first that imports anything: those after it find their modules made.
@@ -64,6 +65,8 @@ from .tensor import LiteTensor
 from .transforms import *
 
 __version__ = "0.1.0"
+
+kernels.use_triton(_os.environ.get("NEXNET_TRITON", "never"))
 
 __all__ = [
     "RULES",

@@ -5,6 +5,8 @@ first large product of a kind measures both, once per process; ``describe()`` sa
 environment variable ``NEXNET_ONEDNN`` (auto, always or never) decides otherwise. Results are equal but for rounding.
 Products for which torch's kernel was found no slower are not looked at again, until ``use_onednn`` is called.
 Whatever oneDNN would not take (another dtype, device or layout, a batch of torch.vmap, a small product) is torch's.
+
+On a GPU ``use_triton`` (or NEXNET_TRITON) lets softmax, log_softmax and layer_norm take the kernels of nexnet.triton.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from .errors import InputError, message
 
-__all__ = ["describe", "use_onednn"]
+__all__ = ["describe", "use_onednn", "use_triton"]
 
 MODES = ("auto", "always", "never")
 SMALL = 2**22  # multiplications below which calling oneDNN costs more than it can gain
@@ -78,8 +80,61 @@ def use_onednn(mode: str = "auto") -> None:
     _least.update(dict.fromkeys(_KINDS, NEVER if mode == "never" or not _is_available() else SMALL))
 
 
+# What nexnet's rules call on plain tensors, by these names: torch's kernels, until use_triton puts others there.
+TORCHS: dict[str, Callable[..., Any]] = {
+    "softmax": torch.softmax,
+    "softmax_backward": torch._softmax_backward_data,
+    "log_softmax": torch.log_softmax,
+    "log_softmax_backward": torch._log_softmax_backward_data,
+    "layer_norm": torch.native_layer_norm,
+    "layer_norm_backward": getattr(
+        torch.ops.aten.native_layer_norm_backward.default, "_op", torch.ops.aten.native_layer_norm_backward.default
+    ),
+}
+softmax, softmax_backward, log_softmax, log_softmax_backward, layer_norm, layer_norm_backward = TORCHS.values()
+_triton_mode = "never"
+
+
+def use_triton(mode: str = "auto") -> None:
+    """Decide whether softmax, log_softmax and layer_norm go to nexnet.triton's kernels on a GPU.
+
+    "auto": where they measure faster than torch's, once for each function, dtype and class of sizes; "always": wherever
+    they can; "never", as it is at first: nothing then is looked at, and nothing imported.
+
+    Raises:
+        InputError: another mode.
+        ImportError: Triton is not installed.
+    """
+    global _triton_mode
+    if mode not in MODES:
+        raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
+    found = TORCHS
+    if mode != "never":
+        from .triton import choice  # which stands on all the rest
+
+        choice.forget()
+        found = choice.slots(always=mode == "always")
+    globals().update(found)
+    _triton_mode = mode
+
+
 def describe() -> str:
-    """Say which kernel multiplies what, and what was measured for that."""
+    """Say which kernel multiplies what, and what was measured for that; and what goes to Triton's kernels."""
+    return _of_products() + _of_triton()
+
+
+def _of_triton() -> str:
+    if _triton_mode == "never":
+        return ""
+    if _triton_mode == "always":
+        return "\nsoftmax, log_softmax and layer_norm go to Triton's kernels on a GPU (use_triton is 'always')."
+    from .triton import choice
+
+    lines = [f"  {each}" for each in choice.describe()] or ["  (none has been measured yet)"]
+    return "\n".join(["\nOn a GPU these go to Triton's kernels where they are faster than torch's:", *lines])
+
+
+def _of_products() -> str:
     if not _is_available():
         return "Products of matrices go to torch's kernels: this torch has no oneDNN."
     if _mode != "auto":

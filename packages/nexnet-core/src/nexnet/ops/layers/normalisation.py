@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from ... import kernels
 from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
@@ -30,7 +31,6 @@ from .._kernels import kernel_or_rule, overload
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 
 _aten = torch.ops.aten
-_by_features = overload(_aten.native_layer_norm_backward.default)
 _by_batch = overload(_aten.native_batch_norm_backward.default)
 _by_channels = overload(_aten.native_group_norm_backward.default)
 
@@ -42,12 +42,12 @@ class _OverFeatures:
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
-        return torch.native_layer_norm(x, x.shape[-count:], weight, bias, eps)
+        return kernels.layer_norm(x, x.shape[-count:], weight, bias, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, count: int, eps: float) -> Any:
         # Of a bias the kernel wants to know only that there is one, and its shape.
-        return _by_features(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
+        return kernels.layer_norm_backward(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
 
     @staticmethod
     def average(x: Any, count: int, eps: float) -> Any:

@@ -8,6 +8,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from ... import kernels
 from ...engine import unwrap, wrap
 from ...policy import Policy, function, implements
 
@@ -21,7 +22,7 @@ class _softmax_backward(Policy):
 
     def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
         self.ctx.save(grad, output, dim, dtype)
-        return torch._softmax_backward_data(grad, output, dim, dtype)
+        return kernels.softmax_backward(grad, output, dim, dtype)
 
     def backward(self, cotangent: Any) -> Any:
         grad, output, dim, dtype = self.ctx.release
@@ -37,7 +38,7 @@ class _log_softmax_backward(Policy):
 
     def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
         self.ctx.save(grad, output, dim)
-        return torch._log_softmax_backward_data(grad, output, dim, dtype)
+        return kernels.log_softmax_backward(grad, output, dim, dtype)
 
     def backward(self, cotangent: Any) -> Any:
         grad, output, dim = self.ctx.release
@@ -56,13 +57,13 @@ class softmax(Policy):
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = torch.softmax(input, dim, dtype=dtype)
+        out = kernels.softmax(input, dim, dtype=dtype)
         self.ctx.save(out, dim)
         return out
 
     def backward(self, grad: Any) -> Any:
         out, dim = self.ctx.release
-        return torch._softmax_backward_data(grad, out, dim, out.dtype)
+        return kernels.softmax_backward(grad, out, dim, out.dtype)
 
 
 @implements(torch.log_softmax, torch.special.log_softmax, F.log_softmax)
@@ -76,13 +77,13 @@ class log_softmax(Policy):
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = torch.log_softmax(input, dim, dtype=dtype)
+        out = kernels.log_softmax(input, dim, dtype=dtype)
         self.ctx.save(out, dim)
         return out
 
     def backward(self, grad: Any) -> Any:
         out, dim = self.ctx.release
-        return torch._log_softmax_backward_data(grad, out, dim, out.dtype)
+        return kernels.log_softmax_backward(grad, out, dim, out.dtype)
 
 
 @implements(F.softmin)
