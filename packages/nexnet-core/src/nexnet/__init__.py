@@ -60,7 +60,7 @@ from .policy import RULES, Operator, Policy, calls, custom_grad, function, imple
 from .random import *
 from .tape import Tape
 from .tensor import LiteTensor
-from .transforms import *
+from .transforms import *  # type: ignore[assignment]  # trace is the transform, and an operator for x.trace()
 
 __version__ = "0.1.0"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Iterator
-from typing import Any, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
 import optree
 import torch
@@ -33,10 +34,17 @@ class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  # optree has no types f
 class _ModuleType(type):
     """Finishes a module when its ``__init__`` is done: from then on it is frozen."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        module = super().__call__(*args, **kwargs)
-        _freeze(module)
-        return module
+    if not TYPE_CHECKING:  # to type checkers a call of the class is one of its __init__
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            module = super().__call__(*args, **kwargs)
+            _freeze(module)
+            return module
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        own, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(parameters)
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))

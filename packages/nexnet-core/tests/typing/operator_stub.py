@@ -1,0 +1,349 @@
+"""``nexnet/ops/__init__.pyi``: what type checkers know of the operators, from their signatures.
+
+Names, defaults and the annotations that say
+more than ``Any`` are the operators' own; what remains is a tensor, unless a table below says otherwise. The functions
+without a gradient are torch's, and so are their signatures: those of the torch that is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from nexnet import ops
+
+HEADER = '''\
+"""The operators, as type checkers see them. Written by tests/typing/stubs.py: do not edit.
+
+An operator is written as a function, as it is called: where checkers follow the imports in a circle they would not
+know the type of anything else in time.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, overload
+
+import torch
+
+from ..tensor import LiteTensor
+from ..typing import Device, Dims, Number, Sizes, TensorLike
+from ._listing import Listed as Listed
+from ._listing import listing as listing
+'''
+
+LITE, MANY, TWO = "LiteTensor", "tuple[LiteTensor, ...]", "tuple[LiteTensor, LiteTensor]"
+THREE = "tuple[LiteTensor, LiteTensor, LiteTensor]"
+
+#: What an operator gives that is neither one tensor, nor one of torch's named tuples, nor said by its own annotation.
+RESULTS = {
+    **dict.fromkeys(
+        [
+            "chunk", "dsplit", "hsplit", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "unbind",
+            "unbind_copy", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "vsplit",
+        ],
+        MANY,
+    ),
+    **dict.fromkeys(
+        [f"{kind}_max_pool{n}d_with_indices" for kind, n in (("adaptive", 1), ("adaptive", 2), ("adaptive", 3))]
+        + ["fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices"]
+        + [f"max_pool{n}d_with_indices" for n in (1, 2, 3)],
+        TWO,
+    ),
+    "pca_lowrank": THREE,
+    "svd_lowrank": THREE,
+    "multi_head_attention_forward": "tuple[LiteTensor, LiteTensor | None]",
+    "lu": MANY,
+}  # fmt: skip
+
+#: Operators whose result depends on what they are given: the parameters and the result of each form.
+FORMS = {
+    **{
+        name: [
+            ("input: TensorLike, dim: None = None", LITE),
+            ("input: TensorLike, dim: int, keepdim: bool = False", f"_{name}"),
+        ]
+        for name in ("max", "min", "median", "nanmedian")
+    },
+    **{
+        f"atleast_{n}d": [
+            ("tensor: TensorLike, /", LITE),
+            ("first: TensorLike, second: TensorLike, /, *tensors: TensorLike", MANY),
+        ]
+        for n in (1, 2, 3)
+    },
+    "where": [
+        ("condition: TensorLike", MANY),
+        ("condition: TensorLike, input: TensorLike, other: TensorLike", LITE),
+    ],
+}
+for _name in ("max", "min"):
+    FORMS[_name].append(("input: TensorLike, other: LiteTensor | torch.Tensor", LITE))
+
+#: What torch's own annotations do not tell, of the functions that are torch's.
+UNTOLD = {
+    "isin": [
+        ("elements: TensorLike, test_elements: TensorLike, *, assume_unique: bool = False, invert: bool = False", LITE)
+    ],
+    "linalg_matrix_rank": [
+        (
+            "A: TensorLike, tol: TensorLike | None = None, hermitian: bool = False, *, "
+            "atol: TensorLike | None = None, rtol: TensorLike | None = None",
+            LITE,
+        ),
+    ],
+    "unique": [
+        ("input: TensorLike, sorted: bool = True, *, dim: int | None = None", LITE),
+        (
+            "input: TensorLike, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, "
+            "dim: int | None = None",
+            "Any",
+        ),
+    ],
+    "unique_consecutive": [
+        ("input: TensorLike, *, dim: int | None = None", LITE),
+        (
+            "input: TensorLike, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None",
+            "Any",
+        ),
+    ],
+}
+
+#: What a parameter takes that is annotated with Any and is no tensor, by its name.
+TYPES = {
+    **dict.fromkeys(("args", "kwargs", "options", "_random_samples"), "Any"),
+    **dict.fromkeys(("dims", "shape", "size", "sizes", "repeats"), "Sizes"),
+    **dict.fromkeys(("bias", "running_mean", "running_var", "bias_k", "bias_v"), "TensorLike | None"),
+    **dict.fromkeys(("in_proj_weight", "in_proj_bias", "out_proj_bias"), "TensorLike | None"),
+    **dict.fromkeys(("ord", "p"), "float | str"),
+    **dict.fromkeys(("input_lengths", "target_lengths"), "TensorLike | Sequence[int]"),
+    **dict.fromkeys(("scale_factor", "output_ratio"), "float | Sequence[float]"),
+    "alpha": "Number",
+    "dim": "Dims",
+    "getitem.index": "Any",
+    "indices_or_sections": "int | Sequence[int]",
+    "index_put.indices": "Sequence[TensorLike | None]",
+    "inplace": "bool",
+    "out": "None",
+    "output_size": "int | Sequence[int | None]",
+    "reduction": "str",
+    "repeat_interleave.repeats": "TensorLike",
+    "spacing": "TensorLike | Sequence[TensorLike]",
+    "tensordot.dims": "int | Sequence[Sequence[int]]",
+}
+
+#: Torch's names for types, and names that the operators' modules have for them.
+ALIASES = {
+    "Sequence[Any]": "Sequence[TensorLike]",
+    "Generator | None": "torch.Generator | None",
+    "Callable[[Any, Any], Any] | None": "Callable[[LiteTensor, LiteTensor], LiteTensor] | None",
+    "tuple[Any, ...]": MANY,
+    "tuple[Any, Any]": TWO,
+    "tuple[Any, Any, Any]": THREE,
+}
+
+
+class Parameter(NamedTuple):
+    """A parameter as it is written: its name with stars, its type, its default (nothing, if there is none)."""
+
+    name: str
+    type: str
+    default: str = ""
+
+    def __str__(self) -> str:
+        if self.name in ("*", "/"):
+            return self.name
+        return f"{self.name}: {self.type}" + (f" = {self.default}" if self.default else "")
+
+
+STAR = Parameter("*", "")
+
+
+class Form(NamedTuple):
+    """One way to call an operator."""
+
+    parameters: str
+    result: str
+
+
+def stub() -> str:
+    """Give the text of the file."""
+    names: dict[int, list[str]] = {}
+    for name in vars(ops)["__all__"]:
+        names.setdefault(id(getattr(ops, name)), []).append(name)
+    made: dict[str, str] = {}
+    tuples: set[str] = set()
+    for same in names.values():
+        operator = getattr(ops, same[0])
+        own = operator.__name__ if operator.__name__ in same else same[0]
+        forms = forms_of(own, operator)
+        tuples |= {each.result for each in forms if each.result.startswith("_")}
+        for name in same:
+            made[name] = written(name, forms)
+    return "\n".join([HEADER, *map(named_tuple, sorted(tuples)), "".join(made[name] for name in sorted(made))])
+
+
+def written(name: str, forms: list[Form]) -> str:
+    """Write an operator in all its forms."""
+    above = "@overload\n" if len(forms) > 1 else ""
+    return "".join(f"{above}def {name}({each.parameters}) -> {each.result}: ...\n" for each in forms)
+
+
+def named_tuple(name: str) -> str:
+    """Write one of torch's named tuples as one of LiteTensors."""
+    fields = getattr(torch.return_types, name.removeprefix("_")).__match_args__
+    return f"class {name}(NamedTuple):\n" + "".join(f"    {field}: LiteTensor\n" for field in fields)
+
+
+def forms_of(name: str, operator: Callable[..., Any]) -> list[Form]:
+    """Give the ways to call an operator."""
+    if name in FORMS:
+        return [Form(*each) for each in FORMS[name]]
+    signature = inspect.signature(operator)
+    if "pin_memory" in signature.parameters:  # torch's own function, which tells nothing of its parameters
+        return [Form(*each) for each in UNTOLD[name]] if name in UNTOLD else torchs_forms(name)
+    taken = [parameter(name, each) for each in signature.parameters.values()]
+    kinds = [each.kind for each in signature.parameters.values()]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        taken.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), STAR)
+    gives = result(name, signature.return_annotation)
+    if "return_indices" not in signature.parameters:
+        return [Form(listed(taken), gives)]
+    i = [each.name for each in taken].index("return_indices")
+    without = Parameter("return_indices", "Literal[False]", "False")
+    both = Parameter("return_indices", "Literal[True]")
+    return [
+        Form(listed([*taken[:i], without, *taken[i + 1 :]]), gives),
+        Form(listed([*taken[:i], STAR, both, *taken[i + 1 :]]), TWO),
+    ]
+
+
+def listed(parameters: Iterable[Parameter]) -> str:
+    """Write parameters in a row."""
+    return ", ".join(map(str, parameters))
+
+
+def parameter(operator: str, given: inspect.Parameter) -> Parameter:
+    """Write a parameter of an operator's signature."""
+    type_ = "Any" if given.annotation is given.empty else str(given.annotation)
+    if type_ in ALIASES:
+        type_ = ALIASES[type_]
+    elif type_ == "Any":
+        type_ = TYPES.get(f"{operator}.{given.name}", TYPES.get(given.name, "TensorLike"))
+        if given.default is None and "None" not in type_ and type_ not in ("Any", "Dims"):
+            type_ += " | None"
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(given.kind, "")
+    return Parameter(stars + given.name, type_, "" if given.default is given.empty else quoted(given.default))
+
+
+def quoted(default: Any) -> str:
+    """Write a default."""
+    return f'"{default}"' if isinstance(default, str) else repr(default)
+
+
+def result(name: str, annotation: Any) -> str:
+    """Say what an operator gives."""
+    if name in RESULTS:
+        return RESULTS[name]
+    if hasattr(torch.return_types, name):
+        return f"_{name}"
+    return ALIASES[annotation] if annotation not in (inspect.Signature.empty, "Any") else LITE
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Torch's own functions
+
+
+class _Torchs(ast.NodeTransformer):
+    """Puts nexnet's types in the place of torch's."""
+
+    NAMES = {
+        "Tensor": "TensorLike", "_size": "Sequence[int]", "_int": "int", "_bool": "bool", "_float": "float",
+        "_complex": "Number", "SymInt": "int", "_dtype": "torch.dtype", "_layout": "torch.layout",
+        "DeviceLikeType": "Device", "Generator": "torch.Generator", "memory_format": "torch.memory_format",
+    }  # fmt: skip
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  the name that ast looks for
+        return ast.parse(self.NAMES.get(node.id, node.id), mode="eval").body
+
+
+def torchs_forms(name: str) -> list[Form]:
+    """Read the ways to call a torch function from torch's annotations; those that give the same become one."""
+    by_result: dict[str, list[list[tuple[str, str, str, bool]]]] = {}
+    for each in _torchs_functions()[name]:
+        taken = [*_parameters(each)]
+        if "Ellipsis" in ast.unparse(each.args) or "TensorLike" not in taken[0][1]:  # named dimensions; a number first
+            continue
+        assert each.returns is not None
+        gives = ast.unparse(each.returns)
+        gives = f"_{name}" if "return_types" in gives else ast.unparse(_Torchs().visit(each.returns))
+        by_result.setdefault(gives.replace("TensorLike", LITE), []).append(taken)
+    return [Form(each, gives) for gives, taken in by_result.items() for each in _merged(taken)]
+
+
+def _torchs_functions() -> dict[str, list[ast.FunctionDef]]:
+    if not _functions:
+        text = Path(torch.__file__).with_name("_C").joinpath("_VariableFunctions.pyi").read_text(encoding="utf-8")
+        for each in ast.parse(text).body:
+            if isinstance(each, ast.FunctionDef):
+                _functions.setdefault(each.name, []).append(each)
+    return _functions
+
+
+_functions: dict[str, list[ast.FunctionDef]] = {}
+
+
+def _parameters(function: ast.FunctionDef) -> Iterable[tuple[str, str, str, bool]]:
+    """Give each parameter's name, type, default, and whether it is given by name alone."""
+    args = function.args
+    positional = [*args.posonlyargs, *args.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(args.defaults)) + [*args.defaults]
+    everything = [
+        *((each, default, False) for each, default in zip(positional, defaults, strict=True)),
+        *((each, default, True) for each, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)),
+    ]
+    for each, default, by_name in everything:
+        if each.arg not in ("out", "requires_grad"):
+            assert each.annotation is not None
+            yield (
+                "input" if each.arg == "self" else each.arg,
+                ast.unparse(_Torchs().visit(each.annotation)),
+                ast.unparse(default) if default else "",
+                by_name,
+            )
+
+
+def _merged(forms: list[list[tuple[str, str, str, bool]]]) -> list[str]:
+    """Write forms as one, of which each parameter takes what it takes in any; or those alike, where that can't be."""
+    whole = _merge(forms)
+    if whole is not None:
+        return [whole]
+    alike: dict[tuple[str, ...], list[list[tuple[str, str, str, bool]]]] = {}
+    for form in forms:
+        alike.setdefault(tuple(name for name, _, _, by_name in form if not by_name), []).append(form)
+    return [each for each in map(_merge, alike.values()) if each is not None]
+
+
+def _merge(forms: list[list[tuple[str, str, str, bool]]]) -> str | None:
+    found: dict[str, list[tuple[str, str, bool]]] = {}
+    for form in sorted(forms, key=len, reverse=True):
+        for name, type_, default, by_name in form:
+            found.setdefault(name, []).append((type_, default, by_name))
+    positional, by_name_alone = [], []
+    for name, seen in found.items():
+        types = list(dict.fromkeys(part for type_, _, _ in seen for part in type_.split(" | ")))
+        if "TensorLike" in types and "Number" in types:
+            types.remove("Number")
+        types.sort(key=lambda each: each == "None")
+        optional = len(seen) < len(forms) or any(default for _, default, _ in seen)
+        default = next((default for _, default, _ in seen if default), "...") if optional else ""
+        alone = all(by_name for _, _, by_name in seen)
+        (by_name_alone if alone else positional).append(Parameter(name, " | ".join(types), default))
+    optional_ones = [bool(each.default) for each in positional]
+    if optional_ones != sorted(optional_ones):  # one that has to be given, after one that need not be
+        return None
+    return listed([*positional, *([STAR] if by_name_alone else []), *by_name_alone])
+
