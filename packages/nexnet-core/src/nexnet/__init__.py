@@ -60,7 +60,9 @@ from .policy import RULES, Operator, Policy, calls, custom_grad, function, imple
 from .random import *
 from .tape import Tape
 from .tensor import LiteTensor
-from .transforms import *  # type: ignore[assignment]  # trace is the transform, and an operator for x.trace()
+from .transforms import *
+
+tensor = creation.tensor  # the function, where ``from .tensor`` has made type checkers think of the module
 
 __version__ = "0.1.0"
 

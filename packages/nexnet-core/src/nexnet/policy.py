@@ -288,6 +288,7 @@ class Operator(OperatorBase):
         functools.update_wrapper(self, policy, updated=())
 
     if TYPE_CHECKING:
+        policy: type[Policy]
 
         def __call__(self, *args: Any, **kwargs: Any) -> LiteTensor: ...  # noqa: D102
 

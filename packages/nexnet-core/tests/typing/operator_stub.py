@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+import nexnet
 from nexnet import ops
 
 HEADER = '''\
@@ -183,7 +185,9 @@ def stub() -> str:
         tuples |= {each.result for each in forms if each.result.startswith("_")}
         for name in same:
             made[name] = written(name, forms)
-    return "\n".join([HEADER, *map(named_tuple, sorted(tuples)), "".join(made[name] for name in sorted(made))])
+    public = [name for name in sorted(made) if getattr(nexnet, name) is getattr(ops, name)]  # nexnet.trace is another
+    functions = "".join(made[name] for name in sorted(made))
+    return "\n".join([HEADER, f"__all__ = {json.dumps(public)}\n", *map(named_tuple, sorted(tuples)), functions])
 
 
 def written(name: str, forms: list[Form]) -> str:

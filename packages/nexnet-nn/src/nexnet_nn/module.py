@@ -51,7 +51,8 @@ class _ModuleType(type):
 class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     """The base class of layers and models. Annotate fields, or set them in an ``__init__``; write ``__call__``.
 
-    A class without ``__init__`` gets one from its annotated fields, as a dataclass does. Fields that are LiteTensors,
+    A class without ``__init__`` gets one from its annotated fields, as a dataclass does; where a base has written one
+    it is kept, which ``class Deeper(Base, init=False)`` says to type checkers too. Fields that are LiteTensors,
     modules, or containers of these (lists become tuples) are the module's children: transforms differentiate by
     them, and optimisers change them. Everything else (numbers, strings, callables, ``None``) is static: it belongs to
     the structure, and two modules have the same structure only if their static fields are equal.
@@ -77,10 +78,10 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     _layout: Layout
     _children: tuple[Any, ...]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._custom_init = "__init__" in vars(cls) or cls._custom_init
-        dataclasses.dataclass(init=not cls._custom_init, repr=False, eq=False)(cls)
+        dataclasses.dataclass(init=init and not cls._custom_init, repr=False, eq=False)(cls)
         optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
     def __setattr__(self, name: str, value: Any) -> None:

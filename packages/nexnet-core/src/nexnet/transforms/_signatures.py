@@ -1,7 +1,7 @@
 """What type checkers know of transformed functions. Nothing of it is there when the program runs.
 
-A transform keeps the parameters of its function. What ``grad`` makes gives what the first one takes: a LiteTensor for
-anything that is taken as one, else its type, as a gradient has the structure of the argument.
+A transform keeps the parameters of its function. What ``grad`` makes gives what the first one is: a LiteTensor, for
+which it takes anything that is taken as one, or a tree, whose structure the gradient has; and Any if nothing is said.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-import torch
-from numpy.typing import NDArray
-
 from ..tensor import LiteTensor
-from ..typing import Number, TensorLike
+from ..typing import TensorLike
 
 __all__ = ["Aux", "AuxGradient", "F", "Gradient", "Jacobian", "P", "R", "ValueAndGradient"]
 
@@ -23,7 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _F = TypeVar("_F", bound=Callable[..., Any], covariant=True)
 Aux = TypeVar("Aux")
 _Tree = TypeVar("_Tree")
-_Constant = TypeVar("_Constant", bound=torch.Tensor | NDArray[Any] | Number)
+
+
+class _Unknown:
+    """What a parameter takes of which nothing is said, or anything: of such an argument the gradient is Any."""
 
 
 class _Wrapper(Protocol[_F]):
@@ -40,11 +40,11 @@ class Gradient(_Wrapper[_F], Protocol[_F]):
 
     @overload
     def __call__(
-        self: Gradient[Callable[Concatenate[LiteTensor, P], Any]], x: TensorLike, /, *args: P.args, **kwargs: P.kwargs
-    ) -> LiteTensor: ...
+        self: Gradient[Callable[Concatenate[_Unknown, P], Any]], x: Any, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Any: ...
     @overload
     def __call__(
-        self: Gradient[Callable[Concatenate[_Constant, P], Any]], x: _Constant, /, *args: P.args, **kwargs: P.kwargs
+        self: Gradient[Callable[Concatenate[LiteTensor, P], Any]], x: TensorLike, /, *args: P.args, **kwargs: P.kwargs
     ) -> LiteTensor: ...
     @overload
     def __call__(
@@ -57,16 +57,12 @@ class AuxGradient(_Wrapper[_F], Protocol[_F]):
 
     @overload
     def __call__(
-        self: AuxGradient[Callable[Concatenate[LiteTensor, P], tuple[Any, Aux]]],
-        x: TensorLike,
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> tuple[LiteTensor, Aux]: ...
+        self: AuxGradient[Callable[Concatenate[_Unknown, P], tuple[Any, Aux]]], x: Any, /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[Any, Aux]: ...
     @overload
     def __call__(
-        self: AuxGradient[Callable[Concatenate[_Constant, P], tuple[Any, Aux]]],
-        x: _Constant,
+        self: AuxGradient[Callable[Concatenate[LiteTensor, P], tuple[Any, Aux]]],
+        x: TensorLike,
         /,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -86,16 +82,12 @@ class ValueAndGradient(_Wrapper[_F], Protocol[_F]):
 
     @overload
     def __call__(
-        self: ValueAndGradient[Callable[Concatenate[LiteTensor, P], R]],
-        x: TensorLike,
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> tuple[R, LiteTensor]: ...
+        self: ValueAndGradient[Callable[Concatenate[_Unknown, P], R]], x: Any, /, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, Any]: ...
     @overload
     def __call__(
-        self: ValueAndGradient[Callable[Concatenate[_Constant, P], R]],
-        x: _Constant,
+        self: ValueAndGradient[Callable[Concatenate[LiteTensor, P], R]],
+        x: TensorLike,
         /,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -109,6 +101,10 @@ class ValueAndGradient(_Wrapper[_F], Protocol[_F]):
 class Jacobian(_Wrapper[_F], Protocol[_F]):
     """What ``jacobian`` makes: of a tensor by a tensor it is one, else a tree of trees."""
 
+    @overload
+    def __call__(
+        self: Jacobian[Callable[Concatenate[_Unknown, P], Any]], x: Any, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Any: ...
     @overload
     def __call__(
         self: Jacobian[Callable[Concatenate[LiteTensor, P], LiteTensor]],
