@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import ops
 from ._engine import register_arithmetic
 from .errors import InputError
+from .ops.elementwise.gamma import polygamma_method
 
 if TYPE_CHECKING:
     from .tensor import LiteTensor
@@ -124,7 +125,7 @@ class OperatorMethods:
     mvlgamma = ops.mvlgamma
     nan_to_num = ops.nan_to_num
     nextafter = ops.nextafter
-    polygamma = ops.gamma.polygamma_method
+    polygamma = polygamma_method
     rad2deg = ops.rad2deg
     reciprocal = ops.reciprocal
     prelu = ops.prelu
