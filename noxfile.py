@@ -136,11 +136,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
+def beside_a_stub(path: Path) -> bool:
+    """Say whether mypy, given a folder, reads the stub of this module in its place."""
+    return path.with_suffix(".pyi").exists() and path.name != "__init__.py"
+
+
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, over the three source trees."""
-    install(session, "mypy", "cython", "pytest", *requirements(*PACKAGES))
+    """Mypy, strict, over the three source trees; and over a user's code, as pyright sees it too."""
+    install(session, "mypy", "basedpyright", "cython", "pytest", *requirements(*PACKAGES))
     session.run("mypy", *(str(path / "src") for path in PACKAGES.values()), *session.posargs)
+    session.run("mypy", *(str(path) for path in (PACKAGES["nexnet-core"] / "src").rglob("*.py") if beside_a_stub(path)))
+    session.run("python", str(PACKAGES["nexnet-core"] / "tests" / "typing" / "check.py"))
 
 
 def _bench(session: nox.Session, *args: str) -> None:

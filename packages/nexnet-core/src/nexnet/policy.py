@@ -123,7 +123,6 @@ class Policy(Node, metaclass=_PolicyType):
     scalars_as_tensors = False
 
     if TYPE_CHECKING:  # a rule takes what it takes, and its results are what it says
-
         # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
         def __new__(cls, *args: Any, **kwargs: Any) -> LiteTensor: ...  # type: ignore[misc]  # noqa: D102
 

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[4]
 SOURCES = [str(path / "src") for path in sorted((ROOT / "packages").iterdir())]
-NOT_USERS = {"check.py", "stubs.py", "engine_stub.py", "operator_stub.py"}
+NOT_USERS = {"check.py", "stubs.py", "engine_stub.py", "operator_stub.py", "torch_forms.py"}
 FILES = [
     path
     for path in sorted((ROOT / "packages").glob("*/tests/typing/*.py"))

@@ -55,9 +55,8 @@ def _members(node: ast.stmt) -> Iterator[str]:
     """Give what stands in the stub for a statement in a class."""
     if isinstance(node, ast.FunctionDef) and node.name not in _LEFT_OUT:
         yield from ("    " + line for line in _function(node))
-    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_declaration(node.value):
-        if any(each.arg == "visibility" for each in node.value.keywords):
-            yield f"    {ast.unparse(node.targets[0])}: {_type(node.value.args[0])}"
+    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_visible(node.value):
+        yield f"    {ast.unparse(node.targets[0])}: {_type(node.value.args[0])}"
 
 
 def _function(node: ast.FunctionDef) -> Iterator[str]:
@@ -79,6 +78,10 @@ def _type(annotation: ast.expr) -> str:
 
 def _is_declaration(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and ast.unparse(value.func) == "cython.declare"
+
+
+def _is_visible(value: ast.Call) -> bool:
+    return _is_declaration(value) and any(each.arg == "visibility" for each in value.keywords)
 
 
 def _is_private(name: str) -> bool:

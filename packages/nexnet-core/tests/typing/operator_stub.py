@@ -1,26 +1,26 @@
 """``nexnet/ops/__init__.pyi``: what type checkers know of the operators, from their signatures.
 
-Names, defaults and the annotations that say
-more than ``Any`` are the operators' own; what remains is a tensor, unless a table below says otherwise. The functions
-without a gradient are torch's, and so are their signatures: those of the torch that is installed.
+Names, defaults and the annotations that say more than ``Any`` are the operators' own; what remains is a tensor, unless
+a table below says otherwise. The functions without a gradient are torch's, and so are their signatures.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch_forms import LITE, STAR, Form, Parameter, listed, torchs_forms
 
 import nexnet
 from nexnet import ops
 
-HEADER = '''\
-"""The operators, as type checkers see them. Written by tests/typing/stubs.py: do not edit.
+RELEASE = ".".join(torch.__version__.split(".")[:2])  # another may tell other things of its functions
+
+HEADER = f'''\
+"""The operators, as type checkers see them. Written by tests/typing/stubs.py (torch {RELEASE}): do not edit.
 
 An operator is written as a function, as it is called: where checkers follow the imports in a circle they would not
 know the type of anything else in time.
@@ -37,7 +37,7 @@ from ._listing import Listed as Listed
 from ._listing import listing as listing
 '''
 
-LITE, MANY, TWO = "LiteTensor", "tuple[LiteTensor, ...]", "tuple[LiteTensor, LiteTensor]"
+MANY, TWO = "tuple[LiteTensor, ...]", "tuple[LiteTensor, LiteTensor]"
 THREE = "tuple[LiteTensor, LiteTensor, LiteTensor]"
 
 #: What an operator gives that is neither one tensor, nor one of torch's named tuples, nor said by its own annotation.
@@ -148,29 +148,6 @@ ALIASES = {
 }
 
 
-class Parameter(NamedTuple):
-    """A parameter as it is written: its name with stars, its type, its default (nothing, if there is none)."""
-
-    name: str
-    type: str
-    default: str = ""
-
-    def __str__(self) -> str:
-        if self.name in ("*", "/"):
-            return self.name
-        return f"{self.name}: {self.type}" + (f" = {self.default}" if self.default else "")
-
-
-STAR = Parameter("*", "")
-
-
-class Form(NamedTuple):
-    """One way to call an operator."""
-
-    parameters: str
-    result: str
-
-
 def stub() -> str:
     """Give the text of the file."""
     names: dict[int, list[str]] = {}
@@ -225,11 +202,6 @@ def forms_of(name: str, operator: Callable[..., Any]) -> list[Form]:
     ]
 
 
-def listed(parameters: Iterable[Parameter]) -> str:
-    """Write parameters in a row."""
-    return ", ".join(map(str, parameters))
-
-
 def parameter(operator: str, given: inspect.Parameter) -> Parameter:
     """Write a parameter of an operator's signature."""
     type_ = "Any" if given.annotation is given.empty else str(given.annotation)
@@ -239,7 +211,7 @@ def parameter(operator: str, given: inspect.Parameter) -> Parameter:
         type_ = TYPES.get(f"{operator}.{given.name}", TYPES.get(given.name, "TensorLike"))
         if given.default is None and "None" not in type_ and type_ not in ("Any", "Dims"):
             type_ += " | None"
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(given.kind, "")
+    stars = "*" if given.kind is given.VAR_POSITIONAL else "**" if given.kind is given.VAR_KEYWORD else ""
     return Parameter(stars + given.name, type_, "" if given.default is given.empty else quoted(given.default))
 
 
@@ -255,99 +227,3 @@ def result(name: str, annotation: Any) -> str:
     if hasattr(torch.return_types, name):
         return f"_{name}"
     return ALIASES[annotation] if annotation not in (inspect.Signature.empty, "Any") else LITE
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Torch's own functions
-
-
-class _Torchs(ast.NodeTransformer):
-    """Puts nexnet's types in the place of torch's."""
-
-    NAMES = {
-        "Tensor": "TensorLike", "_size": "Sequence[int]", "_int": "int", "_bool": "bool", "_float": "float",
-        "_complex": "Number", "SymInt": "int", "_dtype": "torch.dtype", "_layout": "torch.layout",
-        "DeviceLikeType": "Device", "Generator": "torch.Generator", "memory_format": "torch.memory_format",
-    }  # fmt: skip
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802  the name that ast looks for
-        return ast.parse(self.NAMES.get(node.id, node.id), mode="eval").body
-
-
-def torchs_forms(name: str) -> list[Form]:
-    """Read the ways to call a torch function from torch's annotations; those that give the same become one."""
-    by_result: dict[str, list[list[tuple[str, str, str, bool]]]] = {}
-    for each in _torchs_functions()[name]:
-        taken = [*_parameters(each)]
-        if "Ellipsis" in ast.unparse(each.args) or "TensorLike" not in taken[0][1]:  # named dimensions; a number first
-            continue
-        assert each.returns is not None
-        gives = ast.unparse(each.returns)
-        gives = f"_{name}" if "return_types" in gives else ast.unparse(_Torchs().visit(each.returns))
-        by_result.setdefault(gives.replace("TensorLike", LITE), []).append(taken)
-    return [Form(each, gives) for gives, taken in by_result.items() for each in _merged(taken)]
-
-
-def _torchs_functions() -> dict[str, list[ast.FunctionDef]]:
-    if not _functions:
-        text = Path(torch.__file__).with_name("_C").joinpath("_VariableFunctions.pyi").read_text(encoding="utf-8")
-        for each in ast.parse(text).body:
-            if isinstance(each, ast.FunctionDef):
-                _functions.setdefault(each.name, []).append(each)
-    return _functions
-
-
-_functions: dict[str, list[ast.FunctionDef]] = {}
-
-
-def _parameters(function: ast.FunctionDef) -> Iterable[tuple[str, str, str, bool]]:
-    """Give each parameter's name, type, default, and whether it is given by name alone."""
-    args = function.args
-    positional = [*args.posonlyargs, *args.args]
-    defaults: list[ast.expr | None] = [None] * (len(positional) - len(args.defaults)) + [*args.defaults]
-    everything = [
-        *((each, default, False) for each, default in zip(positional, defaults, strict=True)),
-        *((each, default, True) for each, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)),
-    ]
-    for each, default, by_name in everything:
-        if each.arg not in ("out", "requires_grad"):
-            assert each.annotation is not None
-            yield (
-                "input" if each.arg == "self" else each.arg,
-                ast.unparse(_Torchs().visit(each.annotation)),
-                ast.unparse(default) if default else "",
-                by_name,
-            )
-
-
-def _merged(forms: list[list[tuple[str, str, str, bool]]]) -> list[str]:
-    """Write forms as one, of which each parameter takes what it takes in any; or those alike, where that can't be."""
-    whole = _merge(forms)
-    if whole is not None:
-        return [whole]
-    alike: dict[tuple[str, ...], list[list[tuple[str, str, str, bool]]]] = {}
-    for form in forms:
-        alike.setdefault(tuple(name for name, _, _, by_name in form if not by_name), []).append(form)
-    return [each for each in map(_merge, alike.values()) if each is not None]
-
-
-def _merge(forms: list[list[tuple[str, str, str, bool]]]) -> str | None:
-    found: dict[str, list[tuple[str, str, bool]]] = {}
-    for form in sorted(forms, key=len, reverse=True):
-        for name, type_, default, by_name in form:
-            found.setdefault(name, []).append((type_, default, by_name))
-    positional, by_name_alone = [], []
-    for name, seen in found.items():
-        types = list(dict.fromkeys(part for type_, _, _ in seen for part in type_.split(" | ")))
-        if "TensorLike" in types and "Number" in types:
-            types.remove("Number")
-        types.sort(key=lambda each: each == "None")
-        optional = len(seen) < len(forms) or any(default for _, default, _ in seen)
-        default = next((default for _, default, _ in seen if default), "...") if optional else ""
-        alone = all(by_name for _, _, by_name in seen)
-        (by_name_alone if alone else positional).append(Parameter(name, " | ".join(types), default))
-    optional_ones = [bool(each.default) for each in positional]
-    if optional_ones != sorted(optional_ones):  # one that has to be given, after one that need not be
-        return None
-    return listed([*positional, *([STAR] if by_name_alone else []), *by_name_alone])
-

@@ -1,4 +1,4 @@
-"""Rules with annotations. ``forward`` and ``backward`` take what they take; a call of the operator gives a LiteTensor."""
+"""Rules with annotations: ``forward`` and ``backward`` take what they take, and a call gives a LiteTensor."""
 
 from typing import Any, assert_type
 

@@ -32,7 +32,9 @@ def main(write: bool) -> int:
             path.write_text(text, encoding="utf-8")
             continue
         there = path.read_text(encoding="utf-8") if path.exists() else ""
-        lines = list(difflib.unified_diff(there.splitlines(), text.splitlines(), str(path), "as generated", lineterm=""))
+        lines = list(
+            difflib.unified_diff(there.splitlines(), text.splitlines(), str(path), "as generated", lineterm="")
+        )
         print(*lines, sep="\n", end="")
         different |= bool(lines)
     return int(different)

@@ -43,7 +43,7 @@ class _ModuleType(type):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        own, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
         return inspect.Signature(parameters)
 
 

@@ -1,4 +1,4 @@
-"""The operators, as type checkers see them. Written by tests/typing/stubs.py: do not edit.
+"""The operators, as type checkers see them. Written by tests/typing/stubs.py (torch 2.13): do not edit.
 
 An operator is written as a function, as it is called: where checkers follow the imports in a circle they would not
 know the type of anything else in time.

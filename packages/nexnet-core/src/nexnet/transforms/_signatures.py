@@ -57,7 +57,11 @@ class AuxGradient(_Wrapper[_F], Protocol[_F]):
 
     @overload
     def __call__(
-        self: AuxGradient[Callable[Concatenate[_Unknown, P], tuple[Any, Aux]]], x: Any, /, *args: P.args, **kwargs: P.kwargs
+        self: AuxGradient[Callable[Concatenate[_Unknown, P], tuple[Any, Aux]]],
+        x: Any,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> tuple[Any, Aux]: ...
     @overload
     def __call__(

@@ -112,9 +112,7 @@ def linearize(fn: Callable[..., R], *primals: Any) -> tuple[R, Callable[..., R]]
 @overload
 def jvp(fn: Callable[..., R], primals: Any, tangents: Any, has_aux: Literal[False] = False) -> tuple[R, R]: ...
 @overload
-def jvp(
-    fn: Callable[..., tuple[R, Aux]], primals: Any, tangents: Any, has_aux: Literal[True]
-) -> tuple[R, R, Aux]: ...
+def jvp(fn: Callable[..., tuple[R, Aux]], primals: Any, tangents: Any, has_aux: Literal[True]) -> tuple[R, R, Aux]: ...
 def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """Give ``fn``'s value and its derivative along the tangents.
 
@@ -167,9 +165,7 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, 
     return trees.unflatten(treespec, slopes), trees.unflatten(treespec, products)
 
 
-def gnvp(
-    inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vectors: Any
-) -> tuple[R, tuple[Any, ...]]:
+def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vectors: Any) -> tuple[R, tuple[Any, ...]]:
     """Give the value of ``outer(inner(*primals))`` and the Gauss-Newton product J^T H J v.
 
     J is the Jacobian of ``inner`` (a model: parameters to predictions) and H the Hessian of ``outer`` (a loss:
