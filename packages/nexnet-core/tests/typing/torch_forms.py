@@ -67,7 +67,9 @@ def torchs_forms(name: str) -> list[Form]:
     by_result: dict[str, list[_Parameters]] = {}
     for each in _torchs_functions()[name]:
         taken = [*_parameters(each)]
-        if "Ellipsis" in ast.unparse(each.args) or "TensorLike" not in taken[0][1]:  # named dimensions; a number first
+        if "Ellipsis" in ast.unparse(each.args) or {*taken[0][1].split(" | ")} == {
+            "Number"
+        }:  # named dimensions; a number first
             continue
         assert each.returns is not None
         gives = ast.unparse(each.returns)
