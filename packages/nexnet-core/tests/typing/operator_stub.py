@@ -197,12 +197,13 @@ def forms_of(name: str, operator: Callable[..., Any]) -> list[Form]:
     if "return_indices" not in signature.parameters:
         return [Form(listed(taken), gives)]
     i = [each.name for each in taken].index("return_indices")
+    before, after = taken[:i], taken[i + 1 :]
     without = Parameter("return_indices", "Literal[False]", "False")
     both = Parameter("return_indices", "Literal[True]")
-    return [
-        Form(listed([*taken[:i], without, *taken[i + 1 :]]), gives),
-        Form(listed([*taken[:i], STAR, both, *taken[i + 1 :]]), TWO),
-    ]
+    forms = [Form(listed([*before, without, *after]), gives)]
+    if any(each.default for each in before):
+        forms.append(Form(listed([*before, STAR, both, *after]), TWO))
+    return [*forms, Form(listed([*(each._replace(default="") for each in before), both, *after]), TWO)]
 
 
 def parameter(operator: str, given: inspect.Parameter) -> Parameter:
