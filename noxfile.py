@@ -114,9 +114,7 @@ def verify(session: nox.Session) -> None:
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
     pages = ("--html", str(reports / "verify.html"), "--json", str(reports / "verify.json"))
-    elsewhere = any(
-        each.startswith("--device") for each in session.posargs
-    )  # that makes no page
+    elsewhere = any(each.startswith("--device") for each in session.posargs)  # that makes no page
     session.run("nexnet-verify", *(() if elsewhere else pages), *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "nexnet_verify.referee")
@@ -148,11 +146,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
+def beside_a_stub(path: Path) -> bool:
+    """Say whether mypy, given a folder, reads the stub of this module in its place."""
+    return path.with_suffix(".pyi").exists() and path.name != "__init__.py"
+
+
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, over the three source trees."""
-    install(session, "mypy", "cython", "pytest", *requirements(*PACKAGES))
+    """Mypy, strict, over the three source trees; and over a user's code, as pyright sees it too."""
+    install(session, "mypy", "basedpyright", "cython", "pytest", *requirements(*PACKAGES))
     session.run("mypy", *(str(path / "src") for path in PACKAGES.values()), *session.posargs)
+    session.run("mypy", *(str(path) for path in (PACKAGES["nexnet-core"] / "src").rglob("*.py") if beside_a_stub(path)))
+    session.run("python", str(PACKAGES["nexnet-core"] / "tests" / "typing" / "check.py"))
 
 
 def _bench(session: nox.Session, *args: str) -> None:

@@ -61,10 +61,20 @@ def sources(name: str) -> set[str]:
     return {path.relative_to(src).as_posix() for path in src.rglob("*.py")}
 
 
+def stubs(name: str) -> set[str]:
+    src = ROOT / "packages" / name / "src"
+    return {path.relative_to(src).as_posix() for path in src.rglob("*.pyi")}
+
+
+def test_the_core_has_stubs_where_type_checkers_can_t_read_its_sources():
+    assert stubs("nexnet-core") >= {"nexnet/ops/__init__.pyi"}
+
+
 def test_a_wheel_holds_every_module_and_nothing_of_the_build(built):
     name, files = built
     assert sources(name) <= set(files.wheel)
     assert f"{PACKAGES[name]}/py.typed" in files.wheel
+    assert stubs(name) <= set(files.wheel)
     assert not [each for each in files.wheel if each.endswith((".c", ".pyc")) or each.startswith(("tests/", "build/"))]
     assert {each.split("/")[0] for each in files.wheel if ".dist-info/" not in each} == {PACKAGES[name]}
 
@@ -80,7 +90,7 @@ def test_only_the_cores_wheel_is_compiled(built):
 
 def test_an_sdist_holds_the_sources_the_tests_and_the_licence(built):
     name, files = built
-    assert {f"src/{each}" for each in sources(name)} <= set(files.sdist)
+    assert {f"src/{each}" for each in sources(name) | stubs(name)} <= set(files.sdist)
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= set(files.sdist)
     assert any(each.startswith("tests/") and each.endswith(".py") for each in files.sdist)
     assert not [each for each in files.sdist if each.endswith((".so", ".c", ".pyc"))]

@@ -1,4 +1,4 @@
-"""By position, by keyword, or left out: what a call computes and differentiates does not depend on how it is spelled."""
+"""By position, by keyword, left out: what a call computes and differentiates does not depend on how it is spelled."""
 
 import operator
 

@@ -64,6 +64,8 @@ from .tape import Tape
 from .tensor import LiteTensor
 from .transforms import *
 
+tensor = creation.tensor  # the function, where ``from .tensor`` has made type checkers think of the module
+
 __version__ = "0.1.0"
 
 kernels.use_triton(_os.environ.get("NEXNET_TRITON", "never"))

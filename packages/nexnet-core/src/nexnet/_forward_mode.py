@@ -85,7 +85,7 @@ class pushforward(Node):
     def backward(self, *tangents: Any) -> tuple[Any, ...]:
         """Push the tangents of a rule's arguments to its outputs."""
         call, *saved = self.saved
-        node = make_node(call.policy, tuple(saved), call.parents, None, call.output)
+        node: Any = make_node(call.policy, tuple(saved), call.parents, None, call.output)
         try:
             result = node.jvp(*tangents)  # type: ignore[attr-defined]
             found = tuple(result) if isinstance(result, (tuple, list)) else (result,)

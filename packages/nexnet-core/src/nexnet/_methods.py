@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import ops
 from .engine import register_arithmetic
 from .errors import InputError
 from .ops.elementwise.gamma import polygamma_method
 
+if TYPE_CHECKING:
+    from .tensor import LiteTensor
+    from .typing import TensorLike
 
-def _binary(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+
+def _binary(operator: Callable[[Any, Any], LiteTensor]) -> Callable[[Any, TensorLike], LiteTensor]:
     """Make an infix method of an operator: what it can't take is left to the other operand, as Python asks."""
 
     def method(self: Any, other: Any) -> Any:
@@ -25,18 +29,29 @@ def _binary(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _reflected(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _reflected(operator: Callable[[Any, Any], LiteTensor]) -> Callable[[Any, TensorLike], LiteTensor]:
     """Make the infix method that gets its operands in reverse."""
     return _binary(lambda self, other: operator(other, self))
 
 
-register_arithmetic(ops.add, ops.sub, ops.mul, ops.div, ops.matmul, ops.neg)
+register_arithmetic(ops.add, ops.sub, ops.mul, ops.div, ops.matmul, ops.neg)  # type: ignore[arg-type]
 
 
 class OperatorMethods:
     """What a LiteTensor can do; a line says which operator a method is."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # they are elsewhere, in C; or something else in Python's own classes
+        __add__ = __sub__ = __mul__ = __truediv__ = __matmul__ = _binary(ops.add)
+        __neg__ = ops.neg
+
+        def __eq__(self, other: object) -> LiteTensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> LiteTensor: ...  # type: ignore[override]
+
+    else:
+        __eq__ = _binary(ops.eq)
+        __ne__ = _binary(ops.ne)
 
     # Arithmetic: +, -, *, / and @ are the engine's, and where it is compiled so are their reflections ----------------
 
@@ -53,8 +68,6 @@ class OperatorMethods:
     __rpow__ = _reflected(ops.pow)
     __pos__ = ops.positive
     __abs__ = ops.abs
-    __eq__ = _binary(ops.eq)  # type: ignore[assignment]
-    __ne__ = _binary(ops.ne)  # type: ignore[assignment]
     __lt__ = _binary(ops.lt)
     __le__ = _binary(ops.le)
     __gt__ = _binary(ops.gt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, conj_physical
 
@@ -13,6 +13,9 @@ from . import _complaints
 from ._forward_mode import with_jvp
 from .engine import SAVES, Context, KernelCall, KernelOperator, Node, TensorBase, is_wrapped, multiplied, uncollected
 from .errors import RuleError, message
+
+if TYPE_CHECKING:
+    from .tensor import LiteTensor
 
 __all__ = [
     "RULES",
@@ -27,6 +30,8 @@ __all__ = [
     "function",
     "implements",
 ]
+
+_Target = TypeVar("_Target", bound=Callable[..., Any])
 
 #: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -117,21 +122,27 @@ class Policy(Node, metaclass=_PolicyType):
     gradients_fit = False
     scalars_as_tensors = False
 
-    if TYPE_CHECKING:  # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
+    if TYPE_CHECKING:  # a rule takes what it takes, and its results are what it says
+        # mypy takes a decorated class for the class that it was: let a call of it be an operator's call
+        def __new__(cls, *args: Any, **kwargs: Any) -> LiteTensor: ...  # type: ignore[misc]  # noqa: D102
 
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...  # noqa: D102
+        forward: Callable[..., Any]
+        backward: Callable[..., Any]
+        jvp: Callable[..., Any]
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs from torch tensors."""
-        raise NotImplementedError
+    else:
 
-    def backward(self, *grads: Any) -> Any:
-        """Give the gradient for each positional argument of forward from the gradient of each output."""
-        raise NotImplementedError
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            """Compute the outputs from torch tensors."""
+            raise NotImplementedError
 
-    def jvp(self, *tangents: Any) -> Any:
-        """Give the tangent of each output from that of each positional argument of forward."""
-        raise NotImplementedError
+        def backward(self, *grads: Any) -> Any:
+            """Give the gradient for each positional argument of forward from the gradient of each output."""
+            raise NotImplementedError
+
+        def jvp(self, *tangents: Any) -> Any:
+            """Give the tangent of each output from that of each positional argument of forward."""
+            raise NotImplementedError
 
     @classmethod
     def for_complex(cls, complex_output: bool) -> type[Policy]:
@@ -217,7 +228,7 @@ def _conjugate(value: Any) -> Any:
     if type(value) is Tensor and not is_wrapped(value):
         return conj_physical(value)  # at once: a kernel that meets a pending conjugation takes longer
     if isinstance(value, (Tensor, TensorBase)):
-        return value.conj()
+        return value.conj()  # type: ignore[union-attr]
     return value.conjugate() if isinstance(value, complex) else value
 
 
@@ -274,6 +285,11 @@ class Operator(KernelOperator):
     def __init__(self, policy: type[Policy]) -> None:
         super().__init__(policy)
         functools.update_wrapper(self, policy, updated=())
+
+    if TYPE_CHECKING:
+        policy: type[Policy]
+
+        def __call__(self, *args: Any, **kwargs: Any) -> LiteTensor: ...  # noqa: D102
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -342,14 +358,14 @@ def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
     return function(FromFunction)
 
 
-def implements(*torch_functions: Callable[..., Any]) -> Callable[[Any], Any]:
+def implements(*torch_functions: Callable[..., Any]) -> Callable[[_Target], _Target]:
     """Decorate what nexnet is to call when one of these torch functions meets a LiteTensor.
 
     An operator that implements a torch function is a leaf: its ``forward`` may call that very function, and is not
     itself recorded when higher orders are taken. It therefore saves inputs and outputs only.
     """
 
-    def register(target: Any) -> Any:
+    def register(target: _Target) -> _Target:
         for each in torch_functions:
             RULES[each] = target
             method = getattr(Tensor, getattr(each, "__name__", ""), None)

@@ -34,7 +34,7 @@ class Tape(TapeBase):
 
         for i, node in enumerate(self.nodes):
             parents = list(node.parents)
-            while len(parents) > _required(type(node)) and parents[-1] is None:  # it may have been left out
+            while len(parents) > _required(type(node)) and parents[-1] is None:  # type: ignore[arg-type]
                 parents.pop()
             inputs = ", ".join(name_of(key) for key in parents)
             for j, key in enumerate(node.outputs):

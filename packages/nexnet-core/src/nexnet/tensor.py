@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy
 import torch
@@ -22,17 +22,27 @@ from .policy import implements
 __all__ = ["LiteTensor"]
 
 
-def _converts(dtype: torch.dtype) -> Callable[[Any], Any]:
+if TYPE_CHECKING:
+    _Value = TypeVar("_Value")
+
+    class _attribute(Generic[_Value]):  # what a property is, with the type of its value
+        def __init__(self, get: Callable[[Any], _Value]) -> None: ...
+        def __get__(self, instance: object, owner: object) -> _Value: ...
+
+else:
+    _attribute = property
+
+
+def _converts(dtype: torch.dtype) -> Callable[[Any], LiteTensor]:
     """Make a method that gives the tensor in a dtype."""
 
-    def method(self: Any) -> Any:
+    def method(self: Any) -> LiteTensor:
         return ops.to(self, dtype)
 
     method.__doc__ = f"The values as {dtype}."
     return method
 
 
-@register_tensor_type(missing_attribute)
 class LiteTensor(Arithmetic, OperatorMethods):
     """A tensor: anything that ``torch.as_tensor`` takes, and nothing about gradients.
 
@@ -247,13 +257,13 @@ class LiteTensor(Arithmetic, OperatorMethods):
         """These elements where the condition holds, those of ``other`` elsewhere."""
         return ops.where(condition, self, other)  # type: ignore[no-any-return]
 
-    T = property(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
-    mT = property(ops.mT)  # noqa: N815  torch's name
-    H = property(lambda self: ops.conj(self.T))
-    mH = property(ops.mH)  # noqa: N815
-    real = property(ops.real)
-    imag = property(ops.imag)
-    at = property(Indexer)
+    T = _attribute(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
+    mT = _attribute(ops.mT)  # noqa: N815  torch's name
+    H = _attribute(lambda self: ops.conj(self.T))
+    mH = _attribute(ops.mH)  # noqa: N815
+    real = _attribute(ops.real)
+    imag = _attribute(ops.imag)
+    at = _attribute(Indexer)
 
     def __iter__(self) -> Iterator[LiteTensor]:
         if self.data.ndim == 0:
@@ -279,6 +289,9 @@ class LiteTensor(Arithmetic, OperatorMethods):
     ) -> Any:
         """Answer ``torch.<fn>(lite)`` with nexnet's rule for it."""
         return call_rule(func, args, kwargs)
+
+
+register_tensor_type(missing_attribute)(LiteTensor)
 
 
 def from_torch(data: Tensor) -> LiteTensor:

@@ -232,42 +232,42 @@ def _check_groups(layer: Module, in_channels: int, out_channels: int, groups: in
         )
 
 
-class Conv1d(_Direct):
+class Conv1d(_Direct, init=False):
     """A convolution over one dimension."""
 
     dims = 1
     convolve = nexnet.conv1d
 
 
-class Conv2d(_Direct):
+class Conv2d(_Direct, init=False):
     """A convolution over two dimensions."""
 
     dims = 2
     convolve = nexnet.conv2d
 
 
-class Conv3d(_Direct):
+class Conv3d(_Direct, init=False):
     """A convolution over three dimensions."""
 
     dims = 3
     convolve = nexnet.conv3d
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_Transposed, init=False):
     """A transposed convolution over one dimension."""
 
     dims = 1
     convolve = nexnet.conv_transpose1d
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_Transposed, init=False):
     """A transposed convolution over two dimensions."""
 
     dims = 2
     convolve = nexnet.conv_transpose2d
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(_Transposed, init=False):
     """A transposed convolution over three dimensions."""
 
     dims = 3

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Iterator
-from typing import Any, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
 import optree
 import torch
@@ -33,17 +34,25 @@ class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  # optree has no types f
 class _ModuleType(type):
     """Finishes a module when its ``__init__`` is done: from then on it is frozen."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        module = super().__call__(*args, **kwargs)
-        _freeze(module)
-        return module
+    if not TYPE_CHECKING:  # to type checkers a call of the class is one of its __init__
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            module = super().__call__(*args, **kwargs)
+            _freeze(module)
+            return module
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(parameters)
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
 class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     """The base class of layers and models. Annotate fields, or set them in an ``__init__``; write ``__call__``.
 
-    A class without ``__init__`` gets one from its annotated fields, as a dataclass does. Fields that are LiteTensors,
+    A class without ``__init__`` gets one from its annotated fields, as a dataclass does; where a base has written one
+    it is kept, which ``class Deeper(Base, init=False)`` says to type checkers too. Fields that are LiteTensors,
     modules, or containers of these (lists become tuples) are the module's children: transforms differentiate by
     them, and optimisers change them. Everything else (numbers, strings, callables, ``None``) is static: it belongs to
     the structure, and two modules have the same structure only if their static fields are equal.
@@ -69,10 +78,10 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     _layout: Layout
     _children: tuple[Any, ...]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._custom_init = "__init__" in vars(cls) or cls._custom_init
-        dataclasses.dataclass(init=not cls._custom_init, repr=False, eq=False)(cls)
+        dataclasses.dataclass(init=init and not cls._custom_init, repr=False, eq=False)(cls)
         optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -211,7 +211,7 @@ def from_parts(leaf: Any, is_complex: bool) -> Any:
     *strides, last = leaf.stride()
     if last == 1 and not any(stride % 2 for stride in strides):
         return torch.view_as_complex(leaf)  # type: ignore[arg-type]
-    return torch.complex(leaf[..., 0], leaf[..., 1])
+    return torch.complex(leaf[..., 0], leaf[..., 1])  # type: ignore[arg-type]
 
 
 def to_parts(tensor: Any) -> Any:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine import evaluate, gradients, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ..transforms._evaluate import check_output, flatten, fresh_aliases, ones
 
+if TYPE_CHECKING:
+    from ..transforms._signatures import P, R
+
 __all__ = ["value_and_grad"]
 
 
-def value_and_grad(fn: Callable[..., Any]) -> Callable[..., tuple[Any, dict[LiteTensor, LiteTensor]]]:
+def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, LiteTensor]]]:
     """Make a function that gives ``(out, {input: gradient})``, with an entry for every LiteTensor argument.
 
     A tensor that is passed twice has one entry, the sum of both. A non-scalar output is seeded with ones.

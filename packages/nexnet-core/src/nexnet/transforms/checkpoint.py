@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optree
 
@@ -15,10 +15,13 @@ from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs
 from ._segment import Segment, pull_back, sources
 
+if TYPE_CHECKING:
+    from ._signatures import P, R
+
 __all__ = ["checkpoint"]
 
 
-def checkpoint(fn: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
     """Make a function of the same values and gradients that keeps none of ``fn``'s intermediates for backward.
 
     Backward runs ``fn`` a second time (a third at second order, and so on), on the same random numbers. Memory then

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TypeVar
 
 import optree
 
@@ -13,10 +13,12 @@ from ._evaluate import NAMESPACE
 
 __all__ = ["no_tape", "stop_gradient"]
 
+_Tree = TypeVar("_Tree")
 
-def stop_gradient(x: Any) -> Any:
+
+def stop_gradient(x: _Tree) -> _Tree:
     """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes."""
-    return optree.tree_map(
+    return optree.tree_map(  # type: ignore[no-any-return]
         lambda leaf: wrap(leaf.data) if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
     )
 

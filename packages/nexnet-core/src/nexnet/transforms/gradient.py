@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .. import _trees as trees
 from ..engine import evaluate, gradients, kernels_only
@@ -12,12 +12,25 @@ from ..low_rank import LowRank
 from ..tape import Tape
 from ._evaluate import check_function, check_output, flatten, fresh_aliases, ones, places, split_aux
 
+if TYPE_CHECKING:
+    from ._signatures import AuxGradient, F, Gradient, P, R, ValueAndGradient
+
 __all__ = ["grad", "value_and_grad"]
 
 
+@overload
+def value_and_grad(  # type: ignore[overload-overlap]
+    fn: F, argnums: Literal[0] = 0, has_aux: bool = False
+) -> ValueAndGradient[F]: ...
+@overload
 def value_and_grad(
-    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, low_rank: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+    fn: Callable[P, R], argnums: int | tuple[int, ...], has_aux: bool = False, *, low_rank: bool = False
+) -> Callable[P, tuple[R, Any]]: ...
+@overload
+def value_and_grad(
+    fn: Callable[P, R], argnums: Literal[0] = 0, has_aux: bool = False, *, low_rank: bool
+) -> Callable[P, tuple[R, Any]]: ...
+def value_and_grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank: bool = False) -> Any:
     """Make a function that gives ``fn``'s value and its gradient.
 
     Args:
@@ -64,9 +77,19 @@ def value_and_grad(
     return wrapper
 
 
+@overload
+def grad(fn: F, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Gradient[F]: ...
+@overload
+def grad(fn: F, argnums: Literal[0] = 0, *, has_aux: Literal[True]) -> AuxGradient[F]: ...
+@overload
 def grad(
-    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, low_rank: bool = False
-) -> Callable[..., Any]:
+    fn: Callable[P, Any], argnums: int | tuple[int, ...], has_aux: bool = False, *, low_rank: bool = False
+) -> Callable[P, Any]: ...
+@overload
+def grad(
+    fn: Callable[P, Any], argnums: Literal[0] = 0, has_aux: bool = False, *, low_rank: bool
+) -> Callable[P, Any]: ...
+def grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank: bool = False) -> Any:
     """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``."""
     check_function(fn, argnums, "grad")
     both = value_and_grad(fn, argnums, has_aux, low_rank=low_rank)

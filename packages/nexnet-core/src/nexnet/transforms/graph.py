@@ -23,7 +23,7 @@ class ComputationGraph:
         tape: the recorded operations; ``print(graph.tape)`` shows them.
     """
 
-    def __init__(self, value: Any, grad: list[LiteTensor], tape: Tape) -> None:
+    def __init__(self, value: LiteTensor, grad: list[LiteTensor], tape: Tape) -> None:
         self.value = value
         self.grad = grad
         self.tape = tape

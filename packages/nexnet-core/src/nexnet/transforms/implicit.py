@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optree
 import torch
@@ -27,6 +27,9 @@ from .cut import no_tape, stop_gradient
 from .product import fit_tree, vjp
 from .vmap import vmap
 
+if TYPE_CHECKING:
+    from ._signatures import P, R
+
 __all__ = ["conjugate_gradient_solve", "custom_fixed_point", "custom_root", "dense_solve", "neumann_solve"]
 
 #: Systems of up to so many unknowns are solved by a dense matrix, unless a ``transpose_solve`` is given.
@@ -35,7 +38,7 @@ DENSE = 512
 Solver = Callable[[Callable[[Any], Any], Any], Any]
 
 
-def custom_root(fn: Callable[..., Any], solve: Solver, transpose_solve: Solver | None = None) -> Callable[..., Any]:
+def custom_root(fn: Callable[P, R], solve: Solver, transpose_solve: Solver | None = None) -> Callable[P, R]:
     """Make a function ``root(guess, *args)`` that gives the x with ``fn(x, *args) == 0``, differentiated implicitly.
 
     The derivatives are those of the exact root, by ``args`` and by every tensor that ``fn`` closes over, at any order
@@ -73,17 +76,17 @@ def custom_root(fn: Callable[..., Any], solve: Solver, transpose_solve: Solver |
 
         return _solution(residual, residual, solve, linear, guess)
 
-    return root
+    return root  # type: ignore[return-value]  # whose first argument is the guess
 
 
 def custom_fixed_point(
-    fn: Callable[..., Any],
+    fn: Callable[P, R],
     solve: Solver | None = None,
     transpose_solve: Solver | None = None,
     *,
     tolerance: float | None = None,
     max_steps: int = 1000,
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """Make a function ``fixed_point(guess, *args)`` that gives the x with ``x == fn(x, *args)``.
 
     It is differentiated implicitly: as ``custom_root`` of ``x - fn(x)``, of which everything holds, with solvers of
@@ -114,7 +117,7 @@ def custom_fixed_point(
 
         return _solution(residual, step, solver, linear, guess)
 
-    return fixed_point
+    return fixed_point  # type: ignore[return-value]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import optree
 import torch
@@ -16,17 +16,47 @@ from ._evaluate import NAMESPACE, check_outputs, flatten, places, split_aux
 from .product import linearize, vjp
 from .vmap import vmap
 
+if TYPE_CHECKING:
+    from ._signatures import Aux, F, Jacobian, P, R
+
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev", "value_and_jacobian"]
 
 
+@overload
 def jacobian(
-    fn: Callable[..., Any],
-    argnums: int | tuple[int, ...] = 0,
+    fn: F,
+    argnums: Literal[0] = 0,
+    has_aux: Literal[False] = False,
+    *,
+    mode: str | None = None,
+    chunk_size: int | None = None,
+) -> Jacobian[F]: ...
+@overload
+def jacobian(
+    fn: Callable[P, Any],
+    argnums: int | tuple[int, ...],
     has_aux: bool = False,
     *,
     mode: str | None = None,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]: ...
+@overload
+def jacobian(
+    fn: Callable[P, tuple[Any, Aux]],
+    argnums: Literal[0] = 0,
+    *,
+    has_aux: Literal[True],
+    mode: str | None = None,
+    chunk_size: int | None = None,
+) -> Callable[P, tuple[Any, Aux]]: ...
+def jacobian(
+    fn: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    mode: str | None = None,
+    chunk_size: int | None = None,
+) -> Any:
     """Make a function that gives the Jacobian of ``fn``.
 
     Args:
@@ -54,19 +84,31 @@ def jacobian(
     return wrapper
 
 
-def jacrev(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[..., Any]:
+@overload
+def jacrev(fn: F, argnums: Literal[0] = 0) -> Jacobian[F]: ...
+@overload
+def jacrev(fn: Callable[P, Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[P, Any]: ...
+def jacrev(fn: Any, argnums: Any = 0, **options: Any) -> Any:
     """Make a function that gives the Jacobian of ``fn`` by reverse mode. See ``jacobian``."""
     return jacobian(fn, argnums, mode="reverse", **options)
 
 
-def jacfwd(fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[..., Any]:
+@overload
+def jacfwd(fn: F, argnums: Literal[0] = 0) -> Jacobian[F]: ...
+@overload
+def jacfwd(fn: Callable[P, Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[P, Any]: ...
+def jacfwd(fn: Any, argnums: Any = 0, **options: Any) -> Any:
     """Make a function that gives the Jacobian of ``fn`` by forward mode. See ``jacobian``."""
     return jacobian(fn, argnums, mode="forward", **options)
 
 
+@overload
+def hessian(fn: F, argnums: Literal[0] = 0, *, chunk_size: int | None = None) -> Jacobian[F]: ...
+@overload
 def hessian(
-    fn: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
-) -> Callable[..., Any]:
+    fn: Callable[P, Any], argnums: int | tuple[int, ...], *, chunk_size: int | None = None
+) -> Callable[P, Any]: ...
+def hessian(fn: Any, argnums: Any = 0, *, chunk_size: int | None = None) -> Any:
     """Make a function that gives the Hessian of ``fn``: the Jacobian of its Jacobian, reverse over reverse.
 
     For a scalar ``fn`` the result has the argument's structure twice over, with tensors of shape
@@ -76,13 +118,13 @@ def hessian(
 
 
 def value_and_jacobian(
-    fn: Callable[..., Any],
+    fn: Callable[P, R],
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     *,
     mode: str | None = None,
     chunk_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """Make a function that gives ``(value, jacobian)``, or ``((value, aux), jacobian)``. See ``jacobian``."""
     if mode not in ("reverse", "forward", None):
         raise InputError(

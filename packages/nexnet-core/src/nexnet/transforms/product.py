@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy
 import optree
@@ -26,9 +26,20 @@ from ._evaluate import (
     split_aux,
 )
 
+if TYPE_CHECKING:
+    from ._signatures import Aux, R
+
 __all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
 
 
+@overload
+def vjp(
+    fn: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+@overload
+def vjp(
+    fn: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], Aux]: ...
 def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Give ``fn``'s value at the primals, and its pullback.
 
@@ -76,7 +87,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
-def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+def linearize(fn: Callable[..., R], *primals: Any) -> tuple[R, Callable[..., R]]:
     """Give ``fn``'s value at the primals, and the linear function that pushes tangents forward from there.
 
     The pullback is linear in its cotangent, so its own pullback is the pushforward (J. Townsend, "A new trick for
@@ -98,6 +109,10 @@ def linearize(fn: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
     return out, pushforward
 
 
+@overload
+def jvp(fn: Callable[..., R], primals: Any, tangents: Any, has_aux: Literal[False] = False) -> tuple[R, R]: ...
+@overload
+def jvp(fn: Callable[..., tuple[R, Aux]], primals: Any, tangents: Any, has_aux: Literal[True]) -> tuple[R, R, Aux]: ...
 def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """Give ``fn``'s value and its derivative along the tangents.
 
@@ -122,7 +137,7 @@ def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fal
     return (out, tangent, kept[0]) if has_aux else (out, tangent)
 
 
-def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
+def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Give the gradient of ``fn`` (a scalar function) and the product of its Hessian with the vectors.
 
     Args:
@@ -150,7 +165,7 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
     return trees.unflatten(treespec, slopes), trees.unflatten(treespec, products)
 
 
-def gnvp(inner: Callable[..., Any], outer: Callable[[Any], Any], primals: Any, vectors: Any) -> tuple[Any, Any]:
+def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vectors: Any) -> tuple[R, tuple[Any, ...]]:
     """Give the value of ``outer(inner(*primals))`` and the Gauss-Newton product J^T H J v.
 
     J is the Jacobian of ``inner`` (a model: parameters to predictions) and H the Hessian of ``outer`` (a loss:

@@ -6,7 +6,7 @@ Forward mode sees the rule too: ``jvp`` is derived from ``backward``, linearised
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import optree
 
@@ -16,22 +16,26 @@ from ..policy import Operator, Policy, function
 
 __all__ = ["clip_gradient", "reverse_gradient", "scale_gradient", "straight_through", "surrogate"]
 
+_Tree = TypeVar("_Tree")
 
-def scale_gradient(x: Any, scale: Any) -> Any:
+
+def scale_gradient(x: _Tree, scale: Any) -> _Tree:
     """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is multiplied by ``scale``.
 
     ``scale`` may be a tensor that broadcasts with ``x``. It has no gradient of its own, as the value does not depend
     on it; a gradient of a gradient does, and is differentiated by it.
     """
-    return optree.tree_map(lambda leaf: _scaled(leaf, scale), x, namespace=NAMESPACE)
+    return optree.tree_map(lambda leaf: _scaled(leaf, scale), x, namespace=NAMESPACE)  # type: ignore[no-any-return]
 
 
-def reverse_gradient(x: Any, scale: Any = 1.0) -> Any:
+def reverse_gradient(x: _Tree, scale: Any = 1.0) -> _Tree:
     """Give ``x`` as it is; its gradient is multiplied by ``-scale`` (Ganin and Lempitsky 2015)."""
     return scale_gradient(x, -scale)
 
 
-def clip_gradient(x: Any, min: float | None = None, max: float | None = None, *, max_norm: float | None = None) -> Any:
+def clip_gradient(
+    x: _Tree, min: float | None = None, max: float | None = None, *, max_norm: float | None = None
+) -> _Tree:
     """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is clipped.
 
     Args:
@@ -55,7 +59,9 @@ def clip_gradient(x: Any, min: float | None = None, max: float | None = None, *,
             )
         )
     if bounded:
-        return optree.tree_map(lambda leaf: _bounded(leaf, min, max), x, namespace=NAMESPACE)
+        return optree.tree_map(  # type: ignore[no-any-return]
+            lambda leaf: _bounded(leaf, min, max), x, namespace=NAMESPACE
+        )
     leaves, treespec = optree.tree_flatten(x, namespace=NAMESPACE)
     return optree.tree_unflatten(treespec, _within_norm(*leaves, max_norm=max_norm)) if leaves else x
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import optree
@@ -15,10 +15,13 @@ from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, fresh_aliases
 
+if TYPE_CHECKING:
+    from ._signatures import P, R
+
 __all__ = ["trace"]
 
 
-def trace(fn: Callable[..., Any]) -> Callable[..., tuple[Any, Tape]]:
+def trace(fn: Callable[P, R]) -> Callable[P, tuple[R, Tape]]:
     """Make a function that gives ``(value, tape)``: what ``fn`` returns, and the operations that led to it.
 
     Every floating LiteTensor, torch tensor, numpy array and Python float among the positional arguments (pytrees) is

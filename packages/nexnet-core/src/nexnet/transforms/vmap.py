@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import optree
@@ -16,6 +16,9 @@ from ..errors import InputError, message
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, path_to
 from ._mapped import run_mapped
+
+if TYPE_CHECKING:
+    from ._signatures import P, R
 
 __all__ = ["vmap"]
 
@@ -31,12 +34,12 @@ _WHOLE = _Whole()
 
 
 def vmap(
-    fn: Callable[..., Any],
+    fn: Callable[P, R],
     in_dims: Any = 0,
     out_dims: Any = 0,
     randomness: str = "error",
     chunk_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """Make a function that applies ``fn`` to every example of a batch at once.
 
     It composes with every other transform, in both orders: ``vmap(grad(fn))`` gives per-example gradients,

@@ -200,7 +200,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
 def _nll_by_weight(input: Any, target: Any, weight: Any, code: int, ignore_index: int) -> Any:
     """What torch's kernel computes, in operations that have a gradient by the weight."""
     kept = target != ignore_index
-    index = where(kept, target, 0)
+    index: Any = where(kept, target, 0)
     class_dim = 1 if input.ndim > 1 else 0
     picked = torch.gather(input, class_dim, index.unsqueeze(class_dim)).squeeze(class_dim)
     weights = where(kept, _weight_of(weight, target, kept), 0)

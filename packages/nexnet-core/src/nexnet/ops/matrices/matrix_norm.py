@@ -191,7 +191,7 @@ def linalg_cond(A: Any, p: Any = None) -> Any:  # noqa: N803
         largest, smallest = s[..., 0], s[..., -1]
         return smallest / largest if p == -2 else largest / smallest
     inverse, info = linalg_inv_ex(A)
-    return torch.where(info > 0, math.inf, linalg_matrix_norm(A, p) * linalg_matrix_norm(inverse, p))
+    return torch.where(info > 0, math.inf, linalg_matrix_norm(A, p) * linalg_matrix_norm(inverse, p))  # type: ignore[call-overload]
 
 
 linalg_matrix_rank = implements(torch.linalg.matrix_rank)(constant(torch.linalg.matrix_rank))

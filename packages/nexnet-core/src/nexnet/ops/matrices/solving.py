@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._names import place_of, return_types
@@ -153,7 +154,7 @@ _solve.leaf = True
 def linalg_solve(A: Any, B: Any, *, left: bool = True) -> Any:  # noqa: N803
     """The X with A X = B, or X A = B if not ``left``; B holds matrices (..., n, k), or vectors (..., n)."""
     out, _, _, info = _solve(A, B, left, False)
-    torch._linalg_check_errors(getattr(info, "data", info), "torch.linalg.solve", is_matrix=A.ndim == 2)
+    torch._linalg_check_errors(unwrap(info), "torch.linalg.solve", is_matrix=A.ndim == 2)
     return out
 
 
@@ -214,7 +215,7 @@ def linalg_tensorsolve(A: Any, B: Any, dims: Sequence[int] | None = None) -> Any
             )
         )
     out, _, _, info = _tensor_solve(A, B, source, tuple(range(ndim - len(source), ndim)))
-    torch._linalg_check_errors(getattr(info, "data", info), "torch.linalg.solve", is_matrix=True)
+    torch._linalg_check_errors(unwrap(info), "torch.linalg.solve", is_matrix=True)
     return out
 
 

@@ -276,5 +276,5 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
         u = torch.zeros((*input.shape[:-2], m, m), dtype=input.dtype, device=input.device)
         v = torch.zeros((*input.shape[:-2], n, n), dtype=input.dtype, device=input.device)
         return return_types.svd((type(input)(u), linalg_svdvals(input), type(input)(v)))
-    u, s, vh = _svd(input, not some, True)
-    return return_types.svd((u, s, vh.mH))
+    left, s, right = _svd(input, not some, True)
+    return return_types.svd((left, s, right.mH))

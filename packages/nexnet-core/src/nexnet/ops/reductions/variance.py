@@ -124,7 +124,8 @@ def var_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:
     """The variance and the mean over ``dim``."""
-    return tuple(_variance_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim))
+    variance, mean = _variance_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim)
+    return variance, mean
 
 
 @implements(torch.std_mean)
@@ -133,7 +134,8 @@ def std_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:
     """The standard deviation and the mean over ``dim``."""
-    return tuple(_deviation_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim))
+    deviation, mean = _deviation_and_mean(input, *_variance_arguments(dim, unbiased, correction), keepdim)
+    return deviation, mean
 
 
 def _variance_arguments(dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Dims, float]:

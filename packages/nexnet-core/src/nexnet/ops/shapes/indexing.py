@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -19,6 +19,10 @@ from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._kernels import overload
 from .._plain import is_plain, zeros_for
+
+if TYPE_CHECKING:
+    from ...tensor import LiteTensor
+    from ...typing import TensorLike
 
 __all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
 
@@ -341,7 +345,7 @@ def _put_by_number(x: Tensor, values: Tensor, accumulate: bool, basic: Any, inde
 _put_part = implements()(function(_put))
 
 
-def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> Any:
+def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> LiteTensor:
     """Give x with values put, or added, at an index of any form."""
     index = unwrap(index)
     if isinstance(index, Tensor) and index.ndim:
@@ -386,15 +390,15 @@ class IndexedUpdate:
         self._x = x
         self._index = index
 
-    def get(self) -> Any:
+    def get(self) -> LiteTensor:
         """``x[index]``."""
-        return getitem(self._x, self._index)
+        return getitem(self._x, self._index)  # type: ignore[no-any-return]
 
-    def set(self, values: Any) -> Any:
+    def set(self, values: TensorLike) -> LiteTensor:
         """X with ``values`` at the index."""
         return put_at(self._x, self._index, values, False)
 
-    def add(self, values: Any) -> Any:
+    def add(self, values: TensorLike) -> LiteTensor:
         """X with ``values`` added at the index."""
         return put_at(self._x, self._index, values, True)
 

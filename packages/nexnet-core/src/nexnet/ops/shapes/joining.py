@@ -204,10 +204,10 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
         torch.tensor_split(unwrap(input), where, dim)  # raises torch's own error
     size = input.shape[dim]
     if isinstance(where, int):
-        return split(input, [size // where + (i < size % where) for i in range(where)], dim)  # type: ignore[no-any-return]
+        return split(input, [size // where + (i < size % where) for i in range(where)], dim)  # type: ignore[return-value]
     parts = [range(size)[a:b] for a, b in zip([None, *where], [*where, None], strict=True)]
     if [each for part in parts for each in part] == list(range(size)):
-        return split(input, [len(part) for part in parts], dim)  # type: ignore[no-any-return]
+        return split(input, [len(part) for part in parts], dim)  # type: ignore[return-value]
     return tuple(input.narrow(dim, part.start if len(part) else 0, len(part)) for part in parts)
 
 
