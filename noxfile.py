@@ -155,7 +155,7 @@ def _peers(session: nox.Session, *args: str) -> None:
 
 @nox.session(default=False)
 def peers(session: nox.Session) -> None:
-    """PyTorch's operator database, every sample in every mode, and HIPS autograd's tests. ``-- -k linalg`` for some."""
+    """PyTorch's operator database, every sample in every mode. ``-- -k linalg`` for some operators."""
     _peers(session, *session.posargs)
 
 

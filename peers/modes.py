@@ -166,7 +166,10 @@ def non_contiguous(reference: Reference) -> Iterator[Pair]:
     except RuntimeError:
         return
     if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(values, reference.values, strict=True)):
-        reference = Reference(other)  # of a function of the memory, such as as_strided
+        try:
+            reference = Reference(other)  # of a function of the memory, such as as_strided
+        except RuntimeError:
+            return
     outs = other(*_lite(other.points))
     for i, (got, expected) in enumerate(zip(outs, reference.values, strict=True)):
         yield Pair(f"value {i}, not contiguous", got.data, expected)
