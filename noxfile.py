@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "bench-quick"]
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "peers-quick", "bench-quick"]
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():
@@ -39,29 +39,34 @@ assert not siblings, f"the environment is not the core's alone: {siblings}"
 print("import nexnet loads none of", *strangers)
 """
 
-_built: dict[str, Path] = {}
+# What the core is tested on beside the one Python and torch of the other sessions.
+PYTHONS = ("3.11", "3.12", "3.13")
+TORCHES = ("2.13.0", "2.14.1")
+
+_built: dict[tuple[str, str], Path] = {}
 
 
-def install(session: nox.Session, *what: str) -> None:
+def install(session: nox.Session, *what: str, constraints: Path = CONSTRAINTS) -> None:
     """Install at the versions of constraints.txt; ``--no-compile`` leaves bytecode to be written when it is used."""
-    session.install("--no-compile", "-c", str(CONSTRAINTS), *what)
+    session.install("--no-compile", "-c", str(constraints), *what)
 
 
-def install_packages(session: nox.Session, *names: str) -> None:
-    """Build these distributions (an sdist, and the wheel from it; once per run of nox) and install the wheels."""
+def install_packages(session: nox.Session, *names: str, constraints: Path = CONSTRAINTS) -> None:
+    """Build these distributions (an sdist, and the wheel from it; once per Python) and install the wheels."""
+    python = str(session.python or "")
     for name in names:
-        if name not in _built:
+        if (name, python) not in _built:
             install(session, "build")
-            out = session.cache_dir / "dist" / name
+            out = session.cache_dir / f"dist{python}" / name
             shutil.rmtree(out, ignore_errors=True)
             session.run(
                 "python", "-m", "build", "--outdir", str(out), str(PACKAGES[name]),
                 env={"PIP_CONSTRAINT": str(CONSTRAINTS)}, silent=True,
             )  # fmt: skip
-            (_built[name],) = out.glob("*.whl")
-    wheels = [str(_built[name]) for name in names]
+            (_built[name, python],) = out.glob("*.whl")
+    wheels = [str(_built[name, python]) for name in names]
     install(session, "--force-reinstall", "--no-deps", *wheels)
-    install(session, *wheels)
+    install(session, *wheels, constraints=constraints)
 
 
 def requirements(*names: str, extra: str | None = None) -> list[str]:
@@ -98,6 +103,27 @@ def triton(session: nox.Session) -> None:
     pytest(session, str(tests), "--drawn=200", "--numprocesses=auto", *session.posargs)
 
 
+@nox.session(default=False, python=PYTHONS)
+@nox.parametrize("torch", TORCHES)
+def matrix(session: nox.Session, torch: str) -> None:
+    """The core's tests on each Python that the machine has and each torch that can be installed; ``nox -l`` names them.
+
+    A Python that is not there is skipped, and so is a torch that has no build for one.
+    """
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    others = [each for each in lines if not each.startswith("torch==")]
+    constraints = Path(session.create_tmp(), "constraints.txt")
+    constraints.write_text("\n".join([*others, f"torch=={torch}", ""]), encoding="utf-8")
+    try:
+        install(session, f"torch=={torch}", constraints=constraints)
+    except nox.command.CommandFailed:
+        session.skip(f"torch {torch} can't be installed for Python {session.python} here")
+    install_packages(session, "nexnet-core", constraints=constraints)
+    tools = ("cython", "pytest-xdist", *requirements("nexnet-core", extra="test"))
+    install(session, *tools, constraints=constraints)
+    pytest(session, str(PACKAGES["nexnet-core"] / "tests"), "-n", "auto", *session.posargs)
+
+
 @nox.session
 def nn(session: nox.Session) -> None:
     """The layers, losses and optimisers."""
@@ -127,6 +153,25 @@ def referee(session: nox.Session) -> None:
     install_packages(session, "nexnet-core", "nexnet-verify")
     install(session, *requirements("nexnet-verify"))
     session.run("python", "-m", "nexnet_verify.referee", *session.posargs)
+
+
+def _peers(session: nox.Session, *args: str) -> None:
+    """In workers, of which one may die: that is a failure of its test, and another takes its place."""
+    install_packages(session, "nexnet-core")
+    install(session, "expecttest", "pytest-xdist", *requirements("nexnet-core", extra="test"))
+    pytest(session, "peers", "-n", "auto", "--dist", "worksteal", *args)
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """PyTorch's operator database, every sample in every mode. ``-- -k linalg`` for some operators."""
+    _peers(session, *session.posargs)
+
+
+@nox.session(name="peers-quick")
+def peers_quick(session: nox.Session) -> None:
+    """One sample of each operator and dtype of PyTorch's database."""
+    _peers(session, "--part", "1")
 
 
 @nox.session

@@ -102,6 +102,14 @@ def test_a_torch_tensor_on_the_left_of_an_operator(operator, draw, check_against
     check_against_torch(lambda x: operator(left, x), lambda x: operator(left, x), draw(3, low=0.3))
 
 
+@pytest.mark.parametrize("name", ["rsub", "rtruediv", "rdiv", "rpow", "rmatmul"])
+def test_torchs_methods_for_an_operand_on_the_left(name, draw, check_against_torch):
+    method = getattr(torch.Tensor, f"__{name}__")
+    check_against_torch(method, method, draw(3, 3, low=0.5), draw(3, 3, low=0.5))
+    if name != "rmatmul":
+        check_against_torch(lambda x: method(x, 2.0), lambda x: method(x, 2.0), draw(3, low=0.5))
+
+
 def test_alpha_scales_the_second_operand(draw, check_against_torch):
     x, y = draw(3), draw(2, 3)
     for ours, theirs in ((nx.add, torch.add), (nx.sub, torch.sub), (nx.rsub, torch.rsub)):

@@ -170,7 +170,7 @@ def positive(input: Any) -> Any:
     return input
 
 
-@implements(torch.pow, torch.Tensor.__pow__, torch.Tensor.__rpow__)
+@implements(torch.pow, torch.Tensor.__pow__)
 @function
 class pow(Analytic):
     """z = x^n:  dx = g n x^(n-1),  dn = g z log x.
@@ -297,3 +297,21 @@ rsqrt = of_output("y = x^(-1/2),  dx = -g y^3 / 2", lambda g, y: g * (-0.5 * y**
 reciprocal = of_output("y = 1 / x,  dx = -g y^2", lambda g, y: -g * (y * y), torch.reciprocal)
 
 subtract, multiply, divide, true_divide, negative = sub, mul, div, div, neg
+
+
+# Under the names of torch.Tensor's methods for an operand on the left -------------------------------------------------
+
+
+@implements(torch.Tensor.__rtruediv__)
+def _rdiv(input: Any, other: Any) -> Any:
+    return div(other, input)
+
+
+@implements(torch.Tensor.__rmod__)
+def _rmod(input: Any, other: Any) -> Any:
+    return remainder(other, input)
+
+
+@implements(torch.Tensor.__rpow__)
+def _rpow(input: Any, other: Any) -> Any:
+    return pow(other, input)

@@ -49,7 +49,8 @@ class clamp(Policy):
 
     The bounds are numbers, tensors or None. At a bound x itself has the whole gradient.
 
-    Corner: 1 at a scalar bound; where x ties with a tensor bound, x takes all of it.
+    Corner: 1 at a scalar bound; where x ties with a tensor bound, x takes all of it: as in PyTorch up to 2.13, and
+    here also with a later one (from 2.14 on, its own is 0 at a scalar bound, and halved at a tensor).
     """
 
     def forward(self, input: Any, min: Any = None, max: Any = None) -> Any:
@@ -148,7 +149,7 @@ class _ExtremeNumber(Policy):
 class fmax(_ExtremeNumber):
     """max(x, y), where a number beats NaN:  dx = g where x >= y or y is NaN,  dy = g elsewhere.
 
-    Corner: a tie goes to x.
+    Corner: a tie goes to x, as in PyTorch up to 2.13 (from 2.14 on, its own is halved).
     """
 
     kernel, holds = torch.fmax, ge
@@ -159,7 +160,7 @@ class fmax(_ExtremeNumber):
 class fmin(_ExtremeNumber):
     """min(x, y), where a number beats NaN:  dx = g where x <= y or y is NaN,  dy = g elsewhere.
 
-    Corner: a tie goes to x.
+    Corner: a tie goes to x, as in PyTorch up to 2.13 (from 2.14 on, its own is halved).
     """
 
     kernel, holds = torch.fmin, le

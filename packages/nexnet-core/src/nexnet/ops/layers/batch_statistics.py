@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._layout import plain_layout
 from .normalisation import (
     _batch_norm,
     _batch_norm_gradient,
@@ -96,7 +97,7 @@ class _batch_norm_by_statistics(Policy):
         needs = self.ctx.needs_input_grad[:5]
         if not isinstance(grad, TensorBase) and not needs[3] and not needs[4]:
             return _aten.native_batch_norm_backward.default(
-                grad, x, weight, mean, var, None, None, False, eps, needs[:3]
+                *map(plain_layout, (grad, x, weight, mean, var)), None, None, False, eps, needs[:3]
             )
         r = torch.rsqrt(var + eps)
         factor = r if weight is None else r * weight

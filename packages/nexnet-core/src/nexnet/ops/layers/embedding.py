@@ -343,8 +343,8 @@ def embedding_bag(
         )
     return _embedding_bag(
         weight,
-        input,
-        offsets,
+        input.contiguous(),  # torch's kernels read it, and the offsets, as memory
+        offsets.contiguous(),
         scale_grad_by_freq,
         _MODES[mode],
         per_sample_weights,

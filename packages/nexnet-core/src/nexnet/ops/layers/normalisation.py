@@ -27,6 +27,7 @@ from ... import kernels
 from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
+from .._layout import plain_layout
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 
@@ -98,6 +99,7 @@ class _OverBatch:
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
+        grad, x, weight = map(plain_layout, (grad, x, weight))
         return _by_batch(grad, x, weight, None, None, mean, rstd, True, eps, mask)
 
     @staticmethod

@@ -37,8 +37,12 @@ def _picking(input: Any) -> Callable[..., Any]:
     return overload(_nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward)
 
 
-def _putting(input: Any) -> Callable[..., Any]:
-    return overload(_nll_loss_backward if input.ndim < 3 else _nll_loss2d_backward)
+def _put(grad: Any, input: Any, *rest: Any) -> Any:
+    if input.ndim < 3:
+        return overload(_nll_loss_backward)(grad, input, *rest)
+    if not input.is_contiguous():  # torch refuses it, and wants nothing of it but the shape
+        input = torch.empty(input.shape, dtype=input.dtype, device=input.device)
+    return overload(_nll_loss2d_backward)(grad, input, *rest)
 
 
 @implements(_nll_loss_forward, _nll_loss2d_forward)
@@ -55,7 +59,7 @@ class _nll_loss(Policy):
 
     def backward(self, grad: Any, _: Any) -> Any:
         input, *rest = self.ctx.release
-        return _putting(input)(grad, input, *rest)
+        return _put(grad, input, *rest)
 
 
 @implements(_nll_loss_backward, _nll_loss2d_backward)
@@ -67,7 +71,7 @@ class _adjoint_of_nll_loss(Policy):
         self, grad: Any, input: Any, target: Any, weight: Any, reduction: int, ignore_index: int, total: Any
     ) -> Any:
         self.ctx.save(target, weight, reduction, ignore_index)
-        return _putting(input)(grad, input, target, weight, reduction, ignore_index, total)
+        return _put(grad, input, target, weight, reduction, ignore_index, total)
 
     def backward(self, cotangent: Any) -> Any:
         return _picking(cotangent)(cotangent, *self.ctx.release)[0]
@@ -92,7 +96,7 @@ class _cross_entropy(Policy):
     def backward(self, grad: Any, grad_out: Any, _: Any) -> Any:
         out, target, reduction, ignore_index, total = self.ctx.release
         if grad is not None:
-            picked = _putting(out)(grad, out, target, None, reduction, ignore_index, total)
+            picked = _put(grad, out, target, None, reduction, ignore_index, total)
             grad_out = picked if grad_out is None else grad_out + picked
         return None if grad_out is None else torch._log_softmax_backward_data(grad_out, out, 1, out.dtype)
 

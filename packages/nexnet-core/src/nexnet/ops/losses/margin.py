@@ -61,7 +61,7 @@ class _hinge(Policy):
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """X where t is 1, max(margin - x, 0) where t is -1: of a distance x between two things, alike or not.
 
-    Corner: the slope is -1 where x is the margin, as in PyTorch.
+    Corner: the slope is -1 where x is the margin, as in PyTorch up to 2.13 (from 2.14 on, its own is 0).
     """
     return _reduce(_hinge(input, target, margin), _named(reduction), "hinge_embedding_loss")
 
@@ -70,7 +70,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """max(-t (x1 - x2) + margin, 0): x1 is to be the larger where t is 1, x2 where t is -1.
 
-    Corner: a difference of just the margin passes the gradient, as in PyTorch.
+    Corner: a difference of just the margin passes the gradient, as in PyTorch up to 2.13.
 
     Raises:
         InputError: tensors of different dimensions.
@@ -128,7 +128,7 @@ class _of_cosine(Policy):
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1; (N, D), (N, D) and (N,), or no N.
 
-    Corner: a cosine of just the margin passes the gradient, as in PyTorch.
+    Corner: a cosine of just the margin passes the gradient, as in PyTorch up to 2.13.
 
     Raises:
         InputError: shapes that do not go together.

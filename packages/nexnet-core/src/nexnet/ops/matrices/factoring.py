@@ -307,7 +307,7 @@ def linalg_qr(A: Any, mode: str = "reduced") -> Any:  # noqa: N803
 @implements(torch.qr)
 def qr(input: Any, some: bool = True) -> Any:
     """(Q, R): torch's older form of ``linalg.qr``; ``some=False`` is its mode "complete"."""
-    return return_types.qr(tuple(_qr(input, "reduced" if some else "complete")))
+    return return_types.linalg_qr(tuple(_qr(input, "reduced" if some else "complete")))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -102,6 +102,11 @@ class matmul(_Product):
     """The product of matrices, vectors or batches of them, by torch.matmul's rules."""
 
 
+@implements(torch.Tensor.__rmatmul__)
+def _rmatmul(input: Any, other: Any) -> Any:
+    return matmul(other, input)
+
+
 @implements(torch.mm)
 @function
 class mm(Reflected):

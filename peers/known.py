@@ -1,0 +1,161 @@
+"""Where nexnet is not what PyTorch's database expects, and why: each finding has its line here, each line a finding."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["KNOWN", "Finding", "Known", "known"]
+
+Kind = Literal["differs", "refused", "fails"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one sample brought up in one mode.
+
+    Attributes:
+        name: the operator's.
+        sample: its label.
+        mode: in which.
+        kind: "differs" (another number than torch's), "refused" (an error of nexnet's), "fails" (any other error).
+        text: how they differ, or the error.
+    """
+
+    name: str
+    sample: str
+    mode: str
+    kind: Kind
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.sample}, {self.mode} {self.kind}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Findings that are explained.
+
+    Attributes:
+        kind: theirs.
+        names: of the operators.
+        reason: why it is so.
+        text: a regular expression that the finding's text contains.
+        modes: in which; in any, if none is named.
+        torch_is_wrong: whether finite differences are to side with nexnet, and not with torch.
+    """
+
+    kind: Kind
+    names: str
+    reason: str
+    text: str = ""
+    modes: str = ""
+    torch_is_wrong: bool = False
+
+    def explains(self, finding: Finding) -> bool:
+        """Whether this is the line of a finding."""
+        return (
+            finding.kind == self.kind
+            and finding.name in self.names.split()
+            and (not self.modes or finding.mode in self.modes.split())
+            and re.search(self.text, finding.text) is not None
+        )
+
+
+def known(finding: Finding) -> Known | None:
+    """Find a finding's line."""
+    return next((each for each in KNOWN if each.explains(finding)), None)
+
+
+# Names that only torch's own decompositions and graphs use; torch's public functions for the same have rules.
+INTERNAL = (
+    "_batch_norm_with_update _native_batch_norm_legit _segment_reduce.lengths _segment_reduce.offsets "
+    "_softmax_backward_data _unsafe_masked_index _unsafe_masked_index_put_accumulate _upsample_bilinear2d_aa "
+    "native_batch_norm native_dropout_backward native_group_norm native_layer_norm slice "
+    "torch.ops.aten._safe_softmax.default"
+)
+# Whose first argument torch's documentation calls as nexnet does, and its parser otherwise.
+RENAMED = (
+    "cholesky_solve dsplit hsplit vsplit tensor_split unsafe_split linalg.cond linalg.eig linalg.eigvals "
+    "linalg.householder_product linalg.lstsq linalg.matrix_norm linalg.norm linalg.norm.subgradients_at_zero "
+    "linalg.pinv linalg.vector_norm lu_solve ormqr triangular_solve"
+)
+CONVERSIONS = "bfloat16 cdouble cfloat chalf double float half"
+
+KNOWN: tuple[Known, ...] = (
+    # Other numbers
+    Known(
+        "differs",
+        "as_strided_scatter cholesky_solve",
+        "torch's gradient is wrong: where memory is written twice, or by a factor of which one triangle is read",
+        torch_is_wrong=True,
+    ),
+    Known("differs", "nn.functional.hardsigmoid", "torch's kernel has 1/6 in float32", torch_is_wrong=True),
+    Known(
+        "differs",
+        "as_strided as_strided.partial_views as_strided_copy",
+        "it reads memory, and an example's memory is a part of its batch's",
+        modes="vmap",
+    ),
+    Known("differs", "cov", "the database gives weights of float32, and torch sums them in another order"),
+    Known(
+        "differs",
+        "linalg.norm linalg.norm.subgradients_at_zero",
+        "an open fault: at 0, where the first derivative is a convention, the second is 0 here; it should be NaN",
+        modes="second",
+        text=r"not \(?nan",
+    ),
+    Known(
+        "differs",
+        "masked.logaddexp",
+        "where both are masked out, -inf, the second derivative is 0 here, and NaN in torch",
+        modes="second",
+        text=r"not \(?nan",
+    ),
+    # Refused
+    Known("refused", INTERNAL, "an internal name", text="no gradient rule"),
+    Known("refused", "sparse.mm.reduce sparse.sampled_addmm", "sparse tensors are no goal", text="no gradient rule"),
+    Known("refused", "to_sparse", "sparse tensors are no goal", text="no rule"),
+    Known("fails", "sparse.mm.reduce sparse.sampled_addmm", "sparse tensors are no goal", modes="vmap"),
+    Known("refused", "zero_", "nothing is written into a tensor", text="functional"),
+    Known("refused", "normal normal.number_mean", "a draw has no gradient, and says so", text="being differentiated"),
+    Known(
+        "refused",
+        "log_softmax.with_dtype nn.functional.softmin.with_dtype softmax.with_dtype nn.functional.normalize renorm",
+        "of real tensors only",
+        text="complex",
+    ),
+    Known("refused", "chalf", "torch has hardly a kernel for complex32", text="complex"),
+    Known("fails", "chalf", "torch has hardly a kernel for complex32", text="ComplexHalf"),
+    Known(
+        "refused",
+        "nn.functional.linear_cross_entropy nn.functional.linear_cross_entropy.chunked "
+        "nn.functional.linear_cross_entropy.chunked_none",
+        "options of how torch computes it are not taken",
+        text="as a whole",
+    ),
+    Known("refused", "atleast_1d atleast_2d atleast_3d", "several tensors at once are not taken", text="no gradient"),
+    Known("refused", "fill", "the value as a keyword is not taken", text="more gradients than forward"),
+    Known("refused", "linalg.vander", "of one column it is not taken", text="at least two columns"),
+    Known("refused", "nn.functional.batch_norm", "an input without channels is not taken", text="no channels"),
+    Known(
+        "refused",
+        "nn.functional.feature_alpha_dropout.without_train",
+        "an input without channels is not taken",
+        text="input with channels",
+    ),
+    # Other errors
+    Known("fails", RENAMED, "torch's documentation names it as nexnet does", "argument", "keywords"),
+    Known("fails", "flip permute permute_copy tile", "dims= is not taken yet", text="'dims'"),
+    Known("fails", "reshape", "shape= is not taken yet", text="'shape'"),
+    Known("fails", CONVERSIONS, "memory_format= is not taken yet", text="memory_format"),
+    Known("fails", "nn.functional.relu", "inplace=False as a keyword is not taken yet", text="threshold_backward"),
+    Known("fails", "take_along_dim", "negative indices are not taken yet", text="out of bounds"),
+    Known("fails", "nn.functional.group_norm", "an empty batch has no second order yet", "0 elements", "second"),
+    Known(
+        "fails", "nn.functional.multi_margin_loss", "no second order of a 0-d input yet", "tuple index", "second jvp"
+    ),
+    Known("fails", "nn.functional.batch_norm", "torch's vmap has no such evaluation", "save_mean", "vmap"),
+    Known("fails", "narrow", "torch's vmap has no narrow by a tensor", modes="vmap", text="aten::narrow"),
+)
