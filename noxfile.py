@@ -124,7 +124,7 @@ def referee(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
-    install(session, "build", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, "build", "cython", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     pytest(session, "tests", *session.posargs)
 
 
