@@ -192,7 +192,7 @@ def cases() -> list[Case]:
     """Give a case for each operator that PyTorch differentiates too, at each size."""
     found = []
     for case in verified.all_cases():
-        if case.kind in ("layers", "constant") or (case.without_torch and case.name not in RANDOM):
+        if case.kind in ("nn", "constant") or (case.without_torch and case.name not in RANDOM):
             continue
         for size in SIZES:
             name = f"{case.kind}.{case.name}, {size}"

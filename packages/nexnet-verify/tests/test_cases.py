@@ -1,12 +1,13 @@
 import dataclasses
 import math
+import pkgutil
 
 import numpy
 import pytest
 import torch
 
 import nexnet
-from nexnet_verify.cases import KINDS, LAYOUTS, Case, Sample, all_cases, unary
+from nexnet_verify.cases import LAYOUTS, WINGS, Case, Sample, all_cases, unary
 from nexnet_verify.cases._draw import DISTINCT, NONZERO, Domain, Draw
 from nexnet_verify.runner import draw_samples, run_case
 
@@ -16,7 +17,10 @@ def case_of(name):
 
 
 def test_cases_mirror_the_modules_of_operators():
-    assert {case.kind for case in all_cases()} <= {*KINDS, "layers"}
+    modules = [each.name.split(".")[2:] for each in pkgutil.walk_packages(nexnet.ops.__path__, "nexnet.ops.")]
+    public = {tuple(each) for each in modules if len(each) == 2 and not each[1].startswith("_")}
+    assert {(wing, kind) for wing, kinds in WINGS.items() for kind in kinds} == public
+    assert {(case.wing, case.kind) for case in all_cases()} == public | {("constant", "constant"), ("nn", "nn")}
     assert len({(case.kind, case.name) for case in all_cases()}) == len(all_cases())
 
 

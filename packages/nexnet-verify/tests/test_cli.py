@@ -14,7 +14,7 @@ from nexnet_verify.cli import main
 def test_one_operator_is_shown_in_a_row(capsys):
     assert main(["--op", "exp", "--examples", "2"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"exp +elementwise +2 .* right", out)
+    assert re.search(r"exp +exponential +2 .* right", out)
     assert "1 of 1 cases right, 2 examples, seed 0" in out
 
 
@@ -48,7 +48,7 @@ def test_a_wrong_operator_ends_in_1(monkeypatch, capsys, tmp_path):
     wrong_sin(monkeypatch)
     assert main(["--op", "sin", "--examples", "1", "--html", str(tmp_path / "v.html")]) == 1
     out = capsys.readouterr().out
-    assert re.search(r"sin +elementwise .* WRONG", out)
+    assert re.search(r"sin +trigonometric .* WRONG", out)
     assert "reproduce: nexnet-verify --op sin --seed 0 --examples 1" in out
     assert "What failed" in (tmp_path / "v.html").read_text()
 
@@ -88,7 +88,7 @@ def test_a_missing_case_ends_in_1(monkeypatch, capsys):
     [
         (["--op", "softmaks"], "no case is named 'softmaks'; did you mean softmax"),
         (["--kind", "fruit"], "there is no kind 'fruit'; the kinds are"),
-        (["--op", "exp", "--kind", "linalg"], "no operator of kind linalg is named exp"),
+        (["--op", "exp", "--kind", "matmul"], "no operator of kind matmul is named exp"),
         (["--examples", "0"], "argument --examples: 0 is less than 1"),
         (["--examples", "many"], "argument --examples: invalid"),
         (["--colour"], "unrecognized arguments: --colour"),

@@ -17,7 +17,7 @@ from nexnet_verify.torch_reference import TorchReference, as_torch, torch_counte
 
 RECORDS = {name: each for each in nexnet.ops.listing() for name in (each.name, *each.aliases)}
 UP_TO_A_PHASE = {"linalg_eigh", "svd"}  # vectors of which not everything has a gradient, in nexnet and in torch
-CASES = [case for case in all_cases() if case.kind != "layers" and torch_counterpart(case) is not None]
+CASES = [case for case in all_cases() if case.kind != "nn" and torch_counterpart(case) is not None]
 
 
 def with_imaginary_parts(leaf):

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 import nexnet
-from nexnet.ops import arithmetic
+from nexnet.ops.elementwise import arithmetic
 from nexnet_verify.cases import all_cases
 from nexnet_verify.discovery import compare_with_cases, inner_operators, is_constant, public_operators
 from nexnet_verify.summary import missing_layers
@@ -21,7 +21,7 @@ def test_an_operator_without_a_case_is_named():
     cases = [case for case in all_cases() if case.name != "mul"]
     coverage = compare_with_cases(cases, EVERY_INNER)
     assert not coverage.complete
-    assert coverage.problems() == ["arithmetic.mul has no case: add one to nexnet_verify.cases.arithmetic"]
+    assert coverage.problems() == ["arithmetic.mul has no case: add one to nexnet_verify.cases.elementwise.arithmetic"]
 
 
 def test_a_case_without_pytorch_is_named():
@@ -74,5 +74,5 @@ def test_a_layer_without_a_case_is_named():
     cases = all_cases()
     assert missing_layers(cases) == []
     assert missing_layers([case for case in cases if case.name != "Dense"]) == [
-        "nexnet_nn.Dense has no case: add one to nexnet_verify.cases.layers"
+        "nexnet_nn.Dense has no case: add one to nexnet_verify.cases.nn"
     ]

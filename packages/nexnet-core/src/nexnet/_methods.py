@@ -8,6 +8,7 @@ from typing import Any
 from . import ops
 from ._engine import register_arithmetic
 from .errors import InputError
+from .ops.elementwise.gamma import polygamma_method
 
 
 def _binary(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -111,7 +112,7 @@ class OperatorMethods:
     mvlgamma = ops.mvlgamma
     nan_to_num = ops.nan_to_num
     nextafter = ops.nextafter
-    polygamma = ops.gamma.polygamma_method
+    polygamma = polygamma_method
     rad2deg = ops.rad2deg
     reciprocal = ops.reciprocal
     prelu = ops.prelu

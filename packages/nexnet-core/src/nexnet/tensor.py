@@ -16,7 +16,7 @@ from ._dispatch import call_rule, call_sign, missing_attribute
 from ._engine import TensorBase, check_may_leave, is_tracked, register_tensor_type, wrap
 from ._methods import OperatorMethods
 from .errors import InputError, message
-from .ops.indexing import Indexer
+from .ops.shapes.indexing import Indexer
 from .policy import implements
 
 __all__ = ["LiteTensor"]

@@ -47,7 +47,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("target", nargs="?", help="package.module:rule, a Policy or function of your own")
     parser.add_argument("--op", action="append", metavar="NAME", help="only this operator (may be repeated)")
-    parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind (may be repeated)")
+    parser.add_argument(
+        "--kind", action="append", metavar="KIND", help="only this kind, or this wing of kinds (may be repeated)"
+    )
     parser.add_argument("--order", type=_positive, help="the highest order to check (default: each case's own, 2)")
     parser.add_argument("--examples", type=_positive, help=f"per case (default: {EXAMPLES})")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
@@ -140,7 +142,7 @@ def _run_cases(options: argparse.Namespace, cases: list[Case]) -> int:
 
 def _choose(options: argparse.Namespace) -> list[Case]:
     cases = all_cases()
-    kinds = list(dict.fromkeys(case.kind for case in cases))
+    kinds = list(dict.fromkeys(name for case in cases for name in (case.wing, case.kind)))
     for kind in options.kind or ():
         if kind not in kinds:
             raise Misuse(f"there is no kind {kind!r}; the kinds are {', '.join(kinds)}")
@@ -150,7 +152,7 @@ def _choose(options: argparse.Namespace) -> list[Case]:
             near = difflib.get_close_matches(name, names, 3)
             raise Misuse(f"no case is named {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     wanted = {names[name].name for name in options.op or ()}
-    chosen = [case for case in cases if not options.kind or case.kind in options.kind]
+    chosen = [case for case in cases if not options.kind or {case.wing, case.kind} & {*options.kind}]
     chosen = [case for case in chosen if not options.op or case.name in wanted]
     if not chosen:
         raise Misuse(f"no operator of kind {', '.join(options.kind)} is named {', '.join(options.op)}")

@@ -20,9 +20,10 @@ __all__ = ["Coverage", "Found", "compare_with_cases", "inner_operators", "public
 
 @dataclass(frozen=True)
 class Found:
-    """A differentiable operator: its name, the module it is defined in, and its other names."""
+    """A differentiable operator: its name, the wing and the module it is defined in, and its other names."""
 
     name: str
+    wing: str
     kind: str
     aliases: tuple[str, ...] = ()
 
@@ -52,7 +53,7 @@ class Coverage:
         """Say what is not verified, a line each."""
         return [
             *(
-                f"{found.kind}.{found.name} has no case: add one to nexnet_verify.cases.{found.kind}"
+                f"{found.kind}.{found.name} has no case: add one to nexnet_verify.cases.{found.wing}.{found.kind}"
                 for found in self.missing
             ),
             *(f"the case {name} is for no operator of nexnet" for name in self.unknown),
@@ -70,21 +71,20 @@ def public_operators() -> list[Found]:
     A constant is known by how it is made (``nexnet.ops.constant.constant``), not by a list. Several names of one
     object count once, under the name that it has itself.
     """
-    found: dict[int, tuple[str, str, list[str]]] = {}
+    found: dict[int, tuple[str, str, str, list[str]]] = {}
     for module in _modules():
-        kind = module.__name__.rpartition(".")[2]
+        home = module.__name__.split(".")  # nexnet, ops, its wing, and the module in it
+        wing, kind = home[2], home[-1]
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if not callable(value) or isinstance(value, type) or is_constant(value) or _elsewhere(value, module):
                 continue
             own = getattr(value, "__name__", name)
-            _, _, names = found.setdefault(id(value), (own, kind, []))
+            *_, names = found.setdefault(id(value), (own, wing, kind, []))
             names.append(name)
     return [
-        Found(
-            own if own in names else names[0], kind, tuple(n for n in names if n != (own if own in names else names[0]))
-        )
-        for own, kind, names in found.values()
+        Found(name := own if own in names else names[0], wing, kind, tuple(each for each in names if each != name))
+        for own, wing, kind, names in found.values()
     ]
 
 
@@ -105,13 +105,13 @@ def compare_with_cases(cases: Iterable[Case], reached: dict[str, str], modules: 
     """Compare the operators with the cases.
 
     Args:
-        cases: the cases; those of layers are compared by ``nexnet_verify.cases.layers`` itself.
+        cases: the cases; those of nexnet_nn are compared by ``nexnet_verify.cases.nn`` itself.
         reached: for each rule recorded while a case ran, the name of that case.
-        modules: if given, only operators of these kinds.
+        modules: if given, only operators of these kinds or wings.
     """
-    cases = [case for case in cases if case.kind != "layers"]
+    cases = [case for case in cases if case.kind != "nn"]
     verified = {name.split(".")[0] for case in cases for name in (case.name, *case.covers)}
-    wanted = [each for each in public_operators() if not modules or each.kind in modules]
+    wanted = [each for each in public_operators() if not modules or {each.kind, each.wing} & {*modules}]
     names = {name for each in public_operators() for name in (each.name, *each.aliases)} | {"at"}
     return Coverage(
         missing=tuple(each for each in wanted if not {each.name, *each.aliases} & verified),
@@ -124,8 +124,8 @@ def compare_with_cases(cases: Iterable[Case], reached: dict[str, str], modules: 
 
 
 def _modules() -> list[Any]:
-    names = [each.name for each in pkgutil.iter_modules(nexnet.ops.__path__) if not each.name.startswith("_")]
-    return [importlib.import_module(f"nexnet.ops.{name}") for name in names]
+    found = pkgutil.walk_packages(nexnet.ops.__path__, "nexnet.ops.")
+    return [importlib.import_module(each.name) for each in found if not each.ispkg and "._" not in each.name]
 
 
 def _elsewhere(value: Any, module: Any) -> bool:

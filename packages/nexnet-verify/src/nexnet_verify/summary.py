@@ -151,7 +151,7 @@ def missing_layers(cases: Sequence[Case]) -> list[str]:
     """Name the layers and losses of nexnet_nn that have no case."""
     if importlib.util.find_spec("nexnet_nn") is None:
         return []
-    from .cases.layers import layers_and_losses
+    from .cases.nn import layers_and_losses
 
     missing = sorted(layers_and_losses() - {case.name for case in cases})
-    return [f"nexnet_nn.{name} has no case: add one to nexnet_verify.cases.layers" for name in missing]
+    return [f"nexnet_nn.{name} has no case: add one to nexnet_verify.cases.nn" for name in missing]

@@ -39,8 +39,8 @@ TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.06, torch.float16: 0.01}
 
 
 def differentiable_cases() -> list[Case]:
-    """Give the cases of the operators (not those of layers), in the order of their kinds."""
-    return [case for case in all_cases() if case.kind != "layers"]
+    """Give the cases of the operators (not those of nexnet_nn), in the order of their kinds."""
+    return [case for case in all_cases() if case.kind != "nn"]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,13 +10,14 @@ from ._listing import table
 
 
 def main(names: Sequence[str]) -> int:
-    """Print the operators of these names, of nexnet or of torch, or of these kinds, or all; 1 if there are none."""
+    """Print the operators of these names (nexnet's or torch's), kinds or wings, or all; 1 if there are none."""
     wanted = set(names)
     records = [
         each
         for each in listing()
         if not wanted
-        or wanted & {each.name, each.kind, *each.aliases, *each.torch, *(p.rpartition(".")[2] for p in each.torch)}
+        or wanted & {each.name, each.kind, each.wing, *each.aliases}
+        or wanted & {*each.torch, *(path.rpartition(".")[2] for path in each.torch)}
     ]
     if not records:
         print(f"no operator is named {' or '.join(names)}", file=sys.stderr)

@@ -43,14 +43,14 @@ _WITHOUT = {
         "special_bessel_y0", "special_bessel_y1", "special_modified_bessel_i0", "special_modified_bessel_i1",
         "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0",
         "special_scaled_modified_bessel_k1", "special_spherical_bessel_j0", "multi_margin_loss",
-        "multilabel_margin_loss", "ctc_loss", "low_rank", "nuclear_norm",
+        "multilabel_margin_loss", "ctc_loss", "low_rank", "nuclear_norm", "mH",
     }),
 }  # fmt: skip
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
 _COMPLEX_KINDS = frozenset({
     "arranging", "complex_numbers", "copies", "covariance", "determinant", "differences", "einsum", "factoring",
-    "fourier", "gathering", "indexing", "joining", "linalg", "matrix_norm", "matrix_products", "placing", "products",
-    "shape", "solving", "spectral", "spectrogram",
+    "diagonals", "fourier", "gathering", "indexing", "joining", "matmul", "matrix_norm", "matrix_products", "placing",
+    "products", "solving", "spectral", "spectrogram", "views",
 })  # fmt: skip
 _COMPLEX_NAMES = frozenset({
     "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",
@@ -66,7 +66,8 @@ class Listed:
 
     Attributes:
         name: its name, ``nexnet.<name>``.
-        kind: the module of ``nexnet.ops`` that defines it.
+        wing: the part of ``nexnet.ops`` that it is in.
+        kind: the module that defines it.
         orders: "any" order; "zero": it is flat between its steps; "none": it has no gradient by nature.
         dtypes: in which of these torch has kernels for it (those of "none" are torch's own affair).
         torch: the torch functions and methods that reach it.
@@ -75,6 +76,7 @@ class Listed:
     """
 
     name: str
+    wing: str
     kind: str
     orders: str
     dtypes: tuple[str, ...]
@@ -108,7 +110,7 @@ class Count:
 
 
 def listing() -> list[Listed]:
-    """Give a record of each public operator, by kind and name; several names of one are one record.
+    """Give a record of each public operator, by wing, kind and name; several names of one are one record.
 
     Example::
 
@@ -124,10 +126,12 @@ def listing() -> list[Listed]:
         operator = getattr(ops, same[0])
         own = getattr(operator, "__name__", same[0])
         name = own if own in same else same[0]
-        kind = getattr(operator, "__module__", "").rpartition(".")[2]
+        home = operator.__module__.split(".")  # nexnet, ops, its wing, and the module in it
+        wing, kind = home[2], home[-1]
         found.append(
             Listed(
                 name=name,
+                wing=wing,
                 kind=kind,
                 orders=_orders(operator),
                 dtypes=_dtypes(operator, name, kind),
@@ -136,7 +140,7 @@ def listing() -> list[Listed]:
                 aliases=tuple(each for each in same if each != name),
             )
         )
-    return sorted(found, key=lambda each: (each.kind, each.name))
+    return sorted(found, key=lambda each: (each.wing, each.kind, each.name))
 
 
 def count(records: Iterable[Listed]) -> Count:
@@ -159,10 +163,11 @@ def count(records: Iterable[Listed]) -> Count:
 
 def table(records: Sequence[Listed]) -> str:
     """Write records as a table in plain text, and what they come to."""
-    rows = [("name", "kind", "orders", "dtypes", "torch", "corner")]
+    rows = [("name", "wing", "kind", "orders", "dtypes", "torch", "corner")]
     rows += [
         (
             ", ".join((each.name, *each.aliases)),
+            each.wing,
             each.kind,
             each.orders,
             " ".join(_short(dtype) for dtype in each.dtypes),
@@ -171,9 +176,9 @@ def table(records: Sequence[Listed]) -> str:
         )
         for each in records
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
     lines = [
-        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5])).rstrip()
+        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6])).rstrip()
         for row in rows
     ]
     total = count(records)

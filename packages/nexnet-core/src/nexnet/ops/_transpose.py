@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..policy import Analytic
-from .elementwise import kernel_or_rule, operator
+from ._formulas import operator
+from ._kernels import kernel_or_rule
 
 __all__ = ["transpose_kernel"]
 

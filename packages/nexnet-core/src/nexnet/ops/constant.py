@@ -18,7 +18,6 @@ from .._engine import TensorBase, is_tracked, wrap
 from .._nested import rebuild
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
-from .arithmetic import add
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "bitwise_and",
@@ -192,5 +191,5 @@ multinomial = _register(torch.multinomial)
 def full_like(input: Any, fill_value: Any, **options: Any) -> Any:
     """One value in the shape of another tensor. A LiteTensor without dimensions, as value, has its gradient."""
     if isinstance(fill_value, TensorBase):
-        return add(zeros_like(input, **options), fill_value)
+        return zeros_like(input, **options) + fill_value
     return wrap(torch.full_like(_raw(input), fill_value, **options))

@@ -14,79 +14,54 @@ from nexnet.policy import RULES
 from ._case import Case, Sample, binary, unary
 from ._draw import LAYOUTS, Domain, Draw
 
-__all__ = ["KINDS", "LAYOUTS", "Case", "Domain", "Draw", "Sample", "all_cases", "binary", "known_reference", "unary"]
+__all__ = ["LAYOUTS", "WINGS", "Case", "Domain", "Draw", "Sample", "all_cases", "binary", "known_reference", "unary"]
 
-#: The modules of cases, each with its list ``CASES``.
-KINDS = (
-    "constant",
-    "arithmetic",
-    "elementwise",
-    "piecewise",
-    "gamma",
-    "special",
-    "complex_numbers",
-    "fourier",
-    "spectrogram",
-    "selection",
-    "activation",
-    "rectifier",
-    "softmax",
-    "dropout",
-    "loss",
-    "classification",
-    "margin",
-    "likelihood",
-    "ctc",
-    "reduction",
-    "cumulative",
-    "products",
-    "extrema",
-    "ordering",
-    "normalisation",
-    "batch_statistics",
-    "norms",
-    "linalg",
-    "linear",
-    "matrix_products",
-    "solving",
-    "factoring",
-    "spectral",
-    "determinant",
-    "matrix_norm",
-    "distance",
-    "covariance",
-    "einsum",
-    "low_rank",
-    "shape",
-    "joining",
-    "arranging",
-    "copies",
-    "placing",
-    "differences",
-    "indexing",
-    "gathering",
-    "scattering",
-    "embedding",
-    "attention",
-    "local_response",
-    "convolutions",
-    "padding",
-    "pooling",
-    "max_pooling",
-    "interpolation",
-    "pixel",
-    "grid",
-)
+#: The modules of cases, each with its list ``CASES``, by the wing of ``nexnet.ops`` whose operators they are for.
+WINGS: dict[str, tuple[str, ...]] = {
+    "elementwise": (
+        "arithmetic", "exponential", "trigonometric", "piecewise", "selection", "complex_numbers", "special",
+        "gamma",
+    ),
+    "shapes": (
+        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "gathering",
+        "scattering", "placing",
+    ),
+    "reductions": (
+        "sums", "variance", "products", "extrema", "norms", "cumulative", "ordering", "differences",
+        "distance", "covariance",
+    ),
+    "matrices": (
+        "matmul", "matrix_products", "einsum", "solving", "factoring", "spectral", "determinant",
+        "matrix_norm", "low_rank",
+    ),
+    "signals": (
+        "fourier", "spectrogram",
+    ),
+    "layers": (
+        "linear", "activation", "rectifier", "softmax", "dropout", "embedding", "attention", "normalisation",
+        "batch_statistics", "local_response",
+    ),
+    "images": (
+        "convolutions", "pooling", "max_pooling", "interpolation", "pixel", "grid",
+    ),
+    "losses": (
+        "regression", "probabilities", "classification", "margin", "likelihood", "ctc",
+    ),
+}  # fmt: skip
 
 
 def all_cases() -> list[Case]:
-    """Give every case, in the order of KINDS; those of nexnet_nn last, where it is installed."""
-    kinds = [*KINDS, "layers"] if importlib.util.find_spec("nexnet_nn") else list(KINDS)
-    found = []
-    for kind in kinds:
-        module = importlib.import_module(f"{__name__}.{kind}")
-        found += [dataclasses.replace(case, kind=kind) for case in module.CASES]
-    return found
+    """Give every case, in the order of WINGS; those of nexnet_nn last, where it is installed."""
+    found = _cases("constant")
+    for wing, kinds in WINGS.items():
+        for kind in kinds:
+            found += _cases(wing, kind)
+    return found + (_cases("nn") if importlib.util.find_spec("nexnet_nn") else [])
+
+
+def _cases(*place: str) -> list[Case]:
+    module = importlib.import_module(".".join((__name__, *place)))
+    return [dataclasses.replace(case, wing=place[0], kind=place[-1]) for case in module.CASES]
 
 
 def known_reference(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +43,9 @@ class Case:
         name: the operator's name in nexnet (or what the table calls it, if ``call`` is given).
         inputs: draws the arguments of one call.
         jax: the counterpart, which takes the same arguments with JAX arrays for tensors. None needs ``without_jax``.
-        call: what is called; None: the function of that name in ``nexnet.ops.<kind>``.
-        kind: the module of operators it belongs to; filled in by ``nexnet_verify.cases``.
+        call: what is called; None: the function of that name in ``nexnet.ops``.
+        wing: the part of ``nexnet.ops`` that its operator is in; filled in by ``nexnet_verify.cases``, as is the kind.
+        kind: the module in it.
         layouts: which of LAYOUTS make sense for it.
         order: the highest order.
         rtol: the error allowed against JAX, and its ``reason`` if it is not check_gradients' own.
@@ -63,6 +63,7 @@ class Case:
     inputs: Callable[[Draw], Sample]
     jax: Callable[..., Any] | None = None
     call: Callable[..., Any] | None = None
+    wing: str = ""
     kind: str = ""
     layouts: tuple[str, ...] = LAYOUTS
     order: int = 2
@@ -92,7 +93,7 @@ class Case:
         """What is checked."""
         if self.call is not None:
             return self.call
-        return getattr(importlib.import_module(f"nexnet.ops.{self.kind}"), self.name)  # type: ignore[no-any-return]
+        return getattr(nexnet.ops, self.name)  # type: ignore[no-any-return]
 
 
 def unary(name: str, jax: Callable[..., Any] | None, domain: Domain = REAL, **options: Any) -> Case:

@@ -19,7 +19,7 @@ def filled(d: Draw) -> Sample:
 CASES = [
     Case(
         name="full_like",
-        call=lambda x, value: nexnet.ops.constant.full_like(x, value, dtype=value.dtype),
+        call=lambda x, value: nexnet.full_like(x, value, dtype=value.dtype),
         inputs=filled,
         torch=lambda x, value: value.expand(x.shape),
         jax=lambda x, value: jnp.broadcast_to(value, x.shape),

@@ -1,0 +1,109 @@
+"""What losses share: the check of target and weight, and the reduction: "none", "mean" or "sum"."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy
+import torch
+
+from ..._engine import TensorBase, scalar
+from ...errors import InputError, message
+from ..elementwise.arithmetic import mul
+from ..reductions.sums import mean, sum
+from ..shapes.joining import to
+from ..shapes.views import expand
+
+_CODES = {"none": 0, "mean": 1, "sum": 2}
+_TENSORS = (TensorBase, torch.Tensor, numpy.ndarray)
+
+
+def _code(reduction: str, rule: str) -> int:
+    """Give torch's kernels the number by which they call a reduction."""
+    if reduction not in _CODES:
+        raise InputError(
+            message("no such reduction.", rule=rule, argument="reduction", expected="none, mean or sum", got=reduction)
+        )
+    return _CODES[reduction]
+
+
+def _reduce(loss: Any, reduction: str, rule: str) -> Any:
+    code = _code(reduction, rule)
+    return loss if code == 0 else mean(loss) if code == 1 else sum(loss)
+
+
+def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:
+    weight = _tensor(weight)
+    if weight.shape != losses.shape:
+        raise InputError(
+            message(
+                "the weight has not the input's shape.",
+                rule=rule,
+                argument="weight",
+                expected=tuple(losses.shape),
+                got=tuple(weight.shape),
+            )
+        )
+    losses = mul(losses, weight)
+    return sum(losses) / sum(weight) if reduction == "mean" else _reduce(losses, reduction, rule)
+
+
+def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
+    """Give both in one shape and dtype, as torch's kernels for gradients want them."""
+    if isinstance(input, TensorBase) and isinstance(target, TensorBase):
+        a, b = input.data, target.data
+        if a.shape == b.shape and a.dtype is b.dtype:
+            return input, target
+    _require_tensor(target, rule)
+    input, target = _tensor(input), _tensor(target)
+    if input.shape != target.shape:
+        warnings.warn(
+            f"{rule} was given an input of shape {tuple(input.shape)} and a target of shape {tuple(target.shape)}: "
+            "they are broadcast, which is seldom meant. Give both one shape.",
+            stacklevel=3,
+        )
+        shape = torch.broadcast_shapes(input.shape, target.shape)
+        input, target = expand(input, shape), expand(target, shape)
+    if input.dtype is not target.dtype:
+        dtype = torch.promote_types(input.dtype, target.dtype)
+        input, target = (each if each.dtype is dtype else to(each, dtype) for each in (input, target))
+    return input, target
+
+
+def _tensor(value: Any) -> Any:
+    return torch.as_tensor(value) if isinstance(value, numpy.ndarray) else value
+
+
+def _share(grad: Any, input: Any, reduction: int) -> Any:
+    """Give each element's part in the gradient of a reduced loss."""
+    return grad / scalar(math.prod(input.shape), grad) if reduction == 1 and 0 not in input.shape else grad
+
+
+def _require_tensor(target: Any, rule: str) -> None:
+    if not isinstance(target, _TENSORS):
+        raise InputError(
+            message(
+                "the target is no tensor.",
+                rule=rule,
+                argument="target",
+                expected="a tensor or an array",
+                got=type(target).__name__,
+                remedy="nexnet.LiteTensor(target)",
+            )
+        )
+
+
+def _check_shapes(input: Any, target: Any, rule: str) -> None:
+    _require_tensor(target, rule)
+    if input.shape != target.shape:
+        raise InputError(
+            message(
+                "the target has not the input's shape.",
+                rule=rule,
+                argument="target",
+                expected=tuple(input.shape),
+                got=tuple(target.shape),
+            )
+        )

@@ -1,0 +1,130 @@
+"""Losses of a difference, with the signatures of torch.nn.functional.
+
+Both tensors should have one shape: a difference is broadcast, with torch's warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional as F  # noqa: N812  torch's own name for it
+
+from ..._engine import scalar
+from ...policy import Operator, Policy, calls, implements
+from .._formulas import operator
+from .._kernels import kernel_or_rule, overload
+from ..elementwise.arithmetic import mul, sub
+from ..elementwise.piecewise import abs
+from ..elementwise.selection import where
+from ._reduced import _code, _matched, _reduce, _share, _weighted_mean
+
+__all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
+
+_aten = torch.ops.aten
+
+
+def _difference_loss(
+    formula: str, curvature: Callable[..., Any], name: str, slope: Callable[..., Any] | None = None
+) -> Operator:
+    """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
+
+    k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x, t, *parameters)`` / n = h g f''(x - t) / n.
+    n is the number of elements for a mean, else 1. ``slope(g / n, x - t)`` stands in for k under vmap, if torch has no
+    batching rule for it.
+    """
+    torch_value, torch_kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
+    value, kernel = overload(torch_value), overload(torch_kernel)
+
+    def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
+        if slope is not None and torch._C._functorch.is_batchedtensor(input):
+            return slope(_share(grad, input, reduction), input - target)
+        return kernel(grad, input, target, reduction, *parameters)
+
+    class loss(Policy):
+        gradients_fit = True
+
+        forward = calls(value, "input", "target", "reduction", saves="inputs")
+
+        def backward(self, grad: Any) -> Any:
+            dx = gradient(grad, *self.ctx.release)
+            return dx, -dx if self.ctx.needs_input_grad[1] else None
+
+    class loss_backward(Policy):
+        forward = calls(plain, "grad", "input", "target", "reduction", saves="inputs")
+
+        def backward(self, cotangent: Any) -> Any:
+            grad, input, target, reduction, *parameters = self.ctx.release
+            need_grad, need_input, need_target = self.ctx.needs_input_grad[:3]
+            dg: Any = None
+            dx: Any = None
+            if need_grad:
+                dg = cotangent * gradient(torch.ones_like(grad), input, target, reduction, *parameters)
+            if need_input or need_target:
+                dx = curvature(cotangent * _share(grad, input, reduction), input, target, *parameters)
+            return dg, dx, -dx if need_target else None
+
+    gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (torch_kernel,)))
+    return operator(loss, formula, (torch_value,), __name__)
+
+
+_mse_loss = _difference_loss(
+    "(x - t)^2", lambda hg, *_: hg * scalar(2, hg), "mse_loss", lambda g, difference: 2 * g * difference
+)
+_huber_loss = _difference_loss(
+    "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
+    lambda hg, x, t, delta: where(torch.abs(x - t) < delta, hg, 0),
+    "huber_loss",
+)
+_smooth_l1_loss = _difference_loss(
+    "(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2",
+    lambda hg, x, t, beta: where(torch.abs(x - t) < beta, hg / beta, 0),
+    "smooth_l1_loss",
+)
+
+
+@implements(F.mse_loss)
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """(x - t)^2. With a weight, of the input's shape, the mean is weighted."""
+    input, target = _matched(input, target, "mse_loss")
+    code = _code(reduction, "mse_loss")
+    if weight is None:
+        return _mse_loss(input, target, code)
+    return _weighted_mean(_mse_loss(input, target, 0), weight, reduction, "mse_loss")
+
+
+@implements(F.l1_loss)
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """|x - t|. With a weight, of the input's shape, the mean is weighted.
+
+    Corner: 0 where x = t.
+    """
+    input, target = _matched(input, target, "l1_loss")
+    losses = abs(sub(input, target))
+    if weight is None:
+        return _reduce(losses, reduction, "l1_loss")
+    return _weighted_mean(losses, weight, reduction, "l1_loss")
+
+
+@implements(F.smooth_l1_loss)
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2; l1_loss for beta = 0.
+
+    At |x - t| = beta the second derivative is that of the outer side: 0.
+    """
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    return _smooth_l1_loss(*_matched(input, target, "smooth_l1_loss"), _code(reduction, "smooth_l1_loss"), beta)
+
+
+@implements(F.huber_loss)
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2), times the weight.
+
+    At |x - t| = delta the second derivative is that of the outer side: 0.
+    """
+    input, target = _matched(input, target, "huber_loss")
+    if weight is None:
+        return _huber_loss(input, target, _code(reduction, "huber_loss"), delta)
+    return _reduce(mul(_huber_loss(input, target, 0, delta), weight), reduction, "huber_loss")

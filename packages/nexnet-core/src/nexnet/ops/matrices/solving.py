@@ -1,0 +1,474 @@
+"""Linear equations: inverses, solutions for matrices with and without structure, and least squares.
+
+The formulas are those of M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
+algorithmic differentiation" (2008), 2.2, and, for the pseudo-inverse, of G. Golub and V. Pereyra (1973).
+
+A factorisation that forward has made serves the first derivative. A higher one is taken through the rule's own
+operators (``solve`` of the same matrix), because what was factorised there is no function that a tape knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ...errors import InputError, message
+from ...policy import Policy, function, implements
+from .._names import place_of, return_types
+
+__all__ = [
+    "cholesky_inverse",
+    "cholesky_solve",
+    "inverse",
+    "linalg_inv",
+    "linalg_inv_ex",
+    "linalg_lstsq",
+    "linalg_lu_solve",
+    "linalg_pinv",
+    "linalg_solve",
+    "linalg_solve_ex",
+    "linalg_solve_triangular",
+    "linalg_tensorinv",
+    "linalg_tensorsolve",
+    "lu_solve",
+    "pinverse",
+    "triangular_solve",
+]
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Inverses
+
+
+@implements(torch.linalg.inv)
+@function
+class linalg_inv(Policy):
+    """Y = A^-1:  dA = -Y^H g Y^H."""
+
+    complex_rule = "own"
+
+    def forward(self, A: Any) -> Any:  # noqa: N803  torch's name
+        out = torch.linalg.inv(A)
+        self.ctx.save(out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (out,) = self.ctx.release
+        return _inverse_gradient(grad, out)
+
+
+@implements(torch.linalg.inv_ex)
+@function
+class linalg_inv_ex(Policy):
+    """(Y, info), Y = A^-1, without an error where A is singular (info > 0):  dA = -Y^H g Y^H."""
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, *, check_errors: bool = False) -> Any:  # noqa: N803
+        out = torch.linalg.inv_ex(A, check_errors=check_errors)
+        self.ctx.save(out[0])
+        return out
+
+    def backward(self, grad: Any, _: Any) -> Any:
+        (out,) = self.ctx.release
+        return _inverse_gradient(grad, out)
+
+
+def _inverse_gradient(grad: Any, inverse: Any) -> Any:
+    adjoint = inverse.mH
+    return (-adjoint).matmul(grad).matmul(adjoint)
+
+
+@implements(torch.inverse)
+def inverse(input: Any) -> Any:
+    """The inverse of each matrix."""
+    return linalg_inv(input)
+
+
+@implements(torch.linalg.tensorinv)
+def linalg_tensorinv(A: Any, ind: int = 2) -> Any:  # noqa: N803
+    """The inverse of what ``tensordot(A, x, x.ndim)`` does: A's first ``ind`` dimensions are its rows."""
+    rows, columns = math.prod(A.shape[:ind]), math.prod(A.shape[ind:])
+    if ind <= 0 or rows != columns:
+        raise InputError(
+            message(
+                "only a square matrix has an inverse.",
+                rule="linalg.tensorinv",
+                expected="prod(A.shape[:ind]) == prod(A.shape[ind:]), ind > 0",
+                got=f"{rows} and {columns} for ind = {ind}",
+            )
+        )
+    return linalg_inv(A.reshape(rows, columns)).reshape(*A.shape[ind:], *A.shape[:ind])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Solutions
+
+
+def _is_vector(A: Any, B: Any) -> bool:  # noqa: N803
+    """Say whether B is a vector, or a batch of them, as torch.linalg.solve has it."""
+    return B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
+
+
+class _Solve(Policy):
+    """A X = B, or X A = B:  dB = A^-H g,  dA = -dB X^H  (or dB = g A^-H, dA = -X^H dB)."""
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, B: Any, left: bool, check_errors: bool) -> Any:  # noqa: N803
+        vector = _is_vector(A, B)
+        b = B.unsqueeze(-1) if vector else B
+        if b.ndim < A.ndim:  # under vmap torch may take a B of fewer dimensions for vectors, silently
+            b = b.reshape((1,) * (A.ndim - b.ndim) + tuple(b.shape))
+        out, lu, pivots, info = torch._linalg_solve_ex(A, b, left=left, check_errors=check_errors)
+        out = out.squeeze(-1) if vector else out
+        self.ctx.save(A, lu, pivots, out if self.ctx.needs_input_grad[0] else None, left, vector)
+        return out, lu, pivots, info
+
+    def backward(self, grad: Any, *_: Any) -> Any:
+        a, lu, pivots, out, left, vector = self.ctx.release
+        if vector:
+            grad = grad.unsqueeze(-1)
+        if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
+            db = torch.linalg.lu_solve(lu, pivots, grad, left=left, adjoint=True)
+        else:
+            db = linalg_solve_ex(a.mH, grad, left=left)[0]
+        da = None
+        if out is not None:
+            x = (out.unsqueeze(-1) if vector else out).mH
+            minus = -db  # the smaller one, as a rule
+            da = minus.matmul(x) if left else x.matmul(minus)
+        return da, db.squeeze(-1) if vector else db
+
+
+_solve = function(_Solve)
+_solve.leaf = True
+
+
+@implements(torch.linalg.solve)
+def linalg_solve(A: Any, B: Any, *, left: bool = True) -> Any:  # noqa: N803
+    """The X with A X = B, or X A = B if not ``left``; B holds matrices (..., n, k), or vectors (..., n)."""
+    out, _, _, info = _solve(A, B, left, False)
+    torch._linalg_check_errors(getattr(info, "data", info), "torch.linalg.solve", is_matrix=A.ndim == 2)
+    return out
+
+
+@implements(torch.linalg.solve_ex)
+def linalg_solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:  # noqa: N803
+    """(X, info), without an error where A is singular (info > 0)."""
+    out, _, _, info = _solve(A, B, left, check_errors)
+    return return_types.linalg_solve_ex((out, info))
+
+
+class _TensorSolve(Policy):
+    """A X = B with the elements of B, and those of X, as vectors:  dB = A^-H g,  dA = -dB X^H, as for matrices."""
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, B: Any, source: tuple[int, ...], end: tuple[int, ...]) -> Any:  # noqa: N803
+        moved, size = A.movedim(source, end) if source else A, B.numel()
+        out, lu, pivots, info = torch._linalg_solve_ex(moved.reshape(size, size), B.reshape(size, 1))
+        out = out.reshape(moved.shape[B.ndim :])
+        self.ctx.save(A, lu, pivots, out if self.ctx.needs_input_grad[0] else None, moved.shape, B.shape, source, end)
+        return out, lu, pivots, info
+
+    def backward(self, grad: Any, *_: Any) -> Any:
+        a, lu, pivots, out, shape, right, source, end = self.ctx.release
+        size = math.prod(right)
+        grad = grad.reshape(size, 1)
+        if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
+            db = torch.linalg.lu_solve(lu, pivots, grad, adjoint=True)
+        else:
+            moved = a.movedim(source, end) if source else a
+            db = linalg_solve_ex(moved.reshape(size, size).mH, grad)[0]
+        da = None
+        if out is not None:
+            da = (-db * out.reshape(1, size).conj()).reshape(shape)
+            da = da.movedim(end, source) if source else da
+        return da, db.reshape(right)
+
+
+_tensor_solve = function(_TensorSolve)
+_tensor_solve.leaf = True
+
+
+@implements(torch.linalg.tensorsolve)
+def linalg_tensorsolve(A: Any, B: Any, dims: Sequence[int] | None = None) -> Any:  # noqa: N803
+    """The X with tensordot(A, X, X.ndim) = B; the dimensions ``dims`` of A are moved to its end first."""
+    ndim = A.ndim
+    source = () if dims is None else tuple([place_of(dim, ndim) for dim in dims])
+    sizes = [*[size for i, size in enumerate(A.shape) if i not in source], *[A.shape[i] for i in source]]
+    rows, columns = math.prod(B.shape), math.prod(sizes[B.ndim :])
+    if math.prod(sizes) != rows * columns or rows != columns:
+        raise InputError(
+            message(
+                "the equations must be as many as the unknowns.",
+                rule="linalg.tensorsolve",
+                expected="prod(A.shape[B.ndim:]) == prod(B.shape)",
+                got=f"{columns} and {rows}",
+            )
+        )
+    out, _, _, info = _tensor_solve(A, B, source, tuple(range(ndim - len(source), ndim)))
+    torch._linalg_check_errors(getattr(info, "data", info), "torch.linalg.solve", is_matrix=True)
+    return out
+
+
+@implements(torch.linalg.solve_triangular)
+@function
+class linalg_solve_triangular(Policy):
+    """A X = B, or X A = B, A triangular:  dB = A^-H g,  dA = the triangle of -dB X^H  (or of -X^H dB).
+
+    Corner: only the triangle has a gradient, without its diagonal if ``unitriangular``: the rest of A is never read.
+    """
+
+    complex_rule = "own"
+
+    def forward(
+        self,
+        A: Any,  # noqa: N803
+        B: Any,  # noqa: N803
+        *,
+        upper: bool,
+        left: bool = True,
+        unitriangular: bool = False,
+    ) -> Any:
+        out = torch.linalg.solve_triangular(A, B, upper=upper, left=left, unitriangular=unitriangular)
+        self.ctx.save(A, out if self.ctx.needs_input_grad[0] else None, upper, left, unitriangular)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        a, out, upper, left, unit = self.ctx.release
+        db = torch.linalg.solve_triangular(a.mH, grad, upper=not upper, left=left, unitriangular=unit)
+        da = None
+        if out is not None:
+            minus = -db  # the smaller one, as a rule
+            da = minus.matmul(out.mH) if left else out.mH.matmul(minus)
+            da = da.triu(int(unit)) if upper else da.tril(-int(unit))
+        return da, db
+
+
+@implements(torch.triangular_solve)
+def triangular_solve(
+    b: Any,
+    A: Any,  # noqa: N803
+    upper: bool = True,
+    transpose: bool = False,
+    unitriangular: bool = False,
+) -> Any:
+    """(X, a copy of A) with A X = b, or A^T X = b if ``transpose``. Prefer ``nexnet.linalg.solve_triangular``."""
+    if min(b.ndim, A.ndim) < 2:
+        raise InputError(
+            message(
+                "both must be matrices, or batches of them.",
+                rule="triangular_solve",
+                got=f"shapes {tuple(b.shape)} and {tuple(A.shape)}",
+            )
+        )
+    if A.shape[:-2] != b.shape[:-2]:
+        A = A.expand((*torch.broadcast_shapes(A.shape[:-2], b.shape[:-2]), *A.shape[-2:]))  # noqa: N806
+    matrix = A.mT if transpose else A
+    out = linalg_solve_triangular(matrix, b, upper=upper is not transpose, unitriangular=unitriangular)
+    return return_types.triangular_solve((out, A.clone()))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# With a factorisation at hand
+
+
+@implements(torch.cholesky_solve)
+@function
+class cholesky_solve(Policy):
+    """L L^H X = B:  dB = (L L^H)^-1 g,  dL = the triangle of -(dB X^H + X dB^H) L  (or U^H U, and from the left).
+
+    Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
+    """
+
+    complex_rule = "own"
+
+    def forward(self, B: Any, L: Any, upper: bool = False) -> Any:  # noqa: N803
+        out = torch.cholesky_solve(B, L, upper)
+        self.ctx.save(L, out if self.ctx.needs_input_grad[1] else None, upper)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        factor, out, upper = self.ctx.release
+        db = torch.cholesky_solve(grad, factor, upper)
+        df = None
+        if out is not None:
+            df = (-db).matmul(out.mH)
+            df = _of_triangle(df + df.mH, factor, upper)
+        return db, df
+
+
+@implements(torch.cholesky_inverse)
+@function
+class cholesky_inverse(Policy):
+    """Y = (L L^H)^-1:  dL = the triangle of -Y (g + g^H) Y L  (or, of U^H U, with U on the left).
+
+    Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
+    """
+
+    complex_rule = "own"
+
+    def forward(self, L: Any, upper: bool = False) -> Any:  # noqa: N803
+        out = torch.cholesky_inverse(L, upper)
+        self.ctx.save(L, out, upper)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        factor, out, upper = self.ctx.release
+        return _of_triangle(out.matmul(grad + grad.mH).matmul(-out), factor, upper)
+
+
+def _of_triangle(gradient: Any, factor: Any, upper: bool) -> Any:
+    """Pass the (Hermitian) gradient by L L^H, or by U^H U, on to the triangle of the factor."""
+    if upper:
+        return factor.triu().matmul(gradient).triu()
+    return gradient.matmul(factor.tril()).tril()
+
+
+class _LUSolve(Policy):
+    """A X = B with A = P L U, or by A^H (``adjoint``), or from the right:  dB as in solve, with A^-H.
+
+    By the factors: R = -dB X^H is the gradient by A (as in solve), and dU = triu(L^H P^T R), dL = tril(P^T R U^H, -1).
+    """
+
+    complex_rule = "own"
+
+    def forward(self, LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool) -> Any:  # noqa: N803
+        out = torch.linalg.lu_solve(LU, pivots, B, left=left, adjoint=adjoint)
+        self.ctx.save(LU, pivots, out if self.ctx.needs_input_grad[0] else None, left, adjoint)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        lu, pivots, out, left, adjoint = self.ctx.release
+        db = torch.linalg.lu_solve(lu, pivots, grad, left=left, adjoint=not adjoint)
+        dlu = None
+        if out is not None:
+            r = db.matmul(out.mH) if left else out.mH.matmul(db)
+            r = -(r.mH if adjoint else r)
+            p, lower, upper = torch.lu_unpack(lu, pivots)
+            r = p.mT.matmul(r)
+            dlu = lower.mH.matmul(r).triu() + r.matmul(upper.mH).tril(-1)
+        return dlu, None, db
+
+
+_lu_solve = function(_LUSolve)
+_lu_solve.leaf = True
+
+
+@implements(torch.linalg.lu_solve)
+def linalg_lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool = False) -> Any:  # noqa: N803
+    """The X with A X = B, from what ``nexnet.linalg.lu_factor`` gave for A; X A = B and A^H X = B as asked."""
+    return _lu_solve(LU, pivots, B, left, adjoint)
+
+
+@implements(torch.lu_solve)
+def lu_solve(b: Any, LU_data: Any, LU_pivots: Any) -> Any:  # noqa: N803
+    """The X with A X = b, from what ``nexnet.linalg.lu_factor`` gave for A."""
+    return _lu_solve(LU_data, LU_pivots, b, True, False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Matrices that are not square, or have no inverse
+
+
+class _PseudoInverse(Policy):
+    """Y = A^+:  dA = -Y^H g Y^H + (1 - A Y) g^H Y Y^H + Y^H Y g^H (1 - Y A).  A's rank must not change nearby.
+
+    Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), 4.12.
+    """
+
+    complex_rule = "own"
+
+    def forward(self, A: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:  # noqa: N803
+        out = torch.linalg.pinv(A, atol=atol, rtol=rtol, hermitian=hermitian)
+        self.ctx.save(A, out)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        a, y = self.ctx.release
+        g, yh = grad.mH, y.mH
+        if a.shape[-2] <= a.shape[-1]:  # the products in the order that keeps them small
+            k = g.matmul(y)
+            ky = k.matmul(yh)
+            return -(y.matmul(k)).mH + ky - a.matmul(y.matmul(ky)) + yh.matmul(y.matmul(g - k.matmul(a)))
+        k = y.matmul(g)
+        yk = yh.matmul(k)
+        return -(k.matmul(y)).mH + (g - a.matmul(k)).matmul(y).matmul(yh) + yk - yk.matmul(y).matmul(a)
+
+
+_pseudo_inverse = function(_PseudoInverse)
+_pseudo_inverse.leaf = True
+
+
+@implements(torch.linalg.pinv)
+def linalg_pinv(
+    A: Any,  # noqa: N803
+    rcond: Any = None,
+    hermitian: bool = False,
+    *,
+    atol: Any = None,
+    rtol: Any = None,
+) -> Any:
+    """Moore's and Penrose's pseudo-inverse; singular values up to ``max(atol, rtol * largest)`` count as 0."""
+    return _pseudo_inverse(A, atol, rtol if rcond is None else rcond, hermitian)
+
+
+@implements(torch.pinverse)
+def pinverse(input: Any, rcond: float = 1e-15) -> Any:
+    """Moore's and Penrose's pseudo-inverse; singular values up to ``rcond`` times the largest count as 0."""
+    return _pseudo_inverse(input, None, rcond, False)
+
+
+class _LeastSquares(Policy):
+    """X = A^+ B, and ρ_j = |b_j - A x_j|^2 where there are more equations than unknowns.
+
+    With Y = A^+, R = B - A X:  dB = Y^H g + 2 R gρ,
+    dA = -Y^H g X^H + R g^H Y Y^H + Y^H X g^H (1 - Y A) - 2 R gρ X^H,  where R is orthogonal to A's columns.
+    """
+
+    complex_rule = "own"
+    materialize_grads = False
+
+    def forward(self, A: Any, B: Any, rcond: Any, driver: Any) -> Any:  # noqa: N803
+        out = torch.linalg.lstsq(A, B, rcond, driver=driver)
+        self.ctx.save(A, B, out[0], rcond, _is_vector(A, B))
+        return out
+
+    def backward(self, grad: Any, by_residuals: Any, *_: Any) -> Any:
+        a, b, x, rcond, vector = self.ctx.release
+        if vector:
+            b, x = b.unsqueeze(-1), x.unsqueeze(-1)
+        residual = b - a.matmul(x)
+        da = db = None
+        if grad is not None:
+            grad = grad.unsqueeze(-1) if vector else grad
+            y = torch.linalg.pinv(a, rtol=rcond)
+            g, yh = grad.mH, y.mH
+            db = yh.matmul(grad)
+            gy = g.matmul(y)
+            da = residual.matmul(gy.matmul(yh)) - db.matmul(x.mH) + yh.matmul(x).matmul(g - gy.matmul(a))
+        if by_residuals is not None and by_residuals.numel():
+            scaled = 2 * residual * (by_residuals.unsqueeze(-1) if vector else by_residuals).unsqueeze(-2)
+            db = scaled if db is None else db + scaled
+            da = -scaled.matmul(x.mH) if da is None else da - scaled.matmul(x.mH)
+        return da, None if db is None else db.squeeze(-1) if vector else db
+
+
+_least_squares = function(_LeastSquares)
+_least_squares.leaf = True
+
+
+@implements(torch.linalg.lstsq)
+def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:  # noqa: N803
+    """The X of least |A X - B|, with residuals, rank and singular values, as torch.linalg.lstsq gives them.
+
+    The gradient takes A for a matrix of full rank, or of a rank that does not change nearby.
+    """
+    return return_types.linalg_lstsq(_least_squares(A, B, rcond, driver))

@@ -1,0 +1,336 @@
+"""Views: the same values in another arrangement, with no copy where torch makes none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError, message
+from ...policy import Linear, function, implements
+from ..elementwise.complex_numbers import conj
+
+__all__ = [
+    "adjoint",
+    "alias",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_tensors",
+    "broadcast_to",
+    "expand",
+    "expand_as",
+    "flatten",
+    "mH",
+    "mT",
+    "moveaxis",
+    "movedim",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "squeeze",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "transpose",
+    "unflatten",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
+
+
+@implements(torch.ops.aten.alias.default)
+@function
+class alias(Linear):
+    """x under a new identity:  dx = g."""
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The same elements in another shape
+
+
+class _Reshape(Linear):
+    """x in another shape:  dx = g in x's shape."""
+
+    def backward(self, grad: Any) -> Any:
+        (shape,) = self.ctx.release
+        # The function takes a shape in half the time that the method does.
+        return torch.reshape(grad, shape) if type(grad) is Tensor else grad.reshape(shape)
+
+
+@implements(torch.reshape)
+@function
+class reshape(_Reshape):
+    """x in another shape, a view if its strides allow it. One size may be -1."""
+
+    def forward(self, input: Any, *shape: Any) -> Any:
+        self.ctx.save(input.shape)
+        if len(shape) == 1 and type(shape[0]) is not int:
+            return torch.reshape(input, shape[0])
+        return input.reshape(*shape)
+
+
+@implements(torch.Tensor.view)
+@function
+class view(_Reshape):
+    """x in another shape, without a copy, or an error if its strides do not allow it."""
+
+    def forward(self, input: Any, *shape: Any) -> Any:
+        if len(shape) == 1 and isinstance(shape[0], torch.dtype):
+            raise InputError(
+                message(
+                    "a view as another dtype reads the bits anew: it has no gradient.",
+                    rule="view",
+                    got=shape[0],
+                    remedy="x.to(dtype) converts the values; x.data.view(dtype) gives the bits, as a torch tensor",
+                )
+            )
+        self.ctx.save(input.shape)
+        return input.view(*shape)
+
+
+@implements(torch.flatten)
+@function
+class flatten(_Reshape):
+    """x with the dimensions from start_dim to end_dim made one."""
+
+    def forward(self, input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+        self.ctx.save(input.shape)
+        return torch.flatten(input, start_dim, end_dim)
+
+
+@implements(torch.unflatten)
+@function
+class unflatten(_Reshape):
+    """x with one dimension made several."""
+
+    def forward(self, input: Any, dim: int, sizes: Sequence[int]) -> Any:
+        self.ctx.save(input.shape)
+        return input.unflatten(dim, sizes)
+
+
+@implements(torch.squeeze)
+@function
+class squeeze(_Reshape):
+    """x without its dimensions of size 1: all of them, or those named."""
+
+    def forward(self, input: Any, dim: int | tuple[int, ...] | None = None) -> Any:
+        self.ctx.save(input.shape)
+        return input.squeeze() if dim is None else input.squeeze(dim)
+
+
+@implements(torch.unsqueeze)
+@function
+class unsqueeze(Linear):
+    """x with a dimension of size 1 before ``dim``."""
+
+    def forward(self, input: Any, dim: int) -> Any:
+        self.ctx.save(dim)
+        return input.unsqueeze(dim)
+
+    def backward(self, grad: Any) -> Any:
+        (dim,) = self.ctx.release
+        return grad.squeeze(dim)
+
+
+@implements(torch.ravel)
+@function
+class ravel(_Reshape):
+    """x in one dimension, contiguous."""
+
+    def forward(self, input: Any) -> Any:
+        self.ctx.save(input.shape)
+        return input.ravel()
+
+
+@implements(torch.Tensor.reshape_as)
+def reshape_as(input: Any, other: Any) -> Any:
+    """X in the shape of another tensor."""
+    return reshape(input, other.shape)
+
+
+@implements(torch.Tensor.view_as)
+def view_as(input: Any, other: Any) -> Any:
+    """X in the shape of another tensor, without a copy."""
+    return view(input, other.shape)
+
+
+@implements(torch.atleast_1d)
+def atleast_1d(*tensors: Any) -> Any:
+    """Each tensor with one dimension or more."""
+    return _each(tensors, lambda x: reshape(x, 1) if x.ndim == 0 else x)
+
+
+@implements(torch.atleast_2d)
+def atleast_2d(*tensors: Any) -> Any:
+    """Each tensor with two dimensions or more; a vector becomes a row."""
+    return _each(tensors, lambda x: reshape(x, 1, -1) if x.ndim < 2 else x)
+
+
+@implements(torch.atleast_3d)
+def atleast_3d(*tensors: Any) -> Any:
+    """Each tensor with three dimensions or more: (n) becomes (1, n, 1), and (m, n) becomes (m, n, 1)."""
+    return _each(tensors, lambda x: reshape(x, 1, -1, 1) if x.ndim < 2 else unsqueeze(x, -1) if x.ndim == 2 else x)
+
+
+def _each(tensors: Any, fn: Any) -> Any:
+    if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)):
+        return fn(tensors[0])
+    return tuple(fn(each) for each in (tensors[0] if len(tensors) == 1 else tensors))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Repetition without a copy
+
+
+@implements(torch.Tensor.expand)
+@function
+class expand(Linear):
+    """x repeated along dimensions of size 1:  dx = the sum of g over them, which the engine takes."""
+
+    def forward(self, input: Any, *sizes: Any) -> Any:
+        if len(sizes) == 1 and type(sizes[0]) is not int:
+            return torch.broadcast_to(input, sizes[0])
+        return input.expand(*sizes)
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+@implements(torch.Tensor.expand_as)
+def expand_as(input: Any, other: Any) -> Any:
+    """X repeated to the shape of another tensor."""
+    return expand(input, other.shape)
+
+
+@implements(torch.broadcast_to)
+def broadcast_to(input: Any, size: Sequence[int]) -> Any:
+    """X repeated to a shape."""
+    return expand(input, size)
+
+
+class _broadcast(Linear):
+    """Each x repeated to one shape:  dx = the sum of its g over what was repeated, which the engine takes."""
+
+    materialize_grads = False
+
+    def forward(self, *tensors: Any) -> Any:
+        return torch.broadcast_tensors(*tensors)
+
+    def backward(self, *grads: Any) -> Any:
+        return grads
+
+
+_broadcast_together = function(_broadcast)
+_broadcast_together.leaf = True
+
+
+@implements(torch.broadcast_tensors)
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """Each tensor repeated to the shape that all have together."""
+    tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    return tuple(_broadcast_together(*tensors)) if tensors else ()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Dimensions in another order
+
+
+@implements(torch.transpose, torch.swapaxes, torch.swapdims)
+@function
+class transpose(Linear):
+    """x with two dimensions exchanged:  dx = g with them exchanged."""
+
+    def forward(self, input: Any, dim0: int, dim1: int) -> Any:
+        self.ctx.save(dim0, dim1)
+        return input.transpose(dim0, dim1)
+
+    def backward(self, grad: Any) -> Any:
+        dim0, dim1 = self.ctx.release
+        return grad.transpose(dim0, dim1)
+
+
+@implements(torch.swapaxes, torch.swapdims)
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """X with two dimensions exchanged."""
+    return transpose(input, axis0, axis1)
+
+
+swapdims = swapaxes
+
+
+@implements(torch.permute)
+@function
+class permute(Linear):
+    """x with its dimensions in the order ``dims``:  dx = g in the inverse order."""
+
+    def forward(self, input: Any, *dims: Any) -> Any:
+        self.ctx.save(dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+        return input.permute(*dims)
+
+    def backward(self, grad: Any) -> Any:
+        (dims,) = self.ctx.release
+        inverse = [0] * len(dims)
+        for place, dim in enumerate(dims):
+            inverse[dim] = place
+        return grad.permute(inverse)
+
+
+@implements(torch.movedim, torch.moveaxis)
+@function
+class movedim(Linear):
+    """x with some dimensions moved:  dx = g with them moved back."""
+
+    def forward(self, input: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+        self.ctx.save(source, destination)
+        return input.movedim(source, destination)
+
+    def backward(self, grad: Any) -> Any:
+        source, destination = self.ctx.release
+        return grad.movedim(destination, source)
+
+
+moveaxis = movedim
+
+
+@implements(torch.t)
+@function
+class t(Linear):
+    """The transpose of a matrix; a vector or a scalar as it is."""
+
+    def forward(self, input: Any) -> Any:
+        return input.t()
+
+    def backward(self, grad: Any) -> Any:
+        return grad.t()
+
+
+@implements()
+@function
+class mT(Linear):
+    """The transpose of each matrix of a batch."""
+
+    def forward(self, input: Any) -> Any:
+        return input.mT
+
+    def backward(self, grad: Any) -> Any:
+        return grad.mT
+
+
+@implements(torch.adjoint)
+def mH(input: Any) -> Any:  # noqa: N802  torch's name
+    """The conjugate transpose of each matrix of a batch."""
+    return conj(mT(input))
+
+
+adjoint = mH

@@ -1,0 +1,1 @@
+"""Cases of the operators in ``nexnet.ops.signals``."""
