@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "bench-quick"]
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "fuzz", "docs", "bench-quick"]
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():
@@ -118,6 +118,14 @@ def referee(session: nox.Session) -> None:
     install_packages(session, "nexnet-core", "nexnet-verify")
     install(session, *requirements("nexnet-verify"))
     session.run("python", "-m", "nexnet_verify.referee", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random programs, interrupts, hostile arguments: 20 s of each. For a night: ``-- --minutes 120 --seed 1``."""
+    install_packages(session, "nexnet-core", "nexnet-verify")
+    install(session, "cython", *requirements("nexnet-core", "nexnet-verify"))
+    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "0.33"]))
 
 
 @nox.session

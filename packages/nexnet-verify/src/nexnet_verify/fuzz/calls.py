@@ -81,8 +81,10 @@ def differs(got: Sequence[Tensor], expected: Sequence[Tensor], dtypes: Iterable[
     if kinds[0] != kinds[1]:
         return f"{kinds[0]}, torch gives {kinds[1]}"
     rtol = max([RTOL, *(1e2 * torch.finfo(each).eps for each in dtypes if each.is_floating_point)])
-    parts = [[torch.view_as_real(x.resolve_conj()) if x.is_complex() else x for x in side] for side in (got, expected)]
-    for i, gap in enumerate(compare(*parts, rtol, None, rtol * 1e14)):
+    ours, theirs = [
+        [torch.view_as_real(x.resolve_conj()) if x.is_complex() else x for x in side] for side in (got, expected)
+    ]
+    for i, gap in enumerate(compare(ours, theirs, rtol, None, rtol * 1e14)):
         gap.leave_out(~gap.expected.isfinite())
         if bool(gap.wrong.any()):
             at = gap.worst
