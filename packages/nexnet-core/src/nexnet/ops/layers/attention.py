@@ -132,6 +132,8 @@ def _suits_flash(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal
         return False
     if any(torch._C._functorch.is_batchedtensor(each) for each in (key, value)):
         return False
+    if key.shape[:-1] != value.shape[:-1] or 0 in (*query.shape, *key.shape, *value.shape):
+        return False  # the kernel does not look, and the process would die of it
     return torch._fused_sdp_choice(query, key, value, mask, 0.0, is_causal, scale=scale) == _FLASH
 
 
