@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "peers-quick", "bench-quick"]
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "fuzz", "docs", "peers-quick", "bench-quick"]
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():
@@ -175,10 +175,18 @@ def peers_quick(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random programs, interrupts, hostile arguments: 20 s of each. For a night: ``-- --minutes 120 --seed 1``."""
+    install_packages(session, "nexnet-core", "nexnet-verify")
+    install(session, "cython", *requirements("nexnet-core", "nexnet-verify"))
+    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "0.33"]))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
-    install(session, "build", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, "build", "cython", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
     pytest(session, "tests", *session.posargs)
 

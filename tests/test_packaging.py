@@ -149,3 +149,35 @@ def test_an_editable_install_of_the_core_compiles_its_engine_and_follows_the_sou
     assert Path(engine).parent.parent == Path(added).parent == source / "src" / "nexnet"
     assert engine.endswith(sysconfig.get_config_var("EXT_SUFFIX"))
     assert float(slope) == 6.0
+
+
+def wheel_of_the_core(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Build the core's wheel; give what was said."""
+    return subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "dist"),
+         str(copy_of("nexnet-core", folder))],
+        capture_output=True, text=True, env={**os.environ, **environment}, check=False,
+    )  # fmt: skip
+
+
+def test_without_a_c_compiler_the_build_says_what_to_install(tmp_path):
+    done = wheel_of_the_core(tmp_path, CC="/bin/false")
+    assert done.returncode != 0
+    assert not (tmp_path / "dist").exists() or not list((tmp_path / "dist").iterdir())
+    told = done.stdout + done.stderr
+    assert "/bin/false" in told
+    assert "apt install gcc python3-dev" in told
+    assert "NEXNET_UNCOMPILED=1" in told
+
+
+def test_the_engine_is_installed_as_plain_python_for_who_asks_for_it(tmp_path):
+    done = wheel_of_the_core(tmp_path, CC="/bin/false", NEXNET_UNCOMPILED="1")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (built,) = (tmp_path / "dist").iterdir()
+    assert built.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(built) as wheel:
+        wheel.extractall(tmp_path / "site")
+    check = "import nexnet; print(nexnet.engine.COMPILED, nexnet.__file__, nexnet.grad(lambda x: x * x)(3.0).item())"
+    compiled, file, slope = python(sys.executable, "-c", check, PYTHONPATH=str(tmp_path / "site")).split()
+    assert (compiled, Path(file).parent) == ("False", tmp_path / "site" / "nexnet")
+    assert float(slope) == 6.0

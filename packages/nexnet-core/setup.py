@@ -1,10 +1,14 @@
 """Compiles the engine's rooms; everything else about this distribution stands in pyproject.toml."""
 
+import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler.Options import get_directive_defaults
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 ROOMS = Path("src/nexnet/engine")
 DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": True}
@@ -15,6 +19,28 @@ DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": T
 UNCOLLECTED = {"tensor", "products", "rule", "arithmetic"}
 get_directive_defaults().update(no_gc=False, freelist=0)
 
+NO_COMPILER = """
+nexnet's engine is compiled when it is installed, and that has failed; what the compiler said stands above.
+Without a C compiler, or the headers of Python, install them and try again:
+    Debian, Ubuntu   apt install gcc python3-dev
+    Fedora           dnf install gcc python3-devel
+    macOS            xcode-select --install
+    Windows          the C++ build tools of Visual Studio
+    conda            conda install c-compiler
+Or set NEXNET_UNCOMPILED=1 to install the engine as plain Python: it gives the same results, and takes more time for each
+operation."""
+
+
+class compile_engine(build_ext):
+    """Says what to install where there is no C compiler; a slower engine is only for who asks for it."""
+
+    def run(self) -> None:
+        """Compile everything."""
+        try:
+            super().run()
+        except (CCompilerError, ExecError, PlatformError) as error:
+            sys.exit(f"{error}\n{NO_COMPILER}")
+
 
 def compiled(names: set[str], **directives: int) -> list[Extension]:
     """Translate rooms to C."""
@@ -22,11 +48,15 @@ def compiled(names: set[str], **directives: int) -> list[Extension]:
     return cythonize(rooms, build_dir="build", language_level=3, compiler_directives=DIRECTIVES | directives)
 
 
-every = {room.stem for room in ROOMS.glob("*.pxd")} - {"cpython"}
-setup(
-    ext_modules=[
-        *compiled({"tensor"}, no_gc=True, freelist=512),  # keys come and go with every call
-        *compiled(UNCOLLECTED - {"tensor"}, no_gc=True),
-        *compiled(every - UNCOLLECTED),
-    ]
-)
+if os.environ.get("NEXNET_UNCOMPILED", "0") not in ("", "0"):
+    setup()
+else:
+    every = {room.stem for room in ROOMS.glob("*.pxd")} - {"cpython"}
+    setup(
+        cmdclass={"build_ext": compile_engine},
+        ext_modules=[
+            *compiled({"tensor"}, no_gc=True, freelist=512),  # keys come and go with every call
+            *compiled(UNCOLLECTED - {"tensor"}, no_gc=True),
+            *compiled(every - UNCOLLECTED),
+        ],
+    )

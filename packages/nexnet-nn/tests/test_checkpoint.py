@@ -1,4 +1,9 @@
+import errno
 import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -93,3 +98,143 @@ def test_a_cut_or_foreign_file_is_a_clear_error(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*absent"):
         nn.load(model(), tmp_path / "absent.safetensors")
+
+
+def test_threads_and_processes_may_save_to_one_path(tmp_path):
+    path = tmp_path / "m.safetensors"
+    models = [model(seed) for seed in range(8)]
+    start = threading.Barrier(8)
+
+    def save(mine):
+        start.wait()
+        for _ in range(10):
+            nn.save(mine, path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, models))
+    last = nn.load(model(), path)
+    assert any(torch.equal(last.layers[0].weight.data, each.layers[0].weight.data) for each in models)
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+def test_two_containers_whose_processes_have_one_number_may_save_to_one_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    parts = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: (parts.append(source), replace(source, target)))
+    nn.save(model(), tmp_path / "m.safetensors")
+    nn.save(model(), tmp_path / "m.safetensors")
+    assert len(set(parts)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_file_has_the_permissions_of_any_new_file_and_keeps_those_it_had(tmp_path):
+    path = tmp_path / "m.safetensors"
+    (tmp_path / "plain").touch()
+    nn.save(model(), path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    for mode in (0o644, 0o600, 0o664):
+        path.chmod(mode)
+        nn.save(model(), path)
+        assert path.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are POSIX's")
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "run").mkdir()
+    real, link = tmp_path / "run" / "m.safetensors", tmp_path / "latest"
+    link.symlink_to(real)
+    nn.save(model(), link)
+    assert link.is_symlink()
+    assert not real.is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["latest", "run"]
+    assert os.listdir(tmp_path / "run") == ["m.safetensors"]
+
+
+def test_a_missing_folder_or_one_in_the_place_of_a_file_is_the_systems_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent/m\.safetensors") as caught:
+        nn.save(model(), tmp_path / "absent" / "m.safetensors")
+    assert caught.value.filename == str(tmp_path / "absent" / "m.safetensors")
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        nn.save(model(), tmp_path)
+    (tmp_path / "plain").touch()
+    with pytest.raises(NotADirectoryError, match=r"plain/m"):
+        nn.save(model(), tmp_path / "plain" / "m")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are POSIX's")
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Invalid argument"):
+        nn.save(model(), tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()
+
+
+FILLS_THE_DISK = """
+import errno, resource, sys
+import nexnet_nn as nn
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    nn.save(nn.MLP([30, 40, 20]), sys.argv[1])
+except OSError as error:
+    print(errno.errorcode[error.errno], error.filename)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
+def test_a_full_disk_is_the_systems_error_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "m.safetensors"
+    nn.save(model(), path)
+    before = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", FILLS_THE_DISK, path], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [errno.errorcode[errno.EFBIG], str(path)]
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    steps = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (steps.append(name), real(*args)))
+    nn.save(model(), tmp_path / "m.safetensors")
+    assert steps == ["fsync", "replace"]
+
+
+def test_names_of_an_untrusted_file_are_shown_and_not_obeyed(tmp_path):
+    path = tmp_path / "m.safetensors"
+    names = ["\x1b]0;title\x07\x1b[2J", "two\nlines", "\u202eright to left", "long" * 1000]
+    save_file({name: torch.zeros(1) for name in names}, path)
+    with pytest.raises(nn.CheckpointError) as caught:
+        nn.load(model(), path)
+    text = str(caught.value)
+    assert r"unexpected \x1b]0;title\x07\x1b[2J: (1,)" in text
+    assert r"unexpected two\nlines: (1,)" in text
+    assert r"unexpected \u202eright to left" in text
+    assert "long..." in text
+    assert len(text) < 2000
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_what_safetensors_says_of_an_untrusted_file_is_shown_and_not_obeyed(tmp_path):
+    path = tmp_path / "m.safetensors"
+    header = b'{"a": {"dtype": "\\u001b[2J", "shape": [1], "data_offsets": [0, 4]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(nn.CheckpointError, match=r"not a complete safetensors file") as caught:
+        nn.load(model(), path)
+    assert all(line.isprintable() for line in str(caught.value).splitlines())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_file_that_may_not_be_read_is_the_systems_error(tmp_path):
+    nn.save(model(), tmp_path / "m.safetensors")
+    (tmp_path / "m.safetensors").chmod(0)
+    user, here = os.geteuid(), os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        os.seteuid(user or 65534)  # permissions do not hold root back
+        with pytest.raises(PermissionError, match=r"m\.safetensors"):
+            nn.load(model(), "m.safetensors")
+    finally:
+        os.seteuid(user)
+        os.chdir(here)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import nexnet
-from nexnet.errors import InputError, NexnetError
+from nexnet.errors import InputError, NexnetError, RuleError
 from nexnet_verify import GradientMismatch, NotDifferentiableWarning, check_gradients
 
 
@@ -212,7 +212,158 @@ def test_one_wrong_element_of_many_is_found():
 
     with pytest.raises(GradientMismatch, match=r"element \(13, 37\): .*") as caught:
         check_gradients(leaky, nexnet.ones(20, 50))
-    assert caught.value.finding.hint == "it is 1.0005 times the reference"
+    assert caught.value.finding.hint == "the other elements that were looked at are right"
+
+
+def times(*factors):
+    """A rule of which element i is factors[i] times what it should be."""
+
+    @nexnet.custom_grad
+    def bent(x):
+        return torch.sin(x), lambda grad: grad * torch.cos(x) * torch.tensor(factors, dtype=x.dtype)
+
+    return bent
+
+
+@pytest.mark.parametrize(
+    ("factors", "hint"),
+    [
+        ([-51.8, 0.3, 7.0], None),  # each element has a ratio: one says nothing
+        ([-51.8], None),
+        ([-51.8, -51.8, -51.8], "it is -51.8 times the reference"),
+        ([2.0], "it is 2 times the reference"),
+        ([-1.0, -1.0], "it is the reference with the other sign"),
+        ([0.0, 0.0], "the rule gives zero: is a saved value a constant, or a gradient left out?"),
+        ([1.0, 1.0, -51.8], "the other elements that were looked at are right"),
+    ],
+)
+def test_a_hint_is_drawn_from_all_elements_and_not_from_one(factors, hint):
+    point = lite(0.3, -0.8, 1.1)[: len(factors)]
+    with pytest.raises(GradientMismatch) as caught:
+        check_gradients(times(*factors), point)
+    assert caught.value.finding.hint == hint
+
+
+# Gradients that are wrong on purpose ----------------------------------------------------------------------------------
+
+
+@nexnet.function
+class round_straight_through(nexnet.Policy):
+    def forward(self, x):
+        return torch.round(x)
+
+    def backward(self, grad):
+        return grad
+
+
+@nexnet.function
+class spike(nexnet.Policy):
+    """A step, with the gradient of a sigmoid (a surrogate)."""
+
+    def forward(self, x):
+        self.ctx.save(x)
+        return (x > 0).to(x.dtype)
+
+    def backward(self, grad):
+        (x,) = self.ctx.release
+        s = torch.sigmoid(5.0 * x)
+        return grad * 5.0 * s * (1.0 - s)
+
+
+@nexnet.function
+class reversal(nexnet.Policy):
+    def forward(self, x):
+        return x.clone()
+
+    def backward(self, grad):
+        return -grad
+
+
+@pytest.mark.parametrize(
+    ("fn", "expected"),
+    [
+        (round_straight_through, lambda x: x * 1.0),
+        (spike, lambda x: nexnet.sigmoid(5.0 * x)),
+        (reversal, lambda x: -x),
+        (nexnet.reverse_gradient, lambda x: -x),
+    ],
+)
+def test_a_gradient_that_is_wrong_on_purpose_is_what_it_is_meant_to_be(fn, expected):
+    report = check_gradients(fn, lite(0.3, -0.8, 1.1), order=3, expected=expected, report=True)
+    assert report.passed, str(report)
+    assert not report.singular
+    assert {"finite differences", "forward mode", "vmap", "two calls"} <= {row.reference for row in report.comparisons}
+
+
+def test_without_what_it_is_meant_to_be_it_is_wrong():
+    with pytest.raises(GradientMismatch, match="the gradient of reversal is wrong at order 1"):
+        check_gradients(reversal, lite(0.3, -0.8))
+
+
+def test_a_gradient_that_is_not_what_it_is_meant_to_be():
+    def slower(x):
+        return nexnet.sigmoid(4.0 * x)
+
+    with pytest.raises(GradientMismatch, match="the gradient of spike is wrong at order 1") as caught:
+        check_gradients(spike, lite(0.3, -0.8), expected=slower)
+    assert caught.value.finding.reference == "central finite differences, of slower, which is expected"
+    assert caught.value.finding.reproduce.endswith("seed=0, expected=slower)")
+
+
+def test_all_else_of_a_gradient_that_is_wrong_on_purpose_is_checked():
+    @nexnet.function
+    class writes(nexnet.Policy):
+        def forward(self, x):
+            return torch.round(x)
+
+        def backward(self, grad):
+            return grad.data.mul_(2.0) * 0.5
+
+    with pytest.raises(GradientMismatch, match="the backward of writes writes into the incoming gradient"):
+        check_gradients(writes, lite(0.3, -0.8), expected=lambda x: x * 1.0)
+    with pytest.raises(GradientMismatch, match="the value of round_straight_through is not JAX's"):
+        check_gradients(round_straight_through, lite(0.3), expected=lambda x: x * 1.0, reference=jnp.ceil)
+
+
+def test_what_is_expected_returns_the_same_shapes():
+    with pytest.raises(InputError, match=r"(?s)argument: +expected.*outputs of shapes \[\(2,\)\].*got: +\[\(\)\]"):
+        check_gradients(reversal, lite(0.3, -0.8), expected=lambda x: -x.sum())
+
+
+# What is no rule ------------------------------------------------------------------------------------------------------
+
+
+class TorchsRule(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 100
+
+
+@pytest.mark.parametrize("rule", [TorchsRule, TorchsRule.apply])
+def test_a_rule_of_torchs_is_refused(rule):
+    with pytest.raises(InputError, match=r"(?s)a torch.autograd.Function is no rule of nexnet.*rule: +TorchsRule"):
+        check_gradients(rule, lite(1.0))
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_rule_that_ends_the_process_is_not_right(where):
+    @nexnet.function
+    class leaves(nexnet.Policy):
+        def forward(self, x):
+            return raise_(SystemExit(0)) if where == "forward" else x * 2
+
+        def backward(self, grad):
+            return raise_(SystemExit(0))
+
+    def raise_(error):
+        raise error
+
+    with pytest.raises(RuleError, match=r"(?s)has called sys.exit.*rule: +leaves.*got: +SystemExit\(0\)"):
+        check_gradients(leaves, lite(1.0))
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_missing_case_ends_in_1(monkeypatch, capsys):
         (["--examples", "many"], "argument --examples: invalid"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--json", "no/such/directory/v.json"], "there is no directory no/such/directory"),
-        (["--shapes", "3"], "--shapes and --positive are for a rule of your own"),
+        (["--shapes", "3"], "--shapes, --positive and --expected are for a rule of your own"),
         (["rules:mine"], "give the shapes of the arguments"),
         (["rules", "--shapes", "3"], "'rules' is not of the form package.module:rule"),
         (["no_such_module:rule", "--shapes", "3"], "no_such_module does not import"),
@@ -183,6 +183,55 @@ def test_a_rule_that_can_not_be_differentiated_ends_in_1(tmp_path, monkeypatch, 
     assert "vmap is not applicable at order 1" in capsys.readouterr().out
     assert main(["rules_that_stop:once", "--shapes", "3"]) == 1
     assert "HigherOrderError" in capsys.readouterr().out
+
+
+def test_a_rule_that_leaves_does_not_end_in_0(tmp_path, monkeypatch, capsys):
+    (tmp_path / "rules_that_leave.py").write_text(
+        textwrap.dedent("""
+            import sys
+
+            import torch
+
+            import nexnet
+
+            forward = nexnet.custom_grad(lambda x: sys.exit(0))
+            backward = nexnet.custom_grad(lambda x: (x * 2, lambda grad: sys.exit(0)))
+
+            class Torchs(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, x):
+                    return x * 2
+        """)
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for rule in ("forward", "backward"):
+        assert main([f"rules_that_leave:{rule}", "--shapes", "3"]) == 1
+        assert "a rule has called sys.exit" in capsys.readouterr().out
+    assert main(["rules_that_leave:Torchs", "--shapes", "3"]) == 2
+    assert "a torch.autograd.Function is no rule of nexnet" in capsys.readouterr().err
+
+
+def test_a_gradient_that_is_wrong_on_purpose_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "rules_on_purpose.py").write_text(
+        textwrap.dedent("""
+            import torch
+
+            import nexnet
+
+            rounding = nexnet.custom_grad(lambda x: (torch.round(x), lambda grad: grad))
+
+            def identity(x):
+                return x * 1.0
+        """)
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["rules_on_purpose:rounding", "--shapes", "3"]) == 1
+    capsys.readouterr()
+    assert main(["rules_on_purpose:rounding", "--shapes", "3", "--expected", "rules_on_purpose:identity"]) == 0
+    assert main(["--op", "abs", "--expected", "rules_on_purpose:identity"]) == 2
+    assert "--expected are for a rule of your own" in capsys.readouterr().err
 
 
 def test_examples_are_as_many_as_are_asked_for(tmp_path):

@@ -18,7 +18,7 @@ from .comparing import Gap, compare, hint
 from .errors import NotDifferentiableWarning
 from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
 from .judge import JAX_RTOL, Judge, Stop, kind_of
-from .problem import Problem
+from .problem import Problem, staying
 from .report import GradientReport, Obstacle
 from .torch_reference import TorchReference
 
@@ -41,6 +41,7 @@ def check_gradients(
     *args: Any,
     order: int = 2,
     modes: Sequence[str] = ("reverse", "forward"),
+    expected: Callable[..., Any] | None = None,
     reference: Callable[..., Any] | Literal["known"] | None = None,
     torch_reference: Callable[..., Any] | None = None,
     torch_rtol: float | None = None,
@@ -73,6 +74,9 @@ def check_gradients(
         modes: "reverse", and "forward" if ``nexnet.jvp`` must give the same derivatives. It is derived from the reverse
             one, which is therefore always checked; a ``jvp`` that a rule has of its own is compared with it, and
             differentiated at order 2.
+        expected: the function whose derivatives these are meant to be, of the same arguments, where they are on purpose
+            not those of ``fn``: the identity for a rounding that passes its gradient straight through. Finite
+            differences are taken of it; all else is checked as ever.
         reference: the counterpart in JAX: it gets the same arguments, with JAX arrays for tensors. "known": that of an
             operator of nexnet.
         torch_reference: the counterpart in PyTorch, differentiated by its autograd: it gets torch tensors for tensors.
@@ -93,7 +97,9 @@ def check_gradients(
 
     Raises:
         GradientMismatch: a derivative is wrong; the text names the rule, argument, order, reference and element.
-        InputError: there is nothing to differentiate by, or the reference returns something else.
+        InputError: there is nothing to differentiate by, the reference or ``expected`` returns something else, or the
+            rule is a ``torch.autograd.Function``.
+        RuleError: the rule has called ``sys.exit``.
 
     Example::
 
@@ -115,12 +121,16 @@ def check_gradients(
         from .cases import known_reference
 
         reference = known_reference(fn)
-    problem = Problem.of(fn, args, seed, order)
-    problem.name = name or problem.name
-    found = GradientReport(problem.name)
+    name = name or getattr(fn, "__name__", None) or type(fn).__name__
+    with staying(name):
+        problem = Problem.of(fn, args, seed, order)
+        problem.name = name
+        if expected is not None:
+            problem.mean(expected)
+    found = GradientReport(name)
     check = _Check(problem, found, order, directions, rtol, atol, reproduce)
     float32_rtol = (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None
-    with contextlib.suppress(Stop):
+    with contextlib.suppress(Stop), staying(name):
         check.torch_rtol = torch_rtol
         check.run(reference, torch_reference, strided, "forward" in modes, vmap, float32_rtol)
     if report:
@@ -129,7 +139,7 @@ def check_gradients(
     if found.singular:
         shown = "\n".join(f"  {each}" for each in found.singular[:5])
         warnings.warn(
-            f"{len(found.singular)} elements at which {problem.name} is not differentiable were left out:\n{shown}",
+            f"{len(found.singular)} elements at which {name} is not differentiable were left out:\n{shown}",
             NotDifferentiableWarning,
             stacklevel=2,
         )
@@ -417,10 +427,12 @@ class _Check(Judge):
         got = float(differences.gradient[place].reshape(-1)[flat])
         expected = deviation.difference.value / unit
         self.note(differences.order, "finite differences", deviation.error, 1, False)
+        below = "" if differences.order == 1 else " of the order below"
+        meant = "" if self.problem.meant is None else f", of {self.problem.meant.name}, which is expected"
         self.fail(
             f"the gradient of {self.problem.name} is wrong at order {differences.order}.",
             differences.order,
-            reference="central finite differences" + ("" if differences.order == 1 else " of the order below"),
+            reference=f"central finite differences{below}{meant}",
             argument=self.problem.path(place),
             kind=kind_of(tensor),
             element=differences.index(element),
@@ -428,5 +440,5 @@ class _Check(Judge):
             expected=expected,
             allowed=deviation.allowed / unit,
             step=str(deviation.difference),
-            hint=hint(torch.tensor([got]), torch.tensor([expected])),
+            hint=hint(*differences.neighbours(element)),
         )

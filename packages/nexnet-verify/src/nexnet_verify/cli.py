@@ -64,6 +64,9 @@ def _parser() -> _Parser:
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
     own = parser.add_argument_group("a rule of your own")
     own.add_argument("--shapes", nargs="+", metavar="N,M", help="of its arguments: 3,4 4,2 2 (a scalar: scalar)")
+    own.add_argument(
+        "--expected", metavar="NAME", help="package.module:function whose gradient it is meant to have, if not its own"
+    )
     own.add_argument("--positive", nargs="+", type=int, default=[], metavar="I", help="arguments drawn above zero")
     return parser
 
@@ -79,8 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise Misuse(f"{path} is a directory: name a file to write")
         if options.target is not None:
             return _run_target(options)
-        if options.shapes or options.positive:
-            raise Misuse("--shapes and --positive are for a rule of your own: name it as package.module:rule")
+        if options.shapes or options.positive or options.expected:
+            raise Misuse(
+                "--shapes, --positive and --expected are for a rule of your own: name it as package.module:rule"
+            )
         if options.device != "cpu":
             return _run_elsewhere(options, _choose(options))
         return _run_cases(options, _choose(options))
@@ -101,7 +106,7 @@ def _run_target(options: argparse.Namespace) -> int:
         raise Misuse("give the shapes of the arguments: --shapes 3,4 4,2")
     try:
         report = check_target(
-            options.target, options.shapes, options.positive, order=options.order or 2, seed=options.seed
+            options.target, options.shapes, options.positive, options.order or 2, options.seed, options.expected
         )
     except InputError as error:
         raise Misuse(str(error)) from error

@@ -16,6 +16,7 @@ from .report import Singular
 __all__ = ["Deviation", "FiniteDifferences"]
 
 SMALL = 24  # this many elements or fewer: each is checked by itself
+SAMPLED = 8  # elements that a hint is drawn from
 SEARCHED = 4096  # this many or fewer: each is looked at to find the worst, or a kink
 
 Element = tuple[int, int]  # which tensor of those followed, and which of its elements
@@ -61,8 +62,9 @@ class FiniteDifferences:
 
     def measure(self) -> None:
         """Estimate the size of F, and its rounding error."""
-        self.value_size = self.problem.size(self.order - 1)
-        self.noise = 4 * EPSILON * self.problem.rounding_size(self.order - 1)
+        measured = self.problem.meant or self.problem
+        self.value_size = measured.size(self.order - 1)
+        self.noise = 4 * EPSILON * measured.rounding_size(self.order - 1)
 
     def refresh(self) -> None:
         """Compute the gradient anew, after elements were masked."""
@@ -157,6 +159,19 @@ class FiniteDifferences:
         if element[0] < len(self.problem.masks):
             self.problem.masks[element[0]].view(-1)[element[1]] = True
         return Singular(self.problem.path(element[0]), self.index(element), self.order, verdict.reason)
+
+    def neighbours(self, element: Element) -> tuple[Tensor, Tensor]:
+        """Give the rule's derivatives and the differences at up to SAMPLED elements of one tensor, this one first."""
+        place = element[0]
+        count = self.followed[place].numel()
+        others = range(0, count, -(-count // SAMPLED))
+        chosen = [
+            element,
+            *(each for each in self.elements() if each[0] == place and each[1] in others and each != element),
+        ]
+        got = [self.gradient[place].reshape(-1)[j] for _, j in chosen]
+        expected = [self.along(self.only(each)).difference.value / self.unit_of(each) for each in chosen]
+        return torch.stack(got).double(), torch.tensor(expected, dtype=torch.float64)
 
     def narrow(self, direction: list[Tensor]) -> Element:
         """Find an element that is wrong, given a direction that is: halve its support, keep the worse half."""

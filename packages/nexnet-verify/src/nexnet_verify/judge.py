@@ -167,4 +167,5 @@ def _call(problem: Problem, order: int) -> str:
             shown.append(f"nexnet.tensor({leaf.tolist()}, dtype=torch.float64)")
         else:
             shown.append(f"<float64 of shape {tuple(leaf.shape)}>")
-    return f"check_gradients({problem.name}, {', '.join(shown)}, order={order}, seed={problem.seed})"
+    meant = "" if problem.meant is None else f", expected={problem.meant.name}"
+    return f"check_gradients({problem.name}, {', '.join(shown)}, order={order}, seed={problem.seed}{meant})"

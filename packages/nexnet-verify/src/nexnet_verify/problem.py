@@ -15,8 +15,9 @@ dimension of size 2. So every number is real, and it does not matter what a libr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
@@ -25,9 +26,20 @@ import torch
 from torch import Tensor
 
 import nexnet
-from nexnet.errors import InputError, message
+from nexnet.errors import InputError, RuleError, message
 
-__all__ = ["NAMESPACE", "Problem", "copy_layout", "draw", "from_parts", "is_float", "to_parts", "unit"]
+__all__ = [
+    "NAMESPACE",
+    "Problem",
+    "as_rule",
+    "copy_layout",
+    "draw",
+    "from_parts",
+    "is_float",
+    "staying",
+    "to_parts",
+    "unit",
+]
 
 NAMESPACE = "nexnet"
 Scalar = Callable[..., nexnet.LiteTensor]
@@ -57,6 +69,47 @@ def is_float(value: Any) -> bool:
     return isinstance(value, (float, complex))
 
 
+def as_rule(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Give what is called: a ``Policy``'s operator, any other function as it is.
+
+    Raises:
+        InputError: it is torch's kind of a rule (its class, or its ``apply``), whose backward nexnet does not call.
+    """
+    if isinstance(fn, type) and issubclass(fn, nexnet.Policy):
+        return nexnet.function(fn)
+    owner = fn if isinstance(fn, type) else getattr(fn, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
+        raise InputError(
+            message(
+                "a torch.autograd.Function is no rule of nexnet.",
+                rule=owner.__name__,
+                expected="a Policy, or a function of LiteTensors",
+                remedy="make it a nexnet.Policy (forward and backward without ctx); there: torch.autograd.gradcheck",
+            )
+        )
+    return fn
+
+
+@contextlib.contextmanager
+def staying(name: str) -> Iterator[None]:
+    """Make an error of a rule's wish to end the process: a check that ends early is not one that has passed.
+
+    Raises:
+        RuleError: the code in the block has called ``sys.exit``.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise RuleError(
+            message(
+                "a rule has called sys.exit: its gradients were not checked.",
+                rule=name,
+                got=f"SystemExit({error.code!r})",
+                remedy="raise an error that says what is wrong",
+            )
+        ) from error
+
+
 @dataclass
 class Problem:
     """A function of a list of tensors, a point, and the seeded cotangents and directions of its chain.
@@ -69,6 +122,7 @@ class Problem:
         paths: their places in the arguments, as Python.
         complex_leaves: which of the leaves are the parts of a complex tensor.
         masks: for each leaf, True where the function was found not to be differentiable.
+        meant: the same problem of the function whose gradient this one's is meant to be; None: its own.
     """
 
     fn: Callable[..., Any]
@@ -82,6 +136,7 @@ class Problem:
     masks: list[Tensor] = field(default_factory=list)
     weights: list[Tensor] = field(default_factory=list)
     directions: list[list[Tensor]] = field(default_factory=list)
+    meant: Problem | None = None
 
     @classmethod
     def of(cls, fn: Callable[..., Any], args: Sequence[Any], seed: int, order: int) -> Problem:
@@ -90,8 +145,7 @@ class Problem:
         Raises:
             InputError: there is nothing to differentiate by, or the function returns no floating tensor.
         """
-        if isinstance(fn, type) and issubclass(fn, nexnet.Policy):
-            fn = nexnet.function(fn)
+        fn = as_rule(fn)
         name = getattr(fn, "__name__", None) or type(fn).__name__
         found, treespec = optree.tree_flatten(tuple(args), namespace=NAMESPACE)
         accessors = treespec.accessors()
@@ -131,6 +185,26 @@ class Problem:
             followed = problem.leaves if level == 1 else problem.leaves + problem.weights
             problem.directions.append([draw(each, generator) for each in followed])
         return problem
+
+    def mean(self, fn: Callable[..., Any]) -> None:
+        """Let the derivatives be meant to be those of another function of the same arguments.
+
+        Raises:
+            InputError: its outputs have other shapes.
+        """
+        meant = replace(self, fn=as_rule(fn), name=getattr(fn, "__name__", None) or type(fn).__name__)
+        shapes = [[tuple(out.shape) for out in each.outputs(self.leaves)] for each in (self, meant)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                message(
+                    "the function whose gradient is expected returns something else.",
+                    rule=self.name,
+                    argument="expected",
+                    expected=f"outputs of shapes {shapes[0]}",
+                    got=shapes[1],
+                )
+            )
+        self.meant = meant
 
     # What nexnet gives -----------------------------------------------------------------------------------------------
 
@@ -174,9 +248,9 @@ class Problem:
         return masked + drawn[len(masked) :]
 
     def value(self, level: int, followed: Sequence[Tensor]) -> float:
-        """Evaluate F(level) at other leaves (and cotangents, if they are given too)."""
+        """Evaluate F(level), or the one that is meant, at other leaves (and cotangents, if they are given too)."""
         everything = [*followed, *self.weights] if len(followed) == len(self.leaves) else list(followed)
-        return float(self.scalar(level)(*map(nexnet.LiteTensor, everything)).data)
+        return float((self.meant or self).scalar(level)(*map(nexnet.LiteTensor, everything)).data)
 
     def size(self, level: int) -> float:
         """Give the sum of the sizes of the terms of F(level), from which its rounding error is estimated."""

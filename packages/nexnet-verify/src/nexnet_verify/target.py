@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 import nexnet
+from nexnet.errors import RuleError
 
 from .checker import check_gradients
+from .problem import as_rule, staying
 from .report import GradientReport
 
 __all__ = ["Misuse", "check_target", "draw_arguments", "load_target", "parse_shape"]
@@ -72,11 +74,16 @@ def draw_arguments(shapes: Sequence[tuple[int, ...]], positive: Sequence[int], s
     return [nexnet.LiteTensor(tensor) for tensor in tensors]
 
 
-def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], order: int, seed: int) -> GradientReport:
+def check_target(
+    name: str, shapes: Sequence[str], positive: Sequence[int], order: int, seed: int, expected: str | None = None
+) -> GradientReport:
     """Draw arguments of these shapes, those named by ``positive`` above zero, and check the rule's gradients.
 
+    ``expected`` names the function whose gradient the rule's is meant to be, where it is not its own.
+
     Raises:
-        Misuse: the name, a shape or an index is wrong, or the rule does not take such arguments.
+        Misuse: a name, a shape or an index is wrong, or the rule does not take such arguments.
+        RuleError: the rule has called ``sys.exit``.
     """
     target = load_target(name)
     sizes = [parse_shape(shape) for shape in shapes]
@@ -84,18 +91,23 @@ def check_target(name: str, shapes: Sequence[str], positive: Sequence[int], orde
         if not 0 <= i < len(sizes):
             raise Misuse(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
     arguments = draw_arguments(sizes, positive, seed)
-    rule = nexnet.function(target) if isinstance(target, type) and issubclass(target, nexnet.Policy) else target
+    rule = as_rule(target)
     try:
-        rule(*arguments)
+        with staying(name):
+            rule(*arguments)
+    except RuleError:
+        raise
     except Exception as error:
         given = ", ".join(str(size) for size in sizes)
         raise Misuse(f"{name} does not take arguments of shapes {given}: {type(error).__name__}: {error}") from error
     written = " ".join(shapes) + (f" --positive {' '.join(map(str, positive))}" if positive else "")
+    written += f" --expected {expected}" if expected else ""
     report = check_gradients(
         rule,
         *arguments,
         order=order,
         seed=seed,
+        expected=load_target(expected) if expected else None,
         report=True,
         reproduce=f"nexnet-verify {name} --shapes {written} --order {order} --seed {seed}",
     )

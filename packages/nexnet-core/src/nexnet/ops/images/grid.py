@@ -63,6 +63,7 @@ class grid_sample(Policy):
         if isinstance(grad, TensorBase):
             return _in_operators(grad, input, grid, mode, padding_mode, align_corners, self.ctx.needs_input_grad)
         kernel = torch.ops.aten.grid_sampler_2d_backward if input.ndim == 4 else torch.ops.aten.grid_sampler_3d_backward
+        grid = _somewhere(grid, padding_mode)
         options = (_MODES.index(mode), _PADDINGS.index(padding_mode), align_corners)
         d_input, d_grid = kernel.default(grad, input, grid, *options, self.ctx.needs_input_grad[:2])
         return d_input, d_grid
@@ -87,6 +88,17 @@ class _Tap(NamedTuple):
     place: Any
     weight: Any
     slope: Any
+
+
+def _somewhere(grid: Any, padding: str) -> Any:
+    """Give the grid for torch's kernel, which writes outside of its memory for points that no padding brings inside.
+
+    They are sampled at the image's first element, as forward does.
+    """
+    if padding == "zeros":
+        return grid
+    lost = grid.isnan() if padding == "border" else ~grid.isfinite()
+    return torch.where(lost, -1.0, grid)
 
 
 def _in_operators(
@@ -173,7 +185,7 @@ def _inside(x: Any, slope: Any, size: int, padding: str, align_corners: bool) ->
         odd = turns % 2 == 1
         x, slope = torch.where(odd, high - x, low + x), torch.where(odd, -sign, sign) * slope
     between = (x > 0) & (x < size - 1)
-    edge = torch.where(x <= 0, 0.0, torch.full_like(x, size - 1.0))
+    edge = torch.where(x > 0, torch.full_like(x, size - 1.0), 0.0)  # NaN comes to the first element, as in forward
     return torch.where(between, x, edge), torch.where(between, slope, torch.zeros_like(x))
 
 

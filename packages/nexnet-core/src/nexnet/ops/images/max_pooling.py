@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from ...errors import InputError, message
 from ...policy import Operator, Policy, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule
@@ -166,6 +167,16 @@ def _fractional(torch_function: Callable[..., Any], with_indices: Callable[..., 
             return_indices: bool = False,
             _random_samples: Any = None,
         ) -> Any:
+            if any(size < 1 for size in ([kernel_size] if isinstance(kernel_size, int) else kernel_size)):
+                raise InputError(
+                    message(
+                        "a window without elements has no greatest one.",
+                        rule=torch_function.__name__,
+                        argument="kernel_size",
+                        expected="sizes above 0",
+                        got=kernel_size,
+                    )
+                )
             out, indices = with_indices(input, kernel_size, output_size, output_ratio, True, _random_samples)
             self.ctx.save(input, kernel_size, out.shape[-dims:], indices)
             return (out, indices) if return_indices else out

@@ -216,6 +216,8 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bool
     """Give torch's number of the kernel that computes it block by block; 0 if none here does."""
     if query.ndim != 4 or any(torch._C._functorch.is_batchedtensor(each) for each in (query, key, value)):
         return 0
+    if key.shape[:-1] != value.shape[:-1] or 0 in (*query.shape, *key.shape, *value.shape):
+        return 0  # torch's kernels do not look, and the process would die of it
     if query.is_cuda:
         size = query.shape[-1]  # of others torch makes copies that are padded
         if mask is not None or size % 8 or not size == key.shape[-1] == value.shape[-1]:

@@ -95,7 +95,7 @@ class _batch_norm_by_statistics(Policy):
     def backward(self, grad: Any) -> Any:
         x, weight, mean, var, eps = self.ctx.release
         needs = self.ctx.needs_input_grad[:5]
-        if not isinstance(grad, TensorBase) and not needs[3] and not needs[4]:
+        if not isinstance(grad, TensorBase) and not needs[3] and not needs[4] and x.numel():  # torch's divides by it
             return _aten.native_batch_norm_backward.default(
                 *map(plain_layout, (grad, x, weight, mean, var)), None, None, False, eps, needs[:3]
             )

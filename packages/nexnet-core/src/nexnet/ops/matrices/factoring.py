@@ -200,6 +200,20 @@ class lu_unpack(Policy):
         unpack_data: bool = True,
         unpack_pivots: bool = True,
     ) -> Any:
+        *batch, m, n = LU_data.shape
+        if unpack_pivots and tuple(LU_pivots.shape) != (
+            *batch,
+            min(m, n),
+        ):  # the kernel reads so many, whatever there is
+            raise InputError(
+                message(
+                    "there are not as many pivots as LU has rows to exchange.",
+                    rule="lu_unpack",
+                    argument="LU_pivots",
+                    expected=f"shape {(*batch, min(m, n))}",
+                    got=tuple(LU_pivots.shape),
+                )
+            )
         self.ctx.save(LU_data.shape)
         return torch.lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ...errors import GradientError, message
+from ...errors import GradientError, InputError, message
 from ...policy import Policy, function, implements
 from .._names import return_types
 
@@ -111,6 +111,15 @@ def linalg_eigvalsh(A: Any, UPLO: str = "L") -> Any:  # noqa: N803
 # Square matrices: A V = V diag(w), complex
 
 
+def _check_finite(A: Any) -> None:  # noqa: N803
+    """Refuse what LAPACK would die of; torch asks this of linalg.eig, and not of linalg.eigvals."""
+    if A.is_meta or torch._C._functorch.is_batchedtensor(A) or bool(A.isfinite().all()):
+        return
+    raise InputError(
+        message("a matrix with NaN or infinite elements has no eigenvalues.", rule="linalg_eigvals", argument="A")
+    )
+
+
 class _Eig(Policy):
     """A V = V diag(w):  dA = V^-H [diag(dw) + (M - V^H V diag(Re M)) / conj(E)] V^H,  M = V^H dV,  E_ij = w_j - w_i.
 
@@ -124,6 +133,7 @@ class _Eig(Policy):
         if vectors or self.ctx.needs_input_grad[0]:
             w, v = torch.linalg.eig(A)
         else:
+            _check_finite(A)
             w, v = torch.linalg.eigvals(A), torch.empty((0,), dtype=A.dtype, device=A.device)
         self.ctx.save(w, v, A.is_complex())
         return w, v

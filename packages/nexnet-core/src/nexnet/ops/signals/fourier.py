@@ -56,10 +56,11 @@ class _Transform(Policy):
     adjoint: Callable[..., Any]
 
     def transform(self, input: Any, sizes: Sizes, dim: Dims, norm: str | None) -> Any:
+        out = type(self).kernel(input, sizes, dim, norm)  # first: it refuses dimensions that are not there
         shape = input.shape
         dims = _transformed(len(shape), sizes, dim)
         self.ctx.save(shape, _signal_sizes(shape, sizes, dims), dims, norm, input.dtype.is_complex)
-        return type(self).kernel(input, sizes, dim, norm)
+        return out
 
     def backward(self, grad: Any) -> Any:
         shape, sizes, dims, norm, complex_input = self.ctx.release
