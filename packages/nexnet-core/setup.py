@@ -27,8 +27,8 @@ Without a C compiler, or the headers of Python, install them and try again:
     macOS            xcode-select --install
     Windows          the C++ build tools of Visual Studio
     conda            conda install c-compiler
-Or set NEXNET_UNCOMPILED=1 to install the engine as plain Python: it gives the same results, and takes more time for each
-operation."""
+Or set NEXNET_UNCOMPILED=1 to install the engine as plain Python: it gives the same results, and takes more time for
+each operation."""
 
 
 class compile_engine(build_ext):
