@@ -20,7 +20,7 @@ class Signs:
     neg: OperatorBase
 
 
-_signs: Signs = Signs()
+_signs = Signs()
 
 
 def register_arithmetic(

@@ -2,7 +2,6 @@ from nexnet.engine cimport cpython
 from nexnet.engine.tensor cimport TensorBase, wrap
 
 cdef object Tensor
-cdef dict _scalars
 
 cpdef object operand(object value, str rule, tuple args)
 cdef bint _are_plain(object value)

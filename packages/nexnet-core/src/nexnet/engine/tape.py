@@ -79,8 +79,8 @@ class _Local(threading.local):
 
 
 _local = _Local()
-_latest: Thread = _local.thread  # the one that was asked for last: threading.local takes longer than to record a node
-_latest_number: int = cpython.thread_number()
+_latest = _local.thread  # the one that was asked for last: threading.local takes longer than to record a node
+_latest_number = cpython.thread_number()
 
 
 def this_thread() -> Thread:

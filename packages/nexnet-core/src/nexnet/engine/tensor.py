@@ -84,8 +84,8 @@ class TensorBase:
 
 cpython.blank((Key, TensorBase))
 
-_tensor_type: Any = TensorBase
-_missing_attribute: Callable[[str], AttributeError] = AttributeError
+_tensor_type = TensorBase
+_missing_attribute = AttributeError
 
 
 def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> Callable[[type[Any]], type[Any]]:

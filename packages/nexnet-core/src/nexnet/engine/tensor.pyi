@@ -39,7 +39,7 @@ class TensorBase:
     def ndim(self) -> int:
         ...
 _tensor_type: Any
-_missing_attribute: Callable[[str], AttributeError]
+_missing_attribute: Any
 def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> Callable[[type[Any]], type[Any]]:
     ...
 def wrap(data: Any) -> Any:
