@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import peers
+
 ROOT = Path(__file__).parents[2]
 CORE, NN = ROOT / "packages/nexnet-core/tests", ROOT / "packages/nexnet-nn/tests"
 
@@ -46,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         "--only", action="append", default=[], metavar="NAME", help="sections whose name has this in it"
     )
     parser.add_argument("--budget", type=float, default=270, help="seconds after which no section begins")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(peers.PEERS), help="leave a peer out")
     options = parser.parse_args(argv)
+    peers.LEFT_OUT.update(options.without)
     start = time.perf_counter()
     global logs
     logs = options.json and options.json.resolve().parent
@@ -126,7 +130,7 @@ def parity() -> dict[str, Any]:
         AssertionError: a test failed, or none of them ran.
     """
     command = [
-        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--tb=short", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--tb=short", "-p", "no:cacheprovider", "-p", "no:benchmark",
         *(["-n", "8"] if importlib.util.find_spec("xdist") else []), *map(str, TESTS),
     ]  # fmt: skip
     lines = run(command, 110)
