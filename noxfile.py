@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "fuzz", "docs", "peers-quick", "bench-quick"]
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "bench-quick"]
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():

@@ -130,7 +130,8 @@ def parity() -> dict[str, Any]:
         AssertionError: a test failed, or none of them ran.
     """
     command = [
-        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--tb=short", "-p", "no:cacheprovider", "-p", "no:benchmark",
+        sys.executable, "-m", "pytest", "-q", "--device=cuda", "--tb=short",
+        "-p", "no:cacheprovider", "-p", "no:benchmark",
         *(["-n", "8"] if importlib.util.find_spec("xdist") else []), *map(str, TESTS),
     ]  # fmt: skip
     lines = run(command, 110)

@@ -1,6 +1,7 @@
-"""The stub of the engine's tensors: as they are written, without ``__getattr__``.
+"""The stubs of the engine's tensors: as they are written, without ``__getattr__`` and the signs.
 
-That only words an error; but to a type checker that sees it, a tensor has every attribute.
+The one only words an error, but to a type checker that sees it a tensor has every attribute; of the signs LiteTensor's
+methods tell more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 HEADER = '"""The engine\'s tensors, as type checkers see them. Written by tests/typing/stubs.py: do not edit."""\n\n'
 _KEPT = frozenset({"property"})
+_LEFT_OUT = frozenset({"__getattr__", "__add__", "__sub__", "__mul__", "__truediv__", "__matmul__", "__neg__"})
 
 
 def stub(source: Path) -> str:
@@ -25,7 +27,7 @@ def _bare(node: ast.stmt) -> ast.stmt | None:
         node.body = [each for each in members if each is not None] or [ast.Expr(ast.Constant(...))]
         return node
     if isinstance(node, ast.FunctionDef):
-        if node.name == "__getattr__":
+        if node.name in _LEFT_OUT:
             return None
         node.decorator_list = [each for each in node.decorator_list if ast.unparse(each) in _KEPT]
         node.body = [ast.Expr(ast.Constant(...))]

@@ -16,12 +16,13 @@ import operator_stub
 import nexnet
 
 ROOT = Path(nexnet.__file__).parent
-TENSOR = ROOT / "engine" / "tensor.py"
+ENGINE = [ROOT / "engine" / "tensor.py", ROOT / "engine" / "arithmetic.py"]
 
 
 def stubs() -> dict[Path, str]:
     """Give the text of each stub."""
-    return {TENSOR.with_suffix(".pyi"): engine_stub.stub(TENSOR), ROOT / "ops" / "__init__.pyi": operator_stub.stub()}
+    made = {path.with_suffix(".pyi"): engine_stub.stub(path) for path in ENGINE}
+    return made | {ROOT / "ops" / "__init__.pyi": operator_stub.stub()}
 
 
 def main(write: bool) -> int:

@@ -94,7 +94,7 @@ def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> 
     def register(cls: type[Any]) -> type[Any]:
         global _tensor_type, _missing_attribute
         _tensor_type = cls
-        _missing_attribute = missing_attribute
+        _missing_attribute = missing_attribute  # type: ignore[assignment]
         cpython.uncollected(cls)
         cpython.take_slots(cls, cls.__base__)  # type: ignore[arg-type]
         return cls
