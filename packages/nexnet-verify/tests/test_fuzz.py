@@ -15,6 +15,7 @@ from nexnet_verify.fuzz.command import Tally, fuzz, main
 from nexnet_verify.fuzz.drawing import draw, pool
 from nexnet_verify.fuzz.inputs import Inputs
 from nexnet_verify.fuzz.interrupts import WAYS, Injected, Interrupts, aftermath, result_of
+from nexnet_verify.fuzz.known import KNOWN
 from nexnet_verify.fuzz.library import KEPT, NEXNET, TORCH, check_kept
 from nexnet_verify.fuzz.processes import Processes
 from nexnet_verify.fuzz.program import MODES, TRANSFORMS, Program, Step, count
@@ -273,6 +274,13 @@ def test_wrong_use_ends_in_2(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert "--" in capsys.readouterr().err
+
+
+def test_known_findings_are_counted_and_each_has_a_reason():
+    tally = Tally("inputs", 0)
+    tally.add("finding", "text", next(iter(KNOWN)))
+    assert (tally.counts, tally.findings) == ({"known": 1}, {})
+    assert all(KNOWN.values())
 
 
 def test_findings_of_one_group_are_shown_once():

@@ -19,6 +19,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from .known import KNOWN
 from .worker import FUZZERS
 
 __all__ = ["Tally", "fuzz", "main"]
@@ -42,6 +43,7 @@ class Tally:
 
     def add(self, kind: str, text: str = "", group: str = "") -> None:
         """Count an attempt."""
+        kind = "known" if kind == "finding" and group in KNOWN else kind
         self.counts[kind] += 1
         if kind == "finding":
             self.findings.setdefault(group or text, text)

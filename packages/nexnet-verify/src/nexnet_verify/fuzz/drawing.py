@@ -179,7 +179,7 @@ class _Drawing:
             return None
         place, is_complex = out
         text = text if place is None else f"{text}[{place}]"
-        return Step(name, f"torch.view_as_real({text})" if is_complex else text, tuple(reads))
+        return Step(name, f"torch.view_as_real(torch.resolve_conj({text}))" if is_complex else text, tuple(reads))
 
 
 class _Text(str):

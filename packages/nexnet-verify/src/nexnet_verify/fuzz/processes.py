@@ -58,11 +58,11 @@ class Processes(Sweep):
 
 
 def _wrong(case: Case, sample: Sample, mode: str, got: list[Tensor], beside: list[Tensor]) -> str:
-    """Say how values differ from torch's; a gradient only where there are numbers, and if differences say so too."""
+    """Say how values differ from torch's where there are numbers; of a gradient, only if differences say so too."""
     tensors = [each.data for each in optree.tree_leaves(sample.args) if isinstance(each, nexnet.LiteTensor)]
-    if mode == "gradient" and any(_beyond(each) for each in tensors):
+    if any(_beyond(each) for each in tensors):
         return ""
-    wrong = differs(got, beside, [each.dtype for each in tensors])
+    wrong = differs(got, beside, [each.dtype for each in (*tensors, *beside)])
     return "" if wrong and mode == "gradient" and differences_agree(case, sample, got) else wrong
 
 

@@ -31,6 +31,7 @@ PATIENCE = 15.0  # seconds for shrinking
 #: What a mode's result is the derivative of, as far as differences can say it: by x and y, along a direction.
 BELOW = {
     "gradient": "f(*at)",
+    "gradient of vmap": "probe(T.vmap(lambda x: f(x, at[1]))(torch.stack([at[0], 0.9 * at[0]])))",
     "gradient of gradient": "sum(map(probe, T.grad(f, argnums=(0, 1))(*at)))",
 }
 
@@ -119,11 +120,12 @@ def _torch_is_wrong(program: Program, got: list[Tensor], expected: list[Tensor])
     """Let differences along a direction decide, where they can."""
     if program.mode not in BELOW:
         return False
-    direction = [torch.sin(1.0 + torch.arange(x.numel(), dtype=torch.float64)).reshape(x.shape) for x in program.inputs]
+    followed = program.inputs[: len(expected)]  # a gradient by x alone, or by x and y
+    direction = [torch.sin(1.0 + torch.arange(x.numel(), dtype=torch.float64)).reshape(x.shape) for x in followed]
 
     def along(t: float) -> float:
-        moved = tuple(x + t * d for x, d in zip(program.inputs, direction, strict=True))
-        return float(program.evaluated(TORCH, moved, BELOW[program.mode]))
+        moved = [x + t * d for x, d in zip(followed, direction, strict=True)]
+        return float(program.evaluated(TORCH, (*moved, *program.inputs[len(moved) :]), BELOW[program.mode]))
 
     scale = max(float(each.abs().max()) for each in expected if each.numel())
     estimate = derivative(along, 1e-15 * max(1.0, abs(along(0.0))), scale)
