@@ -18,13 +18,11 @@ cdef class KernelCall:
     cdef readonly dict keywords
     cdef bint saves_others, saves_inputs, saves_output, opaque
     cdef object compute(self, tuple data)
-    cdef tuple kept(self, tuple parents, tuple data, object out)
-    @cython.locals(kept=tuple)
-    cdef tuple kept_of_two(self, tuple parents, object first, object second, object out)
+    cdef tuple kept(self, tuple parents, object first, object second, object out)
 
 cdef class KernelOperator(OperatorBase):
     cdef KernelCall kernel
-    @cython.locals(kernel=KernelCall, tapes=list, key=Key, other=Key, recorders=list, node=Node)
+    @cython.locals(kernel=KernelCall, tapes=list, key=Key, other=Key, recorders=list, node=Node, kept=tuple)
     cdef object call(self, tuple args, dict kwargs)
     @cython.locals(tensor=TensorBase)
     cdef object _raw(self, object value, tuple args)

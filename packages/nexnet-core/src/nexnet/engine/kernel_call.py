@@ -78,14 +78,16 @@ class KernelCall:
     def __call__(self, node: Node, *data: Any, **kwargs: Any) -> Any:
         """Call the function, and save: forward's plain form."""
         data += self.defaults[len(data) - self.required :] if self.required <= len(data) else ()
+        rest = self.rest
         if kwargs and kwargs != self.keywords:
             out = self.function(*data, **kwargs)
-            node._saved = self.kept(node.parents, data, out) + tuple((self.keywords | kwargs).values())
+            rest = tuple((self.keywords | kwargs).values())
         else:
             out = self.compute(data)
             if CHECKED and self.fast is not self.function:
                 check_equal(node.name, "fast", out, self.function(*data))
-            node._saved = self.kept(node.parents, data, out) + self.rest
+        second = data[1] if len(data) > 1 else None
+        node._saved = (data if self.saves_inputs else self.kept(node.parents, data[0], second, out)) + rest
         return out
 
     def __get__(self, instance: Any, owner: Any) -> Any:
@@ -100,26 +102,13 @@ class KernelCall:
                 return self.function(*data)
         return self.fast(*data[: self.required])
 
-    def kept(self, parents: tuple[Any, ...], data: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
-        """Give what the call saves of its operands: torch tensors, or what the tapes know in their place."""
+    def kept(self, parents: tuple[Any, ...], first: Any, second: Any, out: Any) -> tuple[Any, ...]:
+        """Give what the call saves of its first two operands: torch tensors, or what the tapes know in their place."""
         if self.saves_others:
-            return (data[1] if parents[0] is not None else None, data[0] if parents[1] is not None else None)
+            return (second if parents[0] is not None else None, first if parents[1] is not None else None)
         if self.saves_inputs:
-            return data
+            return (first, second)
         return (out,) if self.saves_output else ()
-
-    def kept_of_two(self, parents: tuple[Any, ...], first: Any, second: Any, out: Any) -> tuple[Any, ...]:
-        """Give the same of two operands."""
-        if not (self.saves_others or self.saves_inputs or self.saves_output):
-            return self.rest
-        if self.saves_others:
-            kept: tuple[Any, ...] = (
-                second if parents[0] is not None else None,
-                first if parents[1] is not None else None,
-            )
-        else:
-            kept = (first, second) if self.saves_inputs else (out,)
-        return cpython.out_of_sight(kept + self.rest if self.rest else kept)  # type: ignore[no-any-return]
 
 
 class KernelOperator(OperatorBase):
@@ -155,10 +144,12 @@ class KernelOperator(OperatorBase):
         if kernel.opaque and type(out) is Tensor and out is not first and out is not second:
             cpython.out_of_sight(out)
         node = new_node(self.policy, cpython.out_of_sight((key, other)))
-        node._saved = kernel.kept_of_two(node.parents, first, second, out)
+        kept = kernel.kept(node.parents, first, second, out)
+        node._saved = cpython.out_of_sight(kept + kernel.rest if kernel.rest else kept)
         recorders = those_tracking(node.parents, tapes)
         if len(recorders) > 1:
-            node.links = kernel.kept_of_two(node.parents, as_linked(left, first), as_linked(right, second), result)
+            linked = kernel.kept(node.parents, as_linked(left, first), as_linked(right, second), result)
+            node.links = linked + kernel.rest
         self.add_to_tapes(node, args, result, recorders)
         return result
 
