@@ -142,7 +142,7 @@ def test_an_editable_install_of_the_core_compiles_its_engine_and_follows_the_sou
     )  # fmt: skip
     (source / "src" / "nexnet" / "added_later.py").write_text("ANSWER = 42\n", encoding="utf-8")
     check = (
-        "import nexnet.engine.call as engine, nexnet.added_later as added; "
+        "import nexnet, nexnet.engine.call as engine, nexnet.added_later as added; "
         "print(engine.__file__, added.__file__, nexnet.grad(lambda x: x * x)(3.0).item())"
     )
     engine, added, slope = python(str(scripts / "python"), "-c", check, PYTHONPATH="").split()
