@@ -11,12 +11,17 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 ROOMS = Path("src/nexnet/engine")
-DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": True}
+DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": True, "wraparound": False}
 
 # The rooms whose objects can't be in a reference cycle: these are kept from the garbage collector, which would
 # otherwise scan a tape of a million nodes again and again while it grows. Cython knows this of a class, by a decorator;
 # said of a whole room, the room needs no ``import cython``.
 UNCOLLECTED = {"tensor", "products", "rule", "arithmetic"}
+
+# The rooms of the call, each index of which runs over the length of what it looks into: C need not check it again. (In
+# the backward loop one may come from what a user's rule has saved or returned.)
+IN_BOUNDS = {"call", "kernel_call", "recording", "tape"}
+
 get_directive_defaults().update(no_gc=False, freelist=0)
 
 NO_COMPILER = """
@@ -57,6 +62,7 @@ else:
         ext_modules=[
             *compiled({"tensor"}, no_gc=True, freelist=512),  # keys come and go with every call
             *compiled(UNCOLLECTED - {"tensor"}, no_gc=True),
-            *compiled(every - UNCOLLECTED),
+            *compiled(IN_BOUNDS, boundscheck=False),
+            *compiled(every - UNCOLLECTED - IN_BOUNDS),
         ],
     )

@@ -35,7 +35,7 @@ def call_nested(
     """Call a rule that more than one tape will record; give its node, linked to the outer tapes, and the result."""
     obstacle = None
     if not operator.leaf:
-        outer = recorders[:-1]
+        outer = recorders[: len(recorders) - 1]
         marks = [len(tape) for tape in outer]
         try:
             out = _trace(operator, node, args, kwargs, outer, marks)

@@ -146,7 +146,7 @@ class KernelOperator(OperatorBase):
         node = new_node(self.policy, cpython.out_of_sight((key, other)))
         kept = kernel.kept(node.parents, first, second, out)
         node._saved = cpython.out_of_sight(kept + kernel.rest if kernel.rest else kept)
-        recorders = those_tracking(node.parents, tapes)
+        recorders = tapes if len(tapes) == 1 else those_tracking(node.parents, tapes)
         if len(recorders) > 1:
             linked = kernel.kept(node.parents, as_linked(left, first), as_linked(right, second), result)
             node.links = linked + kernel.rest
