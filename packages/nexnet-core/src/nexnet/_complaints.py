@@ -27,6 +27,16 @@ def no_tape(got: Any) -> InputError:
     )
 
 
+def grad_mode_is_off() -> InputError:
+    """A tape was to become active where torch's grad mode is off."""
+    return InputError(
+        message(
+            "a tape can't record here: torch's grad mode is off (torch.no_grad or inference_mode).",
+            remedy="leave that block first, or open one inside of it: with torch.inference_mode(False)",
+        )
+    )
+
+
 def broken_promise(rule: str, promise: str, expected: str, wanted: Any, got: Any) -> RuleError:
     """A rule has promised what does not hold: told by the debug form of the engine."""
     return RuleError(
