@@ -21,14 +21,14 @@ from ..policy import implements
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "binomial",
-    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bucketize",
-    "can_cast", "ceil", "count_nonzero", "empty_like", "eq", "equal", "fix", "floor", "floor_divide", "full_like",
-    "gcd", "ge", "greater", "greater_equal", "gt", "histc", "histogram", "is_complex", "is_floating_point",
-    "is_nonzero", "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "le",
-    "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multinomial", "ne",
-    "nonzero", "not_equal", "numel", "ones_like", "poisson", "rand_like", "randint_like", "randn_like",
-    "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique", "unique_consecutive",
-    "zeros_like",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "bucketize", "can_cast", "ceil", "count_nonzero", "empty_like", "eq", "equal", "fix", "floor", "floor_divide",
+    "full_like", "gcd", "ge", "greater", "greater_equal", "gt", "histc", "histogram", "is_complex",
+    "is_floating_point", "is_nonzero", "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "lcm", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "multinomial", "ne", "nonzero", "not_equal", "numel", "ones_like", "poisson", "rand_like",
+    "randint_like", "randn_like", "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique",
+    "unique_consecutive", "zeros_like",
 ]  # fmt: skip
 
 
