@@ -102,3 +102,49 @@ def test_an_argument_that_is_given_twice_or_missing_is_pythons_own_error():
         scaled_sum(A, scale=2.0)
     with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
         scaled_sum(A, B, size=2)
+
+
+# Numbers: an argument that nexnet's own rules have no gradient for ----------------------------------------------------
+
+F = torch.nn.functional
+X = nx.LiteTensor(torch.tensor([[-1.5, -0.2, 0.4], [0.7, 1.1, 2.0]], dtype=torch.float64))
+Y = nx.LiteTensor(torch.tensor([[1.0, 0.1, -0.4], [0.5, 3.0, 2.5]], dtype=torch.float64))
+BY_A_NUMBER = {
+    "delta": (lambda x, t: F.huber_loss(x, Y, delta=t), 0.7),
+    "beta": (lambda x, t: F.smooth_l1_loss(x, Y, beta=t), 0.7),
+    "eps": (lambda x, t: F.layer_norm(x, (3,), eps=t), 1e-5),
+    "ord": (torch.linalg.vector_norm, 3.0),
+    "p": (torch.norm, 3.0),
+    "value": (lambda x, t: F.pad(x, (1, 1), value=t), 2.0),
+    "maxnorm": (lambda x, t: torch.renorm(x, 2, 0, t), 1.0),
+    "alpha": (F.elu, 0.7),
+    "threshold": (lambda x, t: F.threshold(x, t, 1.0), 0.3),
+    "negative_slope": (F.leaky_relu, 0.2),
+    "correction": (lambda x, t: torch.var(x, correction=t), 1),
+    "dropout_p": (lambda x, t: F.scaled_dot_product_attention(x, x, x, None, t), 0.0),
+}
+
+
+@pytest.mark.parametrize("argument", BY_A_NUMBER)
+def test_a_number_that_is_differentiated_by_is_an_error_at_the_call(argument):
+    fn, value = BY_A_NUMBER[argument]
+    with pytest.raises(
+        nx.InputError, match=rf"argument: +{argument}(.|\n)*remedy: +pass a number, or nexnet.stop_grad"
+    ):
+        nx.grad(lambda t: fn(X, t).sum())(float(value))
+
+
+@pytest.mark.parametrize("argument", BY_A_NUMBER)
+@pytest.mark.parametrize("kind", [nx.LiteTensor, torch.tensor])
+def test_a_number_in_a_tensor_is_that_number(argument, kind):
+    fn, value = BY_A_NUMBER[argument]
+    expected, gradient = nx.value_and_grad(lambda x: fn(x, value).sum())(X)
+    got, found = nx.value_and_grad(lambda x: fn(x, kind(value, dtype=torch.float64)).sum())(X)
+    assert got.item() == expected.item()
+    assert found.tolist() == gradient.tolist()
+
+
+def test_a_number_by_keyword_that_is_differentiated_by_is_an_error():
+    with pytest.raises(nx.InputError, match=r"by which nexnet does not differentiate(.|\n)*add(.|\n)*alpha"):
+        nx.grad(lambda t: torch.add(X, Y, alpha=t).sum())(2.0)
+    assert torch.add(X, Y, alpha=nx.LiteTensor(2.0)).tolist() == (X + 2 * Y).tolist()

@@ -77,6 +77,20 @@ def static_tensor(rule: str, argument: str) -> InputError:
     )
 
 
+def not_by_number(rule: str, argument: str) -> InputError:
+    """A tensor that is being differentiated was given for a number that the rule has no gradient for."""
+    return InputError(
+        message(
+            "this argument is a number, by which nexnet does not differentiate: its gradient would be lost silently.",
+            rule=rule,
+            argument=argument,
+            got="a LiteTensor that is being differentiated",
+            remedy="pass a number, or nexnet.stop_gradient(x) for a constant; for its gradient write the formula with "
+            "operators that take tensors",
+        )
+    )
+
+
 def requires_grad(rule: str, tensor: Tensor) -> InputError:
     """A torch tensor was given that torch's own autograd follows."""
     return InputError(

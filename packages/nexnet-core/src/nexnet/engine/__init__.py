@@ -13,7 +13,7 @@ The rooms, what others build on first::
     promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
     tape           tapes, and which of them are active
     operands       what forward gets for the arguments, and what becomes of what it returns
-    spelling       by position, by keyword or left out: an argument comes to the same place
+    spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
     recording      how a call becomes a node on the tapes
     higher_orders  how what a rule saved is itself differentiated
     call           the operator call: read this first
@@ -44,6 +44,7 @@ from .products import multiplied
 from .promises import CHECKED
 from .recording import aliases, record_composite
 from .rule import Context, Node, make_node, passes_on, times_saved, uncollected
+from .spelling import number
 from .tape import TapeBase, TapeContext, check_may_leave, evaluate, is_recording, is_tracked, mapping
 from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, is_wrapped, register_tensor_type, unwrap, wrap
 
@@ -75,6 +76,7 @@ __all__ = [
     "make_node",
     "mapping",
     "multiplied",
+    "number",
     "passes_on",
     "record_composite",
     "register_arithmetic",

@@ -64,13 +64,14 @@ class OperatorBase:
         return result
 
     def spelled(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]:
-        """Give every positional argument of forward; ``kwargs`` keeps what is keyword-only."""
+        """Give every positional argument of forward, numbers as numbers; ``kwargs`` keeps what is keyword-only."""
         spelling: Spelling = self._spelling
         if spelling is None:
-            spelling = self._spelling = Spelling(self.signature)
+            own = self.policy.__module__.startswith("nexnet.")
+            spelling = self._spelling = Spelling(self.signature, own)
         if len(args) < spelling.count or kwargs:
-            return spelling.positional(args, kwargs, self.name)
-        return args
+            args = spelling.positional(args, kwargs, self.name)
+        return spelling.with_numbers(args, self.name) if spelling.numbers else args
 
     def with_scalars(self, data: tuple[Any, ...]) -> tuple[Any, ...]:
         """Give the two operands with a number among them as a tensor, which torch is faster with."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from numpy import ndarray
+from torch import Tensor
+
 from .. import _complaints
 from .operands import PLAIN, constant
+from .tape import is_tracked
 from .tensor import TensorBase
 
 #: Numpy's names, and the names that torch's parser and its documentation give to one argument.
@@ -26,8 +30,11 @@ class Spelling:
     names: dict[str, int]  # the place of each that may be given by keyword
     defaults: tuple[Any, ...]  # of the positional parameters; empty where there is none
     known: frozenset[str]
+    numbers: tuple[int, ...]  # the places of nexnet's own that have no gradient, as their annotations say
+    parameters: tuple[str, ...]
+    own: bool
 
-    def __init__(self, signature: inspect.Signature) -> None:
+    def __init__(self, signature: inspect.Signature, own: bool) -> None:
         parameters = list(signature.parameters.values())
         positional = [each for each in parameters if each.kind in _POSITIONAL]
         self.count = len(positional)
@@ -36,6 +43,9 @@ class Spelling:
         }
         self.defaults = tuple([each.default for each in positional])
         self.known = frozenset(signature.parameters)
+        self.numbers = tuple([i for i, each in enumerate(positional) if own and _is_number(each.annotation)])
+        self.parameters = tuple(signature.parameters)
+        self.own = own
 
     def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None, rule: str) -> tuple[Any, ...]:
         """Give every positional argument, defaults too; take those that came by keyword out of ``kwargs``.
@@ -62,6 +72,19 @@ class Spelling:
             self._static(kwargs, rule, args)
         return tuple(values)
 
+    def with_numbers(self, args: tuple[Any, ...], rule: str) -> tuple[Any, ...]:
+        """Give the arguments with a tensor that stands for a number as the number in it.
+
+        Raises:
+            InputError: it is being differentiated, and would get no gradient.
+        """
+        changed = None
+        for i in self.numbers:
+            if i < len(args) and isinstance(args[i], (TensorBase, Tensor, ndarray)):
+                changed = list(args) if changed is None else changed
+                changed[i] = number(args[i], rule, self.parameters[i])
+        return args if changed is None else tuple(changed)
+
     def _rename(self, kwargs: dict[str, Any], rule: str) -> None:
         """Rename numpy's keywords, and torch's second names, to forward's own."""
         for name in list(kwargs):
@@ -78,6 +101,28 @@ class Spelling:
             if name in self.names:
                 continue  # given twice: forward says so
             if isinstance(value, TensorBase):
-                raise _complaints.static_tensor(rule, name)
-            if type(value) not in PLAIN:
+                if not self.own:
+                    raise _complaints.static_tensor(rule, name)
+                kwargs[name] = number(value, rule, name)
+            elif type(value) not in PLAIN:
                 constant(value, rule, args)
+
+
+def number(value: Any, rule: str, parameter: str) -> Any:
+    """Give the number in a tensor of shape (), any other value as it is: of what nexnet has no gradient for.
+
+    Raises:
+        InputError: it is being differentiated.
+    """
+    if isinstance(value, TensorBase):
+        if is_tracked(value):
+            raise _complaints.not_by_number(rule, parameter)
+        value = value.data
+    if isinstance(value, (Tensor, ndarray)) and value.ndim == 0 and not getattr(value, "requires_grad", False):
+        return value.item()  # one that requires grad is refused for itself
+    return value
+
+
+def _is_number(annotation: Any) -> bool:
+    """Say whether no tensor is meant: of what is annotated, what names neither a tensor nor ``Any``."""
+    return annotation is not _EMPTY and "Any" not in str(annotation) and "Tensor" not in str(annotation)

@@ -236,7 +236,8 @@ class fake_quantize_per_tensor_affine(_Quantized):
 
     def forward(self, input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Any:
         aten = torch.ops.aten
-        if isinstance(scale, torch.Tensor):
+        if isinstance(scale, torch.Tensor) or isinstance(zero_point, torch.Tensor):
+            scale, zero_point = (torch.as_tensor(each, device=input.device) for each in (scale, zero_point))
             on = torch.ones(1, dtype=torch.int64, device=input.device)
             kernel = aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams
             out, inside = kernel(input, scale, zero_point, on, quant_min, quant_max)

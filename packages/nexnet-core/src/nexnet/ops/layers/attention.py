@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import TensorBase, is_tracked, unwrap
+from ...engine import TensorBase, is_tracked, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from ..matrices.matmul import matmul
@@ -199,7 +199,10 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     if enable_gqa:
         key, value = (_shared(each, query.shape[-3], name) for each in (key, value))
-    if dropout_p == 0 and not (isinstance(attn_mask, TensorBase) and is_tracked(attn_mask)):
+    dropout_p = number(dropout_p, name, "dropout_p")
+    further = [each for each in (attn_mask, scale) if isinstance(each, TensorBase) and is_tracked(each)]
+    if dropout_p == 0 and not further:
+        scale = number(scale, name, "scale")
         mask = unwrap(attn_mask)
         choice = _fused(unwrap(query), unwrap(key), unwrap(value), mask, is_causal, scale)
         if choice in _ON_GPU and query.device.type == "cuda":

@@ -14,6 +14,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from ..shapes.views import alias, squeeze, unsqueeze
@@ -82,6 +83,7 @@ def _dropped(
         raise InputError(
             message("inplace=True writes into a tensor, and nexnet is functional.", rule=rule, remedy="leave it out")
         )
+    p = number(p, rule, "p")
     if not 0 <= p <= 1:
         raise InputError(message("p is no probability.", rule=rule, expected="0 <= p <= 1", got=p))
     if feature and input.ndim < 2:

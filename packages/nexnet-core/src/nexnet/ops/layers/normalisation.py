@@ -16,6 +16,7 @@ A class per layout says how the kernels are called and how the statistics and th
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -239,12 +240,19 @@ def _normalisation(layout: Any, name: str) -> tuple[Operator, Callable[..., Any]
                 dg = dg + term
             return dg, dx, dw
 
+    normalised.forward.__signature__ = _as_method(layout.forward)  # type: ignore[attr-defined]  # names for numbers
     normalised.__name__ = normalised.__qualname__ = f"_{name}"
     normalised.__doc__ = f"{name}: see the module. The mean and r are further outputs, and have their gradients."
     normalised_backward.__name__ = normalised_backward.__qualname__ = f"_{name}_backward"
     normalised_backward.__doc__ = f"The gradient of {name}: see the module."
     gradient = kernel_or_rule(layout.backward, implements()(function(normalised_backward)))
     return implements()(function(normalised)), gradient
+
+
+def _as_method(fn: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(fn)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    return signature.replace(parameters=[own, *signature.parameters.values()])
 
 
 def _through_statistics(

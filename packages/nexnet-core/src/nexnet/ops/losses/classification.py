@@ -130,7 +130,8 @@ def cross_entropy(
     """
     code = _code(reduction, "cross_entropy")
     _require_tensor(target, "cross_entropy")
-    if weight is None and not label_smoothing and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
+    smooth = isinstance(label_smoothing, TensorBase) or label_smoothing
+    if weight is None and not smooth and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
         return _cross_entropy(input, target, code, ignore_index)[0]
 
     class_dim = 1 if input.ndim > 1 else 0
@@ -150,7 +151,7 @@ def cross_entropy(
         return _cross_entropy_of_probabilities(log_p, _tensor(target), weight, code, label_smoothing, class_dim)
 
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
-    if not label_smoothing:
+    if not smooth:
         return loss
     # The mean over the classes of what nll_loss would give for each, where the target is not to be ignored.
     kept = _tensor(target) != ignore_index
@@ -166,7 +167,7 @@ def cross_entropy(
 def _cross_entropy_of_probabilities(
     log_p: Any, target: Any, weight: Any, code: int, label_smoothing: float, class_dim: int
 ) -> Any:
-    if label_smoothing:
+    if isinstance(label_smoothing, TensorBase) or label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / log_p.shape[class_dim]
     losses = -_weighted(mul(log_p, target), weight, class_dim)
     if code == 0:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import scalar
+from ...engine import number, scalar
 from ...policy import Operator, Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
@@ -113,6 +113,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
 
     At |x - t| = beta the second derivative is that of the outer side: 0.
     """
+    beta = number(beta, "smooth_l1_loss", "beta")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     return _smooth_l1_loss(*_matched(input, target, "smooth_l1_loss"), _code(reduction, "smooth_l1_loss"), beta)
@@ -125,6 +126,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     At |x - t| = delta the second derivative is that of the outer side: 0.
     """
     input, target = _matched(input, target, "huber_loss")
+    delta = number(delta, "huber_loss", "delta")
     if weight is None:
         return _huber_loss(input, target, _code(reduction, "huber_loss"), delta)
     return _reduce(mul(_huber_loss(input, target, 0, delta), weight), reduction, "huber_loss")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._names import numpy_names, place_of
@@ -52,6 +53,7 @@ def linalg_matrix_norm(
         raise InputError(
             message("a matrix has two dimensions.", rule="matrix_norm", argument="dim", expected="distinct", got=dim)
         )
+    ord = number(ord, "matrix_norm", "ord")
     if ord not in _ORDERS:
         raise InputError(
             message(
@@ -144,6 +146,7 @@ def norm(
 
     Corner: 0 at 0.
     """
+    p = number(p, "norm", "p")
     if p == "nuc":
         return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
@@ -186,6 +189,7 @@ def linalg_cond(A: Any, p: Any = None) -> Any:  # noqa: N803
     """
     if 0 in A.shape[-2:]:
         return A.abs().sum((-2, -1))
+    p = number(p, "linalg.cond", "p")
     if p is None or p in (2, -2):
         s = linalg_svdvals(A)
         largest, smallest = s[..., 0], s[..., -1]

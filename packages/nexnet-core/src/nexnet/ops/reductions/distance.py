@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._names import numpy_names
@@ -115,6 +116,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
         raise InputError(
             message("out= writes into a tensor, and nexnet is functional.", rule="normalize", argument="out")
         )
+    p = number(p, "normalize", "p")
     if p == 2 and dim is not None:
         return _normalized(input, dim, eps)
     return input / vector_norm(input, p, dim, True).clamp_min(eps)
@@ -159,9 +161,11 @@ def _norm_gradient(x: Any, size: Any, p: float) -> Any:
 # Between all points of one set, or of two
 
 
-def _check_p(rule: str, p: float) -> None:
+def _order(rule: str, p: Any) -> float:
+    p = number(p, rule, "p")
     if not p >= 0:
         raise InputError(message("a norm's order is not negative.", rule=rule, argument="p", expected=">= 0", got=p))
+    return float(p)
 
 
 _kernels: Any = torch._C._VariableFunctions  # torch.cdist without its strings, which annotations do not know
@@ -231,8 +235,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str = "use_mm_for_eucl
     """
     if compute_mode not in _MODES:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
-    _check_p("cdist", p)
-    return _distances(x1, x2, float(p), _MODES[compute_mode])
+    return _distances(x1, x2, _order("cdist", p), _MODES[compute_mode])
 
 
 class _OwnDistances(Policy):
@@ -268,5 +271,4 @@ def pdist(input: Any, p: float = 2) -> Any:
     """
     if input.ndim != 2:
         raise InputError(message("pdist takes a matrix.", rule="pdist", got=f"shape {tuple(input.shape)}"))
-    _check_p("pdist", p)
-    return _own_distances(input, float(p))
+    return _own_distances(input, _order("pdist", p))

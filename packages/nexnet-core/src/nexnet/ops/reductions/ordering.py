@@ -154,7 +154,7 @@ class _between(Policy):
 def _quantile(torch_function: Any, input: Any, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Any:
     """Sort x as torch does; what is differentiated is the element, or the two elements of x, at the rank of each q."""
     x, of_all = unwrap(input), dim is None or input.ndim == 0
-    _check(torch_function, x, unwrap(q), dim, keepdim, interpolation)
+    _check(torch_function, x, *map(unwrap, (q, dim, keepdim, interpolation)))
     place = 0 if dim is None or of_all else place_of(dim, x.ndim)
     values, order = torch.sort(x.reshape(-1) if of_all else x, place)
     several = not isinstance(q, (int, float)) and q.ndim == 1

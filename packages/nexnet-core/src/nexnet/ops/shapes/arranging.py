@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,7 +133,7 @@ def cartesian_prod(*tensors: Any) -> Any:
 @implements(torch.combinations)
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Every choice of r elements of a vector, as rows."""
-    places = torch.combinations(torch.arange(len(input), device=input.device), r, with_replacement)
+    places = torch.combinations(torch.arange(len(input), device=input.device), operator.index(r), with_replacement)
     return getitem(input, places)
 
 
