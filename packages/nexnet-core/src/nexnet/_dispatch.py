@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .engine import TensorBase, unwrap
+from .engine import TensorBase, autocast, unwrap
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
-from .policy import RULES
+from .policy import RULES, Operator
 
 # Keywords that torch's functions hand on and that most rules do not have, with the values that change nothing.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -60,6 +60,8 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         if not _is_question(func):
             raise _no_rule(func)
         return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
+    if not isinstance(rule, Operator) and autocast.is_half_on(args):
+        args = autocast.cast_for(func, args, kwargs or {})
     if not kwargs:
         return rule(*args)
     known = _keywords(rule)

@@ -11,7 +11,18 @@ from torch import Tensor, conj_physical
 
 from . import _complaints
 from ._forward_mode import with_jvp
-from .engine import SAVES, Context, KernelCall, KernelOperator, Node, TensorBase, is_wrapped, multiplied, uncollected
+from .engine import (
+    SAVES,
+    Context,
+    KernelCall,
+    KernelOperator,
+    Node,
+    TensorBase,
+    is_wrapped,
+    multiplied,
+    register_rules,
+    uncollected,
+)
 from .errors import RuleError, message
 
 if TYPE_CHECKING:
@@ -35,6 +46,7 @@ _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 #: What nexnet calls for a torch function that meets a LiteTensor: ``{torch.exp: nexnet.exp, ...}``.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
+register_rules(RULES)
 
 
 class _PolicyType(type(Node)):  # type: ignore[misc]

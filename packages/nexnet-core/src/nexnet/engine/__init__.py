@@ -14,6 +14,7 @@ The rooms, what others build on first::
     tape           tapes, and which of them are active
     operands       what forward gets for the arguments, and what becomes of what it returns
     spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
+    autocast       what torch's autocast casts, cast where the tapes see it
     recording      how a call becomes a node on the tapes
     higher_orders  how what a rule saved is itself differentiated
     call           the operator call: read this first
@@ -35,6 +36,7 @@ import torch
 
 from . import backward as _backward
 from .arithmetic import Arithmetic, register_arithmetic
+from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
@@ -80,6 +82,7 @@ __all__ = [
     "passes_on",
     "record_composite",
     "register_arithmetic",
+    "register_rules",
     "register_tensor_type",
     "saved_versions",
     "scalar",

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import autocast
 from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .in_place import InPlace
@@ -35,6 +36,9 @@ def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict
 
     Of each key in ``products``, one product of low rank is put there, and not into ``grads``.
     """
+    if autocast.is_on():  # each rule says itself what its gradients' dtypes are
+        with autocast.at_rest():
+            return go_back(tape, grads, consume, products)
     thread = this_thread()
     before = thread.inside_rule
     recorded = len(active_tapes()) > 0

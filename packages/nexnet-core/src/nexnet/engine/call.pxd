@@ -1,6 +1,6 @@
 cimport cython
 from nexnet.engine.operands cimport operand, scalar, wrap_all
-from nexnet.engine.recording cimport record, record_alike
+from nexnet.engine.recording cimport may_have_cast, record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling
 from nexnet.engine.tape cimport TapeBase, active_tapes, those_tracking, tracked_keys
@@ -20,4 +20,4 @@ cdef class OperatorBase:
     @cython.locals(spelling=Spelling)
     cdef tuple spelled(self, tuple args, dict kwargs)
     cdef tuple with_scalars(self, tuple data)
-    cdef object add_to_tapes(self, Node node, tuple args, object result, list[TapeBase] recorders)
+    cdef object add_to_tapes(self, Node node, tuple args, dict kwargs, object result, list[TapeBase] recorders)

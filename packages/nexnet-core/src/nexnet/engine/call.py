@@ -6,10 +6,11 @@ import inspect
 from types import MethodType
 from typing import Any
 
+from . import autocast
 from .higher_orders import call_nested
 from .operands import operand, scalar, wrap_all
 from .promises import CHECKED, check_alike, check_equal
-from .recording import record, record_alike
+from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, active_tapes, those_tracking, tracked_keys
@@ -59,9 +60,7 @@ class OperatorBase:
         else:
             out = node.forward(*data, **(kwargs or {}))  # type: ignore[attr-defined]
             result = wrap_all(out, self.name)
-        if recorders:
-            self.add_to_tapes(node, args, result, recorders)
-        return result
+        return self.add_to_tapes(node, args, kwargs, result, recorders) if recorders else result
 
     def spelled(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]:
         """Give every positional argument of forward, numbers as numbers; ``kwargs`` keeps what is keyword-only."""
@@ -85,15 +84,23 @@ class OperatorBase:
             check_equal(self.name, "scalars_as_tensors", *found)
         return tensors
 
-    def add_to_tapes(self, node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
-        """Append the node to the tapes."""
+    def add_to_tapes(
+        self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any] | None, result: Any, recorders: list[TapeBase]
+    ) -> Any:
+        """Append the node to the tapes; give the result."""
         if self.elementwise and record_alike(node, args, result, recorders):
             node.multiplies, node.passes = self.multiplies, self.passes
             if CHECKED:
                 check_alike(self.name, result.data, node.output)
         else:
             node.exact = self.gradients_fit
+            if may_have_cast(node, result):
+                again = autocast.called_again(self, args, kwargs or {}, result)
+                if again is not None:
+                    return again
+                node = autocast.remembering(node, result)
             record(node, args, result, recorders)
+        return result
 
     @property
     def signature(self) -> inspect.Signature:

@@ -150,8 +150,7 @@ class KernelOperator(OperatorBase):
         if len(recorders) > 1:
             linked = kernel.kept(node.parents, as_linked(left, first), as_linked(right, second), result)
             node.links = linked + kernel.rest
-        self.add_to_tapes(node, args, result, recorders)
-        return result
+        return self.add_to_tapes(node, args, None, result, recorders)
 
     def _raw(self, value: Any, args: tuple[Any, ...]) -> Any:
         """Give what the kernel gets for an argument."""

@@ -1,12 +1,16 @@
 cimport cython
 from nexnet.engine.rule cimport Node, make_node
 from nexnet.engine.tape cimport TapeBase, active_tapes, those_tracking, tracked_key
-from nexnet.engine.tensor cimport Key, TensorBase, are_alike, fits, is_complex, key_like, key_of, wrap
+from nexnet.engine.tensor cimport Key, TensorBase, are_alike, fits, is_complex, is_half, key_like, key_of, wrap
 
 @cython.locals(home=TapeBase, output=tuple)
 cpdef object record(Node node, tuple args, object result, list[TapeBase] recorders)
 @cython.locals(home=TapeBase, common=Key, tensor=TensorBase)
 cpdef bint record_alike(Node node, tuple args, object result, list[TapeBase] recorders)
+cdef object _FLOAT16, _BFLOAT16
+cpdef bint is_autocast(Key key)
+@cython.locals(key=Key, tensor=TensorBase)
+cpdef bint may_have_cast(Node node, object result)
 @cython.locals(tape=TapeBase)
 cpdef object append(Node node, tuple args, object result, list[TapeBase] recorders)
 @cython.locals(tapes=list[TapeBase], tensor=TensorBase, fresh=TensorBase, key=Key, recorders=list[TapeBase], home=TapeBase)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from .. import _complaints
+from . import autocast
 from .rule import Node, make_node
 from .tape import TapeBase, active_tapes, those_tracking, tracked_key
-from .tensor import DIFFERENTIABLE, Key, TensorBase, are_alike, fits, is_complex, key_like, key_of, wrap
+from .tensor import DIFFERENTIABLE, Key, TensorBase, are_alike, fits, is_complex, is_half, key_like, key_of, wrap
+
+_FLOAT16, _BFLOAT16 = torch.float16, torch.bfloat16
 
 
 def record(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
@@ -31,7 +36,7 @@ def record_alike(node: Node, args: tuple[Any, ...], result: Any, recorders: list
     What is known need not be asked of torch, which takes longer than the rest of recording does.
     """
     common = _common_key(node.parents, args)
-    if common is None or is_complex(common) or not isinstance(result, TensorBase):
+    if common is None or is_complex(common) or not isinstance(result, TensorBase) or is_autocast(common):
         return False
     tensor: TensorBase = result
     home = recorders[0]
@@ -40,6 +45,23 @@ def record_alike(node: Node, args: tuple[Any, ...], result: Any, recorders: list
     node.exact = True
     append(node, args, result, recorders)
     return True
+
+
+def is_autocast(key: Key) -> bool:
+    """Say whether torch's autocast may have cast a tensor of that kind, or to it."""
+    return is_half(key) and bool(autocast.is_on())
+
+
+def may_have_cast(node: Node, result: Any) -> bool:
+    """Say whether torch's autocast may have had a part in a call: half precision came in, or went out."""
+    for key in node.parents:
+        if key is not None and is_half(key):
+            return bool(autocast.is_on())
+    if isinstance(result, TensorBase):
+        tensor: TensorBase = result
+        dtype = tensor.raw.dtype
+        return (dtype is _FLOAT16 or dtype is _BFLOAT16) and bool(autocast.is_on())
+    return bool(autocast.is_on())
 
 
 def append(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:

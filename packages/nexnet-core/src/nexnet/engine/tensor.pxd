@@ -9,7 +9,7 @@ cdef class TensorBase:
     cdef object raw
     cdef readonly Key key
 
-cdef object _COMPLEX64, _COMPLEX128, _CPU
+cdef object _COMPLEX64, _COMPLEX128, _FLOAT16, _BFLOAT16, _CPU
 cdef object _tensor_type
 cdef object _missing_attribute
 
@@ -20,3 +20,4 @@ cpdef Key key_like(Key other, object home)
 cpdef bint are_alike(Key key, Key other)
 cpdef bint fits(object data, Key key)
 cpdef bint is_complex(Key key)
+cpdef bint is_half(Key key)

@@ -19,12 +19,14 @@ from torch import Tensor
 from . import cpython
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
+HALVES = frozenset({torch.float16, torch.bfloat16})
 DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
 
 #: Whether a torch tensor is one of torch.func's, inside of a transform: its values can't be looked at.
 is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
 
 _COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
+_FLOAT16, _BFLOAT16 = torch.float16, torch.bfloat16
 _CPU = torch.device("cpu")
 
 
@@ -160,6 +162,11 @@ def fits(data: Any, key: Key) -> bool:
 def is_complex(key: Key) -> bool:
     """Say whether the key is a complex tensor's."""
     return key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
+
+
+def is_half(key: Key) -> bool:
+    """Say whether the key is a half precision tensor's."""
+    return key.dtype is _FLOAT16 or key.dtype is _BFLOAT16
 
 
 def zeros(key: Key) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 import torch
 from torch import Tensor
+HALVES: frozenset[torch.dtype]
 COMPLEX: Any
 DIFFERENTIABLE: Any
 is_wrapped: Callable[[Tensor], bool]

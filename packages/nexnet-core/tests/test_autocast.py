@@ -1,0 +1,138 @@
+"""torch.autocast: torch's values, and each gradient in its parameter's dtype."""
+
+import pytest
+import torch
+
+import nexnet as nx
+
+torch.manual_seed(0)
+X = torch.randn(16, 8)
+W, B, V = torch.randn(12, 8), torch.randn(12), torch.randn(5, 12)
+Y = torch.randint(5, (16,))
+F = torch.nn.functional
+
+
+def autocast(enabled=True):
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled)
+
+
+def mlp(w, b, v):
+    return F.cross_entropy(F.linear(torch.relu(F.linear(X, w, b)), v), Y)
+
+
+def losses(w, b, v):
+    h = F.layer_norm(F.linear(X, w, b), (12,))
+    return (
+        F.mse_loss(h.softmax(-1) @ v.t(), torch.ones(16, 5))
+        + (h * b).exp().mean()
+        + torch.cat([h, w.t() @ w @ w.t()], 0).float().std()
+    )
+
+
+def around_all(fn, tensors):
+    with autocast():
+        return nx.value_and_grad(fn, argnums=(0, 1, 2))(*tensors)
+
+
+def around_the_forward(fn, tensors):
+    def forward(*args):
+        with autocast():
+            return fn(*args)
+
+    return nx.value_and_grad(forward, argnums=(0, 1, 2))(*tensors)
+
+
+def torchs(fn, tensors):
+    tensors = [each.clone().requires_grad_() for each in tensors]
+    with autocast():
+        out = fn(*tensors)
+    return out.detach(), torch.autograd.grad(out.float(), tensors)
+
+
+@pytest.mark.parametrize("fn", [mlp, losses])
+@pytest.mark.parametrize("where", [around_all, around_the_forward])
+def test_values_and_gradients_are_torchs(where, fn):
+    tensors = (W, B, V)
+    value, grads = where(fn, tensors)
+    expected, by_torch = torchs(fn, tensors)
+    assert value.dtype is expected.dtype
+    torch.testing.assert_close(value.data, expected, rtol=0, atol=0)
+    for grad, own in zip(grads, by_torch, strict=True):
+        assert grad.dtype is torch.float32
+        torch.testing.assert_close(grad.data, own, rtol=1e-2, atol=1e-3)
+
+
+def test_half_precision_alone_is_what_it_was():
+    w = W.bfloat16()
+    with autocast():
+        found = nx.grad(lambda w: (X.bfloat16() @ w.t()).sum())(w)
+    assert found.dtype is torch.bfloat16
+    assert nx.grad(lambda w: (X @ w.float().t()).sum())(w).dtype is torch.bfloat16
+
+
+def test_second_derivatives():
+    def fn(w):
+        with autocast():
+            return (F.linear(X, w) ** 2).sum()
+
+    exact = nx.hvp(lambda w: (F.linear(X, w) ** 2).sum(), (W,), (W,))[1][0]
+    found = nx.hvp(fn, (W,), (W,))[1][0]
+    assert found.dtype is torch.float32
+    torch.testing.assert_close(found.data, exact.data, rtol=5e-2, atol=5e-1)
+
+
+class product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w.t()
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, w = ctx.saved_tensors
+        return grad @ w, grad.t() @ x
+
+
+def test_the_backward_of_a_rule_of_ones_own_runs_under_the_autocast_of_its_forward():
+    @nx.function
+    class rule(nx.Policy):
+        gradients_fit = True
+
+        def forward(self, x, w):
+            self.ctx.save(x, w)
+            return x @ w.t()
+
+        def backward(self, grad):
+            x, w = self.ctx.release
+            return self.ctx.matrix_product(grad, w), grad.t() @ x
+
+    for operator in (rule, product.apply):
+
+        def fn(w, operator=operator):
+            with autocast():
+                return operator(nx.tensor(X), w).sum()
+
+        found = nx.grad(fn)(nx.tensor(W))
+        assert found.dtype is torch.float32
+        torch.testing.assert_close(found.data, X.sum(0).expand(12, 8), rtol=2e-2, atol=5e-2)
+
+
+def test_torchs_custom_fwd_and_custom_bwd():
+    class cast(torch.autograd.Function):
+        @staticmethod
+        @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return x @ w.t()
+
+        @staticmethod
+        @torch.amp.custom_bwd(device_type="cpu")
+        def backward(ctx, grad):
+            x, w = ctx.saved_tensors
+            return grad @ w, grad.t() @ x
+
+    def fn(w):
+        with autocast():
+            return cast.apply(nx.tensor(X), w).sum()
+
+    torch.testing.assert_close(nx.grad(fn)(nx.tensor(W)).data, X.sum(0).expand(12, 8))
