@@ -3,6 +3,7 @@ cdef class Spelling:
     cdef readonly dict names
     cdef readonly tuple defaults
     cdef readonly object known
+    cdef readonly str rest
     cdef tuple positional(self, tuple args, dict kwargs, str rule)
     cdef object _rename(self, dict kwargs, str rule)
     cdef object _static(self, dict kwargs, str rule, tuple args)
