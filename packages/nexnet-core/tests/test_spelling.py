@@ -148,3 +148,133 @@ def test_a_number_by_keyword_that_is_differentiated_by_is_an_error():
     with pytest.raises(nx.InputError, match=r"by which nexnet does not differentiate(.|\n)*add(.|\n)*alpha"):
         nx.grad(lambda t: torch.add(X, Y, alpha=t).sum())(2.0)
     assert torch.add(X, Y, alpha=nx.LiteTensor(2.0)).tolist() == (X + 2 * Y).tolist()
+# torch's and numpy's names for an argument ----------------------------------------------------------------------------
+
+X, M, Y = torch.tensor([1.0, 2.0, 3.0]), torch.arange(9.0).reshape(3, 3), torch.tensor([0.5, 4.0, 2.0])
+MASK = torch.tensor([True, False, True])
+
+SPELLINGS = {
+    **{
+        f"{name}, a number by keyword": lambda x, name=name: getattr(torch, name)(x, other=2.5)
+        for name in ("add", "sub", "mul", "div", "true_divide", "remainder", "fmod", "rsub", "xlogy", "copysign")
+    },
+    "pow": lambda x: torch.pow(x, exponent=2.5),
+    "float_power": lambda x: torch.float_power(x, exponent=2.5),
+    "where": lambda x: torch.where(MASK, x, other=0.0),
+    "where of three by keyword": lambda x: torch.where(condition=MASK, input=x, other=0.0),
+    "x.where": lambda x: x.where(MASK, other=0.0),
+    "flip": lambda x: torch.flip(x, dims=(0,)),
+    "x.flip": lambda x: x.flip(dims=[0]),
+    "x.expand": lambda x: x.expand(size=(2, 3)),
+    "x.repeat": lambda x: x.repeat(repeats=(2, 1)),
+    "x.view": lambda x: x.view(size=(3, 1)),
+    "x.reshape": lambda x: x.reshape(shape=(3, 1)),
+    "reshape": lambda x: torch.reshape(x, shape=(3, 1)),
+    "reshape by names alone": lambda x: torch.reshape(shape=(3, 1), input=x),
+    "tile": lambda x: torch.tile(x, dims=(2,)),
+    "x.tile": lambda x: x.tile(dims=(2,)),
+    "permute": lambda x: torch.permute(torch.outer(x, x), dims=(1, 0)),
+    "x.permute": lambda x: torch.outer(x, x).permute(dims=(1, 0)),
+    "broadcast_to": lambda x: torch.broadcast_to(x, size=(2, 3)),
+    "sum_to_size": lambda x: x.sum_to_size(size=(1,)),
+    "roll": lambda x: x.roll(shifts=1, dims=0),
+    "repeat_interleave": lambda x: x.repeat_interleave(repeats=2),
+    "sum": lambda x: torch.sum(a=torch.outer(x, x), axis=1, keepdims=True),
+    "std": lambda x: torch.std(x, axis=0, keepdims=True),
+    "x.prod": lambda x: x.prod(axis=0),
+    "cross": lambda x: torch.linalg.cross(x, other=Y, dim=0),
+    "maximum": lambda x: torch.maximum(x1=x, x2=Y),
+    "sin": lambda x: torch.sin(a=x),
+    "scatter": lambda x: x.scatter(axis=0, index=torch.tensor([1]), value=0.0),
+    "clone": lambda x: torch.clone(x, memory_format=torch.contiguous_format),
+    "contiguous": lambda x: x.contiguous(memory_format=torch.contiguous_format),
+    "to": lambda x: x.to(torch.float64, memory_format=torch.preserve_format),
+    "double": lambda x: x.double(memory_format=torch.preserve_format),
+    "cpu": lambda x: x.cpu(memory_format=torch.preserve_format),
+    "einsum's lists of indices": lambda x: torch.einsum(
+        torch.outer(x, x), [0, 1], torch.outer(x, x + 1), [1, 2], [0, 2]
+    ),
+    "einsum's lists without a result": lambda x: torch.einsum(
+        torch.outer(x, x), [30, 1], torch.outer(x, x + 1), [1, 2]
+    ),
+    "einsum's lists with an ellipsis": lambda x: torch.einsum(
+        torch.outer(x, x), [..., 1], torch.outer(x, x + 1), [1, 2], [..., 2]
+    ),
+    "atleast_1d of several": lambda x: torch.atleast_1d(x[0], x),
+    "atleast_2d of a list": lambda x: torch.atleast_2d([x[0], x]),
+    "tuples as index tensors": lambda x: torch.outer(x, x)[((0, 1), (2, 2))],
+    "a tuple in a tuple": lambda x: torch.outer(x, x)[((0, 1),)],
+    "a tuple, None and an ellipsis": lambda x: torch.outer(x, x)[(0, 1), None, ...],
+    "a tuple of bools": lambda x: torch.outer(x, x)[((True, False, True),)],
+    "take_along_dim below 0": lambda x: torch.take_along_dim(torch.outer(x, x), torch.tensor([[-1], [-2], [0]]), dim=1),
+    "vander of one column": lambda x: torch.vander(x, N=1),
+    "linear_cross_entropy's options": lambda x: torch.nn.functional.linear_cross_entropy(
+        x,
+        M / 9,
+        torch.tensor(1),
+        options=torch.nn.LinearCrossEntropyOptions() if isinstance(x, nx.LiteTensor) else None,
+    ),
+    "linear_cross_entropy of more dimensions": lambda x: torch.nn.functional.linear_cross_entropy(
+        x.reshape(1, 3), M.reshape(3, 1, 3) / 9, torch.tensor([[1]]), linear_bias=Y.reshape(3, 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_what_torch_takes_is_taken_and_differentiated(name):
+    fn = SPELLINGS[name]
+
+    def total(x):
+        out = fn(x)
+        parts = out if isinstance(out, (tuple, list)) else (out,)
+        return sum((each * each).sum() for each in parts)
+
+    expected, mine = fn(X), fn(nx.LiteTensor(X))
+    torch.testing.assert_close(nx.tree.map(lambda each: each.data, mine), expected)
+    torch.testing.assert_close(nx.grad(total)(nx.LiteTensor(X)).data, torch.func.grad(total)(X))
+    torch.testing.assert_close(nx.hessian(total)(nx.LiteTensor(X)).data, torch.func.jacrev(torch.func.grad(total))(X))
+
+
+@pytest.mark.parametrize("make", [nx.zeros, nx.ones, nx.empty, nx.rand, nx.randn])
+def test_a_new_tensors_shape_may_be_given_by_keyword(make):
+    assert make(size=(2, 3)).shape == make((2, 3)).shape == make(2, 3).shape == (2, 3)
+
+
+def test_channels_last_is_kept_and_asked_for():
+    x = nx.ones(1, 2, 3, 3)
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert x.to(memory_format=torch.channels_last).stride() == last.stride()
+    assert last.double(memory_format=torch.contiguous_format).is_contiguous()
+
+
+def test_einsums_lists_are_lists_of_numbers():
+    with pytest.raises(nx.InputError, match=r"einsum takes an equation(.|\n)*\[0, 1\], y, \[1, 2\]"):
+        nx.einsum(nx.ones(2), "i", nx.ones(2), "i")
+    with pytest.raises(nx.InputError, match="einsum takes an equation"):
+        nx.einsum(nx.ones(2), [52])
+
+
+def test_a_view_by_dtype_is_refused_however_it_is_spelled():
+    for call in (lambda x: x.view(torch.int32), lambda x: x.view(dtype=torch.int32)):
+        with pytest.raises(nx.InputError, match="reads the bits anew"):
+            call(nx.ones(2))
+
+
+@pytest.mark.parametrize("ndim", range(6))
+@pytest.mark.parametrize("name", ["dropout", "alpha_dropout", "feature_alpha_dropout", "dropout2d"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_dropout_that_is_not_training_takes_what_torchs_does(name, ndim):
+    x = torch.ones((2,) * ndim)
+    drop = getattr(torch.nn.functional, name)
+    assert torch.equal(drop(nx.LiteTensor(x), 0.5, False).data, drop(x, 0.5, False))
+
+
+def test_a_number_of_one_class_and_an_empty_batch_have_second_derivatives():
+    loss = lambda x: torch.nn.functional.multi_margin_loss(x, torch.tensor(0))  # noqa: E731
+    one = nx.tensor(1.0)
+    assert [each.item() for each in nx.jvp(loss, (one,), (one,))] == [0.0, 0.0]
+    assert nx.hessian(loss)(one).item() == 0.0
+    empty = nx.ones(0, 2, 3)
+    normed = lambda x: (torch.nn.functional.group_norm(x, 1) ** 2).sum()  # noqa: E731
+    assert [each.shape for (each,) in nx.hvp(normed, (empty,), (empty,))] == [(0, 2, 3), (0, 2, 3)]

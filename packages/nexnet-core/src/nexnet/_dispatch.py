@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .engine import TensorBase, autocast, unwrap
+from .engine.spelling import own_name
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
 from .policy import RULES, Operator
 
@@ -79,7 +80,7 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
                 )
             )
         del kwargs[name]
-    return rule(*args, **kwargs)
+    return rule(*args, **{own_name(name, known): value for name, value in kwargs.items()})
 
 
 @functools.cache

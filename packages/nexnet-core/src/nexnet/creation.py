@@ -68,19 +68,24 @@ def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
     return LiteTensor(torch.from_numpy(array))
 
 
-def zeros(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+def zeros(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Zeros of a shape."""
-    return from_torch(torch.zeros(*size, dtype=dtype, device=device))
+    return from_torch(torch.zeros(*sizes_of(sizes, size), dtype=dtype, device=device))
 
 
-def ones(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+def ones(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Ones of a shape."""
-    return from_torch(torch.ones(*size, dtype=dtype, device=device))
+    return from_torch(torch.ones(*sizes_of(sizes, size), dtype=dtype, device=device))
 
 
-def empty(*size: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+def empty(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
     """Uninitialised memory of a shape."""
-    return from_torch(torch.empty(*size, dtype=dtype, device=device))
+    return from_torch(torch.empty(*sizes_of(sizes, size), dtype=dtype, device=device))
+
+
+def sizes_of(sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
+    """Give a shape's sizes as torch's functions take them: one by one, as one tuple, or by keyword."""
+    return sizes if size is None else (*sizes, size)
 
 
 def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .creation import Device, DType
+from .creation import Device, DType, sizes_of
 from .engine import TensorBase, check_may_leave, unwrap
 from .ops import bernoulli
 from .policy import implements
@@ -27,16 +27,20 @@ def manual_seed(seed: int) -> torch.Generator:
     return torch.manual_seed(seed)
 
 
-def rand(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
+def rand(
+    *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
+) -> LiteTensor:
     """Uniform numbers of [0, 1)."""
     device = _device(device, generator)
-    return from_torch(torch.rand(*size, generator=generator, dtype=dtype, device=device))
+    return from_torch(torch.rand(*sizes_of(sizes, size), generator=generator, dtype=dtype, device=device))
 
 
-def randn(*size: Any, generator: Generator = None, dtype: DType = None, device: Device = None) -> LiteTensor:
+def randn(
+    *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
+) -> LiteTensor:
     """Numbers of the normal distribution with mean 0 and variance 1."""
     device = _device(device, generator)
-    return from_torch(torch.randn(*size, generator=generator, dtype=dtype, device=device))
+    return from_torch(torch.randn(*sizes_of(sizes, size), generator=generator, dtype=dtype, device=device))
 
 
 def uniform(

@@ -26,8 +26,8 @@ __all__ = ["LiteTensor"]
 def _converts(dtype: torch.dtype) -> Callable[[Any], LiteTensor]:
     """Make a method that gives the tensor in a dtype."""
 
-    def method(self: Any) -> LiteTensor:
-        return ops.to(self, dtype)
+    def method(self: Any, memory_format: torch.memory_format = torch.preserve_format) -> LiteTensor:
+        return ops.to(self, dtype, memory_format=memory_format)
 
     method.__doc__ = f"The values as {dtype}."
     return method
@@ -165,13 +165,19 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     char = _converts(torch.int8)
     bool = _converts(torch.bool)
 
-    def cpu(self) -> LiteTensor:
+    def cpu(self, memory_format: torch.memory_format = torch.preserve_format) -> LiteTensor:
         """The tensor in host memory."""
-        return ops.to(self, "cpu")  # type: ignore[no-any-return]
+        return ops.to(self, "cpu", memory_format=memory_format)  # type: ignore[no-any-return]
 
-    def cuda(self, device: Any = None) -> LiteTensor:
+    def cuda(
+        self,
+        device: Any = None,
+        non_blocking: builtins.bool = False,
+        memory_format: torch.memory_format = torch.preserve_format,
+    ) -> LiteTensor:
         """The tensor on a CUDA device, the current one unless it is named."""
-        return ops.to(self, "cuda" if device is None else torch.device("cuda", device))  # type: ignore[no-any-return]
+        device = "cuda" if device is None else torch.device("cuda", device) if type(device) is builtins.int else device
+        return ops.to(self, device, non_blocking=non_blocking, memory_format=memory_format)  # type: ignore[no-any-return]
 
     def new_zeros(self, *size: Any, **kwargs: Any) -> LiteTensor:
         """Zeros of a shape, in this tensor's dtype and on its device unless others are given."""

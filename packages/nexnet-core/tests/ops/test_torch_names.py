@@ -9,7 +9,7 @@ from torch import Tensor
 
 import nexnet
 from nexnet import RULES, LiteTensor
-from nexnet.engine.spelling import ALIASES
+from nexnet.engine.spelling import own_name
 from nexnet.errors import MissingAttributeError, NoGradientRule
 from nexnet.ops._listing import PLACES
 
@@ -99,7 +99,7 @@ def accepted(function, rule):
     if any(each.kind is each.VAR_KEYWORD for each in own.values()):
         return
     for name, default in arguments_of(function):
-        mine = ALIASES.get(name) if name not in own and isinstance(rule, nexnet.Operator) else name
+        mine = own_name(name, own)
         if name in NEUTRAL:
             continue
         if mine not in own:
@@ -109,7 +109,7 @@ def accepted(function, rule):
 
 
 def arguments_of(function):
-    if not inspect.isbuiltin(function):
+    if not (inspect.isbuiltin(function) or inspect.ismethoddescriptor(function)):
         varying = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         yield from ((n, p.default) for n, p in inspect.signature(function).parameters.items() if p.kind not in varying)
         return
@@ -137,6 +137,33 @@ def test_arguments_and_defaults_are_torchs(path):
     if path.startswith("torch.linalg."):  # documented as A and B, as nexnet has them
         wrong = [each for each in wrong if each not in ("no input", "no other", "no b")]
     assert not wrong or path in OTHERWISE, wrong
+
+
+# What torch's parser takes for one argument beside its own name: numpy's names, of functions that are built in.
+NUMPY = {"dim": ("axis",), "keepdim": ("keepdims",), "input": ("x", "a", "x1"), "other": ("x2",)}
+
+
+@pytest.mark.parametrize("path", sorted(path for path in PATHS if PATHS[path].differentiable))
+def test_every_name_that_torch_has_for_an_argument_is_taken(path):
+    """Of functions and methods; torch's own name where an argument is any number of sizes, too."""
+    function = function_at(path)
+    own = inspect.signature(RULES[function]).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in own.values()) or path in OTHERWISE:
+        return
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{function.__name__}")
+    in_python = [each for each in schemas if "Tensor" in str(each.arguments[0].type) and "Dimname" not in str(each)]
+    names = {each.name for schema in in_python for each in schema.arguments if not each.is_out}
+    names = {"input" if each == "self" else each for each in names} if _is_built_in(function) else set()
+    names |= {each for name in names for each in NUMPY.get(name, ())}
+    refused = {each for each in names - NEUTRAL - SCRIPT if own_name(each, own) not in own}
+    assert not refused - ({"input", "x", "a", "x1"} if ".Tensor." in path else set())
+
+
+SCRIPT = {"i", "n", "l", "b", "idx", "list", "reverse", "correction", "unbiased"}  # TorchScript's, of numbers and lists
+
+
+def _is_built_in(function):
+    return inspect.isbuiltin(function) or inspect.ismethoddescriptor(function)
 
 
 # Functions in Python that are made of a method, or of another function.

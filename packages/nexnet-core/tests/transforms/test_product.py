@@ -400,3 +400,74 @@ class TestHvp:
         curvature = hessian(loss)(vector_function(point))
         assert torch.allclose(product.data, jacobian.T @ curvature @ jacobian @ vector)
         assert torch.allclose(value.data, loss(vector_function(point)))
+
+
+# What the function returns --------------------------------------------------------------------------------------------
+
+CONSTANTS = {"a torch tensor": lambda x: torch.ones(2), "a LiteTensor": lambda x: nx.ones(2)}
+
+
+@pytest.mark.parametrize("fn", CONSTANTS.values(), ids=CONSTANTS)
+def test_what_does_not_depend_on_the_argument_has_derivatives_of_zero(fn):
+    x = nx.ones(3)
+    zeros = {(3,): [0.0] * 3, (2,): [0.0] * 2, (2, 3): [[0.0] * 3] * 2, (2, 3, 3): [[[0.0] * 3] * 3] * 2}
+    for derivative in (
+        nx.grad(fn)(x),
+        nx.vjp(fn, x)[1](nx.ones(2))[0],
+        nx.jvp(fn, (x,), (x,))[1],
+        nx.linearize(fn, x)[1](x),
+        *[jacobian(fn)(x) for jacobian in (nx.jacobian, nx.jacrev, nx.jacfwd, nx.hessian)],
+        *nx.hvp(fn, (x,), (x,))[1],
+        *nx.gnvp(fn, lambda out: (out * out).sum(), (x,), (x,))[1],
+        nx.grad(lambda x: nx.checkpoint(fn)(x).sum())(x),
+    ):
+        assert isinstance(derivative, nx.LiteTensor)
+        assert derivative.tolist() == zeros[tuple(derivative.shape)]
+    for value in (nx.vjp(fn, x)[0], nx.jvp(fn, (x,), (x,))[0], nx.value_and_grad(fn)(x)[0], nx.vmap(fn)(x)[0]):
+        assert isinstance(value, nx.LiteTensor)
+        assert value.tolist() == [1.0, 1.0]
+
+
+def test_a_torch_tensor_whose_graph_would_be_cut_is_no_output():
+    wild = torch.ones(2, requires_grad=True)
+    for transform in (nx.grad(lambda x: wild), lambda x: nx.vjp(lambda x: wild, x)):
+        with pytest.raises(nx.InputError, match="requires grad"):
+            transform(nx.ones(2))
+
+
+AUXILIARY = {
+    "grad": lambda fn, x: nx.grad(fn, has_aux=True)(x)[1],
+    "value_and_grad": lambda fn, x: nx.value_and_grad(fn, has_aux=True)(x)[0][1],
+    "jacrev": lambda fn, x: nx.jacrev(fn, has_aux=True)(x)[1],
+    "jacfwd": lambda fn, x: nx.jacfwd(fn, has_aux=True)(x)[1],
+    "hessian": lambda fn, x: nx.hessian(fn, has_aux=True)(x)[1],
+    "vjp": lambda fn, x: nx.vjp(fn, x, has_aux=True)[2],
+    "jvp": lambda fn, x: nx.jvp(fn, (x,), (x,), has_aux=True)[2],
+    "linearize": lambda fn, x: nx.linearize(fn, x, has_aux=True)[2],
+}
+
+
+@pytest.mark.parametrize("together", [tuple, list])
+@pytest.mark.parametrize("transform", AUXILIARY.values(), ids=AUXILIARY)
+def test_what_is_returned_beside_the_output_comes_in_a_tuple_or_a_list(transform, together):
+    assert transform(lambda x: together([(x**3).sum(), "seen"]), nx.ones(2)) == "seen"
+    with pytest.raises(nx.InputError, match=r"must return \(out, aux\)(.|\n)*of length 3"):
+        transform(lambda x: together([x.sum(), 1, 2]), nx.ones(2))
+
+
+def test_hessian_and_linearize_with_aux_are_those_without():
+    fn = lambda x: (x**3).sum()  # noqa: E731
+    x = nx.tensor([1.0, 2.0])
+    with_aux = lambda x: (fn(x), x)  # noqa: E731
+    assert nx.hessian(with_aux, has_aux=True)(x)[0].tolist() == nx.hessian(fn)(x).tolist() == [[6, 0], [0, 12]]
+    out, pushforward, aux = nx.linearize(with_aux, x, has_aux=True)
+    assert (out.item(), pushforward(x).item(), aux.tolist()) == (9.0, 27.0, [1.0, 2.0])
+
+
+def test_argnums_are_places_and_a_name_is_told_its_place():
+    with pytest.raises(nx.InputError, match=r"places of arguments, not their names(.|\n)*argnums=1"):
+        nx.grad(lambda x, y: x * y, argnums="y")
+    with pytest.raises(nx.InputError, match=r"argnums=\(0, 1\)"):
+        nx.jacrev(lambda x, y: x * y, argnums=("x", "y"))
+    with pytest.raises(nx.InputError, match=r"places of x, y are counted from 0"):
+        nx.value_and_grad(lambda x, y: x * y, argnums="z")

@@ -233,3 +233,16 @@ class TestWrongUse:
                 return (w * w).sum()
 
         assert torch.allclose(nx.grad(fn)(W).data, 2 * W)
+
+
+def test_axis_size_says_how_many_where_nothing_is_mapped():
+    assert nx.vmap(lambda: nx.ones(2), axis_size=3)().shape == (3, 2)
+    assert nx.vmap(lambda x: x * 2, in_dims=None, axis_size=3)(nx.ones(2)).tolist() == [[2.0, 2.0]] * 3
+    assert nx.vmap(lambda x: x * 2, axis_size=3, chunk_size=2)(nx.ones(3)).tolist() == [2.0] * 3
+    drawn = nx.vmap(lambda: nx.rand_like(nx.ones(2)), axis_size=3, randomness="different")()
+    assert len({*drawn.reshape(-1).tolist()}) == 6
+    assert nx.grad(lambda w: nx.vmap(lambda: w * w, axis_size=3)().sum())(2.0).item() == 12.0
+    with pytest.raises(nx.InputError, match=r"argument:  axis_size\n  expected:  4\n  got:       args\[0\]: 3"):
+        nx.vmap(lambda x: x, axis_size=4)(nx.ones(3))
+    with pytest.raises(nx.InputError, match="at least one mapped argument, or axis_size"):
+        nx.vmap(lambda: nx.ones(2))()

@@ -6,6 +6,7 @@ cdef class Spelling:
     cdef readonly tuple numbers
     cdef readonly tuple parameters
     cdef readonly bint own
+    cdef readonly str rest
     cdef tuple positional(self, tuple args, dict kwargs, str rule)
     cdef tuple with_numbers(self, tuple args, str rule)
     cdef object _rename(self, dict kwargs, str rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Container
 from typing import Any
 
 from numpy import ndarray
@@ -13,11 +14,27 @@ from .operands import PLAIN, constant
 from .tape import is_tracked
 from .tensor import TensorBase
 
-#: Numpy's names, and the names that torch's parser and its documentation give to one argument.
-ALIASES = {
-    "axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other", "input": "A", "mat2": "other",
-    "vec": "other", "tensor": "other", "dim0": "axis0", "dim1": "axis1",
+#: Numpy's names, and the names that torch's parser and its documentation give to one argument: each stands for the
+#: first of these that a rule has.
+ALIASES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("input", "x", "a", "x1"), ("input", "A", "tensor", "B", "L", "b", "x")),
+    "axis": ("dim",), "axis0": ("dim0",), "axis1": ("dim1",), "dim0": ("axis0",), "dim1": ("axis1",),
+    "input2": ("tau", "L"), "input3": ("other",), "keepdims": ("keepdim",),
+    "other": ("B",), "train": ("training",),
+    **dict.fromkeys(("x2", "mat2", "vec", "tensor"), ("other", "B")),
+    **dict.fromkeys(("indices", "sections", "tensor_indices_or_sections"), ("indices_or_sections",)),
+    "split_size": ("split_size_or_sections",),
 }  # fmt: skip
+
+
+def own_name(name: str, known: Container[str]) -> str:
+    """Give what a rule with these parameters calls an argument."""
+    if name not in known:
+        for each in ALIASES.get(name, ()):
+            if each in known:
+                return each
+    return name
+
 
 _EMPTY = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -29,6 +46,7 @@ class Spelling:
     count: int  # of positional parameters
     names: dict[str, int]  # the place of each that may be given by keyword
     defaults: tuple[Any, ...]  # of the positional parameters; empty where there is none
+    rest: str  # the name of what takes any number of arguments, as sizes are: one keyword gives them all
     known: frozenset[str]
     numbers: tuple[int, ...]  # the places of nexnet's own that have no gradient, as their annotations say
     parameters: tuple[str, ...]
@@ -46,6 +64,7 @@ class Spelling:
         self.numbers = tuple([i for i, each in enumerate(positional) if own and _is_number(each.annotation)])
         self.parameters = tuple(signature.parameters)
         self.own = own
+        self.rest = next((each.name for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL), "")
 
     def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None, rule: str) -> tuple[Any, ...]:
         """Give every positional argument, defaults too; take those that came by keyword out of ``kwargs``.
@@ -54,6 +73,9 @@ class Spelling:
         """
         if kwargs:
             self._rename(kwargs, rule)
+            if self.rest and self.rest in kwargs and len(args) <= self.count:
+                rest = kwargs.pop(self.rest)
+                args = (*self.positional(args, kwargs, rule), rest)
         given = len(args)
         values = [*args, *self.defaults[given:]]
         moved = []
@@ -89,8 +111,8 @@ class Spelling:
         """Rename numpy's keywords, and torch's second names, to forward's own."""
         for name in list(kwargs):
             if name not in self.known:
-                other = ALIASES.get(name)
-                if other in self.known and other not in kwargs:
+                other = own_name(name, self.known)
+                if other is not name and other not in kwargs:
                     kwargs[other] = kwargs.pop(name)
                 elif name == "out" and kwargs.pop("out") is not None:  # None is what numpy passes
                     raise _complaints.writes_into_out(rule)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-_TORCH_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+from ..engine.spelling import own_name
 
 
 def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function with torch's ``dim`` and ``keepdim`` be called with ``axis`` and ``keepdims`` (operators can)."""
+    """Let a function be called with numpy's names for its arguments, and torch's other ones, as operators can."""
+    parameters = inspect.signature(fn).parameters
+    known = frozenset(parameters)
+    rest = next((each.name for each in parameters.values() if each.kind is each.VAR_POSITIONAL), "")
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             return fn(*args)
-        return fn(*args, **{_TORCH_NAMES.get(name, name): value for name, value in kwargs.items()})
+        kwargs = {own_name(name, known): value for name, value in kwargs.items()}
+        if rest in kwargs:  # what takes any number of arguments: one keyword gives them all
+            args = (*args, kwargs.pop(rest))
+        return fn(*args, **kwargs)
 
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import _trees as trees
+from .._complaints import requires_grad
 from .._trees import NAMESPACE as NAMESPACE
 from ..engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
 from ..errors import InputError, message
@@ -52,6 +54,8 @@ def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
 
 def check_function(fn: Any, argnums: Any, transform: str) -> None:
     """Refuse what is given to a transform in place of a function, or beside it, at once and not at its first call."""
+    if isinstance(argnums, str) or (isinstance(argnums, (tuple, list)) and any(isinstance(i, str) for i in argnums)):
+        raise _by_name(fn, argnums)
     if not callable(fn) or not isinstance(argnums, (int, tuple, list)):
         raise InputError(
             message(
@@ -61,6 +65,29 @@ def check_function(fn: Any, argnums: Any, transform: str) -> None:
                 remedy=f"{transform}(fn)(x, ...), where fn returns what is to be differentiated",
             )
         )
+
+
+def _by_name(fn: Any, argnums: Any) -> InputError:
+    """Arguments are differentiated by at their places: say which place a name has."""
+    try:
+        names = list(inspect.signature(fn).parameters)
+    except (TypeError, ValueError):
+        names = []
+    single = isinstance(argnums, str)
+    wanted = [each if isinstance(each, int) or each not in names else names.index(each)
+              for each in ((argnums,) if single else argnums)]  # fmt: skip
+    known = all(isinstance(each, int) for each in wanted)
+    return InputError(
+        message(
+            "argnums are the places of arguments, not their names.",
+            argument="argnums",
+            expected="an int or a tuple of ints",
+            got=repr(argnums),
+            remedy=f"argnums={wanted[0] if single else tuple(wanted)}, and pass the argument by position"
+            if known
+            else f"the places of {', '.join(names) or 'the arguments'} are counted from 0",
+        )
+    )
 
 
 def places(argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -94,7 +121,9 @@ def check_output(out: Any, transform: str) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
     if type(out) is LiteTensor and out.data.dtype in _REAL:
         return out
-    if isinstance(out, (float, Tensor)):
+    if isinstance(out, Tensor):
+        out = as_constant(out, transform)
+    elif isinstance(out, float):
         out = LiteTensor(out)
     if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE or out.data.dtype in COMPLEX:
         complex_out = isinstance(out, LiteTensor) and out.data.dtype in COMPLEX
@@ -115,6 +144,8 @@ def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.Py
     """Take what the differentiated function returned as a pytree of floating tensors."""
     outs, treespec = trees.flatten(out)
     for i, each in enumerate(outs):
+        if isinstance(each, Tensor):  # it depends on no argument: a constant
+            each = outs[i] = as_constant(each, transform)
         if not isinstance(each, LiteTensor) or each.data.dtype not in DIFFERENTIABLE:
             raise InputError(
                 message(
@@ -127,16 +158,25 @@ def check_outputs(out: Any, transform: str) -> tuple[list[LiteTensor], optree.Py
     return outs, treespec
 
 
+def as_constant(out: Tensor, transform: str) -> LiteTensor:
+    """Take a torch tensor that a differentiated function returned: its derivatives are zero."""
+    if out.requires_grad:
+        raise requires_grad(transform, out)
+    return LiteTensor(out)
+
+
 def split_aux(result: Any) -> tuple[Any, Any]:
     """Take ``(out, aux)`` apart."""
-    if not (isinstance(result, tuple) and len(result) == 2):
+    if not (isinstance(result, (tuple, list)) and len(result) == 2):
         raise InputError(
             message(
                 "with has_aux=True the function must return (out, aux).",
-                got=f"{type(result).__name__}" + (f" of length {len(result)}" if isinstance(result, tuple) else ""),
+                got=f"{type(result).__name__}"
+                + (f" of length {len(result)}" if isinstance(result, (tuple, list)) else ""),
             )
         )
-    return result
+    out, aux = result
+    return out, aux
 
 
 def by_key(seeds: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:

@@ -12,7 +12,7 @@ import torch
 from ..engine import wrap
 from ..errors import InputError, message
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, check_outputs, flatten, places, split_aux
+from ._evaluate import NAMESPACE, check_function, check_outputs, flatten, places, split_aux
 from .product import linearize, vjp
 from .vmap import vmap
 
@@ -103,18 +103,21 @@ def jacfwd(fn: Any, argnums: Any = 0, **options: Any) -> Any:
 
 
 @overload
-def hessian(fn: F, argnums: Literal[0] = 0, *, chunk_size: int | None = None) -> Jacobian[F]: ...
+def hessian(
+    fn: F, argnums: Literal[0] = 0, has_aux: Literal[False] = False, *, chunk_size: int | None = None
+) -> Jacobian[F]: ...
 @overload
 def hessian(
-    fn: Callable[P, Any], argnums: int | tuple[int, ...], *, chunk_size: int | None = None
+    fn: Callable[P, Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, chunk_size: int | None = None
 ) -> Callable[P, Any]: ...
-def hessian(fn: Any, argnums: Any = 0, *, chunk_size: int | None = None) -> Any:
+def hessian(fn: Any, argnums: Any = 0, has_aux: bool = False, *, chunk_size: int | None = None) -> Any:
     """Make a function that gives the Hessian of ``fn``: the Jacobian of its Jacobian, reverse over reverse.
 
     For a scalar ``fn`` the result has the argument's structure twice over, with tensors of shape
-    ``(*argument, *argument)``. See ``jacobian`` for the rest.
+    ``(*argument, *argument)``; with ``has_aux`` it is ``(hessian, aux)``. See ``jacobian`` for the rest.
     """
-    return jacrev(jacrev(fn, argnums, chunk_size=chunk_size), argnums, chunk_size=chunk_size)
+    slopes = jacrev(fn, argnums, has_aux=has_aux, chunk_size=chunk_size)
+    return jacrev(slopes, argnums, has_aux=has_aux, chunk_size=chunk_size)
 
 
 def value_and_jacobian(
@@ -131,6 +134,7 @@ def value_and_jacobian(
             message("jacobian does not know this mode.", argument="mode", expected="'reverse', 'forward' or None",
                     got=repr(mode))
         )  # fmt: skip
+    check_function(fn, argnums, "jacobian")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

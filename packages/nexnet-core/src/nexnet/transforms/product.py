@@ -67,6 +67,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
         result = evaluate(tape, inputs, fn, trees.unflatten(treespec, inputs))
     out, aux = split_aux(result) if has_aux else (result, None)
     outs, out_spec = check_outputs(out, "vjp")
+    out = trees.unflatten(out_spec, outs)
     versions = saved_versions(tape)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -87,18 +88,30 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
-def linearize(fn: Callable[..., R], *primals: Any) -> tuple[R, Callable[..., R]]:
+@overload
+def linearize(fn: Callable[..., R], *primals: Any, has_aux: Literal[False] = False) -> tuple[R, Callable[..., R]]: ...
+@overload
+def linearize(
+    fn: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[..., R], Aux]: ...
+def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Give ``fn``'s value at the primals, and the linear function that pushes tangents forward from there.
 
     The pullback is linear in its cotangent, so its own pullback is the pushforward (J. Townsend, "A new trick for
     calculating Jacobian vector products", 2017). It is recorded once, and needs no second rule from anybody; where a
     rule has one, its ``jvp``, tangents are pushed by that.
 
+    Args:
+        fn: a function of pytrees that returns a pytree of floating LiteTensors, or ``(out, aux)`` with ``has_aux``.
+        primals: the positional arguments.
+        has_aux: whether ``fn`` returns something beside the output.
+
     Returns:
-        ``(out, pushforward)``; ``pushforward(*tangents)``, with one tangent per primal, gives the tangent of ``out``.
+        ``(out, pushforward)`` or ``(out, pushforward, aux)``; ``pushforward(*tangents)``, with one tangent per primal,
+        gives the tangent of ``out``.
     """
     leaves, treespec = flatten(primals, "primals")
-    out, pullback = vjp(fn, *primals)
+    out, pullback, *aux = _pullback(fn, primals, has_aux, Tape())
     dummy = optree.tree_map(lambda each: wrap(zeros_like(each)), out, namespace=NAMESPACE)
     _, transposed = _pullback(pullback, (dummy,), False, Linearization())
 
@@ -106,7 +119,7 @@ def linearize(fn: Callable[..., R], *primals: Any) -> tuple[R, Callable[..., R]]
         fitted = fit_tree(tuple(tangents), leaves, treespec, "tangents", "the primals")
         return transposed(optree.tree_unflatten(treespec, fitted))[0]
 
-    return out, pushforward
+    return (out, pushforward, *aux)
 
 
 @overload
@@ -125,16 +138,8 @@ def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fal
     Returns:
         ``(out, tangent)``, or ``(out, tangent, aux)``.
     """
-    kept: list[Any] = []
-
-    def without_aux(*args: Any) -> Any:
-        out, aux = split_aux(fn(*args))
-        kept.append(aux)
-        return out
-
-    out, pushforward = linearize(without_aux if has_aux else fn, *_as_tuple(primals, "primals"))
-    tangent = pushforward(*_as_tuple(tangents, "tangents"))
-    return (out, tangent, kept[0]) if has_aux else (out, tangent)
+    out, pushforward, *aux = linearize(fn, *_as_tuple(primals, "primals"), has_aux=has_aux)  # type: ignore[call-overload]
+    return (out, pushforward(*_as_tuple(tangents, "tangents")), *aux)
 
 
 def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

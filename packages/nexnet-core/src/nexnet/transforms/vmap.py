@@ -39,6 +39,8 @@ def vmap(
     out_dims: Any = 0,
     randomness: str = "error",
     chunk_size: int | None = None,
+    *,
+    axis_size: int | None = None,
 ) -> Callable[P, R]:
     """Make a function that applies ``fn`` to every example of a batch at once.
 
@@ -54,6 +56,7 @@ def vmap(
         out_dims: where the mapped dimension goes in the output: an int, or a pytree prefix of the output.
         randomness: of torch's random functions in ``fn``: "error", "different" for each example, or "same".
         chunk_size: how many examples at once, to bound memory; None for all.
+        axis_size: how many examples there are, where no argument is mapped (else it is the mapped dimension's).
 
     Raises:
         InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
@@ -75,7 +78,7 @@ def vmap(
         dims = _prefix(in_dims, args, "in_dims", "the arguments")
         mapped = [i for i, dim in enumerate(dims) if dim is not _WHOLE]
         inputs = [_to_front(leaves[i], dims[i], path_to(treespec, i, "args")) for i in mapped]
-        size = _common_size(inputs, mapped, treespec)
+        size = _common_size(inputs, mapped, treespec, axis_size)
         out_spec: list[optree.PyTreeSpec] = []
 
         def body(examples: Sequence[LiteTensor]) -> list[LiteTensor]:
@@ -200,20 +203,24 @@ def _from_front(result: LiteTensor, place: Any, path: Callable[[], str]) -> Any:
     return result.movedim(0, place)
 
 
-def _common_size(inputs: list[LiteTensor], mapped: list[int], treespec: optree.PyTreeSpec) -> int:
+def _common_size(
+    inputs: list[LiteTensor], mapped: list[int], treespec: optree.PyTreeSpec, axis_size: int | None
+) -> int:
     sizes = [each.shape[0] for each in inputs]
-    if len(set(sizes)) != 1:
+    common = {*sizes} if axis_size is None else {*sizes, axis_size}
+    if len(common) != 1:
         raise InputError(
             message(
-                "vmap needs one batch size, and at least one mapped argument.",
-                argument="in_dims",
+                "vmap needs one batch size, and at least one mapped argument, or axis_size.",
+                argument="in_dims" if axis_size is None else "axis_size",
+                expected=axis_size,
                 got=", ".join(
                     f"{path_to(treespec, i, 'args')()}: {size}" for i, size in zip(mapped, sizes, strict=True)
                 ) or "no mapped argument",
                 remedy="name in in_dims the dimension of each argument that the examples are in, or None",
             )
         )  # fmt: skip
-    return sizes[0]
+    return common.pop()
 
 
 def _as_output(value: Any, path: Callable[[], str]) -> LiteTensor:

@@ -86,6 +86,8 @@ def _dropped(
     p = number(p, rule, "p")
     if not 0 <= p <= 1:
         raise InputError(message("p is no probability.", rule=rule, expected="0 <= p <= 1", got=p))
+    if not training or p == 0:
+        return alias(input)
     if feature and input.ndim < 2:
         raise InputError(
             message(
@@ -95,8 +97,6 @@ def _dropped(
                 got=tuple(input.shape),
             )
         )
-    if not training or p == 0:
-        return alias(input)
     return _scaled_by_noise(input, p, feature, alpha, generator)[0]
 
 

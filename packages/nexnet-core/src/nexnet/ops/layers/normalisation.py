@@ -140,8 +140,9 @@ class _OverChannels:
 
     @staticmethod
     def average(x: Any, groups: int, eps: float) -> Any:
-        n = x.shape[0]
-        return _OverChannels.spread(x.reshape(n, groups, -1).mean(2), x, groups, eps)
+        n, c = x.shape[:2]
+        in_groups = x.reshape(n, groups, c // groups * math.prod(x.shape[2:]))
+        return _OverChannels.spread(in_groups.mean(2), x, groups, eps)
 
     @staticmethod
     def spread(statistic: Any, x: Any, groups: int, eps: float) -> Any:

@@ -233,25 +233,22 @@ def linear_cross_entropy(
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
-    options: Any = None,
+    options: Any = None,  # noqa: ARG001  torch's name
 ) -> Any:
-    """cross_entropy(linear(x, linear_weight, linear_bias), target): logits (N, C) of features (N, D) or (D,).
+    """cross_entropy(linear(x, linear_weight, linear_bias), target): logits (N, C, ...) of features (N, D) or (D,).
 
-    Raises:
-        InputError: a weight of more than two dimensions; ``options``, which are about how PyTorch splits the work.
+    The weight is (C, D), or (C, ..., D) for a loss of more dimensions, and the bias (C, ...). ``options`` say how
+    PyTorch is to split the work to save memory; the value is the same without, and nexnet does it as a whole.
     """
-    for name, bad in (("options", options is not None), ("linear_weight", linear_weight.ndim != 2)):
-        if bad:
-            raise InputError(
-                message(
-                    "nexnet computes the logits of one linear layer (C, D), as a whole.",
-                    rule="linear_cross_entropy",
-                    argument=name,
-                    remedy="leave options out, and for more dimensions use cross_entropy and linear",
-                )
-            )
+    rows = linear_weight.shape[:-1]
+    if len(rows) > 1:
+        flat = None if linear_bias is None else reshape(linear_bias, -1)
+        logits = linear(input, reshape(linear_weight, -1, linear_weight.shape[-1]), flat)
+        logits = reshape(logits, *logits.shape[:-1], *rows)
+    else:
+        logits = linear(input, linear_weight, linear_bias)
     return cross_entropy(
-        linear(input, linear_weight, linear_bias),
+        logits,
         target,
         weight,
         ignore_index=-100 if ignore_index is None else ignore_index,

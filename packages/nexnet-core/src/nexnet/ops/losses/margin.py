@@ -239,7 +239,7 @@ class _multi_margin_loss(Policy):
         input, target, p, margin, weight, reduction = self.ctx.release
         if not isinstance(grad, TensorBase):
             return _multi_margin_backward(grad, input, target, p, margin, weight, reduction)
-        rows = input.reshape(-1, input.shape[-1])
+        rows = input.reshape(-1, input.shape[-1] if input.ndim else 1)  # a number is one class
         index = target.reshape(-1, 1)
         own = torch.zeros(rows.shape, dtype=torch.bool, device=rows.device).scatter(1, unwrap(index), True)
         z = margin - torch.gather(rows, 1, index) + rows

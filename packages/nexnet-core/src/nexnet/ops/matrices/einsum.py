@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 
+from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Analytic, function, implements
 
 __all__ = ["einsum"]
+
+_NUMBERED = string.ascii_uppercase + string.ascii_lowercase  # the letters that numbers stand for, in order
 
 
 class _einsum(Analytic):
@@ -60,8 +63,14 @@ _sum_of_products = implements()(function(_einsum))
 
 
 @implements(torch.einsum)
-def einsum(equation: str, *operands: Any) -> Any:
-    """The sum of products that an equation such as ``"bij,jk->bik"`` describes, by torch.einsum's rules."""
+def einsum(equation: Any, *operands: Any) -> Any:
+    """The sum of products that an equation such as ``"bij,jk->bik"`` describes, by torch.einsum's rules.
+
+    Or, without an equation, each operand with the list of its indices, numbers from 0 to 51, and those of the result:
+    ``einsum(x, [0, 1], y, [1, 2], [0, 2])``.
+    """
+    if isinstance(equation, (TensorBase, torch.Tensor)):
+        equation, operands = _written((equation, *operands))
     if not isinstance(equation, str):
         raise InputError(
             message(
@@ -88,6 +97,26 @@ def einsum(equation: str, *operands: Any) -> Any:
     if "..." in left:
         inputs, output = _name_ellipsis(inputs, output, [each.ndim for each in operands])
     return _sum_of_products(*operands, inputs=tuple(inputs), output=output)
+
+
+def _written(parts: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Write the equation of operands with lists of indices, and of the result's list, if there is one."""
+    terms, result = list(parts[1::2]), list(parts[len(parts) - 1 :]) if len(parts) % 2 else []
+    try:
+        letters = ["".join(["..." if i is Ellipsis else _NUMBERED[i] for i in each]) for each in terms + result]
+    except (TypeError, IndexError):
+        raise InputError(
+            message(
+                "einsum takes an equation, or each operand followed by the list of its indices.",
+                rule="einsum",
+                expected="einsum('ij,jk->ik', x, y), or einsum(x, [0, 1], y, [1, 2], [0, 2]) with numbers from 0 to 51",
+                got=", ".join(
+                    [f"{each!r}" if isinstance(each, (list, tuple)) else type(each).__name__ for each in parts]
+                ),
+            )
+        ) from None
+    count = len(terms)
+    return ",".join(letters[:count]) + "->" * len(result) + "".join(letters[count:]), parts[: 2 * count : 2]
 
 
 def _name_ellipsis(inputs: list[str], output: str, ndims: list[int]) -> tuple[list[str], str]:

@@ -171,6 +171,7 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
 
 
 @implements(torch.norm_except_dim)
+@numpy_names
 def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     """The norm over all dimensions but one, which are kept with size 1; over all, to a scalar, for -1."""
     if dim == -1:

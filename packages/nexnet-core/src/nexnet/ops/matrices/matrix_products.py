@@ -10,6 +10,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
+from .._names import numpy_names
 from .._plain import is_plain
 from .matmul import _left
 
@@ -366,6 +367,7 @@ class linalg_cross(Analytic):
 
 
 @implements(torch.cross)
+@numpy_names
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     """The cross product, along the first dimension of size 3 unless one is named."""
     if dim is None:

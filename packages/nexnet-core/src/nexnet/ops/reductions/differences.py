@@ -98,6 +98,7 @@ def _areas(y: Any, x: Any, dim: int) -> Any:
 
 
 @implements(torch.gradient)
+@numpy_names
 def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
     """The derivatives of sampled values along each dimension, or those named.
 

@@ -34,6 +34,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 
 
 @implements(torch.nn.functional.pairwise_distance)
+@numpy_names
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
     """The p-norm of x1 - x2 + eps over the last dimension; the others broadcast."""
     return vector_norm(torch.sub(x1, x2) + eps, p, -1, keepdim)

@@ -40,10 +40,14 @@ class gather(Linear):
 @implements(torch.take_along_dim)
 @numpy_names
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast."""
+    """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast.
+
+    An index below 0 counts from the end.
+    """
     if dim is None:
-        return gather(reshape(input, -1), 0, indices.reshape(-1))
+        input, indices, dim = reshape(input, -1), indices.reshape(-1), 0
     dim = place_of(dim, input.ndim)
+    indices = torch.where(indices < 0, indices + input.shape[dim], indices)
     shape, wanted = input.shape, indices.shape
     if len(shape) == len(wanted) and shape[:dim] == wanted[:dim] and shape[dim + 1 :] == wanted[dim + 1 :]:
         return gather(input, dim, indices)

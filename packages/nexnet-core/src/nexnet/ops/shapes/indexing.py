@@ -186,8 +186,8 @@ def _index_item(item: Any, device: torch.device) -> Any:
         return item
     if isinstance(item, TensorBase):
         return item.data
-    if isinstance(item, (list, range, bool, numpy.ndarray, numpy.bool_)):
-        dtype = torch.int64 if isinstance(item, (list, range)) and len(item) == 0 else None
+    if isinstance(item, (list, tuple, range, bool, numpy.ndarray, numpy.bool_)):
+        dtype = torch.int64 if isinstance(item, (list, tuple, range)) and len(item) == 0 else None
         return torch.as_tensor(_plain(item), dtype=dtype, device=device)
     try:
         return operator.index(item)
@@ -204,7 +204,7 @@ def _index_item(item: Any, device: torch.device) -> Any:
 def _plain(item: Any) -> Any:
     if isinstance(item, TensorBase):
         return item.data.tolist()
-    return [_plain(each) for each in item] if isinstance(item, (list, range)) else item
+    return [_plain(each) for each in item] if isinstance(item, (list, tuple, range)) else item
 
 
 # ---------------------------------------------------------------------------------------------------------------------

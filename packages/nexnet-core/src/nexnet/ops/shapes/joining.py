@@ -190,12 +190,14 @@ class split(Linear):
 
 
 @implements(torch.split_with_sizes, torch.unsafe_split_with_sizes)
+@numpy_names
 def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
     """X in pieces of several sizes."""
     return split(input, list(split_sizes), dim)
 
 
 @implements(torch.tensor_split)
+@numpy_names
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """X in a number of pieces, as equal as can be, or cut at indices, as slices are."""
     where = indices_or_sections
@@ -212,18 +214,21 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 
 
 @implements(torch.hsplit)
+@numpy_names
 def hsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces side by side: along the second dimension, a vector along its only one."""
     return _equal(input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
 
 
 @implements(torch.vsplit)
+@numpy_names
 def vsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces one above the other: along the first dimension."""
     return _equal(input, indices_or_sections, 0, 2)
 
 
 @implements(torch.dsplit)
+@numpy_names
 def dsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces along the third dimension."""
     return _equal(input, indices_or_sections, 2, 3)
@@ -295,10 +300,13 @@ class repeat(Linear):
 
 
 @implements(torch.tile)
-def tile(input: Any, *dims: Any) -> Any:
-    """X as tiles; dimensions that ``dims`` does not reach are not repeated."""
-    counts = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
+@function
+class tile(repeat.policy):  # type: ignore[misc,name-defined]
+    """x as tiles; dimensions that ``dims`` does not reach are not repeated."""
+
+    def forward(self, input: Any, *dims: Any) -> Any:
+        counts = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+        return super().forward(input, (1,) * (input.ndim - len(counts)) + counts)
 
 
 @implements(torch.flip)

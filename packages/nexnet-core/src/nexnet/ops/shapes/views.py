@@ -85,18 +85,18 @@ class reshape(_Reshape):
 class view(_Reshape):
     """x in another shape, without a copy, or an error if its strides do not allow it."""
 
-    def forward(self, input: Any, *shape: Any) -> Any:
-        if len(shape) == 1 and isinstance(shape[0], torch.dtype):
+    def forward(self, input: Any, *size: Any, dtype: torch.dtype | None = None) -> Any:
+        if dtype is not None or (len(size) == 1 and isinstance(size[0], torch.dtype)):
             raise InputError(
                 message(
                     "a view as another dtype reads the bits anew: it has no gradient.",
                     rule="view",
-                    got=shape[0],
+                    got=dtype or size[0],
                     remedy="x.to(dtype) converts the values; x.data.view(dtype) gives the bits, as a torch tensor",
                 )
             )
         self.ctx.save(input.shape)
-        return input.view(*shape)
+        return input.view(*size)
 
 
 @implements(torch.flatten)
@@ -165,19 +165,19 @@ def view_as(input: Any, other: Any) -> Any:
     return view(input, other.shape)
 
 
-@implements(torch.atleast_1d)
+@implements(torch.atleast_1d, torch._C._VariableFunctions.atleast_1d)  # type: ignore[attr-defined]
 def atleast_1d(*tensors: Any) -> Any:
     """Each tensor with one dimension or more."""
     return _each(tensors, lambda x: reshape(x, 1) if x.ndim == 0 else x)
 
 
-@implements(torch.atleast_2d)
+@implements(torch.atleast_2d, torch._C._VariableFunctions.atleast_2d)  # type: ignore[attr-defined]
 def atleast_2d(*tensors: Any) -> Any:
     """Each tensor with two dimensions or more; a vector becomes a row."""
     return _each(tensors, lambda x: reshape(x, 1, -1) if x.ndim < 2 else x)
 
 
-@implements(torch.atleast_3d)
+@implements(torch.atleast_3d, torch._C._VariableFunctions.atleast_3d)  # type: ignore[attr-defined]
 def atleast_3d(*tensors: Any) -> Any:
     """Each tensor with three dimensions or more: (n) becomes (1, n, 1), and (m, n) becomes (m, n, 1)."""
     return _each(tensors, lambda x: reshape(x, 1, -1, 1) if x.ndim < 2 else unsqueeze(x, -1) if x.ndim == 2 else x)
@@ -198,10 +198,10 @@ def _each(tensors: Any, fn: Any) -> Any:
 class expand(Linear):
     """x repeated along dimensions of size 1:  dx = the sum of g over them, which the engine takes."""
 
-    def forward(self, input: Any, *sizes: Any) -> Any:
-        if len(sizes) == 1 and type(sizes[0]) is not int:
-            return torch.broadcast_to(input, sizes[0])
-        return input.expand(*sizes)
+    def forward(self, input: Any, *size: Any, implicit: bool = False) -> Any:
+        if len(size) == 1 and type(size[0]) is not int:
+            return torch.broadcast_to(input, size[0])
+        return input.expand(*size)
 
     def backward(self, grad: Any) -> Any:
         return grad
