@@ -38,7 +38,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
-from .operands import scalar
+from .operands import register_stand_ins, scalar
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -78,6 +78,7 @@ __all__ = [
     "passes_on",
     "record_composite",
     "register_arithmetic",
+    "register_stand_ins",
     "register_tensor_type",
     "saved_versions",
     "scalar",
