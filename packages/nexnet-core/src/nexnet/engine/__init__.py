@@ -40,7 +40,7 @@ from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
-from .operands import scalar
+from .operands import register_stand_ins, scalar
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -83,6 +83,7 @@ __all__ = [
     "record_composite",
     "register_arithmetic",
     "register_rules",
+    "register_stand_ins",
     "register_tensor_type",
     "saved_versions",
     "scalar",

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import autocast
 from .higher_orders import call_nested
-from .operands import operand, scalar, wrap_all
+from .operands import MetStandIn, operand, scalar, stand_ins, wrap_all
 from .promises import CHECKED, check_alike, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
@@ -44,7 +44,10 @@ class OperatorBase:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the rule with LiteTensors, constants and what else its forward takes."""
-        return self.call(args, kwargs)
+        try:
+            return self.call(args, kwargs)
+        except MetStandIn as met:
+            return stand_ins(self, met, kwargs)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Call the rule, and record the call on the tapes that track an argument."""
