@@ -35,6 +35,7 @@ from . import (  # noqa: F401
     functions,
     kernels,
     linalg,
+    modules,
     ops,
     random,
     special,
@@ -57,6 +58,7 @@ from .errors import (
     TrackedTensorError,
 )
 from .low_rank import LowRank
+from .modules import *
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
 from .random import *
@@ -99,13 +101,14 @@ __all__ = [
     "implements",
     "kernels",
     "linalg",
+    "modules",
     "ops",
     "random",
     "special",
     "transforms",
     "tree",
 ]
-__all__ += transforms.__all__ + creation.__all__ + random.__all__
+__all__ += transforms.__all__ + modules.__all__ + creation.__all__ + random.__all__
 
 
 if not _typing.TYPE_CHECKING:  # where a type checker would take it for every name

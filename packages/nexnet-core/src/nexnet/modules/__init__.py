@@ -1,1 +1,5 @@
 """Torch's models as functions of their parameters, without a change to their code."""
+
+from .as_torch import as_torch
+
+__all__ = ["as_torch"]
