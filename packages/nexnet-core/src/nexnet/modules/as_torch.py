@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .._random_state import RandomState
+from .._resuming import as_here
 from .._trees import NAMESPACE
 from ..engine import DIFFERENTIABLE, is_wrapped, mapping
 from ..errors import InputError, message
@@ -57,6 +58,7 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
         if any(isinstance(leaf, LiteTensor) for leaf in leaves):
             return fn(*args, **kwargs)
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        again = as_here()
         made: list[Any] = []  # the results' tree, and what in it is no tensor
 
         def flat(*tensors: LiteTensor) -> _Tensors:
@@ -64,7 +66,7 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
             for i, tensor in zip(places, tensors, strict=True):
                 given[i] = tensor
             inner_args, inner_kwargs = optree.tree_unflatten(treespec, given)
-            outs, out_spec = optree.tree_flatten(fn(*inner_args, **inner_kwargs), namespace=NAMESPACE)
+            outs, out_spec = optree.tree_flatten(again(fn, *inner_args, **inner_kwargs), namespace=NAMESPACE)
             made[:] = [out_spec, [None if isinstance(each, LiteTensor) else each for each in outs]]
             for i, each in enumerate(outs):
                 if isinstance(each, Tensor):
