@@ -54,12 +54,13 @@ from .errors import (
     MissingAttributeError,
     NexnetError,
     NoGradientRule,
+    OverrideWarning,
     ReplayError,
     RuleError,
     TrackedTensorError,
 )
 from .low_rank import LowRank
-from .modules import functional_call, parameters_of, set_gradients
+from .modules import as_torch, functional_call, override, parameters_of, set_gradients
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
 from .random import *
@@ -86,6 +87,7 @@ __all__ = [
     "NoGradientRule",
     "Node",
     "Operator",
+    "OverrideWarning",
     "Policy",
     "ReplayError",
     "RuleError",
@@ -112,7 +114,7 @@ __all__ = [
     "transforms",
     "tree",
 ]
-__all__ += transforms.__all__ + creation.__all__ + random.__all__
+__all__ += transforms.__all__ + modules.__all__ + creation.__all__ + random.__all__
 
 
 if not _typing.TYPE_CHECKING:  # where a type checker would take it for every name

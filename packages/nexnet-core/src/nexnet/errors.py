@@ -14,6 +14,7 @@ __all__ = [
     "MissingAttributeError",
     "NexnetError",
     "NoGradientRule",
+    "OverrideWarning",
     "ReplayError",
     "RuleError",
     "TrackedTensorError",
@@ -50,6 +51,10 @@ class HigherOrderError(NexnetError, RuntimeError):
 
 class NoGradientRule(NexnetError, NotImplementedError):  # noqa: N818  it is no error of anybody's
     """A torch function without a rule in nexnet was called on a LiteTensor."""
+
+
+class OverrideWarning(UserWarning):
+    """A block of ``nexnet.override`` has replaced nothing."""
 
 
 class ReplayError(NexnetError, RuntimeError):

@@ -40,17 +40,18 @@ def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict
         with autocast.at_rest():
             return go_back(tape, grads, consume, products)
     thread = this_thread()
-    before = thread.inside_rule
+    before, overrides = thread.inside_rule, thread.overrides
     recorded = len(active_tapes()) > 0
     own: InPlace | None = None
     if recorded:
         thread.inside_rule = True
     elif thread.mapped == 0 and not CHECKED and _torchs_transform() is None:
         own = InPlace(tape, grads, products)
+    thread.overrides = None  # they reach what the user's code calls, and not what rules do
     try:
         _loop(tape, grads, consume, recorded, own)
     finally:
-        thread.inside_rule = before
+        thread.inside_rule, thread.overrides = before, overrides
     return None if own is None else own.token
 
 

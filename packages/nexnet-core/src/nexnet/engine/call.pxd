@@ -11,6 +11,7 @@ cdef class OperatorBase:
     cdef readonly object policy
     cdef readonly str name
     cdef public bint leaf
+    cdef public int overridden
     cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors
     cdef object _signature
     cdef Spelling _spelling

@@ -27,6 +27,7 @@ class OperatorBase:
     multiplies: bool
     passes: bool
     scalars_as_tensors: bool
+    overridden: int  # by so many blocks of nexnet.override, on any thread
     _signature: Any
     _spelling: Any
 
@@ -39,6 +40,7 @@ class OperatorBase:
         self.multiplies = policy.backward is times_saved
         self.passes = policy.backward is passes_on
         self.scalars_as_tensors = policy.scalars_as_tensors
+        self.overridden = 0
         self._signature = None
         self._spelling = None
 
@@ -51,6 +53,11 @@ class OperatorBase:
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Call the rule, and record the call on the tapes that track an argument."""
+        if self.overridden:
+            overrides = this_thread().overrides
+            replacement = None if overrides is None else overrides.replacement(self)
+            if replacement is not None:
+                return replacement(args, kwargs or {})
         args = self.spelled(args, kwargs)
         tapes = active_tapes()
         data = tuple([operand(arg, self.name, args) for arg in args])

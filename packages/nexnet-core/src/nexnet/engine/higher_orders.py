@@ -89,8 +89,8 @@ def _trace(
     """Run forward, once, on LiteTensors that the outer tapes record: intermediates are then functions of them."""
     random_state = RandomState((*args, *kwargs.values()))
     thread = this_thread()
-    before = thread.inside_rule
-    thread.inside_rule = True
+    before, overrides = thread.inside_rule, thread.overrides
+    thread.inside_rule, thread.overrides = True, None
     try:
         with TapeContext.only(outer):
             inputs = [
@@ -104,7 +104,7 @@ def _trace(
         random_state.restore()
         raise
     finally:
-        thread.inside_rule = before
+        thread.inside_rule, thread.overrides = before, overrides
 
 
 def _leave_trace(

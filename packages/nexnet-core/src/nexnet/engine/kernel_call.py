@@ -128,7 +128,7 @@ class KernelOperator(OperatorBase):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Do what the plain call does."""
         kernel: KernelCall = self.kernel
-        if kernel is None or kwargs or len(args) != 2:
+        if kernel is None or kwargs or len(args) != 2 or self.overridden:
             return OperatorBase.call(self, args, kwargs)
         left, right = args[0], args[1]
         first = self._raw(left, args)

@@ -13,6 +13,7 @@ cdef class Thread:
     cdef public list tapes
     cdef public bint inside_rule
     cdef public int mapped
+    cdef public object overrides
 
 cdef Thread _latest
 cdef unsigned long long _latest_number

@@ -69,11 +69,13 @@ class Thread:
     tapes: list[TapeBase]
     inside_rule: bool
     mapped: int  # how many vmaps are at work
+    overrides: Any  # what replaces operators in the code that runs (see nexnet.override), or None
 
     def __init__(self) -> None:
         self.tapes = []
         self.inside_rule = False
         self.mapped = 0
+        self.overrides = None
 
 
 class _Local(threading.local):

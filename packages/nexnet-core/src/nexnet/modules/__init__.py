@@ -12,9 +12,21 @@ The files, what others build on first::
     swapping    the places of a module's parameters
     leaving     what becomes of results and state at the end
     calling     functional_call: read this first
+    override    rules replaced from outside
+    as_torch    the way back: a function of LiteTensors in torch's graph
 """
 
+from .as_torch import as_torch
 from .calling import functional_call, parameters_of, set_gradients
+from .override import override
 from .path import current_modules, current_path
 
-__all__ = ["current_modules", "current_path", "functional_call", "parameters_of", "set_gradients"]
+__all__ = [
+    "as_torch",
+    "current_modules",
+    "current_path",
+    "functional_call",
+    "override",
+    "parameters_of",
+    "set_gradients",
+]

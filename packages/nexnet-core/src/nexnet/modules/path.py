@@ -24,6 +24,7 @@ def _below_torchs(module: Any) -> Iterator[tuple[str, Any]]:
 # What calls a module, and how what is below such a module is found; a ``forward`` may be called without it.
 _CALLS: dict[CodeType, Callable[[Any], Iterable[tuple[str, Any]]]] = {nn.Module._call_impl.__code__: _below_torchs}
 _ROOTS: dict[CodeType, str] = {}  # the functions in which a model's evaluation begins, and their name for the model
+_CONTINUE: dict[CodeType, str] = {}  # the functions that go on elsewhere, and their name for where that is
 
 
 def current_path() -> str:
@@ -65,6 +66,21 @@ def begins(name: str) -> Callable[[Any], Any]:
     return mark
 
 
+def here() -> Any:
+    """Give what ``continues`` takes the running code's place from."""
+    return tuple(_running())
+
+
+def continues(name: str) -> Callable[[Any], Any]:
+    """Mark a function that runs code again later; ``name`` is the variable that holds ``here()`` of the first time."""
+
+    def mark(fn: Any) -> Any:
+        _CONTINUE[fn.__code__] = name
+        return fn
+
+    return mark
+
+
 def leaves_mark(code: CodeType, children: Callable[[Any], Iterable[tuple[str, Any]]]) -> None:
     """Say that a method's ``self`` is a module that is being called, for as long as it runs.
 
@@ -89,6 +105,9 @@ def _running() -> list[tuple[Any, Callable[[Any], Iterable[tuple[str, Any]]]]]:
             module = module if isinstance(module, nn.Module) else None
         if module is not None and not (found and found[-1][0] is module):
             found.append((module, _CALLS.get(code, _below_torchs)))
+        if code in _CONTINUE:
+            found += frame.f_locals[_CONTINUE[code]][::-1]
+            break
         if code in _ROOTS:
             break
         frame = frame.f_back

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import optree
 
 from .._random_state import RandomState
+from .._resuming import as_here
 from ..engine import TapeContext, kernels_only, record_composite, wrap
 from ..policy import Policy
 from ..tensor import LiteTensor
@@ -39,6 +40,7 @@ def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
             return fn(*args, **kwargs)
         leaves, treespec = optree.tree_flatten((fn, args, kwargs), namespace=NAMESPACE)
         random_state = RandomState(tuple(leaves))
+        again = as_here()
         with Segment() as segment, kernels_only():
             outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
             random_state.keep_drawn()
@@ -48,7 +50,7 @@ def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
             return optree.tree_unflatten(out_spec, outs)
         inputs, closed_over = sources(nodes, outs, leaves)
         results = tuple(wrap(each.data) for each in outs)
-        call = _Call(treespec, closed_over, random_state)
+        call = _Call(treespec, closed_over, random_state, again)
         saved = (call, tuple(inputs.values()), *leaves)
         record_composite(checkpointed, (*inputs, *closed_over), saved, None, results, concerned)
         return optree.tree_unflatten(out_spec, results)
@@ -59,13 +61,19 @@ def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
 class _Call:
     """How a call is repeated: its structure, its random state, and what it takes from where nobody can look."""
 
-    def __init__(self, treespec: optree.PyTreeSpec, closed_over: list[Any], random_state: RandomState) -> None:
-        self.treespec, self.closed_over, self.random_state = treespec, closed_over, random_state
+    def __init__(
+        self,
+        treespec: optree.PyTreeSpec,
+        closed_over: list[Any],
+        random_state: RandomState,
+        again: Callable[..., Any],
+    ) -> None:
+        self.treespec, self.closed_over, self.random_state, self.again = treespec, closed_over, random_state, again
 
     def __call__(self, leaves: list[Any]) -> list[LiteTensor]:
         fn, args, kwargs = optree.tree_unflatten(self.treespec, leaves)
         with self.random_state.replayed():
-            outs: list[LiteTensor] = optree.tree_leaves(fn(*args, **kwargs), namespace=NAMESPACE)
+            outs: list[LiteTensor] = optree.tree_leaves(self.again(fn, *args, **kwargs), namespace=NAMESPACE)
         return outs
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import tree
+from .._resuming import as_here
 from ..engine import Key, TapeContext, kernels_only, record_composite, wrap
 from ..errors import ConvergenceError, InputError, message
 from ..policy import Policy
@@ -152,7 +153,7 @@ def _differentiable(residual: Callable[[Any], Any], solution: Any, linear: Solve
         return solution
     inputs, closed_over = sources(nodes, rest, residual)
     results = tuple(wrap(each.data) for each in leaves)
-    saved = (_Problem(treespec, closed_over), tuple(inputs.values()), residual, linear, *results)
+    saved = (_Problem(treespec, closed_over, as_here()), tuple(inputs.values()), residual, linear, *results)
     record_composite(implicit, (*inputs, *closed_over), saved, None, results, concerned)
     return optree.tree_unflatten(treespec, results)
 
@@ -160,8 +161,8 @@ def _differentiable(residual: Callable[[Any], Any], solution: Any, linear: Solve
 class _Problem:
     """What the rule keeps beside tensors; ``closed_over`` is what nobody finds in the residual's closure."""
 
-    def __init__(self, treespec: optree.PyTreeSpec, closed_over: list[Key]) -> None:
-        self.treespec, self.closed_over = treespec, closed_over
+    def __init__(self, treespec: optree.PyTreeSpec, closed_over: list[Key], again: Callable[..., Any]) -> None:
+        self.treespec, self.closed_over, self.again = treespec, closed_over, again
 
 
 class implicit(Policy):
@@ -174,18 +175,19 @@ class implicit(Policy):
         problem, inputs, residual, linear, *leaves = self.ctx.release
         solution = optree.tree_unflatten(problem.treespec, map(_as_lite, leaves))
         gradient = optree.tree_unflatten(problem.treespec, map(_as_lite, grads))
+        again = problem.again
 
         # It closes over tensors and functions alone, for vmap to look into: no tape, no pullback.
         def adjoint(w: Any) -> Any:
-            (product,) = vjp(residual, solution)[1](w)
+            (product,) = again(vjp, residual, solution)[1](w)
             return tree.map(lambda a, b: a - b, product, gradient)
 
         with no_tape():
-            _, pullback = vjp(residual, solution)
+            _, pullback = again(vjp, residual, solution)
             w = linear(lambda v: pullback(v)[0], gradient)
         w = _differentiable(adjoint, w, linear)
         seeds = [-each for each in tree.leaves(w)]
-        return pull_back(lambda: tree.leaves(residual(solution)), seeds, inputs, problem.closed_over)
+        return pull_back(lambda: tree.leaves(again(residual, solution)), seeds, inputs, problem.closed_over)
 
 
 implicit.__name__ = "custom_root"

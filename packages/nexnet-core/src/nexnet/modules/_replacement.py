@@ -1,0 +1,65 @@
+"""What is called in an operator's place, and with which of its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..policy import Operator
+
+__all__ = ["Replacement"]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Replacement:
+    """A rule, or a function, that stands in for an operator.
+
+    ``is_rule``: it is an operator itself. ``is_parts``: it calls the operators that the target is made of.
+    """
+
+    def __init__(self, target: Any, call: Callable[..., Any], is_parts: bool = False) -> None:
+        self.call = call
+        self.is_rule = isinstance(call, Operator)
+        self.is_parts = is_parts
+        self.name = getattr(call, "__name__", repr(call))
+        self.signature = inspect.signature(target)
+        takes = inspect.signature(call).parameters.values()
+        kinds = [each.kind for each in takes]
+        self.takes_all = inspect.Parameter.VAR_POSITIONAL in kinds
+        self.count = sum(kind in _POSITIONAL for kind in kinds)
+        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
+        self.keywords = {each.name for each in takes if each.kind is inspect.Parameter.KEYWORD_ONLY}
+        self.asks_path = "module_path" in self.keywords and "module_path" not in self.signature.parameters
+
+    def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any], path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Give the arguments of a call of the target as it takes them."""
+        bound = self.signature.bind(*args, **kwargs)
+        given = set(bound.arguments)
+        bound.apply_defaults()
+        positional, keywords = list(bound.args), bound.kwargs
+        parameters = self.signature.parameters
+        places = [each for each in parameters.values() if each.kind in _POSITIONAL]
+        while len(positional) > self.count and not self.takes_all and len(positional) <= len(places):
+            last = places[len(positional) - 1]
+            if last.name in given and not _same(positional[-1], last.default):
+                break  # it means something: the function says that it does not take it
+            positional.pop()
+        keywords = {
+            name: value
+            for name, value in keywords.items()
+            if self.takes_any_keyword
+            or name in self.keywords
+            or name not in parameters
+            or not _same(value, parameters[name].default)
+        }
+        if self.asks_path:
+            keywords["module_path"] = path
+        return tuple(positional), keywords
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (
+        type(value) is type(default) and isinstance(value, (int, float, str)) and value == default
+    )
