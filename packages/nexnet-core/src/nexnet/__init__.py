@@ -28,6 +28,7 @@ import typing as _typing
 from . import (  # noqa: F401
     _heap,
     _loading,
+    _torch_function,
     autograd,
     creation,
     errors,
@@ -35,6 +36,7 @@ from . import (  # noqa: F401
     functions,
     kernels,
     linalg,
+    modules,
     ops,
     random,
     special,
@@ -57,6 +59,7 @@ from .errors import (
     TrackedTensorError,
 )
 from .low_rank import LowRank
+from .modules import functional_call, parameters_of, set_gradients
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
 from .random import *
@@ -95,12 +98,16 @@ __all__ = [
     "errors",
     "fft",
     "function",
+    "functional_call",
     "functions",
     "implements",
     "kernels",
     "linalg",
+    "modules",
     "ops",
+    "parameters_of",
     "random",
+    "set_gradients",
     "special",
     "transforms",
     "tree",

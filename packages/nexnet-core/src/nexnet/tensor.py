@@ -49,7 +49,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     __slots__ = ()
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102
-        if isinstance(data, (LiteTensor, list, tuple)):
+        if isinstance(data, (LiteTensor, list, tuple)) or hasattr(data, "__lite__"):
             data = plain(data)
         return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
@@ -248,6 +248,8 @@ def _as_numpy(data: Tensor) -> NDArray[Any]:
 
 def plain(data: Any, nested: builtins.bool = False) -> Any:
     """Take the torch tensors out of nested lists, refusing those that are being differentiated."""
+    if hasattr(data, "__lite__"):  # a torch tensor that stands for a LiteTensor
+        data = data.__lite__()
     if isinstance(data, LiteTensor):
         if is_tracked(data):
             raise InputError(

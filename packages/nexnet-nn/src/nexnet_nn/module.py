@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
 import optree
@@ -13,6 +14,7 @@ import torch
 
 import nexnet
 from nexnet.errors import message
+from nexnet.modules.path import leaves_mark
 
 from ._layout import NAMESPACE, Layout, split
 from .errors import FrozenModuleError, ModuleError
@@ -82,6 +84,8 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         super().__init_subclass__(**kwargs)
         cls._custom_init = "__init__" in vars(cls) or cls._custom_init
         dataclasses.dataclass(init=init and not cls._custom_init, repr=False, eq=False)(cls)
+        if isinstance(vars(cls).get("__call__"), FunctionType):
+            leaves_mark(cls.__call__.__code__, _below)
         optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -154,6 +158,21 @@ def describe_as_its_base(cls: type[Module]) -> None:
     base = cls.__bases__[0]
     if base.__name__.startswith("_") and "\n" not in (cls.__doc__ or ""):
         cls.__doc__ = f"{cls.__doc__}\n\n    {base.__doc__}"
+
+
+def _below(module: Any) -> Iterator[tuple[str, Any]]:
+    """Give the modules below one, each with its path, near ones first."""
+    near = [(name, getattr(module, name)) for name in module._layout.names]
+    while near:
+        found = [(name, each) for name, each in near if isinstance(each, Module)]
+        yield from found
+        inside = [
+            (name, each.items() if isinstance(each, dict) else enumerate(each))
+            for name, each in near
+            if isinstance(each, (tuple, dict))
+        ]
+        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts]
+        near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:

@@ -1,0 +1,85 @@
+"""Where in a model the running code is."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+from torch import nn
+
+from nexnet.modules.path import current_modules, current_path
+
+
+class Seen(nn.Module):
+    """Notes where it is called."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__()
+        self.notes = notes
+
+    def forward(self, x: Any) -> Any:
+        self.notes.append(current_path())
+        return x
+
+
+def test_a_path_is_that_of_the_module_which_is_being_called() -> None:
+    notes: list[str] = []
+    inner = nn.Sequential(Seen(notes), nn.Identity())
+    model = nn.Sequential(nn.ModuleDict({"a": inner})["a"], Seen(notes))
+    model(torch.zeros(2))
+    assert notes == ["0.0", "1"]
+    assert current_path() == ""
+    assert current_modules() == ()
+
+
+def test_the_modules_stand_outermost_first() -> None:
+    found: list[Any] = []
+
+    class Asks(nn.Module):
+        def forward(self, x: Any) -> Any:
+            found.extend(current_modules())
+            return x
+
+    model = nn.Sequential(nn.Sequential(Asks()))
+    model(torch.zeros(2))
+    assert found == [("", model), ("0", model[0]), ("0.0", model[0][0])]
+
+
+def test_a_shared_module_has_the_path_of_the_place_that_calls_it() -> None:
+    notes: list[str] = []
+    shared = Seen(notes)
+    nn.ModuleList([nn.Sequential(shared), nn.Sequential(shared)])
+    nn.Sequential(nn.Sequential(shared), nn.Sequential(nn.Identity(), shared))(torch.zeros(2))
+    assert notes == ["0.0", "1.1"]
+
+
+def test_a_grandchild_and_a_forward_that_is_called_directly_have_their_path() -> None:
+    notes: list[str] = []
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleDict({"first": Seen(notes)})
+
+        def forward(self, x: Any) -> Any:
+            x = self.blocks["first"](x)
+            return self.blocks["first"].forward(x)
+
+    Model()(torch.zeros(2))
+    assert notes == ["blocks.first", "blocks.first"]
+
+
+def test_each_thread_has_its_own() -> None:
+    notes: list[str] = []
+
+    class Threaded(nn.Module):
+        def forward(self, x: Any) -> Any:
+            thread = threading.Thread(target=lambda: notes.append(current_path()))
+            thread.start()
+            thread.join()
+            notes.append(current_path())
+            return x
+
+    nn.Sequential(Threaded())(torch.zeros(2))
+    assert notes == ["", "0"]
