@@ -61,6 +61,8 @@ class OperatorBase:
             result = wrap_all(out, self.name)
         if recorders:
             self.add_to_tapes(node, args, result, recorders)
+            if kwargs:
+                _tell_keywords(kwargs, recorders)
         return result
 
     def spelled(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]:
@@ -105,3 +107,10 @@ class OperatorBase:
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""
         return self if instance is None else MethodType(self, instance)
+
+
+def _tell_keywords(kwargs: dict[str, Any], recorders: list[TapeBase]) -> None:
+    """Tell who looks on what the operation recorded last was given by keyword: it is no part of the node."""
+    for tape in recorders:
+        if tape.observers is not None:
+            tape.observers.given(tape, kwargs)
