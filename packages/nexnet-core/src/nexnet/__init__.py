@@ -53,10 +53,12 @@ from .errors import (
     MissingAttributeError,
     NexnetError,
     NoGradientRule,
+    NonFiniteError,
     ReplayError,
     RuleError,
     TrackedTensorError,
 )
+from .inside import Trace, debug_nans, explain
 from .low_rank import LowRank
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
@@ -70,6 +72,8 @@ tensor = creation.tensor  # the function, where ``from .tensor`` has made type c
 __version__ = "0.1.0"
 
 kernels.use_triton(_os.environ.get("NEXNET_TRITON", "never"))
+if _os.environ.get("NEXNET_DEBUG_NANS", "0") not in ("", "0"):
+    inside.nans.debug_process()
 
 __all__ = [
     "RULES",
@@ -83,17 +87,21 @@ __all__ = [
     "NexnetError",
     "NoGradientRule",
     "Node",
+    "NonFiniteError",
     "Operator",
     "Policy",
     "ReplayError",
     "RuleError",
     "Tape",
     "TapeContext",
+    "Trace",
     "TrackedTensorError",
     "autograd",
     "calls",
     "custom_grad",
+    "debug_nans",
     "errors",
+    "explain",
     "fft",
     "function",
     "functions",

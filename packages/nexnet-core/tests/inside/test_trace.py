@@ -55,7 +55,7 @@ class TestOneOperation:
         assert [each.is_view for each in tape] == [True, False]
 
     def test_says_what_it_adds_to_the_memory_of_the_tape_and_counts_nothing_twice(self):
-        _, tape = nx.trace(lambda x: nx.sin(x.exp() * 2).exp().sum())(torch.ones(100))
+        _, tape = nx.trace(lambda x: nx.sin(x.exp() * 2.8125).exp().sum())(torch.ones(100))
         kept = {each.rule: each.kept for each in tape}
         assert tape[0].kept == 400  # exp keeps its output, mul by a number nothing that is new
         assert kept["mul"] == 0

@@ -13,12 +13,28 @@ The rooms, what others build on first::
     tracing        the tape that is a trace
     records        a trace as records, and in a file
     difference     where two traces part ways
+    reasons        why a number is not finite
+    explain        why a gradient is zero, NaN or huge
+    nans           debug_nans: the first operation that makes such a number
 """
 
+from .explain import Explanation, explain
+from .nans import debug_nans
 from .operation import Input, Operation
 from .source import Source
 from .statistics import Statistics, statistics
 from .trace import Trace
 from .tracing import TracedTape
 
-__all__ = ["Input", "Operation", "Source", "Statistics", "Trace", "TracedTape", "statistics"]
+__all__ = [
+    "Explanation",
+    "Input",
+    "Operation",
+    "Source",
+    "Statistics",
+    "Trace",
+    "TracedTape",
+    "debug_nans",
+    "explain",
+    "statistics",
+]

@@ -18,7 +18,7 @@ from .operation import Input, Operation
 from .recorder import Given, Note, storage_of
 from .source import source_of
 
-__all__ = ["Leaf", "Reader"]
+__all__ = ["Leaf", "Reader", "parameters_of"]
 
 
 class Leaf:
@@ -43,6 +43,7 @@ class Reader:
         self._counted = {storage_of(leaf.value) for leaf in leaves}
         self._ends = ends
         self._labels: dict[int, str] = {}  # of nodes, by identity
+        self._places: dict[str, Any] = {}  # of labels: the line and the module; a backward's are its forward's
         self._users: dict[str, list[str]] = {}
         self._unknown = 0
         self.leaves = [self._leaf(each) for each in leaves]
@@ -80,6 +81,9 @@ class Reader:
         )
         if body:
             forward, backward = sum(each.flops for each in body), sum(each.flops_backward for each in body)
+        belongs = self._labels.get(id(note.during), "") if note.during is not None else ""
+        place, module = self._places.get(belongs, (note.place, note.module))
+        self._places[label] = place, module
         storages = [each.storage for each in note.given if isinstance(each, Given)]
         return Operation(
             number, label, rule, _replaced(node), inputs, static, outputs, shapes,
@@ -172,6 +176,11 @@ def _replaced(node: Node) -> str:
 
 def _same(default: Any, value: Any) -> bool:
     return default is value or (type(default) is type(value) and bool(default == value))
+
+
+def parameters_of(policy: Any) -> list[str]:
+    """Give the names of the positional arguments of a rule's forward."""
+    return _signature(policy)[0]
 
 
 @functools.cache

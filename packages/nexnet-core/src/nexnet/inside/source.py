@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 
 import torch
 
-__all__ = ["Source", "here", "source_of"]
+__all__ = ["Source", "here", "is_library", "source_of"]
 
 _LIBRARIES = (
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
@@ -48,14 +48,19 @@ def here(depth: int = 1) -> tuple[CodeType, int] | None:
     """Give the code and the line at which the user's code is, ``depth`` frames up at least; None if there is none."""
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
-        code = frame.f_code
-        of_library = _known.get(code)
-        if of_library is None:
-            of_library = _known[code] = _is_of_library(code, frame)
-        if not of_library:
-            return code, frame.f_lineno
+        if not is_library(frame):
+            return frame.f_code, frame.f_lineno
         frame = frame.f_back
     return None
+
+
+def is_library(frame: FrameType) -> bool:
+    """Say whether a frame runs code of nexnet's, torch's or Python's own."""
+    code = frame.f_code
+    of_library = _known.get(code)
+    if of_library is None:
+        of_library = _known[code] = _is_of_library(code, frame)
+    return of_library
 
 
 def source_of(place: tuple[CodeType, int] | None) -> Source | None:
