@@ -34,6 +34,7 @@ from . import (  # noqa: F401
     errors,
     fft,
     functions,
+    inside,
     kernels,
     linalg,
     modules,
@@ -54,11 +55,13 @@ from .errors import (
     MissingAttributeError,
     NexnetError,
     NoGradientRule,
+    NonFiniteError,
     OverrideWarning,
     ReplayError,
     RuleError,
     TrackedTensorError,
 )
+from .inside import Trace, debug_nans, explain
 from .low_rank import LowRank
 from .modules import as_torch, functional_call, override, parameters_of, set_gradients
 from .ops import *
@@ -73,6 +76,8 @@ tensor = creation.tensor  # the function, where ``from .tensor`` has made type c
 __version__ = "0.1.0"
 
 kernels.use_triton(_os.environ.get("NEXNET_TRITON", "never"))
+if _os.environ.get("NEXNET_DEBUG_NANS", "0") not in ("", "0"):
+    inside.nans.debug_process()
 
 __all__ = [
     "RULES",
@@ -86,6 +91,7 @@ __all__ = [
     "NexnetError",
     "NoGradientRule",
     "Node",
+    "NonFiniteError",
     "Operator",
     "OverrideWarning",
     "Policy",
@@ -93,16 +99,20 @@ __all__ = [
     "RuleError",
     "Tape",
     "TapeContext",
+    "Trace",
     "TrackedTensorError",
     "autograd",
     "calls",
     "custom_grad",
+    "debug_nans",
     "errors",
+    "explain",
     "fft",
     "function",
     "functional_call",
     "functions",
     "implements",
+    "inside",
     "kernels",
     "linalg",
     "modules",

@@ -14,6 +14,7 @@ __all__ = [
     "MissingAttributeError",
     "NexnetError",
     "NoGradientRule",
+    "NonFiniteError",
     "OverrideWarning",
     "ReplayError",
     "RuleError",
@@ -53,6 +54,26 @@ class NoGradientRule(NexnetError, NotImplementedError):  # noqa: N818  it is no 
     """A torch function without a rule in nexnet was called on a LiteTensor."""
 
 
+class NonFiniteError(NexnetError, FloatingPointError):
+    """An operation made a NaN, or an infinity, out of numbers that had none; ``debug_nans`` says which.
+
+    Attributes:
+        rule: the name of the rule, or of torch's kernel where no rule was at work.
+        phase: "forward" or "backward".
+        source: the user's line, that of the forward for a backward; None where there is none.
+        module: the path of the module that was at work.
+        indices: of the first of the elements that are not finite.
+        reason: why they are not; empty where it is not known.
+    """
+
+    rule: str = ""
+    phase: str = "forward"
+    source: object = None
+    module: str = ""
+    indices: tuple[tuple[int, ...], ...] = ()
+    reason: str = ""
+
+
 class OverrideWarning(UserWarning):
     """A block of ``nexnet.override`` has replaced nothing."""
 
@@ -73,7 +94,8 @@ def message(
     expected: object = None,
     got: object = None,
     remedy: str | None = None,
+    **more: object,
 ) -> str:
     """Write an error's text: the problem on the first line, then one line for each fact that is known."""
-    facts = {"rule": rule, "argument": argument, "expected": expected, "got": got, "remedy": remedy}
+    facts = {"rule": rule, "argument": argument, "expected": expected, "got": got, **more, "remedy": remedy}
     return "\n".join([problem, *(f"  {name + ':':<10} {fact}" for name, fact in facts.items() if fact is not None)])

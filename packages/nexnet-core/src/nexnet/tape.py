@@ -8,7 +8,7 @@ from typing import Any
 
 from .engine import Key, TapeBase
 
-__all__ = ["Tape"]
+__all__ = ["Tape", "letters"]
 
 
 class Tape(TapeBase):
@@ -29,7 +29,7 @@ class Tape(TapeBase):
             if key is None:
                 return "·"
             if key not in names:
-                names[key] = _letters(sum(not each.startswith("%") for each in names.values()))
+                names[key] = letters(sum(not each.startswith("%") for each in names.values()))
             return names[key]
 
         for i, node in enumerate(self.nodes):
@@ -55,7 +55,7 @@ class Tape(TapeBase):
         return f"<nexnet Tape: {len(self.nodes)} nodes>"
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
     """Give a, b, ..., z, aa, ab, ... for 0, 1, ..."""
     name = ""
     number += 1

@@ -9,11 +9,11 @@ def test_gives_the_value_and_the_tape():
     value, tape = nx.trace(lambda x, scale: (x * x).sum() * scale)(torch.ones(2, 3), 2.0)
     assert value.item() == 12.0
     assert str(tape) == (
-        "output  rule  inputs  shape   dtype\n"
-        "------  ----  ------  ------  -------\n"
-        "%0      mul   a, a    (2, 3)  float32\n"
-        "%1      sum   %0      ()      float32\n"
-        "%2      mul   %1, b   ()      float32"
+        "output  rule  inputs     shape   dtype\n"
+        "------  ----  ---------  ------  -------\n"
+        "%0      mul   x, x       (2, 3)  float32\n"
+        "%1      sum   %0         ()      float32\n"
+        "%2      mul   %1, scale  ()      float32"
     )
     assert repr(tape) == "<nexnet Tape: 3 nodes>"
 
@@ -29,14 +29,15 @@ def test_shows_constants_and_several_outputs():
 
     def fn(tree):
         first, second = both(tree["x"])
-        return first * second * 2.0
+        return first * second * 2.0 * nx.ones(1)
 
     _, tape = nx.trace(fn)({"x": torch.ones(1)})
     assert tape.rows() == [
-        ("%0.0", "both", "a", "(1,)", "float32"),
-        ("%0.1", "both", "a", "(1,)", "float32"),
+        ("%0.0", "both", "x", "(1,)", "float32"),
+        ("%0.1", "both", "x", "(1,)", "float32"),
         ("%1", "mul", "%0.0, %0.1", "(1,)", "float32"),
-        ("%2", "mul", "%1, ·", "(1,)", "float32"),
+        ("%2", "mul", "%1, other=2.0", "(1,)", "float32"),
+        ("%3", "mul", "%2, ·", "(1,)", "float32"),
     ]
 
 
@@ -48,7 +49,8 @@ def test_shows_what_a_gradient_does():
 def test_integers_are_followed_by_nobody():
     value, tape = nx.trace(lambda x, k: x * k)(2.0, torch.tensor(3))
     assert value.item() == 6.0
-    assert tape.rows()[0][2] == "a, ·"
+    assert tape.rows()[0][2] == "x, k"
+    assert [each.kind for each in tape[0].inputs] == ["argument", "constant"]
 
 
 def test_an_empty_tape_prints_its_header():

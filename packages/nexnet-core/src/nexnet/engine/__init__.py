@@ -23,6 +23,7 @@ The rooms, what others build on first::
     fitting        what backward returned, made to fit the arguments
     in_place       the backward loop's fast forms
     backward       the backward loop: read this second
+    observed       who looks on is told, and the backward loop one node at a time
     ownership      what is handed out: gradients that are the user's alone
 """
 
@@ -40,6 +41,7 @@ from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
+from .observed import Observer, Observers, Turn, also, looking_on, turns
 from .operands import register_stand_ins, scalar
 from .ownership import gradients, zeros_like
 from .products import multiplied
@@ -47,7 +49,17 @@ from .promises import CHECKED
 from .recording import aliases, record_composite
 from .rule import Context, Node, make_node, passes_on, times_saved, uncollected
 from .spelling import number
-from .tape import TapeBase, TapeContext, check_may_leave, evaluate, is_recording, is_tracked, mapping
+from .tape import (
+    TapeBase,
+    TapeContext,
+    check_may_leave,
+    evaluate,
+    is_recording,
+    is_tracked,
+    mapping,
+    register_anomalies,
+    this_thread,
+)
 from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, is_wrapped, register_tensor_type, unwrap, wrap
 
 __all__ = [
@@ -62,11 +74,15 @@ __all__ = [
     "KernelOperator",
     "Key",
     "Node",
+    "Observer",
+    "Observers",
     "OperatorBase",
     "TapeBase",
     "TapeContext",
     "TensorBase",
+    "Turn",
     "aliases",
+    "also",
     "backward",
     "check_may_leave",
     "evaluate",
@@ -75,19 +91,23 @@ __all__ = [
     "is_tracked",
     "is_wrapped",
     "kernels_only",
+    "looking_on",
     "make_node",
     "mapping",
     "multiplied",
     "number",
     "passes_on",
     "record_composite",
+    "register_anomalies",
     "register_arithmetic",
     "register_rules",
     "register_stand_ins",
     "register_tensor_type",
     "saved_versions",
     "scalar",
+    "this_thread",
     "times_saved",
+    "turns",
     "uncollected",
     "unwrap",
     "wrap",

@@ -42,14 +42,20 @@ def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict
     thread = this_thread()
     before, overrides = thread.inside_rule, thread.overrides
     recorded = len(active_tapes()) > 0
+    observers = tape.observers
     own: InPlace | None = None
     if recorded:
         thread.inside_rule = True
+    elif observers is not None:
+        pass  # who looks on sees each rule's own backward
     elif thread.mapped == 0 and not CHECKED and _torchs_transform() is None:
         own = InPlace(tape, grads, products)
     thread.overrides = None  # they reach what the user's code calls, and not what rules do
     try:
-        _loop(tape, grads, consume, recorded, own)
+        if observers is None:
+            _loop(tape, grads, consume, recorded, own)
+        else:
+            observers.go_back(tape, grads, consume, recorded)
     finally:
         thread.inside_rule, thread.overrides = before, overrides
     return None if own is None else own.token
@@ -85,19 +91,24 @@ def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> Any:
     if type(node.output) is not tuple:
         return grads.pop(node.output, None)
     outputs = node.output
-    incoming = []
+    found = []
     used = False
     for key in outputs:
         grad = None if key is None else grads.pop(key, None)
         used = used or grad is not None
-        incoming.append(grad)
+        found.append(grad)
     if not used:
         return None
     if node.materialize_grads:  # type: ignore[attr-defined]
         for i in range(len(outputs)):
-            if incoming[i] is None and outputs[i] is not None:
-                incoming[i] = wrap(zeros(outputs[i])) if recorded else zeros(outputs[i])
-    return tuple(incoming)
+            if found[i] is None and outputs[i] is not None:
+                found[i] = wrap(zeros(outputs[i])) if recorded else zeros(outputs[i])
+    return tuple(found)
+
+
+def incoming_of(node: Node, grads: dict[Any, Any], recorded: bool) -> Any:
+    """Take the gradient of a node's output as the loop does: for who goes through a tape in another way."""
+    return _incoming(node, grads, recorded)
 
 
 def saved_versions(tape: TapeBase) -> list[int]:

@@ -22,3 +22,6 @@ cdef class OperatorBase:
     cdef tuple spelled(self, tuple args, dict kwargs)
     cdef tuple with_scalars(self, tuple data)
     cdef object add_to_tapes(self, Node node, tuple args, dict kwargs, object result, list[TapeBase] recorders)
+
+@cython.locals(tape=TapeBase)
+cdef object _tell_keywords(dict kwargs, list[TapeBase] recorders)

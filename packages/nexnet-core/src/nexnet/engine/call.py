@@ -70,7 +70,12 @@ class OperatorBase:
         else:
             out = node.forward(*data, **(kwargs or {}))  # type: ignore[attr-defined]
             result = wrap_all(out, self.name)
-        return self.add_to_tapes(node, args, kwargs, result, recorders) if recorders else result
+        if not recorders:
+            return result
+        result = self.add_to_tapes(node, args, kwargs, result, recorders)
+        if kwargs:
+            _tell_keywords(kwargs, recorders)
+        return result
 
     def spelled(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]:
         """Give every positional argument of forward, numbers as numbers; ``kwargs`` keeps what is keyword-only."""
@@ -123,3 +128,10 @@ class OperatorBase:
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""
         return self if instance is None else MethodType(self, instance)
+
+
+def _tell_keywords(kwargs: dict[str, Any], recorders: list[TapeBase]) -> None:
+    """Tell who looks on what the operation recorded last was given by keyword: it is no part of the node."""
+    for tape in recorders:
+        if tape.observers is not None:
+            tape.observers.given(tape, kwargs)

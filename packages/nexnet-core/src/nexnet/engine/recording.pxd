@@ -18,6 +18,8 @@ cpdef list aliases(object tensors, object policy)
 
 @cython.locals(key=Key, parent=Key)
 cdef Key _identify(TensorBase tensor, Node node, TapeBase home)
+@cython.locals(tape=TapeBase)
+cdef object _ended_here(Node node, tuple args, object result, list[TapeBase] recorders)
 cdef Node _for_dtypes(Node node)
 @cython.locals(key=Key)
 cdef bint _has_complex(tuple keys)

@@ -21,10 +21,12 @@ def record(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeB
     if isinstance(result, TensorBase):
         node.output = _identify(result, node, home)
         if node.output is None:
+            _ended_here(node, args, result, recorders)
             return
     else:
         output = tuple([None if each is None else _identify(each, node, home) for each in result])
         if output.count(None) == len(output):
+            _ended_here(node, args, result, recorders)
             return
         node.output = output
     append(_for_dtypes(node), args, result, recorders)
@@ -69,8 +71,8 @@ def append(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeB
     for i in range(len(recorders)):
         tape = recorders[i]
         tape.nodes.append(node)
-        if tape.values is not None:
-            tape.values.append((args, result))
+        if tape.observers is not None:
+            tape.observers.recorded(tape, node, args, result)
         if i > 0:  # the first is the outputs' home
             tape.tracked.update([key for key in node.outputs if key is not None])
 
@@ -112,6 +114,13 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Key | None:
     if dtype.is_complex:
         raise _complaints.not_for_complex(node.name, f"an output of dtype {dtype}")
     return None
+
+
+def _ended_here(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
+    """Tell who looks on that nothing of an operation's carries a gradient: it is on no tape."""
+    for tape in recorders:
+        if tape.observers is not None:
+            tape.observers.ended(tape, node, args, result)
 
 
 def _for_dtypes(node: Node) -> Node:

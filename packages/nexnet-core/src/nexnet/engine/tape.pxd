@@ -4,7 +4,8 @@ from nexnet.engine.rule cimport Node
 from nexnet.engine.tensor cimport Key, TensorBase, key_of
 
 cdef class TapeBase:
-    cdef readonly list nodes, values
+    cdef readonly list nodes
+    cdef readonly object observers
     cdef object token
     cdef set tracked
     cpdef bint tracks(self, Key key)
@@ -14,9 +15,13 @@ cdef class Thread:
     cdef public bint inside_rule
     cdef public int mapped
     cdef public object overrides
+    cdef public object observers
 
 cdef Thread _latest
 cdef unsigned long long _latest_number
+cdef object _anomalies, _when_anomalous
+
+cdef object _observers()
 
 cpdef bint tracks(TapeBase tape, Key key)
 cpdef Thread this_thread()

@@ -19,17 +19,17 @@ from .tensor import Key, TensorBase, key_of
 class TapeBase:
     """The compiled base of ``nexnet.Tape``: the nodes of one evaluation, in order, and the keys that it tracks.
 
-    With ``keep_values``, as ``trace`` makes it, the inputs and outputs of every operation stay alive beside its node.
+    ``observers`` are told what happens on it (see ``observed``); None, as a rule: nobody looks on.
     """
 
     nodes: list[Node]
-    values: Any
+    observers: Any
     token: Any  # the home of the keys that this tape was the first to track
     tracked: set[Key]  # all other keys that it tracks
 
-    def __init__(self, keep_values: bool = False) -> None:
+    def __init__(self, observers: Any = None) -> None:
         self.nodes = []
-        self.values = [] if keep_values else None
+        self.observers = _observers() if observers is None else observers
         self.token = object()
         self.tracked = set()
 
@@ -51,8 +51,8 @@ class TapeBase:
     def forget(self, length: int) -> None:
         """Drop the nodes beyond this length."""
         del self.nodes[length:]
-        if self.values is not None:
-            del self.values[length:]
+        if self.observers is not None:
+            self.observers.forgot(self, length)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -70,12 +70,14 @@ class Thread:
     inside_rule: bool
     mapped: int  # how many vmaps are at work
     overrides: Any  # what replaces operators in the code that runs (see nexnet.override), or None
+    observers: Any  # who is told what happens on a new tape
 
     def __init__(self) -> None:
         self.tapes = []
         self.inside_rule = False
         self.mapped = 0
         self.overrides = None
+        self.observers = None
 
 
 class _Local(threading.local):
@@ -106,6 +108,22 @@ def active_tapes() -> list[TapeBase]:
     """Give this thread's active tapes: none in ``torch.no_grad()``, which makes constants here as it does in torch."""
     tapes = this_thread().tapes
     return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, _grad_mode) else []
+
+
+_anomalies: Callable[[], bool] = torch.is_anomaly_enabled
+_when_anomalous: Any = None  # makes the observers that torch.autograd.detect_anomaly() asks for
+
+
+def register_anomalies(make: Callable[[], Any]) -> None:
+    """Name what makes the observers of a tape where torch looks for anomalies."""
+    global _when_anomalous
+    _when_anomalous = make
+
+
+def _observers() -> Any:
+    """Give those who are told what happens on a new tape; None if nobody looks on."""
+    found = this_thread().observers
+    return _when_anomalous() if found is None and _anomalies() else found
 
 
 def is_recording() -> bool:

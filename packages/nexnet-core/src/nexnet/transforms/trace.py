@@ -10,10 +10,12 @@ import numpy
 import optree
 from torch import Tensor
 
-from ..engine import DIFFERENTIABLE, evaluate, kernels_only
-from ..tape import Tape
+from ..engine import DIFFERENTIABLE, kernels_only
+from ..inside.names import names_of
+from ..inside.recorder import Recorder
+from ..inside.tracing import TracedTape
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, fresh_aliases
+from ._evaluate import NAMESPACE, check_function, fresh_aliases
 
 if TYPE_CHECKING:
     from ._signatures import P, R
@@ -21,29 +23,53 @@ if TYPE_CHECKING:
 __all__ = ["trace"]
 
 
-def trace(fn: Callable[P, R]) -> Callable[P, tuple[R, Tape]]:
-    """Make a function that gives ``(value, tape)``: what ``fn`` returns, and the operations that led to it.
+def trace(
+    fn: Callable[P, R], *, values: bool = True, gradients: bool = False, lines: bool = True
+) -> Callable[P, tuple[R, TracedTape]]:
+    """Make a function that gives ``(value, tape)``: what ``fn`` returns, and all that led to it.
 
     Every floating LiteTensor, torch tensor, numpy array and Python float among the positional arguments (pytrees) is
-    followed. The tape prints as a table; ``tape.values`` keeps the inputs and outputs of each node.
+    followed. ``print(tape)`` shows a table. Each operation (``tape[3]``, ``tape["%3"]``, ``tape.find(rule="relu",
+    where="block.*")``) knows its rule, inputs, static arguments, the user's line, the module at work, bytes, FLOPs
+    and time, and, as asked for, value and gradient. Inputs have the names of the arguments, and in a module or a dict
+    of parameters their path: ``tape["layers.0.weight"].gradient``.
+
+    Args:
+        fn: any function; what it calls may be vmap, checkpoint, grad and the like, which are looked into.
+        values: whether the value of every operation is kept. Values are not copied: what is written into later shows.
+        gradients: whether to go back, too, from all that ``fn`` returns, seeded with ones; then the gradient of every
+            intermediate, and what each rule returned for each argument, are kept.
+        lines: whether the user's line and the module's path are looked up, which takes a few microseconds each.
+
+    Raises:
+        InputError: no function; gradients are asked for, and no output depends on an input.
 
     Example::
 
-        value, tape = nexnet.trace(lambda x: (x * x).sum())(nexnet.ones(3))
+        value, tape = nexnet.trace(lambda x: (x * x).sum(), gradients=True)(nexnet.ones(3))
         print(tape)
+        print(tape["x"].gradient)
     """
+    check_function(fn, 0, "trace")
 
     @functools.wraps(fn)
-    def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, Tape]:
+    def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, TracedTape]:
         leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
         leaves = [LiteTensor(leaf) if isinstance(leaf, (float, numpy.ndarray, Tensor)) else leaf for leaf in leaves]
         followed = [i for i, x in enumerate(leaves) if isinstance(x, LiteTensor) and x.data.dtype in DIFFERENTIABLE]
         inputs = fresh_aliases([leaves[i] for i in followed])
         for i, each in zip(followed, inputs, strict=True):
             leaves[i] = each
-        tape = Tape(keep_values=True)
+        tape = TracedTape(Recorder(values, lines))
         with kernels_only():
-            value = evaluate(tape, inputs, fn, optree.tree_unflatten(treespec, leaves), kwargs)
+            value = tape.run(inputs, fn, optree.tree_unflatten(treespec, leaves), kwargs)
+            names = names_of(fn, args, treespec)
+            named = [i for i, leaf in enumerate(leaves) if isinstance(leaf, LiteTensor)]
+            tape.name([names[i] for i in named], [leaves[i] for i in named])
+            outs = optree.tree_leaves(value, namespace=NAMESPACE)
+            tape.returned(outs)
+            if gradients:
+                tape.run_back(outs)
         return value, tape
 
     return wrapper

@@ -1,0 +1,40 @@
+"""Looking inside: what every operation computed, cost and passed back.
+
+The rooms, what others build on first::
+
+    source         the user's line
+    statistics     a tensor's numbers in a few
+    flops          how many floating-point operations a rule takes
+    operation      one operation, and what is known of it
+    names          what the inputs of a function are called
+    recorder       the observer that takes an operation down
+    reading        makes operations of what was taken down
+    trace          the operations, to be asked for
+    tracing        the tape that is a trace
+    records        a trace as records, and in a file
+    difference     where two traces part ways
+    reasons        why a number is not finite
+    explain        why a gradient is zero, NaN or huge
+    nans           debug_nans: the first operation that makes such a number
+"""
+
+from .explain import Explanation, explain
+from .nans import debug_nans
+from .operation import Input, Operation
+from .source import Source
+from .statistics import Statistics, statistics
+from .trace import Trace
+from .tracing import TracedTape
+
+__all__ = [
+    "Explanation",
+    "Input",
+    "Operation",
+    "Source",
+    "Statistics",
+    "Trace",
+    "TracedTape",
+    "debug_nans",
+    "explain",
+    "statistics",
+]

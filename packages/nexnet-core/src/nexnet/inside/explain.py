@@ -1,0 +1,378 @@
+"""explain: why a gradient is zero, NaN or huge, and the operation at which it became so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, message
+from .operation import Input, Operation
+from .reasons import reason_in_backward
+from .trace import Trace
+
+__all__ = ["Explanation", "Step", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on the way back.
+
+    Attributes:
+        operation: the operation.
+        argument: the name of the argument through which the way goes on.
+        came: the norm of the gradient of its output.
+        went: the norm of what its rule returned for that argument.
+    """
+
+    operation: Operation
+    argument: str
+    came: float
+    went: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a gradient is what it is. ``print`` it.
+
+    Attributes:
+        name: of what the gradient is.
+        verdict: "zero", "nan", "infinite", "huge", "vanishing", "fine"; or "none", where no output depends on it.
+        norm: the gradient's norm.
+        operation: the one at which it became so; None where there is none.
+        reason: why, in words; empty where the gradient is fine.
+        remedy: what may be done about it.
+        steps: the way from the output, with the norm at each step.
+    """
+
+    name: str
+    verdict: str
+    norm: float
+    operation: Operation | None
+    reason: str
+    remedy: str
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        lines = [f"the gradient of {self.name} is {_WORDS[self.verdict]}" + (f": {self.reason}" if self.reason else "")]
+        at = self.operation
+        if at is not None:
+            facts = {
+                "operation": f"{at.label} = {at.called()}",
+                "line": f"{at.source}, in {at.source.function}: {at.source.code}" if at.source else "",
+                "module": at.module,
+                "remedy": self.remedy,
+            }
+            lines += [f"  {name + ':':<11}{fact}" for name, fact in facts.items() if fact]
+        elif self.remedy:
+            lines.append(f"  {'remedy:':<11}{self.remedy}")
+        if self.steps:
+            lines.append(f"  the way back, {len(self.steps)} steps, with the gradient's norm:")
+            shown = self.steps if len(self.steps) <= 12 else (*self.steps[:6], None, *self.steps[-6:])
+            for each in shown:
+                if each is None:
+                    lines.append("    ...")
+                    continue
+                mark = "  <--" if at is not None and each.operation is at else ""
+                rule = f"{each.operation.label} {each.operation.rule}"
+                lines.append(f"    {rule:<24} {each.came:.3g} -> {each.went:.3g}  by {each.argument}{mark}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+_WORDS = {
+    "zero": "zero", "nan": "NaN", "infinite": "infinite", "huge": "huge", "vanishing": "vanishing",
+    "fine": "as it should be", "none": "not there",
+}  # fmt: skip
+
+
+def explain(tape: Trace, name: str, *, huge: float = 1e4, tiny: float = 1e-7) -> Explanation:
+    """Say why the gradient of an input or an intermediate is zero, NaN, huge, or not there.
+
+    It goes the way back along which most of the gradient comes, and finds the operation at which it died, was born as
+    a NaN, or grew.
+
+    Args:
+        tape: a trace with values and gradients, ``trace(fn, gradients=True)``.
+        name: what ``tape[name]`` takes.
+        huge: the norm, by that of the output's gradient, above which a gradient is huge.
+        tiny: the same, below which it is vanishing.
+
+    Raises:
+        InputError: the trace has no gradients; there is nothing of that name.
+
+    Example::
+
+        _, tape = nexnet.trace(loss, gradients=True)(model, x)
+        print(nexnet.explain(tape, "layers.0.weight"))
+    """
+    target = tape[name]
+    onward = _towards_output(tape)
+    if target.label not in onward and not set(target.outputs) & onward:
+        return _not_there(tape, target)
+    if not any(each.gradients for each in tape.operations):
+        raise InputError(
+            message(
+                "the trace has no gradients to explain.",
+                argument="tape",
+                remedy="nexnet.trace(fn, gradients=True)(...)",
+            )
+        )
+    steps = _way(tape, target, onward)
+    norm = _norm(target.gradient)
+    seed = next((each.came for each in steps), 1.0) or 1.0
+    if math.isnan(norm) or math.isinf(norm):
+        return _born(tape, target, norm, steps)
+    if norm == 0:
+        return _died(target, steps)
+    if norm / seed > huge or norm / seed < tiny:
+        return _grew(target, norm, norm / seed > huge, steps)
+    return Explanation(target.label, "fine", norm, None, "", "", tuple(steps))
+
+
+def _towards_output(tape: Trace) -> set[str]:
+    """Give the labels of all from which a way leads to an output."""
+    found = {each for each in tape.outputs if each != "·"}
+    for operation in reversed(tape.operations):
+        if found.intersection(filter(None, operation.outputs)):
+            found.add(operation.label)
+            found.update(each.name for each in operation.inputs if each.kind in ("operation", "argument"))
+    return found
+
+
+def _way(tape: Trace, target: Operation, onward: set[str]) -> list[Step]:
+    """Give the steps from the output to the target, along which most of the gradient comes."""
+    steps: list[Step] = []
+    here = target
+    while True:
+        options = [
+            Step(user, given.argument, _norm(user.gradient), _norm(_returned(user, given)))
+            for user in tape.users_of(here)
+            if user.label in onward
+            for given in user.inputs
+            if given.name in here.outputs
+        ]
+        if not options:
+            return steps[::-1]
+        best = max(options, key=lambda each: (_weight(each.went), _weight(each.came)))
+        steps.append(best)
+        here = best.operation
+
+
+def _returned(operation: Operation, given: Input) -> Tensor | None:
+    """Give what a rule returned for one of its inputs."""
+    names = [each.argument for each in operation.inputs]
+    place = names.index(given.argument)
+    positions = _positions(operation)
+    place = positions[place] if place < len(positions) else place
+    return operation.returned[place] if place < len(operation.returned) else None
+
+
+def _positions(operation: Operation) -> list[int]:
+    from .reading import parameters_of
+
+    if operation.policy is None or not operation.inputs or operation.inputs[0].argument.isdigit():
+        return list(range(len(operation.inputs)))
+    names = parameters_of(operation.policy)
+    found = []
+    for each in operation.inputs:
+        base, _, further = each.argument.rpartition(".")
+        if each.argument in names:
+            found.append(names.index(each.argument))
+        else:
+            found.append(names.index(base) + int(further) if base in names else len(found))
+    return found
+
+
+def _norm(value: Tensor | None) -> float:
+    if value is None:
+        return 0.0
+    return float(torch.linalg.vector_norm(value.detach().to(torch.complex128 if value.is_complex() else torch.float64)))
+
+
+def _weight(norm: float) -> float:
+    return math.inf if math.isnan(norm) else norm
+
+
+# Not there ------------------------------------------------------------------------------------------------------------
+
+
+def _not_there(tape: Trace, target: Operation) -> Explanation:
+    """Say where the way from the target to the output ends."""
+    reached = {target.label, *filter(None, target.outputs)}
+    last = target
+    for operation in tape.operations:
+        cut = next((each for each in operation.inputs if each.kind == "cut" and each.origin in reached), None)
+        if cut is not None:
+            rule = cut.name.partition("(")[0]
+            what = (
+                f"{cut.name} takes it out: stop_gradient, detach() or .data"
+                if rule == "stop_gradient"
+                else f"it goes into {rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
+            )
+            remedy = "leave the cut out, or differentiate by something else"
+            return Explanation(target.label, "none", 0.0, operation, what, remedy, ())
+        if any(each.name in reached for each in operation.inputs):
+            reached.update(filter(None, operation.outputs))
+            last = operation
+    if last is target:
+        reason, remedy = (
+            "no operation takes it, as far as gradients go",
+            "use it; or it went out as a number or a constant",
+        )
+    else:
+        reason, remedy = "what was computed of it goes into no output", "return it, or leave it out"
+    return Explanation(target.label, "none", 0.0, None if last is target else last, reason, remedy, ())
+
+
+# Zero -----------------------------------------------------------------------------------------------------------------
+
+
+def _died(target: Operation, steps: list[Step]) -> Explanation:
+    for step in steps:
+        if step.came > 0 and step.went == 0:
+            reason, remedy = _why_zero(step)
+            return Explanation(target.label, "zero", 0.0, step.operation, reason, remedy, tuple(steps))
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        came = _norm(target.gradient) if following is None else following.came
+        if step.went > 0 and came == 0:
+            where = target if following is None else following.operation
+            reason = f"what comes to {where.label} from its {len(where.users)} uses adds up to zero"
+            return Explanation(
+                target.label, "zero", 0.0, where, reason, "the output does not depend on it", tuple(steps)
+            )
+    reason = "the gradient of the output is zero itself"
+    return Explanation(target.label, "zero", 0.0, None, reason, "", tuple(steps))
+
+
+def _why_zero(step: Step) -> tuple[str, str]:
+    operation = step.operation
+    rule = operation.rule.strip("_")
+    for names, tell in _DEATHS:
+        if rule in names:
+            return tell(step) if callable(tell) else tell
+    return f"the rule of {rule} returned zero for {step.argument}", "look at its rule, and at its inputs"
+
+
+_RELU = (
+    "all of its inputs are negative or zero where a gradient comes: a dead ReLU",
+    "a smaller learning rate or bias, another initialisation, or leaky_relu, gelu, silu",
+)
+_BOUNDED = ("all of its inputs are outside of its range, where it is flat", "scale what goes in, or use a smooth bound")
+
+
+def _saturated(step: Step) -> tuple[str, str]:
+    found = step.operation.statistics
+    of = f" (its values go from {found.min:.4g} to {found.max:.4g})" if found else ""
+    return (
+        f"it is saturated: flat where its inputs are{of}",
+        "scale or normalise what goes in, or take a loss of logits",
+    )
+
+
+_CHOSEN = ("the condition never takes this branch", "look at the condition; the other branch gets the gradient")
+_ELSEWHERE = ("other elements than these matter here: its rule passes nothing on to them", "look at the index")
+
+
+def _other_zero(step: Step) -> tuple[str, str]:
+    others = [each.name for each in step.operation.inputs if each.argument != step.argument]
+    others += [f"{name}={value}" for name, value in step.operation.static.items()]
+    return (
+        f"what it is multiplied by is zero ({', '.join(others)})",
+        "look where that comes from: a mask, a weight of zeros",
+    )
+
+
+_FLAT = ("it is a step function: flat everywhere", "nexnet.straight_through or nexnet.surrogate gives it a gradient")
+_UNDERFLOW = ("its values are zero: exp underflows", "work with logarithms, or subtract the maximum first")
+_DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str, str]]]] = [
+    (frozenset({"relu", "linear_relu", "threshold"}), _RELU),
+    (
+        frozenset({"clamp", "clip", "hardtanh", "relu6", "hardsigmoid", "hardswish", "hardshrink", "softshrink"}),
+        _BOUNDED,
+    ),
+    (
+        frozenset({"sigmoid", "tanh", "expit", "softmax", "log_softmax", "erf", "gelu", "silu", "logsigmoid"}),
+        _saturated,
+    ),
+    (frozenset({"where", "masked_fill", "maximum", "minimum", "fmax", "fmin"}), _CHOSEN),
+    (
+        frozenset(
+            {
+                "cat",
+                "stack",
+                "split",
+                "slicing",
+                "index",
+                "select",
+                "narrow",
+                "gather",
+                "getitem",
+                "take",
+                "index_select",
+            }
+        ),
+        _ELSEWHERE,
+    ),
+    (frozenset({"mul", "multiply", "matmul", "mm", "bmm", "linear", "addmm", "Product", "einsum"}), _other_zero),
+    (frozenset({"round", "floor", "ceil", "trunc", "sign", "heaviside", "sgn", "frac"}), _FLAT),
+    (frozenset({"exp", "exp2"}), _UNDERFLOW),
+]
+
+
+# NaN, and size --------------------------------------------------------------------------------------------------------
+
+
+def _born(tape: Trace, target: Operation, norm: float, steps: list[Step]) -> Explanation:
+    verdict = "nan" if math.isnan(norm) else "infinite"
+    for step in steps:
+        if math.isfinite(step.came) and not math.isfinite(step.went):
+            operation = step.operation
+            masked = any(each.rule.strip("_") in ("where", "masked_fill") for each in tape.users_of(operation))
+            values = [
+                each
+                for each in (*(one.value for one in tape.inputs_of(operation)), operation.value)
+                if each is not None
+            ]
+            grads = [each for each in operation.gradients if each is not None]
+            found = reason_in_backward(operation.rule, grads, values, masked)
+            bad = next((each for each in values if not bool(each.isfinite().all())), None)
+            if found is None and bad is not None:
+                found = (
+                    "a value that its rule uses is not finite itself, from the forward on",
+                    "with nexnet.debug_nans(): ... names the operation that made it",
+                )
+            reason, remedy = found or (
+                f"the rule of {operation.rule} made it",
+                "nexnet.debug_nans() shows the elements",
+            )
+            return Explanation(target.label, verdict, norm, operation, reason, remedy, tuple(steps))
+    reason = "gradients that are added up overflow, or the output's gradient is not finite itself"
+    return Explanation(target.label, verdict, norm, steps[0].operation if steps else None, reason, "", tuple(steps))
+
+
+def _grew(target: Operation, norm: float, huge: bool, steps: list[Step]) -> Explanation:
+    ratios = [(each.went / each.came if each.came else 1.0, each) for each in steps]
+    changed = [(ratio, each) for ratio, each in ratios if (ratio > 1.2 if huge else ratio < 0.8)]
+    ratio, step = (max if huge else min)(ratios, key=lambda each: each[0])
+    alike = [other for other in changed if other[1].operation.rule == step.operation.rule]
+    verb = "grows" if huge else "shrinks"
+    whole = math.prod(each for each, _ in alike)
+    if len(alike) > 2:
+        each = whole ** (1 / len(alike))
+        reason = f"it {verb} {len(alike)} times at {step.operation.rule}, by {each:.3g} each, {whole:.3g} in all"
+        remedy = (
+            "smaller weights (an orthogonal start has none of it), normalisation, or clipping the gradient"
+            if huge
+            else "larger weights, normalisation, residual connections, or an activation that does not saturate"
+        )
+    else:
+        reason = f"it {verb} by {ratio:.3g} at {step.operation.rule}"
+        remedy = "look at the numbers that go into it" + (": a division by something small?" if huge else "")
+    return Explanation(
+        target.label, "huge" if huge else "vanishing", norm, step.operation, reason, remedy, tuple(steps)
+    )

@@ -1,0 +1,166 @@
+"""The observer behind ``trace``: takes down what an operation leaves behind, at once and in little time.
+
+It keeps what can be had at that moment alone (the line, the module, the clock, and values if they are wanted); what can
+be worked out later is worked out when somebody asks, in ``reading``.
+"""
+
+from __future__ import annotations
+
+import time
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..engine import Node, Observer, TapeBase, TensorBase, Turn, is_wrapped, make_node, unwrap
+from ..modules.path import current_path
+from .source import here
+
+__all__ = ["Given", "Note", "Recorder", "unbatched"]
+
+_functorch = torch._C._functorch
+
+
+class Given:
+    """A tensor among an operation's arguments: what it is like, and who it is."""
+
+    __slots__ = ("dtype", "identity", "key", "shape", "storage")
+
+    def __init__(self, tensor: Any) -> None:
+        data: Tensor = unwrap(tensor)
+        self.key = tensor.key if isinstance(tensor, TensorBase) else None
+        self.identity = id(tensor)
+        self.shape, self.dtype = tuple(data.shape), data.dtype
+        self.storage = storage_of(data)
+
+
+class Note:
+    """What was taken down of one operation."""
+
+    __slots__ = (
+        "body", "during", "given", "gradients", "kwargs", "module", "node", "place", "returned", "seconds",
+        "seconds_backward", "shapes", "storage", "values",
+    )  # fmt: skip
+
+    node: Node
+    given: list[Any]  # a Given for each tensor, any other argument as it is
+    kwargs: dict[str, Any]
+    place: tuple[CodeType, int] | None
+    module: str
+    seconds: float
+    shapes: list[Any]  # (shape, dtype, device) of each output
+    storage: int
+    values: list[Tensor | None]
+    during: Node | None  # the node in whose backward it was done
+    body: list[Note]
+    gradients: list[Tensor | None]
+    returned: list[Tensor | None]
+    seconds_backward: float
+
+
+class Recorder(Observer):
+    """Takes down what one tape records.
+
+    Attributes:
+        notes: one for each node of the tape.
+        ended: by storage, the labels' source of what carries no gradient on: (rule, storage it came from).
+    """
+
+    def __init__(self, values: bool = True, lines: bool = True) -> None:
+        self.tape: TapeBase | None = None
+        self.notes: list[Note] = []
+        self.ends: dict[int, tuple[str, list[Given]]] = {}
+        self._values, self._lines = values, lines
+        self._inside: list[Note] = []
+        self._alive: list[Any] = []
+        self._turns: list[Node] = []
+        self._since = time.perf_counter()
+        self._begun = 0.0
+
+    def recorded(self, tape: TapeBase, node: Node, args: tuple[Any, ...], result: Any) -> None:
+        """Take an operation down."""
+        if tape is not self.tape:
+            return
+        note = Note()
+        note.seconds = time.perf_counter() - self._since
+        note.node, note.kwargs, note.returned, note.gradients, note.seconds_backward = node, {}, [], [], 0.0
+        note.given = [Given(each) if isinstance(each, (TensorBase, Tensor)) else each for each in args]
+        note.place = here(2) if self._lines else None
+        note.module = current_path() if self._lines else ""
+        outs = [
+            None if each is None else unwrap(each)
+            for each in (result if isinstance(result, (tuple, list)) else (result,))
+        ]
+        note.shapes = [None if each is None else (tuple(each.shape), each.dtype, str(each.device)) for each in outs]
+        note.storage = next((storage_of(each) for each in outs if each is not None), 0)
+        note.values = [None if each is None else unbatched(each) for each in outs] if self._values else []
+        note.during = self._turns[-1] if self._turns else None
+        note.body = [] if args else self._inside
+        self._inside = []
+        self.notes.append(note)
+        self._since = time.perf_counter()
+
+    def given(self, tape: TapeBase, kwargs: dict[str, Any]) -> None:
+        """Add what came by keyword."""
+        if tape is self.tape and self.notes:
+            self.notes[-1].kwargs = dict(kwargs)
+
+    def ended(self, tape: TapeBase, node: Node, args: tuple[Any, ...], result: Any) -> None:
+        """Remember what an integer or a mask was made of, as long as values are kept."""
+        if tape is self.tape and self._values and isinstance(result, TensorBase):
+            self._alive.append(result)
+            given = [Given(each) for each in args if isinstance(each, TensorBase)]
+            self.ends[storage_of(result.data)] = (node.name, given)
+
+    def forgot(self, tape: TapeBase, length: int) -> None:
+        """Put what the tape has dropped aside: it is the body of the composite operation that comes next, if any."""
+        if tape is self.tape:
+            self._inside = self.notes[length:]
+            del self.notes[length:]
+            for note in self._inside:  # what its rule saved is not the tape's any more, nor the trace's
+                node = note.node
+                note.node = make_node(type(node), (), node.parents, None, node.output)
+
+    def turned(self, tape: TapeBase, turn: Turn) -> None:
+        """Follow the backward: of the traced tape its gradients are taken down, of others whose turn it is."""
+        now = time.perf_counter()
+        if tape is not self.tape:
+            if turn.returned is None:
+                self._turns.append(turn.node)
+            else:
+                self._turns.pop()
+        elif turn.returned is None:
+            incoming = turn.incoming if isinstance(turn.incoming, tuple) else (turn.incoming,)
+            self.notes[turn.index].gradients = [None if each is None else unwrap(each) for each in incoming]
+            self._begun = time.perf_counter()
+        else:
+            note = self.notes[turn.index]
+            note.seconds_backward = now - self._begun
+            note.returned = [None if each is None else unwrap(each) for each in turn.returned]
+
+    def stopped(self, tape: TapeBase) -> None:
+        """Forget whose turn it was."""
+        if tape is not self.tape and self._turns:
+            nodes = set(map(id, tape.nodes))
+            while self._turns and id(self._turns[-1]) in nodes:
+                self._turns.pop()
+
+
+def storage_of(data: Tensor) -> int:
+    """Name a tensor's memory (of a batched one, that of the whole batch); 0 where it can't be seen."""
+    while is_wrapped(data):
+        data = _functorch.get_unwrapped(data)
+    try:
+        return int(data.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own: sparse, say
+        return 0
+
+
+def unbatched(data: Tensor) -> Tensor:
+    """Give the tensor in a batched one, with the batch in front; any other as it is."""
+    while is_wrapped(data):
+        dim = _functorch.maybe_get_bdim(data)
+        data = _functorch.get_unwrapped(data)
+        data = data.movedim(dim, 0) if dim >= 0 else data
+    return data

@@ -1,0 +1,212 @@
+"""Trace: the operations of one evaluation, to be asked for by label, name, rule, module and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..errors import InputError, message
+from .operation import Operation
+
+if TYPE_CHECKING:
+    from .difference import Difference
+
+__all__ = ["Trace"]
+
+
+class Trace:
+    """What one evaluation did, operation by operation.
+
+    ``trace`` gives one that is the evaluation's ``Tape`` as well; ``Trace.load`` gives one from a file.
+
+    Attributes:
+        operations: the operations, in order.
+        leaves: the inputs of the traced function, as operations of the rule "input".
+        outputs: the label of each tensor that the function returned; ``·`` for one that depends on no input.
+    """
+
+    operations: Sequence[Operation]
+    leaves: Sequence[Operation]
+    outputs: Sequence[str]
+
+    def __getitem__(self, which: int | str) -> Operation:
+        """Give one operation or input: by number, by label (``"%3"``), by name (``"layers.0.weight"``) or by pattern.
+
+        Raises:
+            InputError: there is none, or more than one that a pattern fits.
+        """
+        if isinstance(which, int):
+            return self.operations[which]
+        exact = self._by_label().get(which)
+        if exact is not None:
+            return exact
+        found = self.find(which)
+        if len(found) == 1:
+            return found[0]
+        raise InputError(
+            message(
+                "the trace has no operation or input of this name." if not found else "the name fits several.",
+                argument="which",
+                got=which,
+                expected=f"one of {_listed([each.label for each in found or (*self.leaves, *self.operations)])}",
+                remedy="tape.find(...) gives all that fit; print(tape) shows the labels",
+            )
+        )
+
+    def find(
+        self, pattern: str | None = None, *, rule: str | None = None, where: str | None = None, line: str | None = None
+    ) -> list[Operation]:
+        """Give the operations and inputs that fit all that is said. Patterns are those of a shell: ``block.*``.
+
+        Args:
+            pattern: of the label, the module's path, the rule, or the line.
+            rule: of the rule's name; a leading underscore need not be written.
+            where: of the module's path; ``block.*`` is what is in a block, ``block`` what it does itself.
+            line: of the line, as ``model.py:12``, or of its code, as ``*softmax*``.
+        """
+        everything = [*self.leaves, *self.operations]
+        return [
+            each
+            for each in everything
+            if (pattern is None or _fits_any(pattern, each))
+            and (rule is None or _fits(rule, each.rule, each.rule.lstrip("_")))
+            and (where is None or (each.number >= 0 and _fits(where, each.module)))
+            and (line is None or _fits(line, *_lines(each)))
+        ]
+
+    def inputs_of(self, which: int | str | Operation) -> list[Operation]:
+        """Give the operations and inputs whose outputs an operation takes."""
+        known = self._by_label()
+        chosen = which if isinstance(which, Operation) else self[which]
+        return [known[each.name] for each in chosen.inputs if each.name in known]
+
+    def users_of(self, which: int | str | Operation) -> list[Operation]:
+        """Give the operations that take an output of this one."""
+        known = self._by_label()
+        chosen = which if isinstance(which, Operation) else self[which]
+        return [known[each] for each in dict.fromkeys(chosen.users) if each in known]
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The values that were kept, by label: those of the inputs first."""
+        return {
+            label: value
+            for each in (*self.leaves, *self.operations)
+            for label, value in zip(each.outputs, each.values, strict=False)
+            if label is not None and value is not None
+        }
+
+    @property
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients by all inputs and intermediates, by label, of ``trace(..., gradients=True)``."""
+        return {
+            label: value
+            for each in (*self.leaves, *self.operations)
+            for label, value in zip(each.outputs, each.gradients, strict=False)
+            if label is not None and value is not None
+        }
+
+    @property
+    def kept(self) -> int:
+        """The bytes that the tape keeps for backward, beside the inputs."""
+        return sum(each.kept for each in self.operations)
+
+    def flops(self, *, products: bool = False) -> tuple[int, int]:
+        """Give the floating-point operations of the evaluation, and those of its backward.
+
+        Args:
+            products: whether to count what is made of products alone, as ``torch.utils.flop_counter`` does.
+        """
+        from .flops import PRODUCTS
+
+        counted = [each for each in self.flat() if not products or each.rule.lstrip("_") in PRODUCTS]
+        return sum(each.flops for each in counted), sum(each.flops_backward for each in counted)
+
+    def flat(self) -> Iterator[Operation]:
+        """Give the operations, in the place of each composite one those of its body."""
+        ahead = list(reversed(self.operations))
+        while ahead:
+            operation = ahead.pop()
+            if operation.body:
+                ahead += reversed(operation.body)
+            else:
+                yield operation
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Give a dict of plain values per operation, which ``pandas.DataFrame`` takes."""
+        from .records import record_of
+
+        return [record_of(each) for each in self.operations]
+
+    def save(self, path: str | Path) -> None:
+        """Write the trace to a JSON file, and values and gradients, if it has any, beside it as ``.safetensors``.
+
+        Raises:
+            InputError: there are tensors to write, and safetensors is not installed.
+        """
+        from .records import save
+
+        save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Trace:
+        """Read what ``save`` has written. Nothing in the files is executed."""
+        from .records import load
+
+        return load(Path(path))
+
+    def diff(self, other: Trace, *, rtol: float = 1e-5, atol: float = 1e-8) -> Difference:
+        """Compare with another trace: where the two first part ways, and by how much from there on.
+
+        Args:
+            other: the trace of another run, dtype, device, or model of the same structure; both have kept values.
+            rtol: differences up to ``atol + rtol * |value|`` are none.
+            atol: see ``rtol``.
+        """
+        from .difference import difference
+
+        return difference(self, other, rtol, atol)
+
+    def __len__(self) -> int:
+        return len(self.operations)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self.operations)
+
+    def __repr__(self) -> str:
+        return f"<nexnet Trace: {len(self.operations)} operations>"
+
+    def _by_label(self) -> dict[str, Operation]:
+        found: dict[str, Operation] = {}
+        for each in (*self.leaves, *self.operations):
+            _register(found, each)
+        return found
+
+
+def _register(found: dict[str, Operation], operation: Operation) -> None:
+    found[operation.label] = operation
+    found.update({label: operation for label in operation.outputs if label is not None})
+    for each in operation.body:
+        _register(found, each)
+
+
+def _fits_any(pattern: str, operation: Operation) -> bool:
+    own = (operation.module, operation.rule) if operation.number >= 0 else ()
+    return _fits(pattern, operation.label, *own, *_lines(operation))
+
+
+def _fits(pattern: str, *names: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _lines(operation: Operation) -> tuple[str, ...]:
+    source = operation.source
+    return () if source is None else (str(source), f"{source.file}:{source.line}", source.code)
+
+
+def _listed(labels: list[str], most: int = 8) -> str:
+    return ", ".join(labels[:most]) + (f", ... ({len(labels)})" if len(labels) > most else "")

@@ -1,0 +1,134 @@
+"""TracedTape: the tape of an evaluation that ``trace`` looks on, and the trace that is read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ..engine import (
+    DIFFERENTIABLE,
+    Observers,
+    TensorBase,
+    also,
+    evaluate,
+    is_recording,
+    looking_on,
+    this_thread,
+    unwrap,
+    wrap,
+)
+from ..errors import InputError, message
+from ..tape import Tape
+from .operation import Operation
+from .reading import Leaf, Reader
+from .recorder import Recorder
+from .trace import Trace
+
+__all__ = ["TracedTape"]
+
+
+class TracedTape(Trace, Tape):
+    """The tape of one evaluation, and what is known of each of its operations."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        Tape.__init__(self, also(this_thread().observers, recorder))
+        self._recorder = recorder
+        self._leaves: list[Leaf] = []
+        self._reader: Reader | None = None
+        self._outs: list[Any] = []
+        recorder.tape = self
+
+    def run(self, inputs: Sequence[Any], fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Evaluate a function with the tape active."""
+        with looking_on(self._recorder):  # what tapes inside of it do is looked on too
+            value = evaluate(self, inputs, fn, args, kwargs)
+        return value
+
+    def name(self, names: Sequence[str], tensors: Sequence[Any]) -> None:
+        """Say what the inputs are called."""
+        self._leaves = [Leaf(name, each) for name, each in zip(names, tensors, strict=True)]
+
+    def returned(self, outs: Sequence[Any]) -> None:
+        """Say what the function returned."""
+        self._outs = [each.key for each in outs if isinstance(each, TensorBase)]
+
+    def run_back(self, outs: Sequence[Any]) -> None:
+        """Go back from all outputs, each seeded with ones, and keep what every rule returns.
+
+        Raises:
+            InputError: no output depends on an input.
+        """
+        grads: dict[Any, Any] = {}
+        recorded = is_recording()
+        for each in outs:
+            if isinstance(each, TensorBase) and each.key is not None and self.tracks(each.key):
+                if each.data.dtype not in DIFFERENTIABLE:
+                    continue
+                seed = torch.ones_like(each.data)
+                seed = wrap(seed) if recorded else seed
+                grads[each.key] = grads[each.key] + seed if each.key in grads else seed
+        if not grads:
+            raise InputError(
+                message(
+                    "there is no gradient to look at: no output depends on an input.",
+                    argument="fn",
+                    got="outputs that are constants" if outs else "no tensor among the outputs",
+                    remedy="return what was computed of the arguments; without gradients=True the trace shows it",
+                )
+            )
+        observers: Observers = self.observers
+        observers.go_back(self, grads, False, recorded)
+        for leaf in self._leaves:
+            found = grads.get(leaf.key)
+            leaf.gradient = None if found is None else unwrap(found)
+
+    def read(self) -> Reader:
+        """Read the notes, when somebody first asks."""
+        if self._reader is None:
+            self._reader = Reader(self._recorder.notes, self._leaves, self._recorder.ends)
+        return self._reader
+
+    @property
+    def operations(self) -> Sequence[Operation]:  # type: ignore[override]
+        """The operations, in order."""
+        return self.read().operations
+
+    @property
+    def leaves(self) -> Sequence[Operation]:  # type: ignore[override]
+        """The inputs of the traced function."""
+        return self.read().leaves
+
+    @property
+    def outputs(self) -> Sequence[str]:  # type: ignore[override]
+        """The label of each tensor that the function returned."""
+        return [self.read().name_of(key) for key in self._outs]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """Give a row per output of each operation: its label, the rule, the arguments, the shape and the dtype."""
+        rows = []
+        for each in self.operations:
+            given = ", ".join(_shown(each))
+            kinds = zip([x for x in each.outputs if x is not None], each.shapes, each.dtypes, strict=False)
+            for label, shape, dtype in kinds:
+                rows.append((label, each.rule, given, str(shape), str(dtype).removeprefix("torch.")))
+        return rows
+
+    def __repr__(self) -> str:
+        return Tape.__repr__(self)
+
+
+def _shown(operation: Operation) -> list[str]:
+    inputs = [
+        each.name if each.kind != "constant" or not each.name.startswith("·") else "·" for each in operation.inputs
+    ]
+    return inputs + [f"{name}={_brief(value)}" for name, value in operation.static.items()]
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 24 else f"<{type(value).__name__}>"
