@@ -148,6 +148,8 @@ def test_a_number_by_keyword_that_is_differentiated_by_is_an_error():
     with pytest.raises(nx.InputError, match=r"by which nexnet does not differentiate(.|\n)*add(.|\n)*alpha"):
         nx.grad(lambda t: torch.add(X, Y, alpha=t).sum())(2.0)
     assert torch.add(X, Y, alpha=nx.LiteTensor(2.0)).tolist() == (X + 2 * Y).tolist()
+
+
 # torch's and numpy's names for an argument ----------------------------------------------------------------------------
 
 X, M, Y = torch.tensor([1.0, 2.0, 3.0]), torch.arange(9.0).reshape(3, 3), torch.tensor([0.5, 4.0, 2.0])

@@ -101,6 +101,7 @@ __all__ = [
     "TapeContext",
     "Trace",
     "TrackedTensorError",
+    "as_torch",
     "autograd",
     "calls",
     "custom_grad",
@@ -117,6 +118,7 @@ __all__ = [
     "linalg",
     "modules",
     "ops",
+    "override",
     "parameters_of",
     "random",
     "set_gradients",
@@ -124,7 +126,7 @@ __all__ = [
     "transforms",
     "tree",
 ]
-__all__ += transforms.__all__ + modules.__all__ + creation.__all__ + random.__all__
+__all__ += transforms.__all__ + creation.__all__ + random.__all__
 
 
 if not _typing.TYPE_CHECKING:  # where a type checker would take it for every name

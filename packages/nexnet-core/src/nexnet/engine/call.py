@@ -13,7 +13,7 @@ from .promises import CHECKED, check_alike, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
 from .spelling import Spelling
-from .tape import TapeBase, active_tapes, those_tracking, tracked_keys
+from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
 
 
 class OperatorBase:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 import torch
 from torch import Tensor
-HALVES: frozenset[torch.dtype]
 COMPLEX: Any
+HALVES: Any
 DIFFERENTIABLE: Any
 is_wrapped: Callable[[Tensor], bool]
 _CPU: Any
@@ -58,6 +58,8 @@ def are_alike(key: Key, other: Key) -> bool:
 def fits(data: Any, key: Key) -> bool:
     ...
 def is_complex(key: Key) -> bool:
+    ...
+def is_half(key: Key) -> bool:
     ...
 def zeros(key: Key) -> Tensor:
     ...
