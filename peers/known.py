@@ -101,13 +101,6 @@ KNOWN: tuple[Known, ...] = (
     Known("differs", "cov", "the database gives weights of float32, and torch sums them in another order"),
     Known(
         "differs",
-        "linalg.norm linalg.norm.subgradients_at_zero",
-        "an open fault: at 0, where the first derivative is a convention, the second is 0 here; it should be NaN",
-        modes="second",
-        text=r"not \(?nan",
-    ),
-    Known(
-        "differs",
         "masked.logaddexp",
         "where both are masked out, -inf, the second derivative is 0 here, and NaN in torch",
         modes="second",

@@ -237,6 +237,7 @@ def _slope_by_exponent(x: Any, n: Any, z: Any) -> Any:
 def _slope_by_complex_exponent(x: Any, n: Any, z: Any) -> Any:
     """Give z log x, and 0 for x = 0 and n with a real part of 0 or more."""
     if not isinstance(x, (int, float, complex)):
+        x = x if x.dtype.is_complex else x.to(z.dtype)  # a negative base has a logarithm
         constant = (x == 0) & (torch.real(n) >= 0)
         return torch.where(constant, 0, z * torch.log(torch.where(constant, 1, x)))
     if x == 0:
