@@ -74,7 +74,7 @@ def torchs(case: Case, sample: Sample, mode: str) -> list[Tensor] | Exception | 
 
 
 def differs(got: Sequence[Tensor], expected: Sequence[Tensor], dtypes: Iterable[torch.dtype]) -> str:
-    """Say how values differ from torch's, to the precision of inputs and outputs. Where torch has no number, any will do."""
+    """Say how values differ from torch's, to the precision of both. Where torch has no number, any will do."""
     if len(got) != len(expected):
         return f"{len(got)} tensors, torch gives {len(expected)}"
     kinds = [[(tuple(each.shape), each.dtype) for each in side] for side in (got, expected)]
