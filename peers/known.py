@@ -102,7 +102,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         "differs",
         "linalg.norm linalg.norm.subgradients_at_zero",
-        "at 0 the first derivative is a convention: the second is NaN here where it is asked for, and in torch elsewhere",
+        "at 0 the first derivative is a convention: the second is NaN here where it is asked for, in torch elsewhere",
         modes="second",
         text=r"nan",
     ),
