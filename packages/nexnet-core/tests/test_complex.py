@@ -283,3 +283,15 @@ class TestTensor:
                 grad.zero_()
             assert (kept.data == 2j).all()
             assert (out.data == 1 + 1j).all()
+
+
+@pytest.mark.parametrize("exponent", [1.3 + 0.4j, 2 + 0j])
+def test_a_negative_base_has_a_gradient_by_a_complex_exponent(exponent):
+    x = torch.tensor([-1.5, 2.0], dtype=torch.float64, requires_grad=True)
+    n = torch.tensor([exponent] * 2, requires_grad=True, dtype=torch.complex128)
+    expected = torch.autograd.grad(torch.view_as_real(x**n).sum(), (x, n))
+    found = nx.grad(lambda x, n: nx.view_as_real(x**n).sum(), argnums=(0, 1))(
+        nx.LiteTensor(x.detach()), nx.LiteTensor(n.detach())
+    )
+    for got, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(got.data, wanted)

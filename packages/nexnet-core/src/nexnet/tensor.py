@@ -74,6 +74,8 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         return str(_as_numpy(self.data))  # the values alone, as numpy prints them and the seed document shows
 
     def __format__(self, spec: str) -> str:
+        if torch._C._functorch.is_batchedtensor(self.data):
+            return str(self)  # of a value for each example there is no number
         if self.data.ndim == 0 and not self.data.is_meta:
             return format(self.data.item(), spec)
         return str(self) if not spec else object.__format__(self, spec)

@@ -3,6 +3,7 @@
 import weakref
 from functools import partial
 
+import numpy
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -239,3 +240,35 @@ def test_memory_of_an_inner_loop():
     assert growth["checkpoint"] < 0.3 * growth["plain"]
     assert growth["checkpoint"] <= 51 * sum(w.nbytes for w in weights)
     assert torch.allclose(gradients["checkpoint"], gradients["plain"], rtol=1e-4, atol=1e-7)
+
+
+class TestWhatIsNotRepeatable:
+    """Backward runs the function again: what it computes then must be what it has computed."""
+
+    def test_a_draw_from_numpy(self):
+        fn = nx.checkpoint(lambda x: x * float(numpy.random.default_rng().standard_normal()))
+        with pytest.raises(nx.errors.GradientError, match=r"something else the second time(.|\n)*with other numbers"):
+            nx.grad(lambda x: fn(x).sum())(X)
+
+    def test_a_function_that_counts_its_calls(self):
+        calls = []
+
+        def fn(x):
+            calls.append(0)
+            return x[: len(calls)] * 1.0
+
+        with pytest.raises(nx.errors.GradientError, match=r"fn(.|\n)*\(1,\) of torch.float64(.|\n)*got: +\(2,\)"):
+            nx.grad(lambda x: nx.checkpoint(fn)(x).sum())(X)
+
+    def test_that_nobody_checks(self):
+        calls = []
+
+        def fn(x):
+            calls.append(0)
+            return x * len(calls)
+
+        assert nx.grad(lambda x: nx.checkpoint(fn, check=False)(x).sum())(X).tolist() == [2.0, 2.0, 2.0]
+
+    def test_what_is_not_finite_or_empty_is_as_it_is(self):
+        fn = nx.checkpoint(lambda x: (x / 0, x[:0] * 2, x * 2))
+        assert nx.grad(lambda x: fn(x)[2].sum() + fn(x)[1].sum())(X).tolist() == [2.0, 2.0, 2.0]

@@ -246,3 +246,61 @@ def test_axis_size_says_how_many_where_nothing_is_mapped():
         nx.vmap(lambda x: x, axis_size=4)(nx.ones(3))
     with pytest.raises(nx.InputError, match="at least one mapped argument, or axis_size"):
         nx.vmap(lambda: nx.ones(2))()
+
+
+class TestWhatTorchsVmapCanNot:
+    """Evaluation's batch norm, what is put into a tensor that is not mapped, memory by strides, and text."""
+
+    M, V = torch.tensor([0.1, -0.2], dtype=torch.float64), torch.tensor([0.5, 2.0], dtype=torch.float64)
+    W = torch.tensor([1.5, -0.5], dtype=torch.float64)
+
+    def evaluated(self, x):
+        return (torch.nn.functional.batch_norm(x, self.M, self.V, self.W, self.W, training=False) ** 3).sum()
+
+    def test_batch_norm_by_running_statistics(self):
+        x = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        lite = nx.LiteTensor(x)
+        by_example = nx.vmap(nx.grad(lambda x: self.evaluated(x[None])))(lite)
+        torch.testing.assert_close(by_example.data, nx.grad(self.evaluated)(lite).data)
+        torch.testing.assert_close(
+            nx.hessian(self.evaluated)(lite).data, torch.autograd.functional.hessian(self.evaluated, x)
+        )
+
+    @pytest.mark.parametrize("method", ["set", "add"])
+    @pytest.mark.parametrize("index", [1, slice(0, 2), torch.tensor([0, 2])])
+    def test_a_mapped_value_put_into_what_is_not_mapped(self, method, index):
+        x = nx.LiteTensor(torch.tensor([1.0, -2.0, 3.0]))
+        values = nx.LiteTensor(torch.tensor([4.0, 5.0]))
+
+        def put(v):
+            return getattr(x.at[index], method)(v)
+
+        expected = torch.stack([put(values[i]).data for i in range(2)])
+        assert nx.vmap(put)(values).tolist() == expected.tolist()
+        slopes = nx.vmap(nx.grad(lambda v: put(v).sum()))(values)
+        assert slopes.tolist() == [nx.grad(lambda v: put(v).sum())(values[i]).item() for i in range(2)]
+
+    def test_a_mapped_index(self):
+        x = nx.LiteTensor(torch.zeros(3))
+        got = nx.vmap(lambda i: x.at[i].set(7.0))(nx.LiteTensor(torch.tensor([0, 2])))
+        assert got.tolist() == [[7.0, 0.0, 0.0], [0.0, 0.0, 7.0]]
+
+    def test_as_strided_scatter(self):
+        x = nx.LiteTensor(torch.arange(12.0, dtype=torch.float64).reshape(2, 2, 3))
+        s = nx.LiteTensor(torch.tensor([[10.0, 20.0], [30.0, 40.0]], dtype=torch.float64))
+
+        def put(x, s):
+            return nx.as_strided_scatter(x, s, (2,), (3,), 1)
+
+        got = nx.vmap(put)(x, s)
+        alone = [(nx.LiteTensor(x.data[i].clone()), s[i]) for i in range(2)]  # each in memory of its own
+        assert got.tolist() == [put(*each).tolist() for each in alone]
+        for argnums in (0, 1):
+            found = nx.vmap(nx.grad(lambda x, s: (put(x, s) ** 2).sum(), argnums=argnums))(x, s)
+            expected = [nx.grad(lambda x, s: (put(x, s) ** 2).sum(), argnums=argnums)(*each) for each in alone]
+            assert found.tolist() == [each.tolist() for each in expected]
+
+    def test_a_mapped_tensor_as_text(self):
+        seen = []
+        nx.vmap(lambda x: (seen.append(f"{x} {x:.2f}"), x)[1])(nx.ones(2))
+        assert len(seen) == 1

@@ -464,6 +464,47 @@ CORNERS = [
         [[[1.0, 2.0], [3.0, 4.0]]],
         [[[1.0, 0.0], [0.0, 1.0]]],
     ),
+    # Second order, where the first derivative is a choice: NaN, or the limit
+    *[
+        Corner(
+            name,
+            f"{point}, second order",
+            fn,
+            inputs,
+            [torch.full_like(torch.tensor(x), NAN).tolist() for x in inputs],
+            2,
+        )
+        for name, point, fn, inputs in (
+            ("norm", "norm squared at 0", lambda x: o.norm(x) ** 2, [[0.0, 0.0]]),
+            ("vector_norm", "norm 3 at 0", lambda x: o.vector_norm(x, 3), [[0.0, 0.0]]),
+            ("linalg_matrix_norm", "fro at 0", lambda x: o.linalg_matrix_norm(x), [[[0.0, 0.0]]]),
+            ("norm_except_dim", "a row of zeros", lambda x: o.norm_except_dim(x), [[[0.0, 0.0]]]),
+            ("std", "std of constants", lambda x: o.std(x), [[1.0, 1.0]]),
+            ("std_mean", "std of constants", lambda x: o.std_mean(x)[0], [[1.0, 1.0]]),
+            ("dist", "dist of equal tensors", lambda x: o.dist(x, torch.ones(2).double()), [[1.0, 1.0]]),
+            ("cdist", "cdist of equal points", lambda x: o.cdist(x, torch.ones(1, 2).double()), [[[1.0, 1.0]]]),
+            ("atan2", "atan2(0, 0)", lambda y, x: o.atan2(y, x), [0.0, 0.0]),
+            ("abs", "abs of complex 0", lambda x, y: o.abs(o.complex(x, y)), [0.0, 0.0]),
+            ("angle", "angle of 0", lambda x, y: o.angle(o.complex(x, y)), [0.0, 0.0]),
+            ("sgn", "sgn of complex 0", lambda x, y: o.real(o.sgn(o.complex(x, y))), [0.0, 0.0]),
+            ("lp_pool1d", "a window of zeros", lambda x: o.lp_pool1d(x, 2.0, 2), [[[0.0, 0.0]]]),
+        )
+    ],
+    Corner("pow", "0^1, by both, second order", lambda x, n: o.pow(x, n), [0.0, 1.0], [NAN, NAN], order=2),
+    Corner(
+        "vector_norm",
+        "norm 1.5, an element 0, second order",
+        lambda x: o.vector_norm(x, 1.5),
+        [[0.0, 4.0]],
+        [[INF, 0.0]],
+        order=2,
+        torch="nan, nan",
+    ),
+    Corner("vector_norm", "norm -1, an element 0", lambda x: o.vector_norm(x, -1), [[0.0, 2.0]], [[0.0, 0.0]]),
+    Corner("abs", "abs(0), second order", lambda x: o.abs(x), [0.0], [0.0], order=2),
+    Corner(
+        "normalize", "normalize of 0, second order", lambda x: o.normalize(x, 3.0, 0), [[0.0, 0.0]], [[0.0, 0.0]], 2
+    ),
     # Shapes
     Corner("add", "(4, 0) + (4, 1)", lambda x, y: o.add(x, y), [[[]] * 4, [[1.0]] * 4], [[[]] * 4, [[0.0]] * 4]),
     Corner("expand", "expand sums back", lambda x: o.expand(x, 3, 2), [[[1.0], [2.0], [3.0]]], [[[2.0]] * 3]),

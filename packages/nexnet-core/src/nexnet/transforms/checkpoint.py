@@ -7,10 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import optree
+import torch
+from torch import Tensor
 
 from .._random_state import RandomState
 from .._resuming import as_here
 from ..engine import TapeContext, kernels_only, record_composite, wrap
+from ..errors import GradientError, message
+from ..ops._plain import is_plain
 from ..policy import Policy
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_outputs
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["checkpoint"]
 
 
-def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
+def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
     """Make a function of the same values and gradients that keeps none of ``fn``'s intermediates for backward.
 
     Backward runs ``fn`` a second time (a third at second order, and so on), on the same random numbers. Memory then
@@ -32,6 +36,12 @@ def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
         fn: a function of pytrees that returns a pytree of floating tensors. It must be repeatable: what it computes
             may depend on its arguments, on what it closes over, and on torch's random state (its default generators,
             and generators passed as arguments).
+        check: whether what ``fn`` gives the second time is compared with what it gave: its structure, its shapes and
+            dtypes, and the sum of each output. It costs two sums of each.
+
+    Raises:
+        GradientError: in backward: ``fn`` has computed something else, as one does that draws from numpy's random
+            state or counts its calls. Its gradient would be that of another function.
     """
 
     @functools.wraps(fn)
@@ -50,7 +60,8 @@ def checkpoint(fn: Callable[P, R]) -> Callable[P, R]:
             return optree.tree_unflatten(out_spec, outs)
         inputs, closed_over = sources(nodes, outs, leaves)
         results = tuple(wrap(each.data) for each in outs)
-        call = _Call(treespec, closed_over, random_state, again)
+        seen = _seen(outs) if check else None
+        call = _Call(treespec, closed_over, random_state, again, seen)
         saved = (call, tuple(inputs.values()), *leaves)
         record_composite(checkpointed, (*inputs, *closed_over), saved, None, results, concerned)
         return optree.tree_unflatten(out_spec, results)
@@ -67,14 +78,53 @@ class _Call:
         closed_over: list[Any],
         random_state: RandomState,
         again: Callable[..., Any],
+        seen: list[_Seen] | None,
     ) -> None:
-        self.treespec, self.closed_over, self.random_state, self.again = treespec, closed_over, random_state, again
+        self.treespec, self.closed_over, self.random_state = treespec, closed_over, random_state
+        self.again, self.seen = again, seen
 
     def __call__(self, leaves: list[Any]) -> list[LiteTensor]:
         fn, args, kwargs = optree.tree_unflatten(self.treespec, leaves)
         with self.random_state.replayed():
             outs: list[LiteTensor] = optree.tree_leaves(self.again(fn, *args, **kwargs), namespace=NAMESPACE)
+        if self.seen is not None:
+            _compare(self.seen, _seen(outs), getattr(fn, "__name__", repr(fn)))
         return outs
+
+
+#: Of an output: what is said of it, its sum and that of its elements' sizes; None where nobody can look at it.
+_Seen = tuple[str, Tensor | None, Tensor | None]
+
+
+def _seen(outs: list[LiteTensor]) -> list[_Seen]:
+    found: list[_Seen] = []
+    for each in outs:
+        x = each.data
+        looks = is_plain(x) and not x.is_meta
+        found.append((f"{tuple(x.shape)} of {x.dtype}", x.sum() if looks else None, x.abs().sum() if looks else None))
+    return found
+
+
+def _compare(before: list[_Seen], now: list[_Seen], name: str) -> None:
+    """Compare what was seen of the outputs, sums to the rounding that another order of additions may bring."""
+    words = [each[0] for each in before], [each[0] for each in now]
+    same = words[0] == words[1]
+    if same:
+        for (_, old, size), (_, new, _) in zip(before, now, strict=True):
+            if old is not None and new is not None and size is not None:
+                allowed = 1e3 * torch.finfo(old.dtype).eps * size + torch.finfo(old.dtype).tiny
+                same = same and bool(((new - old).abs() <= allowed) | ~old.isfinite())
+    if not same:
+        raise GradientError(
+            message(
+                "a checkpointed function has computed something else the second time: its gradient would be another's.",
+                rule=name,
+                expected=f"what it gave: {', '.join(words[0])}",
+                got=", ".join(words[1]) + (", with other numbers" if words[0] == words[1] else ""),
+                remedy="draw random numbers from torch's generators, or pass them as arguments; count no calls; "
+                "or checkpoint(fn, check=False)",
+            )
+        )
 
 
 class checkpointed(Policy):

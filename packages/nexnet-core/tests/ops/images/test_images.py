@@ -196,3 +196,9 @@ def test_dtypes(dtype, draw):
         lambda x: nx.unfold(x, 2),
     ):
         assert nx.grad(fn)(x).dtype == dtype
+
+
+@pytest.mark.parametrize(("modes", "argument"), [((-1, 0), "interpolation_mode"), ((0, 3), "padding_mode")])
+def test_a_mode_of_the_grid_sampler_that_is_none(modes, argument):
+    with pytest.raises(nx.InputError, match=rf"no such mode(.|\n)*grid_sampler(.|\n)*{argument}(.|\n)*0 \("):
+        nx.grid_sampler(nx.ones(1, 1, 2, 2), nx.zeros(1, 1, 1, 2), *modes, False)

@@ -156,3 +156,9 @@ def test_nll_loss(shapes, reduction, draw, check_against_torch):
             lambda x, w=factor: F.nll_loss(x, target, w, reduction=reduction),
             x,
         )
+
+
+def test_a_label_smoothing_of_nan_is_none_as_in_torch(draw):
+    x, target = draw(2, 3), torch.tensor([0, 2])
+    got = nx.cross_entropy(nx.LiteTensor(x), target, label_smoothing=float("nan"))
+    torch.testing.assert_close(got.data, F.cross_entropy(x, target, label_smoothing=float("nan")))

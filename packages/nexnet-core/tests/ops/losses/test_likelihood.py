@@ -141,6 +141,28 @@ class TestCTC:
         torch.testing.assert_close(mine(nx.LiteTensor(x.detach())).data, expected)
         assert second(nx.LiteTensor(x.detach())).data.isfinite().all()
 
+    def test_a_masked_class_has_no_part(self, reduction, draw):
+        """A class of probability 0 that no label names: the others' gradients are as without it."""
+        x = draw(T, N, C).log_softmax(-1)
+        masked = torch.cat([x, torch.full((T, N, 1), -math.inf, dtype=x.dtype)], -1)
+        options = self.options(reduction)
+        first = nx.grad(lambda x: nx.ctc_loss(x, LABELS, **options))
+        second = nx.grad(lambda x: (first(x) ** 2).sum())
+        for gradient in (first, second):
+            got, expected = gradient(nx.LiteTensor(masked)).data, gradient(nx.LiteTensor(x)).data
+            torch.testing.assert_close(got[..., :-1], expected)
+            assert not got[..., -1].any()
+
+    @pytest.mark.parametrize("label", [C, -1, 10**6])
+    def test_a_label_that_is_no_class(self, reduction, draw, label):
+        x, labels = nx.LiteTensor(draw(T, N, C)), LABELS.clone()
+        labels[0, 1] = label
+        with pytest.raises(InputError, match=rf"no class(.|\n)*ctc_loss(.|\n)*targets(.|\n)*0 to 3(.|\n)*{label}"):
+            nx.ctc_loss(x, labels, **self.options(reduction))
+        padded = LABELS.clone()
+        padded[2, 1:] = label  # beyond the number of labels
+        assert nx.ctc_loss(x, padded, **self.options(reduction)).isfinite().all()
+
     def test_one_example(self, reduction, draw):
         x = draw(T, C).log_softmax(-1)
         got = nx.ctc_loss(nx.LiteTensor(x), LABELS[0], T, 3, reduction=reduction)

@@ -168,3 +168,14 @@ class TestErrors:
             nx.grad(lambda w: nx.multi_margin_loss(x, torch.tensor([0, 1]), weight=w))(nx.ones(3))
         with pytest.raises(InputError, match="no such reduction"):
             nx.hinge_embedding_loss(x, x, reduction="average")
+
+
+def test_multilabel_soft_margin_loss_of_scores_with_a_dimension_less(draw, check_against_torch):
+    """The classes are the last dimension of the scores, also where the target has one more."""
+    target = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    for reduction in ("none", "mean", "sum"):
+        check_against_torch(
+            lambda x, r=reduction: nx.multilabel_soft_margin_loss(x, target, reduction=r),
+            lambda x, r=reduction: F.multilabel_soft_margin_loss(x, target, reduction=r),
+            draw(3),
+        )

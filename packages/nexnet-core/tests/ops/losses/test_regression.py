@@ -99,3 +99,9 @@ class TestKinksOfDifferences:
 def test_on_the_meta_device(loss):
     x = nx.LiteTensor(torch.empty(4, 3, device="meta"))
     assert [each.shape for each in nx.grad(loss, (0, 1))(x, x)] == [(4, 3), (4, 3)]
+
+
+@pytest.mark.parametrize("loss", [nx.mse_loss, nx.huber_loss, nx.smooth_l1_loss])
+def test_the_mean_of_an_empty_batch_by_example(loss):
+    x = nx.LiteTensor(torch.zeros(2, 0, dtype=torch.float64))
+    assert nx.vmap(nx.grad(lambda x: loss(x, x * 0)))(x).shape == (2, 0)

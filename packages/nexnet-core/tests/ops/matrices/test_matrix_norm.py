@@ -127,3 +127,10 @@ def test_shapes_on_the_meta_device():
     assert nx.grad(lambda a: nx.linalg.solve(a, nx.LiteTensor(torch.empty(2, 3, device="meta"))).sum())(
         square
     ).shape == (2, 3, 3)
+
+
+def test_norm_except_dim_of_a_vector_is_that_of_each_element():
+    x = nx.LiteTensor(torch.tensor([3.0, -4.0], dtype=torch.float64))
+    value, gradient = nx.value_and_grad(nx.norm_except_dim)(x)
+    assert value.tolist() == [3.0, 4.0]
+    assert gradient.tolist() == [1.0, -1.0]

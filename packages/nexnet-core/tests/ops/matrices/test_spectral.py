@@ -101,3 +101,19 @@ def test_named_results_and_zeros_for_vectors_that_are_not_wanted(draw):
     assert (u.shape, v.shape, u.sum().item()) == ((3, 3), (2, 2), 0.0)
     with pytest.raises(RuntimeError, match="driver"):
         nx.linalg.svd(x, driver="gesvd")
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-24, 1.0, 1e20, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
+def test_singular_vectors_do_not_depend_on_the_scale(scale, dtype):
+    """What is of one scale has the gradient of another: f(c A) = f(A), and df(c A) = df(A) / c."""
+    a = torch.randn(4, 3, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    w = torch.arange(6.0).reshape(2, 3)
+
+    def of_vectors(x):
+        u, _, vh = torch.linalg.svd(x, full_matrices=False)
+        return (u[:2].abs() ** 2 * w).sum() + (vh[:2].abs() ** 2 * w).sum()
+
+    expected = nx.grad(of_vectors)(nx.LiteTensor(a)).data
+    got = nx.grad(of_vectors)(nx.LiteTensor(a * scale)).data * scale
+    torch.testing.assert_close(got, expected, rtol=2e-3, atol=2e-4)

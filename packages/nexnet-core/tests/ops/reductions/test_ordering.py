@@ -112,3 +112,8 @@ class TestQuantile:
     def test_without_dimensions_and_on_meta(self, check_against_torch, draw):
         check_against_torch(lambda x: nx.quantile(x, 0.3, 0), lambda x: torch.quantile(x, 0.3, 0), draw())
         assert nx.quantile(nx.LiteTensor(torch.empty(4, 3, device="meta")), 0.5, 1).shape == (4,)
+
+
+def test_what_is_no_name_of_an_interpolation():
+    with pytest.raises((TypeError, ValueError, RuntimeError), match="interpolation"):
+        nx.quantile(nx.ones(3), 0.5, interpolation=nx.ones(2))

@@ -113,3 +113,8 @@ def test_a_copy_has_memory_of_its_own(draw, check_against_torch):
         check_against_torch(lambda x, c=call: c(nx, x), lambda x, c=call: c(torch, x), x.data)
         check_against_torch(lambda x, c=call: c(torch, x), lambda x, c=call: c(torch, x), x.data, order=1)
         assert call(nx, x).data.untyped_storage().data_ptr() != x.data.untyped_storage().data_ptr()
+
+
+def test_combinations_of_no_number_of_elements():
+    with pytest.raises(TypeError, match=r"integer|index"):
+        nx.combinations(nx.ones(3), nx.ones(2))

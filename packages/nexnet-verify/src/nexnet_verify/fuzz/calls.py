@@ -74,13 +74,14 @@ def torchs(case: Case, sample: Sample, mode: str) -> list[Tensor] | Exception | 
 
 
 def differs(got: Sequence[Tensor], expected: Sequence[Tensor], dtypes: Iterable[torch.dtype]) -> str:
-    """Say how values differ from torch's, to the precision of the inputs. Where torch has no number, any will do."""
+    """Say how values differ from torch's, to the precision of both. Where torch has no number, any will do."""
     if len(got) != len(expected):
         return f"{len(got)} tensors, torch gives {len(expected)}"
     kinds = [[(tuple(each.shape), each.dtype) for each in side] for side in (got, expected)]
     if kinds[0] != kinds[1]:
         return f"{kinds[0]}, torch gives {kinds[1]}"
-    rtol = max([RTOL, *(1e2 * torch.finfo(each).eps for each in dtypes if each.is_floating_point)])
+    computed = [*dtypes, *(each.dtype for each in got)]  # of integers in float32
+    rtol = max([RTOL, *(1e2 * torch.finfo(each).eps for each in computed if each.is_floating_point or each.is_complex)])
     ours, theirs = [
         [torch.view_as_real(x.resolve_conj()) if x.is_complex() else x for x in side] for side in (got, expected)
     ]

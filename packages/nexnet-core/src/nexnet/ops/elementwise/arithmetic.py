@@ -15,6 +15,7 @@ import torch
 from ...engine import TensorBase, passes_on, times_saved
 from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, Reflected, calls, function, implements
+from .._conventions import chosen
 from .._formulas import of_input, of_output
 
 __all__ = [
@@ -192,10 +193,21 @@ class pow(Analytic):
     def backward(self, grad: Any) -> Any:
         input, exponent, out = self.ctx.release
         need_input, need_exponent = self.ctx.needs_input_grad
-        return (
+        return _with_mixed(
             grad * _slope_by_base(input, exponent) if need_input else None,
             grad * _slope_by_exponent(input, exponent, out) if need_exponent else None,
+            input,
+            exponent,
         )
+
+
+def _with_mixed(dx: Any, dn: Any, x: Any, n: Any) -> tuple[Any, Any]:
+    """Give both gradients of x^n; at x = 0, n from 0 to 1, those by the exponent are a choice, and of one side."""
+    if not all(isinstance(each, TensorBase) for each in (x, n)):
+        return dx, dn
+    side = torch.real(n)
+    mask = (x == 0) & (side >= 0) & (side <= 1)
+    return chosen(dx, mask, n), chosen(dn, mask, x, n)
 
 
 def _slope_by_base(x: Any, n: Any) -> Any:
@@ -225,6 +237,7 @@ def _slope_by_exponent(x: Any, n: Any, z: Any) -> Any:
 def _slope_by_complex_exponent(x: Any, n: Any, z: Any) -> Any:
     """Give z log x, and 0 for x = 0 and n with a real part of 0 or more."""
     if not isinstance(x, (int, float, complex)):
+        x = x if x.dtype.is_complex else x.to(z.dtype)  # a negative base has a logarithm
         constant = (x == 0) & (torch.real(n) >= 0)
         return torch.where(constant, 0, z * torch.log(torch.where(constant, 1, x)))
     if x == 0:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ...policy import Policy, function, implements
+from .._conventions import chosen
 from ..constant import constant
 
 __all__ = [
@@ -217,7 +218,7 @@ class angle(_Own):
         if not input.dtype.is_complex:
             return None
         zero = input == 0
-        return torch.where(zero, 0, grad * 1j / torch.where(zero, 1, input).conj())
+        return chosen(torch.where(zero, 0, grad * 1j / torch.where(zero, 1, input).conj()), zero, input)
 
 
 class _sgn(_Own):
@@ -238,7 +239,7 @@ class _sgn(_Own):
         if isinstance(grad, torch.Tensor):  # g / y = g conj y takes no copy of a conjugate; of 0 nothing is left
             return ((grad - out * (grad / out).real) / size).masked_fill_(zero, 0)
         across = grad - out * (grad * out.conj()).real
-        return (across / size.masked_fill(zero, 1)).masked_fill(zero, 0)
+        return chosen((across / size.masked_fill(zero, 1)).masked_fill(zero, 0), zero, input)
 
 
 _complex_sign, _real_sign = function(_sgn), constant(torch.sgn)

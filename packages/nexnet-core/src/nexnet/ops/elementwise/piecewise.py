@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from ...policy import Analytic, Operator, Policy, function, implements
+from .._conventions import chosen
 from .._formulas import operator
-from .arithmetic import _slope_by_base, _slope_by_exponent
+from .arithmetic import _slope_by_base, _slope_by_exponent, _with_mixed
 
 __all__ = [
     "abs",
@@ -48,7 +49,8 @@ class abs(Policy):
 
     def backward(self, grad: Any) -> Any:
         (input,) = self.ctx.release
-        return grad * torch.sgn(input)
+        dx = grad * torch.sgn(input)
+        return chosen(dx, input == 0, input) if input.dtype.is_complex else dx
 
 
 @implements(torch.frac)
@@ -139,9 +141,11 @@ class float_power(Analytic):
         input, exponent, out = self.ctx.release
         need_input, need_exponent = self.ctx.needs_input_grad
         x, n = _in_dtype(input, grad.dtype), _in_dtype(exponent, grad.dtype)
-        return (
+        return _with_mixed(
             grad * _slope_by_base(x, n) if need_input else None,
             grad * _slope_by_exponent(x, n, out) if need_exponent else None,
+            x,
+            n,
         )
 
 

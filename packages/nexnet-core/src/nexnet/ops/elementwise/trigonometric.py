@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...engine import scalar
 from ...policy import Policy, function, implements
+from .._conventions import chosen
 from .._formulas import of_input, of_output
 from .._kernels import kernel
 
@@ -125,7 +126,8 @@ class atan2(Policy):
         origin = (y == 0) & (x == 0)
         r = torch.hypot(y, torch.where(origin, 1, x))
         scaled = grad / r
-        return scaled * (x / r) if need_y else None, -scaled * (y / r) if need_x else None
+        dy, dx = scaled * (x / r) if need_y else None, -scaled * (y / r) if need_x else None
+        return chosen(dy, origin, y, x), chosen(dx, origin, y, x)
 
 
 @implements(torch.hypot)

@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional
 
 from ...engine import TensorBase
+from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule
 
@@ -71,8 +72,27 @@ class grid_sample(Policy):
 
 @implements(torch.grid_sampler, torch.grid_sampler_2d, torch.grid_sampler_3d)
 def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
-    """``grid_sample`` with its modes by number, in the order in which they are named."""
-    return grid_sample(input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners)
+    """``grid_sample`` with its modes by number, in the order in which they are named.
+
+    Raises:
+        InputError: there is no such number, at which torch's kernel reads outside of its memory.
+    """
+    mode = _by_number("interpolation_mode", _MODES, interpolation_mode)
+    return grid_sample(input, grid, mode, _by_number("padding_mode", _PADDINGS, padding_mode), align_corners)
+
+
+def _by_number(argument: str, names: tuple[str, ...], number: int) -> str:
+    if number not in range(len(names)):
+        raise InputError(
+            message(
+                "there is no such mode.",
+                rule="grid_sampler",
+                argument=argument,
+                expected=", ".join(f"{i} ({name})" for i, name in enumerate(names)),
+                got=repr(number),
+            )
+        )
+    return names[number]
 
 
 grid_sampler_2d = grid_sampler_3d = grid_sampler

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ...policy import Operator, Policy, implements
+from ...engine import TensorBase
+from ...policy import Operator, Policy, function, implements
+from .._conventions import chosen
 from .._formulas import operator
 from .._transpose import transpose_kernel
-from ..constant import sign
 from ..elementwise.arithmetic import mul, neg, pow
 from ..elementwise.piecewise import abs
-from ..layers.rectifier import relu
 from .max_pooling import Sizes, max_pool1d, max_pool2d, max_pool3d, single, stride_or
 
 __all__ = [
@@ -164,7 +164,23 @@ def _power_pool(
         return neg(greatest(neg(abs(input)), kernel_size, stride, 0, 1, ceil_mode))
     count = kernel_size**dims if isinstance(kernel_size, int) else math.prod(kernel_size)
     out = average(pow(input, norm_type), kernel_size, stride, 0, ceil_mode)
-    return pow(mul(mul(sign(out), relu(abs(out))), count), 1.0 / norm_type)
+    return (pow if isinstance(norm_type, TensorBase) else _root)(mul(out, count), 1.0 / norm_type)
+
+
+@implements()
+@function
+class _root(Policy):
+    """x^a:  dx = g a x^(a-1), and 0 at 0, a choice."""
+
+    def forward(self, x: Any, a: float) -> Any:
+        self.ctx.save(x, a)
+        return torch.pow(x, a)
+
+    def backward(self, grad: Any) -> Any:
+        x, a = self.ctx.release
+        zero = x == 0
+        slope = (a * x.masked_fill(zero, 1) ** (a - 1)).masked_fill(zero, 0)
+        return chosen(grad * slope, zero, x, always=True)
 
 
 @implements(functional.lp_pool1d)

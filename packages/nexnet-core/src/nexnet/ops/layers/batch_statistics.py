@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._layout import plain_layout
+from .._plain import is_plain
 from .normalisation import (
     _batch_norm,
     _batch_norm_gradient,
@@ -95,7 +95,9 @@ class _batch_norm_by_statistics(Policy):
     def backward(self, grad: Any) -> Any:
         x, weight, mean, var, eps = self.ctx.release
         needs = self.ctx.needs_input_grad[:5]
-        if not isinstance(grad, TensorBase) and not needs[3] and not needs[4] and x.numel():  # torch's divides by it
+        # Torch's kernel divides by the number of elements, and has no rule for vmap.
+        plain = is_plain(*[each for each in (grad, x, weight, mean, var) if each is not None])
+        if plain and not needs[3] and not needs[4] and x.numel():
             return _aten.native_batch_norm_backward.default(
                 *map(plain_layout, (grad, x, weight, mean, var)), None, None, False, eps, needs[:3]
             )

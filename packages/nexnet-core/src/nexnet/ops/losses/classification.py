@@ -130,6 +130,8 @@ def cross_entropy(
     """
     code = _code(reduction, "cross_entropy")
     _require_tensor(target, "cross_entropy")
+    if not isinstance(label_smoothing, TensorBase) and math.isnan(label_smoothing):
+        label_smoothing = 0.0  # as in torch
     smooth = isinstance(label_smoothing, TensorBase) or label_smoothing
     if weight is None and not smooth and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
         return _cross_entropy(input, target, code, ignore_index)[0]

@@ -5,6 +5,7 @@ Source of every formula: Graves et al., "Connectionist Temporal Classification",
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._plain import is_plain
 from ..elementwise.arithmetic import div
 from ._reduced import _reduce
 
@@ -30,7 +32,8 @@ class _ctc(Policy):
 
     torch's kernel gives e^x more: it is the gradient by what x is the log_softmax of. It is taken off again, so that
     the gradient is that by x itself; behind log_softmax both are the same. The alphas are a further output, which
-    has no gradient. For higher orders the probabilities are computed by the forward-backward recursion.
+    has no gradient. A class of probability 0 (x = -inf) has no part in a loss that is finite, and a gradient of 0:
+    torch's is NaN. For higher orders the probabilities are computed by the forward-backward recursion.
     """
 
     materialize_grads = False
@@ -57,7 +60,8 @@ class _ctc(Policy):
         if min(lengths, default=0) < x.shape[0]:
             times = torch.arange(x.shape[0], device=x.device)[:, None]
             surplus.masked_fill_((times >= torch.tensor(lengths, device=x.device))[..., None], 0)
-        return dx.addcmul_(surplus, grad[:, None], value=-1)
+        dx.addcmul_(surplus, grad[:, None], value=-1)
+        return dx.masked_fill_((x == -math.inf) & torch.isfinite(out)[:, None], 0)
 
 
 def _alignment(
@@ -69,6 +73,7 @@ def _alignment(
     to a state and a time, beta that of those from there on; both count x at that time.
     """
     steps, batch, classes = x.shape
+    x = torch.where(x == -math.inf, _FAR, x)
     states = _states(targets, target_lengths, blank)
     count = states.shape[1]
     ends = torch.tensor(target_lengths, device=states.device) * 2
@@ -153,7 +158,8 @@ def ctc_loss(
     same. Differentiable to any order, which PyTorch's is not.
 
     Raises:
-        InputError: shapes that do not go together.
+        InputError: shapes that do not go together; a label that is no class, at which torch's kernel reads and writes
+            outside of its memory.
     """
     reduction = ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
     alone = log_probs.ndim == 2
@@ -169,6 +175,7 @@ def ctc_loss(
                 got=f"log_probs of shape {tuple(log_probs.shape)}, {len(lengths)} and {len(labels)}",
             )
         )
+    _check_labels(unwrap(targets), labels, log_probs.shape[2], blank)
     losses = _ctc(log_probs, unwrap(targets), lengths, labels, blank, zero_infinity)[0]
     if alone:
         losses = losses.squeeze(0)
@@ -176,6 +183,27 @@ def ctc_loss(
         counts = torch.tensor(labels, dtype=losses.dtype, device=losses.device).clamp_(min=1)
         losses = div(losses, counts.reshape(losses.shape))
     return _reduce(losses, reduction, "ctc_loss")
+
+
+def _check_labels(targets: Any, lengths: _Lengths, classes: int, blank: int) -> None:
+    """Refuse a label that is no class; what pads the labels may be anything."""
+    if not is_plain(targets) or targets.is_meta or targets.numel() == 0:
+        return
+    low, high = targets.aminmax()
+    if low >= 0 and high < classes:
+        return
+    used = _states(targets, lengths, blank)[:, 1::2]
+    wrong = used[(used < 0) | (used >= classes)]
+    if wrong.numel():
+        raise InputError(
+            message(
+                "a label is no class.",
+                rule="ctc_loss",
+                argument="targets",
+                expected=f"from 0 to {classes - 1}, of log_probs' last dimension",
+                got=wrong[0].item(),
+            )
+        )
 
 
 def _as_numbers(lengths: Any) -> _Lengths:

@@ -366,7 +366,10 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     losses = _binary_cross_entropy_with_logits(input, _as_numbers(target, input.dtype), 0)
     if weight is not None:
         losses = mul(losses, weight)
-    return _reduce(mean(losses, -1), reduction, "multilabel_soft_margin_loss")
+    # The classes are the input's last dimension, also where the target has more dimensions.
+    classes = input.ndim - 1
+    losses = mean(losses, -1) if losses.ndim == input.ndim else losses.sum(classes) / input.shape[classes]
+    return _reduce(losses, reduction, "multilabel_soft_margin_loss")
 
 
 def _as_numbers(target: Any, dtype: torch.dtype) -> Any:

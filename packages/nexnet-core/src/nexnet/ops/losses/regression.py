@@ -38,7 +38,10 @@ def _difference_loss(
     value, kernel = overload(torch_value), overload(torch_kernel)
 
     def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
-        if slope is not None and torch._C._functorch.is_batchedtensor(input):
+        batched = torch._C._functorch.is_batchedtensor(input)
+        if batched and 0 in input.shape:  # torch divides by the number of elements
+            return grad * (input - target)
+        if slope is not None and batched:
             return slope(_share(grad, input, reduction), input - target)
         return kernel(grad, input, target, reduction, *parameters)
 

@@ -177,6 +177,8 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     if dim == -1:
         return vector_norm(v, pow)
     kept = place_of(dim, v.ndim)
+    if v.ndim == 1:  # of each element: no dimension is left, which to a norm would be all
+        return vector_norm(v.unsqueeze(-1), pow, -1)
     return vector_norm(v, pow, [i for i in range(v.ndim) if i != kept], True)
 
 

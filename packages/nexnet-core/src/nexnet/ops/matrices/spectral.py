@@ -219,7 +219,8 @@ class _SVD(Policy):
             return (u * ds.unsqueeze(-2)).matmul(vh)
 
         row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-        e = _differences(s * s)
+        e = _differences(s)  # E = (s_j - s_i) (s_j + s_i), of which no square over- or underflows
+        total = row + column + torch.eye(k, dtype=s.dtype, device=s.device)
         inner: Any = None if ds is None else torch.diag_embed(ds)
         by_u: Any = None if du is None else u.mH.matmul(du)
         by_v: Any = None if dvh is None else dvh.matmul(vh.mH)  # (V^H dV)^H
@@ -227,13 +228,13 @@ class _SVD(Policy):
             part: Any = by_u - by_u.mH
             if u.is_complex():
                 phases = part.diagonal(0, -2, -1)
-                part = _without_diagonal(part) / e * row + torch.diag_embed(phases / (2 * s))
+                part = _without_diagonal(part) / e * (row / total) + torch.diag_embed(phases / (2 * s))
             else:
-                part = part / e * row
+                part = part / e * (row / total)
             inner = part if inner is None else inner + part
         if by_v is not None:
             part = by_v.mH - by_v
-            part = column * ((_without_diagonal(part) if u.is_complex() else part) / e)
+            part = (column / total) * ((_without_diagonal(part) if u.is_complex() else part) / e)
             inner = part if inner is None else inner + part
         if u.is_complex():
             turned = sum(x.diagonal(0, -2, -1).imag * sign for x, sign in ((by_u, 1), (by_v, -1)) if x is not None)

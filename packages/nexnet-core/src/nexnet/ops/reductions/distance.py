@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from ...engine import number
+from ...engine import TensorBase, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._names import numpy_names
-from .norms import vector_norm
+from .._plain import may_look_at
+from .norms import gradient_of_norm, vector_norm
 
 __all__ = [
     "cdist",
@@ -120,7 +121,9 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     p = number(p, "normalize", "p")
     if p == 2 and dim is not None:
         return _normalized(input, dim, eps)
-    return input / vector_norm(input, p, dim, True).clamp_min(eps)
+    short: Any = unwrap(vector_norm(unwrap(input), p, dim, True)) <= eps  # a constant, at every order
+    size: Any = vector_norm(torch.where(short, 1, input), p, dim, True)
+    return input / torch.where(short, eps, size)
 
 
 @implements(torch.renorm)
@@ -142,20 +145,9 @@ class renorm(Policy):
         longer = size > maxnorm
         slope = torch.where(longer, maxnorm / (size + 1e-7), 1)
         inner = torch.where(longer, (grad * x).sum(others, keepdim=True) * slope / (size + 1e-7), 0)
-        if p == math.inf:
-            inner = inner / (x.abs() == size).sum(others, keepdim=True)
-        return grad * slope - _norm_gradient(x, size, p) * inner
-
-
-def _norm_gradient(x: Any, size: Any, p: float) -> Any:
-    """Give d|x|_p / dx: sign(x) (|x| / |x|_p)^(p - 1), and 0 where the norm is 0; for p = inf, the sign at each tie."""
-    if p == 1:
-        return x.sign()
-    if p == 2:
-        return x / size.masked_fill(size == 0, math.inf)
-    if p == math.inf:
-        return x.sign() * (x.abs() == size)
-    return x.sign() * (x.abs().masked_fill(x == 0, 1) / size.masked_fill(size == 0, math.inf)) ** (p - 1)
+        return grad * slope - gradient_of_norm(
+            inner, torch.where(longer, size, 1), torch.where(longer, x, 1), p, others
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -189,7 +181,7 @@ class _Distances(Policy):
     def backward(self, grad: Any) -> Any:
         a, b, out, p, by_products = self.ctx.release
         need_a, need_b = self.ctx.needs_input_grad[:2]
-        if by_products:
+        if by_products and not (isinstance(grad, TensorBase) and _may_have_equals(unwrap(out))):
             ratio = grad / out.masked_fill(out == 0, math.inf)
             return (
                 a * ratio.sum(-1, keepdim=True) - ratio.matmul(b) if need_a else None,
@@ -200,6 +192,11 @@ class _Distances(Policy):
         differences = a.unsqueeze(-2) - b.unsqueeze(-3)
         each = _pair_gradient(grad.unsqueeze(-1), differences, p)
         return each.sum(-2) if need_a else None, -each.sum(-3) if need_b else None
+
+
+def _may_have_equals(distances: torch.Tensor) -> bool:
+    """Say whether two points may be equal, where the second derivative is NaN: products would not know of it."""
+    return not may_look_at(distances) or distances.amin().item() == 0
 
 
 def _by_kernel(grad: Any, a: Any, b: Any, out: Any, p: float, need_a: bool, need_b: bool) -> Any:
@@ -218,7 +215,10 @@ def _pair_gradient(grad: Any, difference: Any, p: float) -> Any:
     """Give g d|x|_p / dx over the last dimension, as LiteTensors; 0 where x is 0."""
     if p == 0:
         return difference * 0
-    return grad * _norm_gradient(difference, vector_norm(difference, p, -1, True), p)
+    size = vector_norm(difference, p, -1, True)
+    if p == math.inf:
+        return grad * difference.sign() * (difference.abs() == size)
+    return gradient_of_norm(grad, size, difference, p, -1)
 
 
 _distances = function(_Distances)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ...policy import Policy, function, implements
+from .._conventions import chosen
 from .._names import numpy_names
 from .sums import Dims, count_reduced, restore_dims
 
@@ -47,7 +48,8 @@ class _std(Policy):
     def backward(self, grad: Any) -> Any:
         input, out, dim, correction, keepdim = self.ctx.release
         grad = grad / (2 * out.masked_fill(out == 0, math.inf))
-        return _variance_gradient(input, restore_dims(grad, input.shape, dim, keepdim), dim, correction)
+        dx = _variance_gradient(input, restore_dims(grad, input.shape, dim, keepdim), dim, correction)
+        return chosen(dx, restore_dims(out == 0, input.shape, dim, keepdim), input)
 
 
 class _var_mean(Policy):
@@ -70,6 +72,8 @@ class _var_mean(Policy):
                 grad = grad / (2 * out.masked_fill(out == 0, math.inf))
             grad = restore_dims(grad, shape, dim, keepdim)
             dx = _variance_gradient(input, grad, dim, correction, restore_dims(mean, shape, dim, keepdim))
+            if type(self).kernel is torch.std_mean:
+                dx = chosen(dx, restore_dims(out == 0, shape, dim, keepdim), input)
         if grad_mean is not None:
             by_mean = restore_dims(grad_mean, shape, dim, keepdim) / count_reduced(shape, dim)
             dx = by_mean.expand(shape) if dx is None else dx + by_mean

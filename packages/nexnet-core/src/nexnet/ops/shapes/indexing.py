@@ -146,6 +146,14 @@ class at_backward(Linear):
         return at(grad, *self.ctx.release)
 
 
+def _mapped_as(out: Tensor, others: Sequence[Any]) -> Tensor:
+    """Give a tensor that every vmap maps that maps one of the others, so that they may be written into it."""
+    for each in others:
+        if isinstance(each, Tensor) and torch._C._functorch.is_batchedtensor(each):
+            out = torch.where(torch.zeros_like(each, dtype=torch.bool).any(), torch.zeros_like(out), out)
+    return out
+
+
 def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor | None]]:
     """Split an index of x in its basic part (None if that changes nothing) and the tensors for what that leaves."""
     items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
@@ -282,9 +290,10 @@ class _put(Linear):
 
     def forward(self, input: Any, values: Any, accumulate: bool, basic: Any, *index: Any) -> Any:
         out = input.clone(memory_format=torch.contiguous_format)
-        part = out if basic is None else out[basic]
         if not isinstance(values, Tensor):
             values = torch.as_tensor(values, device=out.device)
+        out = _mapped_as(out, (values, *index))
+        part = out if basic is None else out[basic]
         self.ctx.save(values.ndim, accumulate, basic, *index)
         if values.dtype is not out.dtype or values.device != out.device:
             values = values.to(out)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ...engine import TensorBase
+from ...engine import TensorBase, unwrap
 from ...policy import Linear, Operator, function, implements
 from .._plain import is_plain
 from .arranging import places
@@ -98,11 +98,21 @@ class as_strided_scatter(Linear):
         stride: Sequence[int],
         storage_offset: int | None = None,
     ) -> Any:
-        start = input.storage_offset() if storage_offset is None else storage_offset
-        own = places(input.shape, input.stride(), input.storage_offset())
+        mapped = any(torch._C._functorch.is_batchedtensor(unwrap(each)) for each in (input, src))
+        if mapped:  # an example's memory is what it takes by itself: torch has no rule for it
+            strides, own_start = torch.empty(input.shape, device="meta").stride(), 0
+        else:
+            strides, own_start = input.stride(), input.storage_offset()
+        start = own_start if storage_offset is None else storage_offset
+        own = places(input.shape, strides, own_start)
         taken = places(tuple(size), tuple(stride), start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1
         self.ctx.save(own.to(input.device), taken.to(input.device), tuple(size), length)
+        if mapped:
+            own, taken = own.to(input.device), taken.to(input.device)
+            memory = torch.zeros(length, dtype=input.dtype, device=input.device)
+            memory = memory.index_copy(0, own, input.reshape(-1)).index_copy(0, taken, src.reshape(-1).to(input.dtype))
+            return memory.index_select(0, own).reshape(input.shape)
         return torch.as_strided_scatter(input, src, size, stride, storage_offset)
 
     def backward(self, grad: Any) -> Any:
