@@ -6,6 +6,7 @@ import inspect
 from types import MethodType
 from typing import Any
 
+from .. import _complaints
 from .higher_orders import call_nested
 from .operands import operand, scalar, wrap_all
 from .promises import CHECKED, check_alike, check_equal
@@ -43,7 +44,11 @@ class OperatorBase:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the rule with LiteTensors, constants and what else its forward takes."""
-        return self.call(args, kwargs)
+        try:
+            return self.call(args, kwargs)
+        except AttributeError as error:
+            _complaints.look_for_no_tensor(self.name, (*args, *kwargs.values()), error)
+            raise
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Call the rule, and record the call on the tapes that track an argument."""
@@ -98,6 +103,8 @@ class OperatorBase:
     def signature(self) -> inspect.Signature:
         """That of the rule's ``forward``, looked up when it is first asked for: an import makes many operators."""
         if self._signature is None:
+            if self.policy is None:
+                raise _complaints.no_policy(type(self).__name__)
             signature = inspect.signature(self.policy.forward)
             self._signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         return self._signature  # type: ignore[no-any-return]
