@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "docs", "bench-quick"]
+nox.options.sessions = ["lint", "types", "core", "nn", "verify", "peers-quick", "fuzz", "docs", "bench-quick"]
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():
@@ -87,10 +87,10 @@ def pytest(session: nox.Session, *args: str) -> None:
 def core(session: nox.Session) -> None:
     """The core alone in a clean environment: its tests, on the compiled engine and on the plain one."""
     install_packages(session, "nexnet-core")
-    install(session, "cython", *requirements("nexnet-core", extra="test"))
+    install(session, "cython", "pytest-xdist", *requirements("nexnet-core", extra="test"))
     session.run("python", "-I", "-c", LOADS_NOTHING_ELSE)
     for engine in ("compiled", "python"):
-        pytest(session, str(PACKAGES["nexnet-core"] / "tests"), f"--engine={engine}", *session.posargs)
+        pytest(session, str(PACKAGES["nexnet-core"] / "tests"), f"--engine={engine}", "-n", "auto", *session.posargs)
 
 
 @nox.session(default=False)
@@ -176,10 +176,10 @@ def peers_quick(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Random programs, interrupts, hostile arguments: 20 s of each. For a night: ``-- --minutes 120 --seed 1``."""
+    """Random programs, interrupts, hostile arguments: a minute of each. For a night: ``-- --minutes 120 --seed 1``."""
     install_packages(session, "nexnet-core", "nexnet-verify")
     install(session, "cython", *requirements("nexnet-core", "nexnet-verify"))
-    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "0.33"]))
+    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "1"]))
 
 
 @nox.session

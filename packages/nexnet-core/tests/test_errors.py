@@ -1,5 +1,7 @@
 """The formatter that writes every message, and the messages that meet the commonest mistakes."""
 
+import math
+
 import pytest
 import torch
 
@@ -75,3 +77,72 @@ class TestMistakes:
         with pytest.raises(nx.MissingAttributeError, match=rf"no attribute '{name}'(.|\n)*{remedy}"):
             getattr(nx, name)
         assert not hasattr(nx, "nothing_of_the_kind")
+
+    @pytest.mark.parametrize("value", [[1.0, 2.0], 2.0, "a", None], ids=["list", "number", "string", "None"])
+    @pytest.mark.parametrize("name", ["reshape", "transpose", "clone", "gather", "expand", "flatten", "sum", "cat"])
+    def test_what_is_no_tensor(self, name, value):
+        rest = {"reshape": (2,), "transpose": (0, 1), "gather": (0, torch.tensor([0])), "expand": (2,)}.get(name, ())
+        with pytest.raises(nx.InputError if name != "cat" or value is not None else TypeError) as caught:
+            getattr(nx, name)([value] if name == "cat" and value is not None else value, *rest)
+        if isinstance(caught.value, nx.InputError):
+            assert "takes a tensor" in str(caught.value) or "joins a sequence" in str(caught.value)
+
+    def test_an_attribute_error_of_anothers_is_as_it_was(self):
+        @nx.function
+        class wild(nx.Policy):
+            def forward(self, x):
+                return torch.nothing_of_the_kind
+
+            def backward(self, grad):
+                return grad
+
+        with pytest.raises(AttributeError, match="nothing_of_the_kind") as caught:
+            wild(nx.ones(2))
+        assert not isinstance(caught.value, nx.InputError)
+
+
+class TestPythonsOwnFunctions:
+    def test_rounding_and_dividing(self):
+        x, raw = nx.tensor([2.567, -1.5]), torch.tensor([2.567, -1.5])
+        assert torch.equal(round(x).data, raw.round())
+        assert torch.equal(round(x, 1).data, raw.round(decimals=1))
+        assert [each.tolist() for each in divmod(x, 2)] == [(raw // 2).tolist(), (raw % 2).tolist()]
+        assert [each.item() for each in divmod(5, nx.tensor(3.0))] == [1.0, 2.0]
+        assert math.trunc(nx.tensor(2.5)) == 2
+        assert (1 << nx.tensor(3)).item() == 8
+        assert (8 >> nx.tensor(2)).item() == 2
+        assert nx.grad(lambda x: divmod(x, 2.0)[1])(5.0).item() == 1.0
+
+    def test_a_tensor_made_of_tensors(self):
+        for make in (torch.tensor, torch.as_tensor):
+            with pytest.raises(nx.InputError, match=r"no len\(\)(.|\n)*nexnet\.stack\(\[x, y\]\)"):
+                make([nx.tensor(1.0), nx.tensor(2.0)])
+
+    def test_a_tensor_filled_with_one(self):
+        for fill in (
+            lambda x: torch.full((2, 3), x),
+            lambda x: torch.ones(1).new_full((2, 3), x),
+            lambda x: nx.ones(1).new_full((2, 3), x),
+            lambda x: torch.full_like(torch.ones(2, 3), x),
+        ):
+            assert nx.grad(lambda x, fill=fill: fill(x).sum())(2.0).item() == 6.0
+
+    def test_ranges_take_numbers(self):
+        end = nx.tensor(3.0)
+        assert torch.linspace(0.0, end, 4).tolist() == nx.linspace(0.0, end, 4).tolist() == [0.0, 1.0, 2.0, 3.0]
+        assert torch.arange(0.0, end).tolist() == nx.arange(0.0, end).tolist() == [0.0, 1.0, 2.0]
+        assert torch.zeros(nx.tensor(2)).shape == torch.ones(nx.tensor(2)).shape == (2,)
+        with pytest.raises(nx.InputError, match=r"linspace takes numbers(.|\n)*start \+ \(end - start\)"):
+            nx.grad(lambda x: torch.linspace(0.0, x, 4).sum())(3.0)
+        assert nx.grad(lambda x: torch.scalar_tensor(x) * x)(3.0).item() == 6.0
+
+    def test_a_data_loader_stacks_them(self):
+        from torch.utils.data import DataLoader, TensorDataset
+
+        (x, y), *_ = DataLoader(TensorDataset(nx.ones(4, 3), nx.zeros(4)), batch_size=2)
+        assert isinstance(x, nx.LiteTensor)
+        assert (x.shape, y.shape) == ((2, 3), (2,))
+
+    def test_a_subclass_is_refused(self):
+        with pytest.raises(nx.InputError, match=r"can't be subclassed(.|\n)*got:       Mine"):
+            type("Mine", (nx.LiteTensor,), {})

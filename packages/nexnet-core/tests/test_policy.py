@@ -1,6 +1,9 @@
 """Rules: what forward gets, what backward must return, and what is said when it does not."""
 
+import functools
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -51,9 +54,6 @@ class TestOperator:
         assert pickle.loads(pickle.dumps(nx.mul)) is nx.mul
 
     def test_can_be_used_as_a_method(self):
-        class Box(nx.LiteTensor):
-            pass
-
         assert nx.mul.__get__(nx.LiteTensor(2.0), nx.LiteTensor)(3.0).item() == 6.0
 
     def test_needs_a_policy(self):
@@ -405,3 +405,131 @@ def test_implements_answers_for_torch():
     assert nx.RULES[torch.Tensor.mul] is nx.mul
     assert torch.mul(nx.LiteTensor(2.0), 3.0).item() == 6.0
     assert (torch.tensor(2.0) * nx.LiteTensor(3.0)).item() == 6.0
+
+
+class TestWrittenAsElsewhere:
+    """What is written by somebody who knows torch.autograd.Function."""
+
+    @pytest.mark.parametrize("kind", [staticmethod, classmethod])
+    def test_a_static_forward(self, kind):
+        with pytest.raises(nx.RuleError, match=rf"forward is a method of the call(.|\n)*leave @{kind.__name__} out"):
+            nx.function(
+                type("square", (nx.Policy,), {"forward": kind(lambda ctx, x: x), "backward": lambda self, g: g})
+            )
+
+    @pytest.mark.parametrize(
+        ("name", "remedy"), [("save_for_backward", r"self\.ctx\.save"), ("saved_tensors", r"self\.ctx\.release")]
+    )
+    def test_torchs_names(self, name, remedy):
+        @nx.function
+        class square(nx.Policy):
+            def forward(self, x):
+                return getattr(self.ctx, name)
+
+            def backward(self, grad):
+                return grad
+
+        with pytest.raises(nx.MissingAttributeError, match=rf"a rule has no {name}(.|\n)*{remedy}"):
+            square(nx.ones(2))
+
+    def test_a_rule_that_is_called_as_it_is(self):
+        class square(nx.Policy):
+            def forward(self, x):
+                return x * x
+
+            def backward(self, grad):
+                return grad
+
+        for call in (square, square.apply):
+            with pytest.raises(nx.RuleError, match=r"an operator is made of it(.|\n)*@nexnet\.function"):
+                call(nx.ones(2))
+
+    def test_release_without_save(self):
+        @nx.function
+        class square(nx.Policy):
+            def forward(self, x):
+                return x * x
+
+            def backward(self, grad):
+                (x,) = self.ctx.release
+                return 2 * x * grad
+
+        with pytest.raises(ValueError, match="values to unpack") as caught:
+            nx.grad(square)(3.0)
+        assert "(self.ctx.save kept 0 values, and self.ctx.release gives as many)" in caught.value.__notes__
+
+    def test_an_operator_of_no_rule(self):
+        with pytest.raises(nx.RuleError, match=r"an operator is made of a Policy(.|\n)*got:       <class 'int'>"):
+            nx.Operator(int)
+
+    @pytest.mark.skipif(not nx.engine.COMPILED, reason="uncompiled, it lacks its attributes: Python says so")
+    def test_an_operator_that_was_given_none(self):
+        class Silent(nx.Operator):
+            def __init__(self, policy):
+                pass
+
+        with pytest.raises(nx.RuleError, match=r"this operator has no rule(.|\n)*super\(\)\.__init__\(policy\)"):
+            Silent(nx.sin.policy)(nx.ones(2))
+
+
+class TestWhatTheCollectorDoesNotSee:
+    """A call of a rule is none of the collector's: what refers back to it would never be freed, and is refused."""
+
+    @pytest.mark.parametrize(
+        "circle",
+        [
+            lambda self: self,
+            lambda self: [self],
+            lambda self: {"rule": (1, self)},
+            lambda self: lambda: self,
+            lambda self: lambda x=self: x,
+            lambda self: self.backward,
+            lambda self: functools.partial(self.backward, 1),
+        ],
+        ids=["itself", "a list", "a dict", "a closure", "a default", "a method", "a partial"],
+    )
+    def test_a_rule_does_not_save_itself(self, circle):
+        @nx.function
+        class square(nx.Policy):
+            def forward(self, x):
+                self.ctx.save(circle(self))
+                return x * x
+
+            def backward(self, grad):
+                return grad
+
+        with pytest.raises(nx.RuleError, match=r"can't save itself(.|\n)*argument:  ctx\.save"):
+            square(nx.ones(2))
+
+    def test_functions_and_containers_of_other_things_are_saved(self):
+        @nx.function
+        class square(nx.Policy):
+            def forward(self, x):
+                self.ctx.save(x, lambda grad: grad * 2, [1, {"a": x.shape}])
+                return x * x
+
+            def backward(self, grad):
+                x, twice, _ = self.ctx.release
+                return twice(grad) * x
+
+        assert nx.grad(square)(3.0).item() == 6.0
+
+    @pytest.mark.skipif(not nx.engine.COMPILED, reason="uncompiled, every object has weak references")
+    def test_weak_references_to_calls(self):
+        class watched(nx.Policy):
+            __slots__ = ("__weakref__",)
+
+            def forward(self, x):
+                seen.append(weakref.ref(self))
+                return x * 2
+
+            def backward(self, grad):
+                return grad * 2
+
+        seen = []
+        operator = nx.function(watched)
+        for _ in range(100):
+            assert nx.grad(lambda x: operator(operator(x)))(1.0).item() == 4.0
+        gc.collect()
+        assert len(seen) == 200
+        assert not any(each() is not None for each in seen)

@@ -7,7 +7,16 @@ from typing import Any
 
 from torch import Tensor
 
-from .errors import GradientError, HigherOrderError, InputError, NoGradientRule, RuleError, TrackedTensorError, message
+from .errors import (
+    GradientError,
+    HigherOrderError,
+    InputError,
+    MissingAttributeError,
+    NoGradientRule,
+    RuleError,
+    TrackedTensorError,
+    message,
+)
 
 
 def leaves_nexnet(method: str) -> TrackedTensorError:
@@ -50,7 +59,95 @@ def broken_promise(rule: str, promise: str, expected: str, wanted: Any, got: Any
     )
 
 
+# How a rule is written ------------------------------------------------------------------------------------------------
+
+
+def no_policy(operator: str) -> RuleError:
+    """An operator was made without a rule."""
+    return RuleError(
+        message(
+            "this operator has no rule.",
+            rule=operator,
+            remedy="a subclass of nexnet.Operator whose __init__ says super().__init__(policy)",
+        )
+    )
+
+
+def saves_itself(rule: str) -> RuleError:
+    """A rule was to save itself, or what refers to it: a circle that would never be freed."""
+    return RuleError(
+        message(
+            "a rule can't save itself, nor a function, method or container that refers to it: it would never be freed.",
+            rule=rule,
+            argument="ctx.save",
+            remedy="save the values alone; a function that is saved takes them as arguments, not from self",
+        )
+    )
+
+
+#: What torch.autograd.Function's ctx has, and what a rule says in its place.
+OF_TORCHS_CTX = {
+    "save_for_backward": "self.ctx.save(...)",
+    "saved_tensors": "self.ctx.release",
+    "saved_variables": "self.ctx.release",
+    "saved_for_forward": "self.ctx.release, in jvp",
+    "save_for_forward": "self.ctx.save(...), for backward and jvp",
+    "mark_dirty": "nothing: a rule does not write into its arguments",
+    "mark_non_differentiable": "nothing: integer outputs have no gradient, and backward returns None for an argument",
+    "set_materialize_grads": "materialize_grads = False, in the class",
+}
+
+
+def of_torchs_ctx(rule: str, name: str) -> MissingAttributeError:
+    """A rule was asked for what torch.autograd.Function's ctx has."""
+    return MissingAttributeError(
+        message(f"a rule has no {name}: that is torch.autograd.Function's.", rule=rule, remedy=OF_TORCHS_CTX[name])
+    )
+
+
+def no_method(rule: str, method: str, kind: str) -> RuleError:
+    """A rule's forward or backward is written as torch.autograd.Function's are."""
+    return RuleError(
+        message(
+            f"a rule's {method} is a method of the call.",
+            rule=rule,
+            expected=f"def {method}(self, ...), with what is kept in self.ctx",
+            got=f"a {kind}",
+            remedy=f"leave @{kind} out, and call the first argument self: self.ctx is torch's ctx",
+        )
+    )
+
+
+def called_as_it_is(rule: str) -> RuleError:
+    """A rule was called in place of the operator that is made of it."""
+    return RuleError(
+        message(
+            "a rule is no function: an operator is made of it.",
+            rule=rule,
+            remedy=f"@nexnet.function above the class, or {rule.lower()} = nexnet.function({rule}), and call that",
+        )
+    )
+
+
 # Arguments of an operator ---------------------------------------------------------------------------------------------
+
+
+def look_for_no_tensor(rule: str, args: tuple[Any, ...], error: AttributeError) -> None:
+    """Raise an error where an operator has asked an argument for what tensors have, and it is none."""
+    for i, each in enumerate(args):
+        if type(each) in _NO_TENSORS and each is getattr(error, "obj", None):
+            raise InputError(
+                message(
+                    f"{rule} takes a tensor.",
+                    rule=rule,
+                    argument=i,
+                    got=f"{each!r:.60} ({type(each).__name__})",
+                    remedy="nexnet.tensor(...) makes one of numbers, nexnet.stack([x, y]) of a list of tensors",
+                )
+            ) from error
+
+
+_NO_TENSORS = (list, tuple, dict, str, int, float, complex, bool, type(None))
 
 
 def writes_into_out(rule: str) -> InputError:

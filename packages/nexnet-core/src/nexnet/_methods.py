@@ -77,6 +77,8 @@ class OperatorMethods:
     __xor__ = __rxor__ = _binary(ops.bitwise_xor)
     __lshift__ = _binary(ops.bitwise_left_shift)
     __rshift__ = _binary(ops.bitwise_right_shift)
+    __rlshift__ = _reflected(ops.bitwise_left_shift)
+    __rrshift__ = _reflected(ops.bitwise_right_shift)
     __invert__ = ops.bitwise_not
 
     # Elementwise ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -29,3 +31,33 @@ def leaves_of(value: Any) -> list[Any]:
 def rebuild(like: Any, parts: list[Any]) -> Any:
     """Make a tuple or list like another; named ones (torch's, as (values, indices), and collections') stay named."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
+
+
+def refers_to(value: Any, target: object, depth: int = 4) -> bool:
+    """Say whether a value is an object, or a function, method or container that refers to it."""
+    if value is target:
+        return True
+    kind = type(value)
+    parts: Any = ()
+    if kind is tuple or kind is list:
+        parts = value
+    elif kind is FunctionType:
+        parts = [*_contents(value), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    elif kind is dict:
+        parts = value.values()
+    elif kind is MethodType:
+        parts = (value.__self__,)
+    elif kind is partial:
+        parts = (value.func, *value.args, *value.keywords.values())
+    return depth > 0 and any(refers_to(each, target, depth - 1) for each in parts)
+
+
+def _contents(fn: FunctionType) -> list[Any]:
+    """Give what a function closes over, of what has a value by now."""
+    found = []
+    for cell in fn.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return found

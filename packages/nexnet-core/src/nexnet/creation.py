@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from . import ops
-from .engine import TensorBase, unwrap
+from .engine import TensorBase, is_tracked, unwrap
 from .errors import InputError, message
 from .policy import implements
 from .tensor import LiteTensor, from_torch, plain
@@ -88,6 +88,7 @@ def sizes_of(sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
     return sizes if size is None else (*sizes, size)
 
 
+@implements(torch.full)
 def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """One value in a shape. The value may be a LiteTensor without dimensions, and is then differentiable."""
     size = (size,) if isinstance(size, int) else size
@@ -107,22 +108,62 @@ def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = N
     return from_torch(torch.eye(n, n if m is None else m, dtype=dtype, device=device))
 
 
+@implements(torch.arange)
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0."""
+    start, end, step = _numbers("arange", start, end, step)
     start, end = (0, start) if end is None else (start, end)
     return from_torch(torch.arange(start, end, step, dtype=dtype, device=device))
 
 
+@implements(torch.linspace)
 def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """``steps`` evenly spaced values from ``start`` to ``end``, both of them in."""
+    start, end, steps = _numbers("linspace", start, end, steps)
     return from_torch(torch.linspace(start, end, steps, dtype=dtype, device=device))
 
 
+@implements(torch.logspace)
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
     """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents."""
+    start, end, steps = _numbers("logspace", start, end, steps)
     return from_torch(torch.logspace(start, end, steps, base, dtype=dtype, device=device))
+
+
+def _numbers(rule: str, *values: Any) -> list[Any]:
+    """Take the numbers that a range is made of: constants."""
+    for each in values:
+        if isinstance(each, TensorBase) and is_tracked(each):
+            raise InputError(
+                message(
+                    f"{rule} takes numbers, and this is a tensor that is being differentiated.",
+                    rule=rule,
+                    remedy="start + (end - start) * nexnet.linspace(0, 1, steps) is differentiable in both; or "
+                    "nexnet.stop_gradient(x)",
+                )
+            )
+    return [each.data.item() if isinstance(each, TensorBase) else each for each in values]
+
+
+def _sized(name: str) -> None:
+    """Let a function of torch's that makes tensors take sizes that are LiteTensors of integers."""
+    made = getattr(torch, name)
+
+    @implements(made)
+    def call(*sizes: Any, **options: Any) -> LiteTensor:
+        plain_sizes = [[int(x) for x in each] if isinstance(each, (tuple, list)) else int(each) for each in sizes]
+        return from_torch(made(*plain_sizes, **options))
+
+
+for _name in ("zeros", "ones", "empty", "rand", "randn", "eye"):
+    _sized(_name)
+
+
+@implements(torch.scalar_tensor)
+def _scalar_tensor(s: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
+    return as_tensor(s, dtype or torch.get_default_dtype(), device)
 
 
 @implements(torch.nn.functional.one_hot)

@@ -76,6 +76,15 @@ class _PolicyType(type(Node)):  # type: ignore[misc]
         uncollected(made)
         return made
 
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            raise _complaints.called_as_it_is(cls.__name__)
+        return super().__call__()
+
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Say that torch's way to call a function of its autograd is not how a rule is called."""
+        raise _complaints.called_as_it_is(cls.__name__)
+
 
 class Policy(Node, metaclass=_PolicyType):
     """A gradient rule: subclass it, write ``forward`` and ``backward``, and make an operator of it with ``function``.
@@ -177,6 +186,17 @@ class Policy(Node, metaclass=_PolicyType):
                 remedy=f"keep it with self.ctx.save({name}, ...) and take it from self.ctx.release",
             )
         )
+
+
+def _of_torch(name: str) -> property:
+    def get(self: Policy) -> Any:
+        raise _complaints.of_torchs_ctx(type(self).__name__, name)
+
+    return property(get)
+
+
+for _name in _complaints.OF_TORCHS_CTX:
+    setattr(Policy, _name, _of_torch(_name))
 
 
 class Analytic(Policy):
@@ -295,6 +315,10 @@ class Operator(KernelOperator):
     """A rule as a function. ``operator.policy`` is the rule; its signature is that of the rule's ``forward``."""
 
     def __init__(self, policy: type[Policy]) -> None:
+        if not (isinstance(policy, type) and issubclass(policy, Policy)):
+            raise RuleError(
+                message("an operator is made of a Policy.", expected="a subclass of nexnet.Policy", got=repr(policy))
+            )
         super().__init__(policy)
         functools.update_wrapper(self, policy, updated=())
 
@@ -321,6 +345,9 @@ def function(policy: type[Policy]) -> Operator:
             message("function makes an operator of a Policy.", expected="a subclass of nexnet.Policy", got=repr(policy))
         )
     for method in ("forward", "backward"):
+        kind = type(inspect.getattr_static(policy, method))
+        if kind in (staticmethod, classmethod):
+            raise _complaints.no_method(policy.__name__, method, kind.__name__)
         if getattr(policy, method) is getattr(Policy, method):
             raise RuleError(
                 message(f"the rule has no {method}.", rule=policy.__name__, remedy=f"define {method}(self, ...)")

@@ -10,6 +10,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from . import ops
 from ._dispatch import call_rule, call_sign, missing_attribute
@@ -57,11 +58,29 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         """Answer ``array * lite``; numpy's other functions of elements are an error that says what to call."""
         return call_sign(ufunc, method, inputs, kwargs)
 
+    def __init_subclass__(cls) -> None:
+        raise InputError(
+            message(
+                "LiteTensor can't be subclassed: what operators give would be LiteTensors again.",
+                got=cls.__name__,
+                remedy="a class with a LiteTensor in it; or functions of LiteTensors",
+            )
+        )
+
     __hash__ = object.__hash__
 
     # What it is ------------------------------------------------------------------------------------------------------
 
     def __len__(self) -> builtins.int:
+        if self.data.ndim == 0:
+            raise InputError(
+                message(
+                    "a tensor without dimensions has no len().",
+                    got=repr(self),
+                    remedy="x.numel() is 1; for a tensor made of tensors, nexnet.stack([x, y]) in the place of "
+                    "torch.tensor([x, y])",
+                )
+            )
         return len(self.data)
 
     def __repr__(self) -> str:
@@ -107,6 +126,17 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     def __index__(self) -> builtins.int:
         check_may_leave(self, "int()", only_in_rules=True)
         return self.data.__index__()  # type: ignore[no-any-return]
+
+    __trunc__ = __int__
+
+    def __round__(self, ndigits: builtins.int | None = None) -> LiteTensor:
+        return ops.round(self, decimals=ndigits or 0)  # type: ignore[no-any-return]
+
+    def __divmod__(self, other: Any) -> tuple[LiteTensor, LiteTensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[LiteTensor, LiteTensor]:
+        return other // self, other % self
 
     def __complex__(self) -> complex:
         check_may_leave(self, "complex()", only_in_rules=True)
@@ -189,9 +219,14 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         """Ones of a shape, in this tensor's dtype and on its device unless others are given."""
         return from_torch(self.data.new_ones(*size, **kwargs))
 
-    def new_full(self, size: Any, fill_value: Any, **kwargs: Any) -> LiteTensor:
+    @implements(Tensor.new_full)
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> LiteTensor:
         """A constant of a shape, in this tensor's dtype and on its device unless others are given."""
-        return from_torch(self.data.new_full(size, fill_value, **kwargs))
+        dtype, device = dtype or self.dtype, device or self.device
+        if isinstance(fill_value, LiteTensor):
+            size = (size,) if isinstance(size, builtins.int) else size
+            return ops.clone(ops.expand(ops.to(fill_value, dtype=dtype, device=device), size))  # type: ignore[no-any-return]
+        return from_torch(torch.full(size, fill_value, dtype=dtype, device=device))
 
     def new_empty(self, *size: Any, **kwargs: Any) -> LiteTensor:
         """Uninitialised values of a shape, in this tensor's dtype and on its device unless others are given."""
@@ -243,6 +278,14 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
 
 
 register_tensor_type(missing_attribute)(LiteTensor)
+
+
+def _collated(batch: list[Any], *, collate_fn_map: Any = None) -> LiteTensor:  # noqa: ARG001  torch's name
+    """Make a DataLoader's batch of LiteTensors."""
+    return ops.stack(batch)  # type: ignore[no-any-return]
+
+
+default_collate_fn_map[LiteTensor] = _collated
 
 
 def from_torch(data: Tensor) -> LiteTensor:

@@ -6,6 +6,7 @@ import inspect
 from types import MethodType
 from typing import Any
 
+from .. import _complaints
 from . import autocast
 from .higher_orders import call_nested
 from .operands import MetStandIn, operand, scalar, stand_ins, wrap_all
@@ -50,6 +51,9 @@ class OperatorBase:
             return self.call(args, kwargs)
         except MetStandIn as met:
             return stand_ins(self, met, kwargs)
+        except AttributeError as error:
+            _complaints.look_for_no_tensor(self.name, (*args, *kwargs.values()), error)
+            raise
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Call the rule, and record the call on the tapes that track an argument."""
@@ -121,6 +125,8 @@ class OperatorBase:
     def signature(self) -> inspect.Signature:
         """That of the rule's ``forward``, looked up when it is first asked for: an import makes many operators."""
         if self._signature is None:
+            if self.policy is None:
+                raise _complaints.no_policy(type(self).__name__)
             signature = inspect.signature(self.policy.forward)
             self._signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         return self._signature  # type: ignore[no-any-return]

@@ -3,6 +3,9 @@
 from cpython.mem cimport PyObject_Free
 from cpython.object cimport Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
 
+cdef enum:
+    MANAGED = (1 << 3) | (1 << 4)  # Py_TPFLAGS_MANAGED_WEAKREF, Py_TPFLAGS_MANAGED_DICT
+
 cdef extern from "Python.h":
     ctypedef struct PyNumberMethods:
         void* nb_add
@@ -33,6 +36,8 @@ cdef inline object instance(object base, object cls):
 cdef inline object uncollected(object cls):
     cdef PyTypeObject* made = <PyTypeObject*>cls
     cdef PyTypeObject* base = <PyTypeObject*>cls.__base__
+    if made.tp_flags & MANAGED:  # from Python 3.12 on they stand before an instance, whose size does not tell of them
+        return
     if made.tp_basicsize == base.tp_basicsize and made.tp_dictoffset == 0 and not base.tp_flags & Py_TPFLAGS_HAVE_GC:
         made.tp_flags &= ~Py_TPFLAGS_HAVE_GC
         made.tp_traverse = NULL

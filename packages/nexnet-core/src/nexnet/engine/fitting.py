@@ -23,6 +23,8 @@ def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
         result = node.backward(*grad) if type(grad) is tuple else node.backward(grad)  # type: ignore[attr-defined]
     except Exception as error:
         error.add_note(f"(in the backward of the nexnet rule {node.name})")
+        if "values to unpack" in str(error):
+            error.add_note(f"(self.ctx.save kept {len(node.saved)} values, and self.ctx.release gives as many)")
         raise
     finally:
         node.fuses = False

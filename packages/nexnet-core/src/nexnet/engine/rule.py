@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from .. import _complaints
+from .._nested import refers_to
 from . import cpython
 from .products import product_of
 from .tensor import Key
@@ -25,6 +27,9 @@ class Context:
 
     def save(self, *values: Any) -> None:
         """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
+        for each in values:
+            if type(each) is not Tensor and type(each) is not int and refers_to(each, self):
+                raise _complaints.saves_itself(type(self).__name__)
         self._saved = values
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from .._complaints import look_for_no_tensor
 from ..engine.spelling import own_name
 
 
@@ -20,12 +21,16 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            return fn(*args)
-        kwargs = {own_name(name, known): value for name, value in kwargs.items()}
-        if rest in kwargs:  # what takes any number of arguments: one keyword gives them all
-            args = (*args, kwargs.pop(rest))
-        return fn(*args, **kwargs)
+        try:
+            if not kwargs:
+                return fn(*args)
+            kwargs = {own_name(name, known): value for name, value in kwargs.items()}
+            if rest in kwargs:  # what takes any number of arguments: one keyword gives them all
+                args = (*args, kwargs.pop(rest))
+            return fn(*args, **kwargs)
+        except AttributeError as error:
+            look_for_no_tensor(fn.__name__, (*args, *kwargs.values()), error)
+            raise
 
     return call
 
