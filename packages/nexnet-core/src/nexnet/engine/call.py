@@ -8,11 +8,12 @@ from typing import Any
 
 from .higher_orders import call_nested
 from .operands import operand, scalar, wrap_all
-from .promises import CHECKED, check_alike, check_equal
+from .promises import CHECKED, check_elementwise, check_equal
 from .recording import record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, this_thread, those_tracking, tracked_keys
+from .tensor import unwrap
 
 
 class OperatorBase:
@@ -86,10 +87,10 @@ class OperatorBase:
 
     def add_to_tapes(self, node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeBase]) -> None:
         """Append the node to the tapes."""
+        if self.elementwise and CHECKED:
+            check_elementwise(self.name, unwrap(result), args)
         if self.elementwise and record_alike(node, args, result, recorders):
             node.multiplies, node.passes = self.multiplies, self.passes
-            if CHECKED:
-                check_alike(self.name, result.data, node.output)
         else:
             node.exact = self.gradients_fit
             record(node, args, result, recorders)
