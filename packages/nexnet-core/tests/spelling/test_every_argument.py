@@ -116,7 +116,10 @@ def as_called(call: Call, door: str, function: Any, parameters: Any) -> Call | N
         return (kwargs[first], *args), {name: each for name, each in kwargs.items() if name != first}
     if not inspect.isfunction(function):
         return call
-    names = [*inspect.signature(function).parameters][: len(args)]
+    theirs = inspect.signature(function).parameters
+    if any(each.kind is each.VAR_POSITIONAL for each in theirs.values()):
+        return call
+    names = [*theirs][: len(args)]
     return call if names == [each.name for each in parameters][: len(args)] else None
 
 

@@ -102,17 +102,18 @@ ROWS = {
         q_proj_weight=x(4, 4),
         k_proj_weight=x(4, 4),
         v_proj_weight=x(4, 4),
-        static_k=x(4, 3, 2),
-        static_v=x(4, 3, 2),
+        static_k=Refused(1.0),
+        static_v=Refused(1.0),
         average_attn_weights=False,
         is_causal=True,
     )
-    .constant("static_k", "static_v")
     .together("use_separate_proj_weight", **SEPARATE)
     .together("q_proj_weight", **SEPARATE)
     .together("k_proj_weight", **SEPARATE)
     .together("v_proj_weight", **SEPARATE)
-    .together("is_causal", attn_mask=t([[0.0, -torch.inf, -torch.inf], [0.0, 0.0, -torch.inf], [0.0] * 3])),
+    .together(
+        "is_causal", attn_mask=t([[0.0, -torch.inf, -torch.inf], [0.0, 0.0, -torch.inf], [0.0] * 3], torch.float64)
+    ),
     "prelu": row(input=A, weight=x(3)),
     "rms_norm": row(input=A, normalized_shape=(3,), weight=x(3), eps=0.5),
     "rrelu": row(input=A, lower=0.2, upper=0.5, training=True).together("generator", training=True),

@@ -19,7 +19,7 @@ ROWS = {
     ),
     "binary_cross_entropy_with_logits": row(
         input=A, target=unit(2, 3), weight=positive(2, 3), pos_weight=positive(3), **OTHER
-    ),
+    ).without_torchs("weight", "pos_weight"),
     "cosine_embedding_loss": row(input1=ROWS_OF_4, input2=x(3, 4), target=SIGNS, margin=0.5, **OTHER),
     "cross_entropy": row(
         input=ROWS_OF_4, target=CLASSES, weight=positive(4), ignore_index=3, label_smoothing=0.3, **OTHER
