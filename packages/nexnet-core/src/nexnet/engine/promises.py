@@ -12,11 +12,12 @@ import functools
 import os
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
 from .. import _complaints
-from .tensor import is_wrapped, unwrap
+from .tensor import TensorBase, is_wrapped, unwrap
 
 #: Whether this process checks them.
 CHECKED = os.environ.get("NEXNET_CHECK", "0") not in ("", "0")
@@ -24,11 +25,13 @@ CHECKED = os.environ.get("NEXNET_CHECK", "0") not in ("", "0")
 
 def check_elementwise(rule: str, output: Any, operands: tuple[Any, ...]) -> None:
     """Check what an elementwise rule promises of its output: the shape and dtype that the real operands come to."""
-    tensors = [each for each in map(unwrap, operands) if isinstance(each, Tensor)]
-    if any(each.is_complex() for each in tensors):
+    arrays = (Tensor, TensorBase, numpy.ndarray)
+    tensors = [torch.as_tensor(unwrap(each)) for each in operands if isinstance(each, arrays)]
+    if any(each.is_complex() for each in tensors) or any(type(each) is complex for each in operands):
         return  # nothing rests on it there
-    alike = [torch.empty(each.shape, dtype=each.dtype, device="meta") for each in tensors]
-    wanted = functools.reduce(torch.add, alike)
+    shape = torch.broadcast_shapes(*[each.shape for each in tensors])
+    small = [torch.empty((0,) if each.ndim else (), dtype=each.dtype, device="cpu") for each in tensors]
+    wanted = torch.empty(shape, dtype=functools.reduce(torch.add, small).dtype, device="meta")
     if not (isinstance(output, Tensor) and output.shape == wanted.shape and output.dtype == wanted.dtype):
         raise _complaints.broken_promise(rule, "elementwise", "what the operands come to", wanted, output)
 
