@@ -78,19 +78,25 @@ def requirements(*names: str, extra: str | None = None) -> list[str]:
     return [each for each in found if Requirement(each).name not in PACKAGES]
 
 
-def pytest(session: nox.Session, *args: str) -> None:
-    """Run pytest with the repository's root on the path."""
-    session.run("python", "-m", "pytest", "-q", *args)
+def pytest(session: nox.Session, *args: str, checked: bool = False) -> None:
+    """Run pytest with the repository's root on the path; ``checked``, in the debug form of the engine."""
+    session.run("python", "-m", "pytest", "-q", *args, env={"NEXNET_CHECK": str(int(checked))})
 
 
 @nox.session
 def core(session: nox.Session) -> None:
-    """The core alone in a clean environment: its tests, on the compiled engine and on the plain one."""
+    """The core alone in a clean environment: its tests on the compiled engine, and on the plain one in its debug form.
+
+    Where every promise is checked the fast forms stand aside: the engine's own tests run on the plain one without, too.
+    """
     install_packages(session, "nexnet-core")
     install(session, "cython", "pytest-xdist", *requirements("nexnet-core", extra="test"))
     session.run("python", "-I", "-c", LOADS_NOTHING_ELSE)
-    for engine in ("compiled", "python"):
-        pytest(session, str(PACKAGES["nexnet-core"] / "tests"), f"--engine={engine}", "-n", "auto", *session.posargs)
+    tests = PACKAGES["nexnet-core"] / "tests"
+    pytest(session, str(tests), "--engine=compiled", "-n", "auto", *session.posargs)
+    pytest(session, str(tests), "--engine=python", "-n", "auto", *session.posargs, checked=True)
+    engines_own = [str(each) for each in (*sorted(tests.glob("test_*.py")), tests / "transforms")]
+    pytest(session, *engines_own, "--engine=python", "-n", "auto", *session.posargs)
 
 
 @nox.session(default=False)
@@ -126,10 +132,11 @@ def matrix(session: nox.Session, torch: str) -> None:
 
 @nox.session
 def nn(session: nox.Session) -> None:
-    """The layers, losses and optimisers."""
+    """The layers, losses and optimisers; once more with every promise of a rule checked."""
     install_packages(session, "nexnet-core", "nexnet-nn")
     install(session, *requirements("nexnet-nn", extra="test"))
-    pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), *session.posargs)
+    for checked in (False, True):
+        pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), *session.posargs, checked=checked)
 
 
 @nox.session

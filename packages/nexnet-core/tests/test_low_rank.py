@@ -8,7 +8,11 @@ import pytest
 import torch
 
 import nexnet as nx
+from nexnet import engine
 from nexnet.low_rank import storages
+
+# In the debug form no product is left to the loop, so that every gradient is dense.
+fast_forms = pytest.mark.skipif(engine.CHECKED, reason="no gradient is of low rank in the debug form of the engine")
 
 
 def randn(*shape, seed=0, dtype=torch.float64):
@@ -34,6 +38,7 @@ def same(mine, expected):
 
 
 class TestGradients:
+    @fast_forms
     def test_of_a_linear_layer_on_few_examples(self):
         (w, b, x), (w_dense, b_dense, x_dense) = both(loss, *layer(), argnums=(0, 1, 2))
         assert type(w) is nx.LowRank
@@ -43,6 +48,7 @@ class TestGradients:
         same(b, b_dense)
         same(x, x_dense)
 
+    @fast_forms
     @pytest.mark.parametrize("product", [nx.mm, lambda a, b: nx.linear(a, b.t())])
     def test_of_either_factor_of_a_product(self, product):
         for shapes, lows in [(((40, 50), (50, 2)), (True, False)), (((2, 50), (50, 40)), (False, True))]:
@@ -53,6 +59,7 @@ class TestGradients:
             for got, expected in zip(mine, dense, strict=True):
                 same(got, expected)
 
+    @fast_forms
     @pytest.mark.parametrize(("examples", "is_low"), [(11, True), (12, False), (100, False)])  # 12 (20 + 30) = 20 30
     def test_are_dense_where_the_factors_are_no_smaller(self, examples, is_low):
         w, dense = both(loss, *layer(examples))
@@ -73,6 +80,7 @@ class TestGradients:
         assert type(w) is nx.LiteTensor
         same(w, dense)
 
+    @fast_forms
     def test_mirror_the_argument(self):
         w, b, x = layer()
         value, grads = nx.value_and_grad(lambda tree, x: loss(tree["w"], tree["b"], x), low_rank=True)(
@@ -82,6 +90,7 @@ class TestGradients:
         assert {name: type(each) for name, each in grads.items()} == {"w": nx.LowRank, "b": nx.LiteTensor}
         assert nx.tree.leaves(grads)[1] is grads["w"]
 
+    @fast_forms
     def test_of_a_users_rule_that_leaves_its_product_to_the_loop(self):
         @nx.function
         class projected(nx.Policy):
@@ -100,6 +109,7 @@ class TestGradients:
         assert type(mine) is nx.LowRank
         same(mine, dense)
 
+    @fast_forms
     def test_of_another_argument_shares_no_memory_with_a_factor(self):
         @nx.function
         class affine(nx.Policy):
@@ -141,6 +151,7 @@ class TestGradients:
         mine, dense = both(lambda w: nx.linear(x, w, b).abs().square().sum(), w)
         same(mine, dense)
 
+    @fast_forms
     def test_on_meta(self):
         w, b, x = (each.to("meta") for each in layer())
         grad = nx.grad(loss, low_rank=True)(w, b, x)
@@ -214,6 +225,7 @@ class TestLowRank:
         with pytest.raises(nx.errors.TrackedTensorError, match=r"was written into(.|\n)*low_rank=True"):
             use(low)
 
+    @fast_forms
     def test_is_lost_when_the_users_own_batch_is_written_into(self):
         w, b, x = layer()
         grad = nx.grad(loss, low_rank=True)(w, b, nx.LiteTensor(x))

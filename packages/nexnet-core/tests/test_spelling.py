@@ -95,6 +95,28 @@ def test_relu_that_says_it_is_not_in_place(relu, inplace):
     ]
 
 
+@pytest.mark.parametrize("by_position", [False, True])
+def test_a_weight_that_torchs_own_function_does_not_hand_on(by_position):
+    x, y, w = nx.randn(2, 3), nx.randn(2, 3), nx.rand(2, 3)
+    args, keywords = ((None, None, "sum", w), {}) if by_position else ((), {"reduction": "sum", "weight": w})
+    value, dx = nx.value_and_grad(lambda x: torch.nn.functional.l1_loss(x, y, *args, **keywords))(x)
+    torch.testing.assert_close(value.data, ((x - y).abs() * w).sum().data)
+    torch.testing.assert_close(dx.data, ((x - y).sign() * w).data)
+    assert torch.nn.functional.l1_loss(x, y).item() == nx.l1_loss(x, y).item()
+
+
+@pytest.mark.parametrize("reduction", [(), (0,), (1,), (2,)])
+def test_a_loss_of_torchs_own_has_its_default_which_is_no_reduction(reduction):
+    x, y = nx.randn(2, 3), nx.ones(2, 3)
+    keywords = dict(zip(("reduction",), reduction, strict=False))
+    for loss in (torch.hinge_embedding_loss, torch.binary_cross_entropy_with_logits):
+        torch.testing.assert_close(loss(x, y, **keywords).data, loss(x.data, y.data, **keywords))
+    args = (x, y, 2.0, *reduction)
+    torch.testing.assert_close(
+        torch.hinge_embedding_loss(*args).data, torch.hinge_embedding_loss(x.data, y.data, 2.0, *reduction)
+    )
+
+
 def test_an_argument_that_is_given_twice_or_missing_is_pythons_own_error():
     with pytest.raises(TypeError, match="multiple values for argument 'a'"):
         scaled_sum(A, B, a=A)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .engine import TensorBase, autocast, unwrap
 from .engine.spelling import own_name
@@ -54,6 +57,18 @@ _OTHERWISE = {
 }
 
 
+#: Arguments that torch's functions in Python take, and forget to hand on.
+_FORGOTTEN = {functional.l1_loss: "weight"}
+
+
+def _forgotten(func: Callable[..., Any], name: str) -> Any:
+    """Take from torch's own function, which is running, the value of an argument that it does not hand on."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not getattr(func, "__code__", None):
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals[name]
+
+
 def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
     """Call the rule for a torch function, without the keywords that are torch's own affair."""
     rule = RULES.get(func)
@@ -63,6 +78,9 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
     if not isinstance(rule, Operator) and autocast.is_half_on(args):
         args = autocast.cast_for(func, args, kwargs or {})
+    if func in _FORGOTTEN:
+        name = _FORGOTTEN[func]
+        kwargs = {name: _forgotten(func, name)} | (kwargs or {})
     if not kwargs:
         return rule(*args)
     known = _keywords(rule)

@@ -49,7 +49,7 @@ OTHERWISE = {
             "torch.binary_cross_entropy_with_logits", "torch.cosine_embedding_loss", "torch.ctc_loss",
             "torch.hinge_embedding_loss", "torch.margin_ranking_loss",
         ),
-        "reductions by name, as in torch.nn.functional",
+        "a reduction by its number, and none without it, whatever the schema says",
     ),
     **dict.fromkeys(("torch.trapezoid", "torch.trapz", "torch.cumulative_trapezoid"), "dx=None stands for 1"),
     **dict.fromkeys(

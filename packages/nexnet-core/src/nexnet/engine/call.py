@@ -10,11 +10,12 @@ from .. import _complaints
 from . import autocast
 from .higher_orders import call_nested
 from .operands import MetStandIn, operand, scalar, stand_ins, wrap_all
-from .promises import CHECKED, check_alike, check_equal
+from .promises import CHECKED, check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
+from .tensor import unwrap
 
 
 class OperatorBase:
@@ -107,10 +108,10 @@ class OperatorBase:
         self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any] | None, result: Any, recorders: list[TapeBase]
     ) -> Any:
         """Append the node to the tapes; give the result."""
+        if self.elementwise and CHECKED:
+            check_elementwise(self.name, unwrap(result), args)
         if self.elementwise and record_alike(node, args, result, recorders):
             node.multiplies, node.passes = self.multiplies, self.passes
-            if CHECKED:
-                check_alike(self.name, result.data, node.output)
         else:
             node.exact = self.gradients_fit
             if may_have_cast(node, result):

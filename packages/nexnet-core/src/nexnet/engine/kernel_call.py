@@ -80,12 +80,14 @@ class KernelCall:
         data += self.defaults[len(data) - self.required :] if self.required <= len(data) else ()
         rest = self.rest
         if kwargs and kwargs != self.keywords:
-            out = self.function(*data, **kwargs)
-            rest = tuple((self.keywords | kwargs).values())
+            given = self.keywords | kwargs
+            out = self.function(*data, **given)
+            rest = tuple(given.values())
         else:
             out = self.compute(data)
-            if CHECKED and self.fast is not self.function:
-                check_equal(node.name, "fast", out, self.function(*data))
+            if CHECKED and (self.fast is not self.function or self.defaults or self.keywords):
+                promise = "defaults" if self.fast is self.function else "fast"
+                check_equal(node.name, promise, out, self.function(*data, **self.keywords))
         second = data[1] if len(data) > 1 else None
         node._saved = (data if self.saves_inputs else self.kept(node.parents, data[0], second, out)) + rest
         return out

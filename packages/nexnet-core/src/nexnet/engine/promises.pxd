@@ -1,1 +1,0 @@
-from nexnet.engine.tensor cimport Key, fits

@@ -1,30 +1,39 @@
 """The debug form of the engine: with ``NEXNET_CHECK=1`` in the environment every promise is checked at every call.
 
 A rule may promise what the engine then need not look at: that its gradients fit (``gradients_fit``), that it is
-``elementwise``, that a call can be made a faster way (``calls(fast=...)``, ``scalars_as_tensors``). Checked, a promise
-that is broken is an error that names the rule, and the fast forms that rest on them (kernels called at once, gradients
-added in place, products left to the loop) stand aside: the plain path does all the work.
+``elementwise``, that a call can be made a faster way (``calls(fast=...)``, its defaults, ``scalars_as_tensors``).
+Checked, a promise that is broken is an error that names the rule, and the fast forms that rest on them (kernels called
+at once, gradients added in place, products left to the loop) stand aside: the plain path does all the work.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
 from .. import _complaints
-from .tensor import Key, fits, is_wrapped
+from .tensor import TensorBase, is_wrapped, unwrap
 
 #: Whether this process checks them.
 CHECKED = os.environ.get("NEXNET_CHECK", "0") not in ("", "0")
 
 
-def check_alike(rule: str, output: Any, operands: Key) -> None:
-    """Check what an elementwise rule promises of its output, where all operands are alike."""
-    if not (isinstance(output, Tensor) and fits(output, operands)):
-        raise _complaints.broken_promise(rule, "elementwise", "an output like the operands", operands, output)
+def check_elementwise(rule: str, output: Any, operands: tuple[Any, ...]) -> None:
+    """Check what an elementwise rule promises of its output: the shape and dtype that the real operands come to."""
+    arrays = (Tensor, TensorBase, numpy.ndarray)
+    tensors = [torch.as_tensor(unwrap(each)) for each in operands if isinstance(each, arrays)]
+    if any(each.is_complex() for each in tensors) or any(type(each) is complex for each in operands):
+        return  # nothing rests on it there
+    shape = torch.broadcast_shapes(*[each.shape for each in tensors])
+    small = [torch.empty((0,) if each.ndim else (), dtype=each.dtype, device="cpu") for each in tensors]
+    wanted = torch.empty(shape, dtype=functools.reduce(torch.add, small).dtype, device="meta")
+    if not (isinstance(output, Tensor) and output.shape == wanted.shape and output.dtype == wanted.dtype):
+        raise _complaints.broken_promise(rule, "elementwise", "what the operands come to", wanted, output)
 
 
 def check_equal(rule: str, promise: str, fast: Any, plain: Any) -> None:

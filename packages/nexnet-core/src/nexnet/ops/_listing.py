@@ -206,7 +206,8 @@ def _torch_paths() -> dict[Callable[..., Any], list[str]]:
             except TypeError:  # not hashable
                 continue
             if rule is not None and (owner is torch or value is not getattr(torch, name, None)):
-                found.setdefault(rule, []).append(f"{place}.{name}")
+                operator = getattr(rule, "stands_for", rule)
+                found.setdefault(operator, []).append(f"{place}.{name}")
     return found
 
 

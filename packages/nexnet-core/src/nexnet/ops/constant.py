@@ -6,6 +6,7 @@ torch's signatures; what is computed from their result is a constant to every de
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
@@ -51,7 +52,7 @@ def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Cal
     name = torch_function.__name__
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if varies and isinstance(args[0], TensorBase) and is_tracked(args[0]):
+        if varies and builtins.any(isinstance(x, TensorBase) and is_tracked(x) for x in (*args, *kwargs.values())):
             raise NoGradientRule(
                 message(
                     "torch has no gradient for this function, nor has nexnet.",
@@ -179,7 +180,20 @@ bincount = _register(torch.bincount)
 histc = _register(torch.histc)
 histogram = _register(torch.histogram)
 unique = _register(torch.unique, torch.Tensor.unique, varies=True)
-unique_consecutive = _register(torch.unique_consecutive, torch.Tensor.unique_consecutive, varies=True)
+
+
+def _unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """Hand the arguments on by keyword: what torch's own takes by position it may forget."""
+    return torch.unique_consecutive(input, return_inverse=return_inverse, return_counts=return_counts, dim=dim)
+
+
+_unique_consecutive.__name__ = "unique_consecutive"
+unique_consecutive = implements(torch.unique_consecutive, torch.Tensor.unique_consecutive)(
+    constant(_unique_consecutive, varies=True)
+)
+
 
 # Tensors like another, and random draws
 
@@ -196,8 +210,17 @@ poisson = _register(torch.poisson)
 
 
 @implements(torch.full_like)
-def full_like(input: Any, fill_value: Any, **options: Any) -> Any:
+def full_like(
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: torch.dtype | None = None,
+    layout: torch.layout | None = None,
+    device: torch.device | str | None = None,
+    pin_memory: bool = False,
+    memory_format: torch.memory_format = torch.preserve_format,
+) -> Any:
     """One value in the shape of another tensor. A LiteTensor without dimensions, as value, has its gradient."""
-    if isinstance(fill_value, TensorBase):
-        return zeros_like(input, **options) + fill_value
-    return wrap(torch.full_like(_raw(input), fill_value, **options))
+    options = {"dtype": dtype, "layout": layout, "device": device, "pin_memory": pin_memory}
+    zeros = zeros_like(input, memory_format=memory_format, **options)
+    return zeros + fill_value if isinstance(fill_value, TensorBase) else wrap(zeros.data.fill_(fill_value))

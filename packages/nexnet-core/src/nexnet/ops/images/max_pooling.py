@@ -197,11 +197,13 @@ fractional_max_pool3d = _fractional(functional.fractional_max_pool3d, functional
 
 
 def _with_indices(pool: Operator, *torch_functions: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the function that also gives the indices."""
+    """Make the function that also gives the indices, whether it is told to or not."""
 
-    def call(input: Any, *args: Any, **options: Any) -> Any:
-        return pool(input, *args, **{**options, "return_indices": True})
+    def call(*args: Any, **options: Any) -> Any:
+        given = pool.signature.bind(*args, **options).arguments
+        return pool(**given | {"return_indices": True})
 
+    call.__signature__ = pool.signature  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = torch_functions[0].__name__
     call.__doc__ = f"{pool.name}, and where in the input each value is."
     made: Callable[..., Any] = implements(*torch_functions)(call)

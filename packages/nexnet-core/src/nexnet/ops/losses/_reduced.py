@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Any, TypeVar
 
 import numpy
 import torch
 
 from ...engine import TensorBase, scalar
 from ...errors import InputError, message
+from ...policy import implements
 from ..elementwise.arithmetic import mul
 from ..reductions.sums import mean, sum
 from ..shapes.joining import to
 from ..shapes.views import expand
 
+_Loss = TypeVar("_Loss", bound=Callable[..., Any])
 _CODES = {"none": 0, "mean": 1, "sum": 2}
+_BY_CODE = {code: reduction for reduction, code in _CODES.items()}
 _TENSORS = (TensorBase, torch.Tensor, numpy.ndarray)
 
 
@@ -27,6 +32,23 @@ def _code(reduction: str, rule: str) -> int:
             message("no such reduction.", rule=rule, argument="reduction", expected="none, mean or sum", got=reduction)
         )
     return _CODES[reduction]
+
+
+def _answers(torch_function: Callable[..., Any], *names: str) -> Callable[[_Loss], _Loss]:
+    """Let a loss answer to torch's own form of it, which numbers its reductions; without one it takes none."""
+
+    def register(loss: _Loss) -> _Loss:
+        def call(*args: Any, **given: Any) -> Any:
+            arguments = {"reduction": 0} | dict(zip(names, args, strict=False)) | given
+            arguments["reduction"] = _BY_CODE.get(arguments["reduction"], arguments["reduction"])
+            return loss(**arguments)
+
+        call.__signature__ = Signature([Parameter(each, Parameter.POSITIONAL_OR_KEYWORD) for each in names])  # type: ignore[attr-defined]
+        call.stands_for = loss  # type: ignore[attr-defined]
+        implements(torch_function)(call)
+        return loss
+
+    return register
 
 
 def _reduce(loss: Any, reduction: str, rule: str) -> Any:

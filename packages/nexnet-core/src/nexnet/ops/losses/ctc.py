@@ -16,7 +16,7 @@ from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._plain import is_plain
 from ..elementwise.arithmetic import div
-from ._reduced import _reduce
+from ._reduced import _answers, _reduce
 
 __all__ = ["ctc_loss"]
 
@@ -133,14 +133,18 @@ def _states(targets: Any, target_lengths: _Lengths, blank: int) -> Any:
     return states
 
 
-@implements(F.ctc_loss, torch.ctc_loss)
+@_answers(
+    torch.ctc_loss,
+    "log_probs", "targets", "input_lengths", "target_lengths", "blank", "reduction", "zero_infinity",
+)  # fmt: skip
+@implements(F.ctc_loss)
 def ctc_loss(
     log_probs: Any,
     targets: Any,
     input_lengths: Any,
     target_lengths: Any,
     blank: int = 0,
-    reduction: Any = "mean",
+    reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Any:
     """-ln p(labels), summed over every alignment of the labels in time, with blanks between them.
@@ -161,7 +165,6 @@ def ctc_loss(
         InputError: shapes that do not go together; a label that is no class, at which torch's kernel reads and writes
             outside of its memory.
     """
-    reduction = ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
     alone = log_probs.ndim == 2
     if alone:
         log_probs = log_probs.unsqueeze(1)

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...engine import unwrap
 from ...policy import Policy, function, implements
-from ._reduced import _reduce
+from ._reduced import _answers, _reduce
 
 __all__ = ["gaussian_nll_loss", "poisson_nll_loss"]
 
@@ -45,20 +45,20 @@ class _poisson(Policy):
         return dx, dt
 
 
-@implements(F.poisson_nll_loss, torch.poisson_nll_loss)
+@_answers(torch.poisson_nll_loss, "input", "target", "log_input", "full", "eps", "reduction")
+@implements(F.poisson_nll_loss)
 def poisson_nll_loss(
     input: Any,
     target: Any,
     log_input: bool = True,
     full: bool = False,
     eps: float = 1e-8,
-    reduction: Any = "mean",
+    reduction: str = "mean",
 ) -> Any:
     """e^x - t x, the negative log-likelihood of a count t of rate e^x; without ``log_input``, x - t ln(x + eps).
 
     ``full`` adds Stirling's approximation of ln(t!), t ln t - t + ln(2 pi t) / 2, where t > 1.
     """
-    reduction = ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
     return _reduce(_poisson(input, target, log_input, full, eps), reduction, "poisson_nll_loss")
 
 

@@ -16,7 +16,7 @@ from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance
 from ..reductions.sums import mean
-from ._reduced import _code, _reduce, _share
+from ._reduced import _answers, _code, _reduce, _share
 from .probabilities import _binary_cross_entropy_with_logits
 
 __all__ = [
@@ -57,7 +57,8 @@ class _hinge(Policy):
         return torch.where(target != -1, grad, 0) - torch.where((target != 1) & (input <= margin), grad, 0)
 
 
-@implements(F.hinge_embedding_loss, torch.hinge_embedding_loss)
+@_answers(torch.hinge_embedding_loss, "input", "target", "margin", "reduction")
+@implements(F.hinge_embedding_loss)
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """X where t is 1, max(margin - x, 0) where t is -1: of a distance x between two things, alike or not.
 
@@ -66,7 +67,8 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
     return _reduce(_hinge(input, target, margin), _named(reduction), "hinge_embedding_loss")
 
 
-@implements(F.margin_ranking_loss, torch.margin_ranking_loss)
+@_answers(torch.margin_ranking_loss, "input1", "input2", "target", "margin", "reduction")
+@implements(F.margin_ranking_loss)
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """max(-t (x1 - x2) + margin, 0): x1 is to be the larger where t is 1, x2 where t is -1.
 
@@ -124,7 +126,8 @@ class _of_cosine(Policy):
         return torch.where((target == -1) & (cosine >= margin), grad, 0) - torch.where(target == 1, grad, 0)
 
 
-@implements(F.cosine_embedding_loss, torch.cosine_embedding_loss)
+@_answers(torch.cosine_embedding_loss, "input1", "input2", "target", "margin", "reduction")
+@implements(F.cosine_embedding_loss)
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1; (N, D), (N, D) and (N,), or no N.
 

@@ -13,7 +13,7 @@ from ..elementwise.arithmetic import mul, sub
 from ..elementwise.exponential import exp, xlogy
 from ..layers.activation import logsigmoid
 from ..reductions.sums import sum
-from ._reduced import _check_shapes, _code, _matched, _reduce, _require_tensor, _share
+from ._reduced import _answers, _check_shapes, _code, _matched, _reduce, _require_tensor, _share
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
 
@@ -99,7 +99,8 @@ class _binary_cross_entropy_with_logits(Policy):
         return grad * (torch.sigmoid(input) - target) if need_input else None, -grad * input if need_target else None
 
 
-@implements(F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits)
+@_answers(torch.binary_cross_entropy_with_logits, "input", "target", "weight", "pos_weight", "reduction")
+@implements(F.binary_cross_entropy_with_logits)
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:

@@ -214,11 +214,13 @@ class lu_unpack(Policy):
                     got=tuple(LU_pivots.shape),
                 )
             )
-        self.ctx.save(LU_data.shape)
+        self.ctx.save(LU_data.shape, unpack_data)
         return torch.lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
 
     def backward(self, _: Any, dl: Any, du: Any) -> Any:
-        (shape,) = self.ctx.release
+        shape, unpacked = self.ctx.release
+        if not unpacked:  # L and U are empty then
+            return None
         m, n = shape[-2:]
         below = None if dl is None else _widen(dl.tril(-1), m, n)
         above = None if du is None else _widen(du.triu(), m, n)
