@@ -12,6 +12,7 @@ The rooms, what others build on first::
     rule           a rule's call: what it keeps for its backward, and the node that it becomes
     promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
     tape           tapes, and which of them are active
+    context        who makes them active and who hides them
     operands       what forward gets for the arguments, and what becomes of what it returns
     spelling       by position, by keyword or left out: an argument comes to the same place
     autocast       what torch's autocast casts, cast where the tapes see it
@@ -39,6 +40,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
+from .context import Only, TapeContext
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .operands import scalar
 from .ownership import gradients, zeros_like
@@ -46,7 +48,7 @@ from .products import multiplied
 from .promises import CHECKED
 from .recording import aliases, record_composite
 from .rule import Context, Node, make_node, passes_on, times_saved, uncollected
-from .tape import TapeBase, TapeContext, check_may_leave, evaluate, is_recording, is_tracked, mapping
+from .tape import TapeBase, check_may_leave, evaluate, is_recording, is_tracked, mapping
 from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, is_wrapped, register_tensor_type, unwrap, wrap
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "KernelOperator",
     "Key",
     "Node",
+    "Only",
     "OperatorBase",
     "TapeBase",
     "TapeContext",

@@ -11,7 +11,7 @@ cdef class OperatorBase:
     cdef readonly object policy
     cdef readonly str name
     cdef public bint leaf
-    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors
+    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors, foreign
     cdef object _signature
     cdef Spelling _spelling
 

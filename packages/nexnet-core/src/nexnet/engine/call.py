@@ -27,6 +27,7 @@ class OperatorBase:
     multiplies: bool
     passes: bool
     scalars_as_tensors: bool
+    foreign: bool  # the user's
     _signature: Any
     _spelling: Any
 
@@ -38,7 +39,9 @@ class OperatorBase:
         self.gradients_fit = policy.gradients_fit
         self.multiplies = policy.backward is times_saved
         self.passes = policy.backward is passes_on
-        self.scalars_as_tensors = policy.scalars_as_tensors
+        self.foreign = not policy.__module__.startswith("nexnet.")
+        # a rule of the user's might write into the scalar that all calls share
+        self.scalars_as_tensors = policy.scalars_as_tensors and (CHECKED or not self.foreign)
         self._signature = None
         self._spelling = None
 
@@ -76,7 +79,7 @@ class OperatorBase:
         first, second = scalar(data[0], data[1]), scalar(data[1], data[0])
         if first is data[0] and second is data[1]:
             return data
-        tensors = (first, second)
+        tensors = (first.clone(), second) if second is data[1] else (first, second.clone())
         if CHECKED:
             forward = self.policy.forward
             found = [forward(new_node(self.policy, (None, None)), *each) for each in (tensors, data)]
@@ -87,6 +90,7 @@ class OperatorBase:
         self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any] | None, result: Any, recorders: list[TapeBase]
     ) -> Any:
         """Append the node to the tapes; give the result."""
+        node.foreign = self.foreign
         if self.elementwise and record_alike(node, args, result, recorders):
             node.multiplies, node.passes = self.multiplies, self.passes
             if CHECKED:

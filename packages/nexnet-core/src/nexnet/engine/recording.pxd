@@ -18,6 +18,7 @@ cpdef list aliases(object tensors, object policy)
 
 @cython.locals(key=Key, parent=Key)
 cdef Key _identify(TensorBase tensor, Node node, TapeBase home)
+@cython.locals(made=Node)
 cdef Node _for_dtypes(Node node)
 @cython.locals(key=Key)
 cdef bint _has_complex(tuple keys)
