@@ -46,6 +46,7 @@ from ._dispatch import missing_function as _missing_function
 from .creation import *
 from .engine import Node, TapeContext
 from .errors import (
+    ConstantWarning,
     ConvergenceError,
     GradientError,
     HigherOrderError,
@@ -73,6 +74,7 @@ kernels.use_triton(_os.environ.get("NEXNET_TRITON", "never"))
 
 __all__ = [
     "RULES",
+    "ConstantWarning",
     "ConvergenceError",
     "GradientError",
     "HigherOrderError",

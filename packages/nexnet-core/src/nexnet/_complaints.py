@@ -20,6 +20,27 @@ def leaves_nexnet(method: str) -> TrackedTensorError:
     )
 
 
+def read_as_number(method: str) -> str:
+    """A tensor that is being differentiated was read as a Python number."""
+    return message(
+        f"{method} of a tensor that is being differentiated is a constant to the gradient.",
+        remedy="compute with the tensor itself (nexnet.sin for math.sin); for a constant, or a number to keep, read "
+        "nexnet.stop_gradient(x); to print one, f'{x}' is free",
+    )
+
+
+def number_for_output(transform: str) -> TrackedTensorError:
+    """A function returned a Python number, after it had read what is being differentiated as one."""
+    return TrackedTensorError(
+        message(
+            f"the function given to {transform} returned a Python number, made from a tensor that is being "
+            "differentiated: its gradient would be lost silently.",
+            got="float",
+            remedy="return the tensor, without float() or item()",
+        )
+    )
+
+
 def another_thread() -> TrackedTensorError:
     """An operator met a tensor that another thread is differentiating by."""
     return TrackedTensorError(

@@ -10,11 +10,13 @@ import optree
 import torch
 from torch import Tensor
 
+from .. import _complaints
 from .. import _trees as trees
 from .._trees import NAMESPACE as NAMESPACE
 from ..engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import alias
+from ..tape import Tape
 from ..tensor import LiteTensor
 
 _REAL = DIFFERENTIABLE - COMPLEX
@@ -90,10 +92,12 @@ def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
     return aliases(leaves, alias.policy)  # type: ignore[attr-defined]  # in the stub operators are functions
 
 
-def check_output(out: Any, transform: str) -> LiteTensor:
+def check_output(out: Any, transform: str, tape: Tape) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
     if type(out) is LiteTensor and out.data.dtype in _REAL:
         return out
+    if tape.was_read and not isinstance(out, (LiteTensor, Tensor)):
+        raise _complaints.number_for_output(transform)
     if isinstance(out, (float, Tensor)):
         out = LiteTensor(out)
     if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE or out.data.dtype in COMPLEX:
