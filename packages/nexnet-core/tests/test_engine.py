@@ -217,11 +217,10 @@ class TestContexts:
         assert failures == []
 
     def test_a_tape_of_one_thread_records_nothing_of_another(self):
-        x = nx.LiteTensor(1.0)
         tape = nx.Tape()
-        tape.watch(x)
+        tape.watch(nx.LiteTensor(1.0))
         with TapeContext.recording(tape):
-            thread = threading.Thread(target=double, args=(x,))
+            thread = threading.Thread(target=double, args=(nx.LiteTensor(1.0),))
             thread.start()
             thread.join()
         assert len(tape) == 0

@@ -48,6 +48,7 @@ from ._dispatch import missing_function as _missing_function
 from .creation import *
 from .engine import Node, TapeContext
 from .errors import (
+    ConstantWarning,
     ConvergenceError,
     GradientError,
     HigherOrderError,
@@ -81,6 +82,7 @@ if _os.environ.get("NEXNET_DEBUG_NANS", "0") not in ("", "0"):
 
 __all__ = [
     "RULES",
+    "ConstantWarning",
     "ConvergenceError",
     "GradientError",
     "HigherOrderError",

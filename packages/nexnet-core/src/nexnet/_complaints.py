@@ -29,6 +29,52 @@ def leaves_nexnet(method: str) -> TrackedTensorError:
     )
 
 
+def read_as_number(method: str) -> str:
+    """A tensor that is being differentiated was read as a Python number."""
+    return message(
+        f"{method} of a tensor that is being differentiated is a constant to the gradient.",
+        remedy="compute with the tensor itself (nexnet.sin for math.sin); for a constant, or a number to keep, read "
+        "nexnet.stop_gradient(x); to print one, f'{x}' is free",
+    )
+
+
+def number_for_output(transform: str) -> TrackedTensorError:
+    """A function returned a Python number, after it had read what is being differentiated as one."""
+    return TrackedTensorError(
+        message(
+            f"the function given to {transform} returned a Python number, made from a tensor that is being "
+            "differentiated: its gradient would be lost silently.",
+            got="float",
+            remedy="return the tensor, without float() or item()",
+        )
+    )
+
+
+def another_thread() -> TrackedTensorError:
+    """An operator met a tensor that another thread is differentiating by."""
+    return TrackedTensorError(
+        message(
+            "a tensor that is being differentiated was computed with in another thread, whose work is not recorded: "
+            "its gradient would be lost silently.",
+            remedy="compute it in the thread that differentiates, call nexnet.grad inside of the other thread, or say "
+            "nexnet.stop_gradient(x) before you hand it over",
+        )
+    )
+
+
+def left_open(name: str) -> TrackedTensorError:
+    """A generator or a task gave up control inside of a block that hides tapes."""
+    return TrackedTensorError(
+        message(
+            "a block of nexnet.no_tape() (or TapeContext.only) is still open in code that is not at work, and hides "
+            "the tape of a tensor that is being differentiated: its gradient would be lost silently.",
+            got=f"{name} yielded, or awaited, inside of the block",
+            remedy="close the block before the yield, or decorate the generator or coroutine with @nexnet.no_tape(), "
+            "which holds in each of its steps",
+        )
+    )
+
+
 def no_tape(got: Any) -> InputError:
     """Something that is no tape was to become active."""
     return InputError(
@@ -272,6 +318,17 @@ def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
             expected=_kind(key),
             got=_kind(data) if is_tensor else f"{grad!r} ({type(grad).__name__})",
             remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
+        )
+    )
+
+
+def gradient_written(rule: str) -> RuleError:
+    """A rule's backward wrote into the gradient that it was given."""
+    return RuleError(
+        message(
+            "backward wrote into the gradient that it was given, which others hold, too.",
+            rule=rule,
+            remedy="write into a copy: grad = grad.clone()",
         )
     )
 

@@ -7,6 +7,7 @@ to do about it.
 from __future__ import annotations
 
 __all__ = [
+    "ConstantWarning",
     "ConvergenceError",
     "GradientError",
     "HigherOrderError",
@@ -84,6 +85,10 @@ class ReplayError(NexnetError, RuntimeError):
 
 class TrackedTensorError(NexnetError, RuntimeError):
     """A tensor that is being differentiated was taken out of nexnet, which would cut its gradient silently."""
+
+
+class ConstantWarning(UserWarning):
+    """A tensor that is being differentiated was read as a Python number, which is a constant to every derivative."""
 
 
 def message(

@@ -17,6 +17,8 @@ class Tape(TapeBase):
     ``tape.nodes`` is the list of ``Node``; ``len(tape)`` is their number.
     """
 
+    was_read = False  # a tensor that it tracks was read as a Python number
+
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """Give a row per output of each node: its name, the rule, the inputs' names, the shape and the dtype.
 

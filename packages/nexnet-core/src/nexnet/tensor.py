@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import logging
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,14 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from . import ops
+from . import _complaints, ops
 from ._dispatch import call_rule, call_sign, missing_attribute
 from ._methods import OperatorMethods
 from ._questions import Questions, attribute
-from .engine import Arithmetic, check_may_leave, is_tracked, register_tensor_type, wrap
-from .errors import InputError, message
+from .engine import DIFFERENTIABLE, Arithmetic, TapeContext, check_may_leave, is_tracked, register_tensor_type, wrap
+from .errors import ConstantWarning, InputError, message
 from .ops.shapes.indexing import Indexer
 from .policy import implements
+from .tape import Tape
 
 __all__ = ["LiteTensor"]
 
@@ -102,13 +106,13 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     # Its values, elsewhere -------------------------------------------------------------------------------------------
 
     def item(self) -> Any:
-        """The only element, as a Python number: a constant to every derivative."""
-        check_may_leave(self, "item()", only_in_rules=True)
+        """The only element, as a Python number: a constant to every derivative (a warning, once per line, says so)."""
+        _as_number(self, "item()")
         return self.data.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        check_may_leave(self, "tolist()", only_in_rules=True)
+        _as_number(self, "tolist()")
         return self.data.tolist()
 
     def __bool__(self) -> builtins.bool:
@@ -116,7 +120,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         return builtins.bool(self.data)
 
     def __float__(self) -> builtins.float:
-        check_may_leave(self, "float()", only_in_rules=True)
+        _as_number(self, "float()")
         return builtins.float(self.data)
 
     def __int__(self) -> builtins.int:
@@ -139,7 +143,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         return other // self, other % self
 
     def __complex__(self) -> complex:
-        check_may_leave(self, "complex()", only_in_rules=True)
+        _as_number(self, "complex()")
         return complex(self.data)
 
     def __contains__(self, element: Any) -> builtins.bool:
@@ -291,6 +295,18 @@ default_collate_fn_map[LiteTensor] = _collated
 def from_torch(data: Tensor) -> LiteTensor:
     """Make a LiteTensor of a torch tensor without autograd, as it is."""
     return wrap(data)  # type: ignore[no-any-return]
+
+
+def _as_number(tensor: LiteTensor, method: str) -> None:
+    """Warn that a number is a constant, once for each line that reads one; what is logged is none of a gradient's."""
+    check_may_leave(tensor, method, only_in_rules=True)
+    if not is_tracked(tensor) or sys._getframe(2).f_code.co_filename == logging.__file__:
+        return
+    for tape in TapeContext.active():
+        if isinstance(tape, Tape) and tape.tracks(tensor.key):
+            tape.was_read = True
+    if tensor.data.dtype in DIFFERENTIABLE:
+        warnings.warn(_complaints.read_as_number(method), ConstantWarning, stacklevel=3)
 
 
 def _as_numpy(data: Tensor) -> NDArray[Any]:

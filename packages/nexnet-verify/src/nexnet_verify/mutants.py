@@ -166,7 +166,7 @@ class writes_into_the_gradient(nexnet.Policy):
 
     def backward(self, grad: Any) -> Any:
         (x,) = self.ctx.release
-        return 2 * x * grad if isinstance(grad, nexnet.LiteTensor) else grad.mul_(2 * x)
+        return 2 * x * grad if isinstance(grad, nexnet.LiteTensor) else grad.data.mul_(2 * x)  # which nobody counts
 
 
 @nexnet.function

@@ -31,7 +31,7 @@ def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, 
         call = [stand_in[arg] if isinstance(arg, LiteTensor) else arg for arg in args]
         tape = Tape()
         with kernels_only():
-            out = check_output(evaluate(tape, inputs, fn, call, kwargs), "autograd.session.value_and_grad")
+            out = check_output(evaluate(tape, inputs, fn, call, kwargs), "autograd.session.value_and_grad", tape)
             grads = gradients(tape, [out], [ones(out)], inputs)
         return out, dict(zip(tensors, grads, strict=True))
 

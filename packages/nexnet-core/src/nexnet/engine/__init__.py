@@ -12,6 +12,7 @@ The rooms, what others build on first::
     rule           a rule's call: what it keeps for its backward, and the node that it becomes
     promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
     tape           tapes, and which of them are active
+    context        who makes them active and who hides them
     operands       what forward gets for the arguments, and what becomes of what it returns
     spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
     autocast       what torch's autocast casts, cast where the tapes see it
@@ -40,6 +41,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
+from .context import Only, TapeContext
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .observed import Observer, Observers, Turn, also, looking_on, turns
 from .operands import register_stand_ins, scalar
@@ -51,7 +53,6 @@ from .rule import Context, Node, make_node, passes_on, times_saved, uncollected
 from .spelling import number
 from .tape import (
     TapeBase,
-    TapeContext,
     check_may_leave,
     evaluate,
     is_recording,
@@ -76,6 +77,7 @@ __all__ = [
     "Node",
     "Observer",
     "Observers",
+    "Only",
     "OperatorBase",
     "TapeBase",
     "TapeContext",

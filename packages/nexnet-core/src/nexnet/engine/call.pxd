@@ -12,7 +12,7 @@ cdef class OperatorBase:
     cdef readonly str name
     cdef public bint leaf
     cdef public int overridden
-    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors
+    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors, foreign
     cdef object _signature
     cdef Spelling _spelling
 

@@ -30,6 +30,7 @@ class OperatorBase:
     passes: bool
     scalars_as_tensors: bool
     overridden: int  # by so many blocks of nexnet.override, on any thread
+    foreign: bool  # the user's
     _signature: Any
     _spelling: Any
 
@@ -41,7 +42,9 @@ class OperatorBase:
         self.gradients_fit = policy.gradients_fit
         self.multiplies = policy.backward is times_saved
         self.passes = policy.backward is passes_on
-        self.scalars_as_tensors = policy.scalars_as_tensors
+        self.foreign = not policy.__module__.startswith("nexnet.")
+        # a rule of the user's might write into the scalar that all calls share
+        self.scalars_as_tensors = policy.scalars_as_tensors and (CHECKED or not self.foreign)
         self.overridden = 0
         self._signature = None
         self._spelling = None
@@ -97,7 +100,7 @@ class OperatorBase:
         first, second = scalar(data[0], data[1]), scalar(data[1], data[0])
         if first is data[0] and second is data[1]:
             return data
-        tensors = (first, second)
+        tensors = (first.clone(), second) if second is data[1] else (first, second.clone())
         if CHECKED:
             forward = self.policy.forward
             found = [forward(new_node(self.policy, (None, None)), *each) for each in (tensors, data)]
@@ -110,6 +113,7 @@ class OperatorBase:
         """Append the node to the tapes; give the result."""
         if self.elementwise and CHECKED:
             check_elementwise(self.name, unwrap(result), args)
+        node.foreign = self.foreign
         if self.elementwise and record_alike(node, args, result, recorders):
             node.multiplies, node.passes = self.multiplies, self.passes
         else:

@@ -11,7 +11,7 @@ from .._nested import leaves_of
 from .products import Product
 from .promises import CHECKED
 from .rule import Node
-from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, unwrap, wrap
+from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, is_wrapped, unwrap, wrap
 
 _NO_TENSOR = "backward returned something that is no tensor."
 
@@ -19,6 +19,7 @@ _NO_TENSOR = "backward returned something that is no tensor."
 def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
     """Call a rule's backward; give at most one gradient per parent, as a tuple."""
     node.fuses = fuses
+    before = versions_of(grad) if node.foreign else None
     try:
         result = node.backward(*grad) if type(grad) is tuple else node.backward(grad)  # type: ignore[attr-defined]
     except Exception as error:
@@ -28,6 +29,8 @@ def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
         raise
     finally:
         node.fuses = False
+    if before is not None and versions_of(grad) != before:
+        raise _complaints.gradient_written(node.name)
     if type(result) is not tuple:
         result = tuple(result) if type(result) is list else (result,)
     count = len(node.parents)
@@ -36,6 +39,17 @@ def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
             raise _complaints.too_many_gradients(node.name, count, len(result))
         result = result[:count]
     return result
+
+
+def versions_of(grads: Any) -> list[Any]:
+    """Give how often each of a rule's incoming gradients has been written into; in the debug form, their values."""
+    found: list[Any] = []
+    for each in grads if type(grads) is tuple else (grads,):
+        if type(each) is Tensor:
+            found.append(-1 if each.is_inference() else each._version)
+            if CHECKED and not is_wrapped(each):
+                found.append(each.tolist().__repr__())
+    return found
 
 
 def fitted(grad: Any, node: Node, key: Key, recorded: bool) -> Any:

@@ -16,9 +16,10 @@ from .. import _complaints
 from .._complaints import NoLinks
 from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
+from .context import TapeContext
 from .operands import PLAIN, constant, wrap_all
 from .rule import Node, make_node
-from .tape import TapeBase, TapeContext, this_thread
+from .tape import TapeBase, this_thread
 from .tensor import DIFFERENTIABLE, TensorBase, unwrap, wrap, wrap_constant
 
 _CONSTANTS = PLAIN - {float, complex}  # what can't vary smoothly with an input

@@ -113,7 +113,7 @@ def is_exclusive(tensors: list[Any], i: Any, is_new: bool = False) -> bool:
     if data._base is not None and (data.is_conj() or data.is_neg()):  # a view whose values wait to be computed
         return False
     try:
-        return _tensors_on(data) == _USES_ALONE
+        return _tensors_on(data) == _USES_ALONE and _is_torchs(data)
     except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
         return False
 
@@ -130,7 +130,12 @@ def is_exclusive_view(tensors: list[Any], i: Any) -> bool:
         return False
     if data.untyped_storage().nbytes() > 2 * data.nbytes:
         return False
-    return (_base_references(data), _tensors_on(data)) == _ALONE_AS_VIEW
+    return (_base_references(data), _tensors_on(data)) == _ALONE_AS_VIEW and _is_torchs(data)
+
+
+def _is_torchs(data: Tensor) -> bool:
+    """Say whether torch allocated the memory: that of numpy's and other libraries is kept elsewhere, too."""
+    return data.untyped_storage().resizable()
 
 
 def _base_references(view: Tensor) -> int:

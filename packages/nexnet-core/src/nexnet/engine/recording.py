@@ -129,7 +129,9 @@ def _for_dtypes(node: Node) -> Node:
     if not gives and not _has_complex(node.parents):
         return node
     policy = type(node).for_complex(gives)  # type: ignore[attr-defined]
-    return make_node(policy, node._saved, node.parents, node.links, node.output)
+    made = make_node(policy, node._saved, node.parents, node.links, node.output)
+    made.foreign = node.foreign
+    return made
 
 
 def _has_complex(keys: tuple[Any, ...]) -> bool:

@@ -12,7 +12,7 @@ cdef class Context:
 cdef class Node(Context):
     cdef readonly object output
     cdef readonly bint exact
-    cdef bint fuses, multiplies, passes
+    cdef bint fuses, multiplies, passes, foreign
 
 cpdef Node new_node(object policy, tuple parents)
 cpdef Node make_node(object policy, tuple saved, tuple parents, object links, object output, bint exact=*)

@@ -66,6 +66,7 @@ class Node(Context):
         fuses: the loop that calls backward multiplies and adds in one step.
         multiplies: backward is ``times_saved``, of operands that are alike, and the loop knows it.
         passes: the same for ``passes_on``.
+        foreign: the rule is the user's, and might write into the gradients that it gets.
     """
 
     output: Any
@@ -73,6 +74,7 @@ class Node(Context):
     fuses: bool
     multiplies: bool
     passes: bool
+    foreign: bool
 
     @property
     def ctx(self) -> Any:

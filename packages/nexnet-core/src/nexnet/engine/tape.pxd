@@ -16,6 +16,7 @@ cdef class Thread:
     cdef public int mapped
     cdef public object overrides
     cdef public object observers
+    cdef public object hidden
 
 cdef Thread _latest
 cdef unsigned long long _latest_number
@@ -25,11 +26,13 @@ cdef object _observers()
 
 cpdef bint tracks(TapeBase tape, Key key)
 cpdef Thread this_thread()
-cdef object _grad_mode
+cdef object grad_mode
 cdef size_t _grad_mode_in_c
 cpdef list active_tapes()
 @cython.locals(tensor=TensorBase, key=Key)
 cpdef Key tracked_key(object value, list[TapeBase] tapes)
+@cython.locals(thread=Thread)
+cpdef object check_untracked(Key key)
 cpdef tuple tracked_keys(tuple args, list[TapeBase] tapes)
 @cython.locals(tape=TapeBase, key=Key)
 cpdef list those_tracking(tuple parents, list[TapeBase] tapes)

@@ -71,9 +71,11 @@ class Thread:
     mapped: int  # how many vmaps are at work
     overrides: Any  # what replaces operators in the code that runs (see nexnet.override), or None
     observers: Any  # who is told what happens on a new tape
+    hidden: Any  # the innermost block that hides tapes, see context
 
     def __init__(self) -> None:
         self.tapes = []
+        self.hidden = None
         self.inside_rule = False
         self.mapped = 0
         self.overrides = None
@@ -83,7 +85,10 @@ class Thread:
 class _Local(threading.local):
     def __init__(self) -> None:
         self.thread = Thread()
+        _threads[:] = [*[each for each in _threads if each[0].is_alive()], (threading.current_thread(), self.thread)]
 
+
+_threads: list[tuple[threading.Thread, Thread]] = []  # those that have computed anything, and are alive
 
 _local = _Local()
 _latest = _local.thread  # the one that was asked for last: threading.local takes longer than to record a node
@@ -100,14 +105,14 @@ def this_thread() -> Thread:
     return _latest
 
 
-_grad_mode = torch.is_grad_enabled
+grad_mode = torch.is_grad_enabled
 _grad_mode_in_c = symbol("libc10.so", "_ZN3c108GradMode10is_enabledEv")
 
 
 def active_tapes() -> list[TapeBase]:
     """Give this thread's active tapes: none in ``torch.no_grad()``, which makes constants here as it does in torch."""
     tapes = this_thread().tapes
-    return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, _grad_mode) else []
+    return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, grad_mode) else []
 
 
 _anomalies: Callable[[], bool] = torch.is_anomaly_enabled
@@ -140,7 +145,22 @@ def tracked_key(value: Any, tapes: list[TapeBase]) -> Key | None:
             for i in range(len(tapes)):
                 if tracks(tapes[i], key):
                     return key
+            check_untracked(key)
     return None
+
+
+def check_untracked(key: Key) -> None:
+    """Refuse a tensor that is a constant here only because it came from where it is being differentiated.
+
+    Another thread's tapes track it, or a block hides the tape that does and its code is not at work: see context.
+    """
+    thread = this_thread()
+    if thread.hidden is not None:
+        thread.hidden.check(key)
+    if len(_threads) > 1:
+        for _, other in _threads:
+            if other is not thread and any([tracks(tape, key) for tape in list(other.tapes)]):  # noqa: C419
+                raise _complaints.another_thread()
 
 
 def tracked_keys(args: tuple[Any, ...], tapes: list[TapeBase]) -> tuple[Any, ...]:
@@ -186,13 +206,26 @@ def evaluate(
     """Call a function with the tape active, which watches the inputs."""
     for each in inputs:
         tape.watch(each)
-    tapes = this_thread().tapes
+    thread = this_thread()
+    tapes = thread.tapes
+    hidden = thread.hidden
     depth = len(tapes)
     tapes.append(tape)
     try:
         return fn(*args, **kwargs) if kwargs else fn(*args)
     finally:
         del tapes[depth:]
+        if thread.tapes is not tapes or thread.hidden is not hidden:
+            _check_closed(tapes, hidden)
+
+
+_check_closed: Callable[[list[TapeBase], Any], None]
+
+
+def register_check(check: Callable[[list[TapeBase], Any], None]) -> None:
+    """Say who is to look at blocks that are open when a function returns."""
+    global _check_closed
+    _check_closed = check
 
 
 @contextmanager
@@ -204,63 +237,3 @@ def mapping() -> Iterator[None]:
         yield
     finally:
         thread.mapped -= 1
-
-
-def _check_grad_mode() -> None:
-    """Refuse to make a tape active where nothing would be recorded."""
-    if not _grad_mode():
-        raise _complaints.grad_mode_is_off()
-
-
-class TapeContext:
-    """The per-thread stack of active tapes."""
-
-    @staticmethod
-    def push(tape: TapeBase) -> None:
-        """Make the tape this thread's innermost active one."""
-        _check_grad_mode()
-        this_thread().tapes.append(tape)
-
-    @staticmethod
-    def pop() -> TapeBase:
-        """Deactivate this thread's innermost tape and give it."""
-        return this_thread().tapes.pop()
-
-    @staticmethod
-    def current() -> TapeBase | None:
-        """Give this thread's innermost active tape, or None."""
-        tapes = active_tapes()
-        return tapes[len(tapes) - 1] if tapes else None
-
-    @staticmethod
-    def active() -> tuple[TapeBase, ...]:
-        """Give all of this thread's active tapes, outermost first."""
-        return tuple(active_tapes())
-
-    @staticmethod
-    @contextmanager
-    def recording(tape: TapeBase) -> Iterator[TapeBase]:
-        """Push the tape for a ``with`` block; it is popped under any exception."""
-        _check_grad_mode()
-        tapes = this_thread().tapes
-        depth = len(tapes)
-        tapes.append(tape)
-        try:
-            yield tape
-        finally:
-            del tapes[depth:]
-
-    @staticmethod
-    @contextmanager
-    def only(tapes: Iterable[TapeBase]) -> Iterator[None]:
-        """Make these tapes the active ones for a ``with`` block."""
-        wanted = list(tapes)
-        for each in wanted:
-            if not isinstance(each, TapeBase):
-                raise _complaints.no_tape(each)
-        before = this_thread().tapes
-        this_thread().tapes = wanted
-        try:
-            yield
-        finally:
-            this_thread().tapes = before

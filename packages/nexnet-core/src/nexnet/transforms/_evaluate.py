@@ -11,12 +11,14 @@ import optree
 import torch
 from torch import Tensor
 
+from .. import _complaints
 from .. import _trees as trees
 from .._complaints import requires_grad
 from .._trees import NAMESPACE as NAMESPACE
-from ..engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, is_wrapped, unwrap, wrap
+from ..engine import COMPLEX, DIFFERENTIABLE, aliases, is_recording, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import alias
+from ..tape import Tape
 from ..tensor import LiteTensor
 
 _REAL = DIFFERENTIABLE - COMPLEX
@@ -119,12 +121,14 @@ def fresh_aliases(leaves: Sequence[LiteTensor]) -> list[LiteTensor]:
     return aliases(leaves, alias.policy)  # type: ignore[attr-defined]  # in the stub operators are functions
 
 
-def check_output(out: Any, transform: str) -> LiteTensor:
+def check_output(out: Any, transform: str, tape: Tape) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
     if type(out) is LiteTensor and out.data.dtype in _REAL:
         return out
     if hasattr(out, "__lite__"):
         out = out.__lite__()
+    if tape.was_read and not isinstance(out, (LiteTensor, Tensor)):
+        raise _complaints.number_for_output(transform)
     if isinstance(out, Tensor):
         out = as_constant(out, transform)
     elif isinstance(out, float):
@@ -194,26 +198,9 @@ def by_key(seeds: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def ones(out: LiteTensor) -> Any:
-    """Give the seed of an output that has no other: ones, the gradient of its sum."""
-    data = out.data
-    seed = torch.ones_like(data) if data.ndim else _one(data)
+    """Give the seed of an output that has no other: ones, the gradient of its sum.
+
+    It is made anew for each gradient: a rule gets it, and may write into it in ways that nobody counts.
+    """
+    seed = torch.ones_like(out.data)
     return wrap(seed) if is_recording() else seed
-
-
-_ONES: dict[Any, tuple[Tensor, int]] = {}
-
-
-def _one(like: Tensor) -> Tensor:
-    """Give a scalar one, the same for every loss; made anew if somebody has written into it."""
-    kind = (like.dtype, like.device)
-    seed, version = _ONES.get(kind, (None, 0))
-    if seed is None or seed._version != version:
-        seed = torch.ones((), dtype=like.dtype, device=like.device)
-        if type(seed) is not Tensor or seed.is_inference() or is_wrapped(seed):  # it would be of no use elsewhere
-            return seed
-        if seed.is_cuda:
-            if torch.cuda.is_current_stream_capturing():  # it lies in the recording's memory
-                return seed
-            torch.cuda.current_stream(seed.device).synchronize()  # once: other streams will not wait for it
-        _ONES[kind] = (seed, seed._version)
-    return seed

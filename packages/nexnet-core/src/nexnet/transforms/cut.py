@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import optree
 
-from ..engine import TapeContext, wrap
+from ..engine import Only, TapeContext, wrap
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE
 
@@ -23,8 +22,11 @@ def stop_gradient(x: _Tree) -> _Tree:
     )
 
 
-def no_tape() -> AbstractContextManager[None]:
+def no_tape() -> Only:
     """Make a context, or a decorator, in which nothing is recorded: what is computed there is a constant outside.
+
+    Decorated generators and coroutines compute constants in each step, and whoever they yield to is recorded. One that
+    yields inside of a ``with`` block hides the tapes of others: computing with what those track is then an error.
 
     Example::
 

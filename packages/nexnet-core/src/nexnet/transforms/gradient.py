@@ -70,7 +70,7 @@ def value_and_grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank
         with kernels_only():
             result = evaluate(tape, inputs, fn, call, kwargs)
             out, aux = split_aux(result) if has_aux else (result, None)
-            out = check_output(out, "value_and_grad")
+            out = check_output(out, "value_and_grad", tape)
             grads = trees.unflatten(treespec, gradients(tape, [out], [ones(out)], inputs, True, make))
         return ((out, aux) if has_aux else out), grads
 

@@ -61,7 +61,7 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
     def run(fn: Callable[..., Any]) -> ComputationGraph:
         tape = Tape()
         with kernels_only():
-            out = check_output(evaluate(tape, inputs, fn, inputs), "build_computation_graph")
+            out = check_output(evaluate(tape, inputs, fn, inputs), "build_computation_graph", tape)
             return ComputationGraph(out, gradients(tape, [out], [ones(out)], inputs, False), tape)
 
     return run

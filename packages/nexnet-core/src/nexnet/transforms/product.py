@@ -161,7 +161,7 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, 
 
     def slope() -> list[LiteTensor]:
         # Nobody else holds the inputs: both tapes may watch them, without a second set of aliases between.
-        out = check_output(evaluate(inner, inputs, fn, trees.unflatten(treespec, inputs)), "hvp")
+        out = check_output(evaluate(inner, inputs, fn, trees.unflatten(treespec, inputs)), "hvp", inner)
         return gradients(inner, [out], [ones(out)], inputs)
 
     with kernels_only():

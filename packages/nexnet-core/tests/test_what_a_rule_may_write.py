@@ -1,0 +1,82 @@
+"""A rule that writes into what it is handed: an error, or a write that nobody else sees."""
+
+import contextlib
+
+import numpy
+import pytest
+import torch
+
+import nexnet as nx
+
+
+def writing(write):
+    @nx.function
+    class writes(nx.Policy):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, grad):
+            write(grad)
+            return grad * 2
+
+    return writes
+
+
+def numpys(grad):
+    grad.numpy()[...] = 5
+
+
+def dlpacks(grad):
+    torch.from_dlpack(grad.data.__dlpack__()).fill_(5)
+
+
+def test_a_write_that_torch_counts_is_an_error():
+    element = writing(lambda grad: grad.__setitem__(1, 123.0))
+    for fn in (lambda x: element(x).sum(), lambda x: (element(x) + x).sum()):
+        with pytest.raises(nx.RuleError, match="backward wrote into the gradient that it was given"):
+            nx.grad(fn)(nx.ones(3))
+    with pytest.raises(nx.RuleError, match="writes"):
+        nx.grad(writing(lambda grad: grad.mul_(2)))(3.0)
+
+
+@pytest.mark.parametrize("write", [lambda grad: grad.data.mul_(2), numpys, dlpacks], ids=["data", "numpy", "dlpack"])
+def test_a_write_that_nobody_counts_does_not_outlive_the_call(write):
+    with contextlib.suppress(nx.RuleError):  # the debug form sees it
+        nx.grad(writing(write))(1.0)
+    assert nx.grad(lambda x: x * 3)(1.0).item() == 3
+    assert nx.grad(lambda x: x.sum())(nx.ones(2)).tolist() == [1, 1]
+
+
+def test_a_scalar_that_calls_share_is_not_handed_to_a_rule():
+    @nx.function
+    class scales(nx.Policy):
+        scalars_as_tensors = True
+
+        def forward(self, x, factor):
+            if isinstance(factor, torch.Tensor):
+                factor.data.mul_(0)
+            return x * factor
+
+        def backward(self, grad):
+            return grad
+
+    x = nx.tensor([1.0])
+    for _ in range(3):
+        scales(x, 3.25)
+        assert (x * 3.25).item() == 3.25
+
+
+def test_a_gradient_in_memory_of_numpys_is_copied_before_it_is_handed_out():
+    buffer = numpy.ones(3, dtype=numpy.float32)
+
+    @nx.function
+    class keeps(nx.Policy):
+        def forward(self, x):
+            return x.sum()
+
+        def backward(self, grad):
+            return torch.from_numpy(buffer)
+
+    gradient = nx.grad(keeps)(nx.ones(3))
+    buffer[:] = 7
+    assert gradient.tolist() == [1, 1, 1]
