@@ -18,7 +18,7 @@ from ..ops import batch_norm_with_statistics
 from ..ops.shapes.indexing import IndexedUpdate
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .tensors import ModelTensor, is_constant, running, seen, stand_in, value_of
+from .tensors import ModelTensor, is_constant, may_vary, running, seen, stand_in, value_of
 from .views import VIEWS, take_view
 from .writing import adopt, write
 
@@ -27,33 +27,51 @@ __all__ = ["answer"]
 
 def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a torch function, one of whose arguments is a ModelTensor."""
-    own = OWN.get(function)
-    if own is not None:
-        return own(*args, **kwargs)
+    kind = _KINDS.get(function)
+    if kind is None:
+        kind = _KINDS[function] = _kind(function)
     if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
         return _write_result(function, args, kwargs)
-    if function in VIEWS and isinstance(args[0], ModelTensor):
+    if kind is _VIEW and isinstance(args[0], ModelTensor):
         return take_view(function, args, kwargs, given)
-    name = getattr(function, "__name__", "")
-    if name in _SIGNS or (name.endswith("_") and not name.endswith("__")):
-        return _write_in_place(function, name, args, kwargs)
+    if kind is _WRITE:
+        return _write_in_place(function, function.__name__, args, kwargs)
+    if kind is _OWN:
+        return OWN[function](*args, **kwargs)
     return given(_computed(function, args, kwargs))
+
+
+_OWN, _VIEW, _WRITE, _OTHER = "own", "view", "write", "other"
+_KINDS: dict[Callable[..., Any], str] = {}
+
+
+def _kind(function: Callable[..., Any]) -> str:
+    """Say which answer a function of torch's has."""
+    name = getattr(function, "__name__", "")
+    if function in OWN:
+        return _OWN
+    if function in VIEWS:
+        return _VIEW
+    return _WRITE if name in _SIGNS or (name.endswith("_") and not name.endswith("__")) else _OTHER
 
 
 def _computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Give the result of a function that writes nothing, of LiteTensors, or of torch's tensors where nothing varies."""
     values = tuple([seen(each) for each in args])
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
-    if is_constant(values) and is_constant(named):
+    if not (may_vary(values) or (kwargs and may_vary(named.values()))):
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if function in RULES:
+        constants = [each for each in values if type(each) is Tensor]
+        if not constants:
+            return call_rule(function, values, named)
         call: Any = running()
         before = call.recorded()
         out = call_rule(function, values, named)
-        for each in values:
-            if type(each) is Tensor:
-                call.constants.append((weakref.ref(each), each._version, before, call.recorded()))
+        call.constants += [(weakref.ref(each), each._version, before, call.recorded()) for each in constants]
         return out
+    if is_constant(values) and is_constant(named):
+        return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
     if method is not None and isinstance(values[0], TensorBase):
         return method(*values, **named)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from ..engine import TapeContext, TensorBase, is_tracked
 from ..errors import InputError, message
 from .scattering import Step, take_step
 
-__all__ = ["Call", "ModelTensor", "View", "begin", "is_constant", "running", "seen", "stand_in", "value_of"]
+__all__ = ["Call", "ModelTensor", "View", "begin", "is_constant", "may_vary", "running", "seen", "stand_in", "value_of"]
 
 _NOTHING = torch.empty(0, device="meta")
 _make = Tensor._make_subclass
@@ -132,6 +133,17 @@ def seen(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, Tensor) else value
+
+
+def may_vary(values: Iterable[Any]) -> bool:
+    """Say whether a tape has tracked one of the values; it takes less time than to ask which tapes are active."""
+    for value in values:
+        if isinstance(value, TensorBase):
+            if value.key is not None:
+                return True
+        elif isinstance(value, (tuple, list)) and may_vary(value):
+            return True
+    return False
 
 
 def is_constant(value: Any) -> bool:
