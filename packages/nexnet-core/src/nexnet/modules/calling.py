@@ -15,7 +15,7 @@ from ..tensor import LiteTensor
 from . import methods as methods
 from .leaving import check_constants, clean, result, return_adopted
 from .path import begins
-from .swapping import Place, places_of, release, take
+from .swapping import Place, places_of, release, relist, take
 from .tensors import Call, ModelTensor, running, stand_in, value_of
 from .writing import check_unsaved
 
@@ -107,6 +107,7 @@ def functional_call(
     stands: dict[int, Any] = {}
     calls = running()
     swapped: list[tuple[Place, Any, Any, Any]] = []
+    lists: list[tuple[nn.RNNBase, list[Any]]] = []
     calls.append(call)
     try:
         for place in places.held():
@@ -121,6 +122,7 @@ def functional_call(
                 new._is_param = True
             place.owner[place.name] = new
             swapped.append((place, old, new, value))
+        lists = relist(places)
         args = args if isinstance(args, tuple) else (args,)
         out = module(*_in(args, call, stands), **_in(dict(kwargs or {}), call, stands))
         if len(calls) == 1 or with_buffers:
@@ -131,6 +133,8 @@ def functional_call(
             _write_back(swapped)
         return (out, buffers) if with_buffers else out
     finally:
+        for each, weights in lists:
+            each._flat_weights = weights
         for place, old, new, _ in swapped:
             if place.owner.get(place.name) is new or with_buffers:
                 place.owner[place.name] = old
