@@ -6,9 +6,12 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import optree
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
+
+import nexnet
 
 from .problem import Problem
 
@@ -43,20 +46,8 @@ def layer_problems(name: str, record: Any) -> Iterator[Problem]:
 
 
 def _call(module: nn.Module, parameters: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a module with other parameters, and copies of its buffers; it is left as it was."""
-    before = dict(module.named_parameters()), dict(module.named_buffers())
-    _put(module, parameters, {name: each.clone() for name, each in module.named_buffers()})
-    try:
-        return module(*args, **kwargs)
-    finally:
-        _put(module, *before)
-
-
-def _put(module: nn.Module, parameters: dict[str, Any], buffers: dict[str, Any]) -> None:
-    for path, each in (*parameters.items(), *buffers.items()):
-        owner, _, name = path.rpartition(".")
-        place = module.get_submodule(owner)
-        (place._parameters if path in parameters else place._buffers)[name] = each
-    for each in module.modules():
-        if isinstance(each, nn.RNNBase):  # which keeps them in a list, too
-            each._flat_weights = [each._parameters[name] for name in each._flat_weights_names]
+    """Call a module with other parameters, nexnet's or torch's, and copies of its buffers."""
+    buffers = {name: each.clone() for name, each in module.named_buffers()}
+    ours = any(isinstance(each, nexnet.LiteTensor) for each in optree.tree_leaves((parameters, args, kwargs)))
+    call = nexnet.functional_call if ours else torch.func.functional_call
+    return call(module, parameters | buffers, args, kwargs)

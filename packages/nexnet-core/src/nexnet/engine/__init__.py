@@ -44,7 +44,7 @@ from .call import OperatorBase
 from .context import Only, TapeContext
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .observed import Observer, Observers, Turn, also, looking_on, turns
-from .operands import register_stand_ins, scalar
+from .operands import MetStandIn, register_stand_ins, scalar, stand_ins
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -74,6 +74,7 @@ __all__ = [
     "KernelCall",
     "KernelOperator",
     "Key",
+    "MetStandIn",
     "Node",
     "Observer",
     "Observers",
@@ -107,6 +108,7 @@ __all__ = [
     "register_tensor_type",
     "saved_versions",
     "scalar",
+    "stand_ins",
     "this_thread",
     "times_saved",
     "turns",
