@@ -402,7 +402,25 @@ def test_a_torch_function_without_a_rule_says_how_to_write_one():
         torch.geqrf(nx.ones(2, 2))
 
 
-def test_a_rule_of_ones_own_serves_the_torch_function():
+@pytest.mark.parametrize(
+    ("call", "path", "name"),
+    [
+        (lambda x: torch._standard_gamma(x), "torch._standard_gamma", "_standard_gamma"),
+        (lambda x: torch.ops.aten.geqrf(x), "torch.ops.aten.geqrf", "geqrf"),
+        (lambda x: torch.ops.aten.geqrf.default(x), "torch.ops.aten.geqrf.default", "geqrf_default"),
+    ],
+    ids=["private", "a packet", "an overload"],
+)
+def test_what_is_to_be_written_is_python(call, path, name):
+    with pytest.raises(nx.NoGradientRule, match=rf"implements\({path}\)\n(.|\n)*class {name}\(nexnet") as caught:
+        call(nx.ones(2, 2))
+    assert eval(path, {"torch": torch}) is not None
+    assert name in str(caught.value).splitlines()[4]
+
+
+def test_a_rule_of_ones_own_serves_the_torch_function(monkeypatch):
+    monkeypatch.setitem(nx.RULES, torch.special.i0e, None)  # and back
+
     @nx.implements(torch.special.i0e)
     @nx.function
     class i0e(nx.Policy):
@@ -414,12 +432,9 @@ def test_a_rule_of_ones_own_serves_the_torch_function():
             (x,) = self.ctx.release
             return grad * (torch.special.i1e(x) - x.sign() * torch.special.i0e(x))
 
-    try:
-        x = torch.tensor([0.5, 2.0], dtype=torch.float64)
-        expected = torch.func.grad(lambda x: torch.special.i0e(x).sum())(x)
-        torch.testing.assert_close(nx.grad(torch.special.i0e)(LiteTensor(x)).data, expected)
-    finally:
-        del nx.RULES[torch.special.i0e]
+    x = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    expected = torch.func.grad(lambda x: torch.special.i0e(x).sum())(x)
+    torch.testing.assert_close(nx.grad(torch.special.i0e)(LiteTensor(x)).data, expected)
 
 
 def test_where_as_a_method():

@@ -28,6 +28,7 @@ import typing as _typing
 from . import (  # noqa: F401
     _heap,
     _loading,
+    _torch_function,
     autograd,
     creation,
     errors,

@@ -27,6 +27,16 @@ def no_tape(got: Any) -> InputError:
     )
 
 
+def grad_mode_is_off() -> InputError:
+    """A tape was to become active where torch's grad mode is off."""
+    return InputError(
+        message(
+            "a tape can't record here: torch's grad mode is off (torch.no_grad or inference_mode).",
+            remedy="leave that block first, or open one inside of it: with torch.inference_mode(False)",
+        )
+    )
+
+
 def broken_promise(rule: str, promise: str, expected: str, wanted: Any, got: Any) -> RuleError:
     """A rule has promised what does not hold: told by the debug form of the engine."""
     return RuleError(
@@ -151,6 +161,53 @@ def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
             expected=_kind(key),
             got=_kind(data) if is_tensor else f"{grad!r} ({type(grad).__name__})",
             remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
+        )
+    )
+
+
+def wrong_number_of_gradients(rule: str, expected: int, got: int) -> GradientError:
+    """The backward of a torch.autograd.Function returned another number of gradients than torch asks for."""
+    return GradientError(
+        message(
+            "backward must return one gradient per argument of apply.",
+            rule=rule,
+            expected=expected,
+            got=got,
+            remedy="return None for an argument that has none",
+        )
+    )
+
+
+# A torch.autograd.Function ------------------------------------------------------------------------------------------
+
+
+def writes_into_argument() -> RuleError:
+    """A Function said that it writes into its arguments."""
+    return RuleError(
+        message(
+            "ctx.mark_dirty says that forward writes into an argument, and nexnet is functional.",
+            remedy="write into a clone, and return that",
+        )
+    )
+
+
+def leaves_in_forward() -> RuleError:
+    """A Function's forward, which is being differentiated, made a tensor that nexnet knows nothing of."""
+    return RuleError(
+        message(
+            "forward made a torch tensor from what is no operation of nexnet's.",
+            remedy="save inputs and outputs only, or compute with torch's functions of the arguments",
+        )
+    )
+
+
+def once_differentiable(rule: str) -> HigherOrderError:
+    """The derivative of a backward was asked for that says it has none."""
+    return HigherOrderError(
+        message(
+            "backward is marked @once_differentiable, and its derivative was asked for (a second derivative, or jvp).",
+            rule=rule,
+            remedy="drop the mark, if backward is made of torch's functions; for jvp alone, give the Function a jvp",
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .engine import TensorBase
+from .engine import TensorBase, unwrap
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
 from .policy import RULES
 
@@ -42,6 +42,8 @@ _AUTOGRAD = {
     "detach_": "x = x.detach(), or nexnet.stop_gradient(x)",
 }
 
+_OWNERS = (("torch", torch), ("torch.Tensor", Tensor), ("torch.nn.functional", torch.nn.functional))
+
 _OTHERWISE = {
     "Tensor": "nexnet.LiteTensor",
     "enable_grad": "nothing need be enabled: what is differentiated is what you pass to nexnet.value_and_grad",
@@ -55,7 +57,9 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     """Call the rule for a torch function, without the keywords that are torch's own affair."""
     rule = RULES.get(func)
     if rule is None:
-        raise _no_rule(func)
+        if not _is_question(func):
+            raise _no_rule(func)
+        return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
     if not kwargs:
         return rule(*args)
     known = _keywords(rule)
@@ -74,6 +78,14 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             )
         del kwargs[name]
     return rule(*args, **kwargs)
+
+
+@functools.cache
+def _is_question(func: Callable[..., Any]) -> bool:
+    """Say whether a function of torch's has no tensor among its results: Python's values have no gradient."""
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{getattr(func, '__name__', '')}")
+    results = [str(each.type) for schema in schemas for each in schema.returns]
+    return bool(results) and not any(each.is_mutable for each in schemas) and not any("Tensor" in r for r in results)
 
 
 @functools.cache
@@ -146,7 +158,7 @@ def _no_rule(func: Callable[..., Any]) -> Exception:
             remedy="define one:\n"
             f"      @nexnet.implements({_path(func)})\n"
             "      @nexnet.function\n"
-            f"      class {name}(nexnet.Policy):\n"
+            f"      class {name.replace('.', '_')}(nexnet.Policy):\n"
             "          def forward(self, x): ...  # self.ctx.save(x), and return a torch tensor\n"
             "          def backward(self, grad): ...  # (x,) = self.ctx.release, and return the gradient for x\n"
             "    or, for a constant, call it on x.detach().data",
@@ -155,10 +167,12 @@ def _no_rule(func: Callable[..., Any]) -> Exception:
 
 
 def _path(func: Callable[..., Any]) -> str:
-    try:
-        return torch.overrides.resolve_name(func) or func.__name__
-    except AttributeError:
-        return repr(func)
+    """Say how one writes a function of torch's in Python."""
+    if isinstance(func, (torch._ops.OpOverload, torch._ops.OpOverloadPacket)):
+        return f"torch.ops.{func}"
+    name = getattr(func, "__name__", repr(func))
+    known = None if name.startswith("_") else torch.overrides.resolve_name(func)
+    return known or next((f"{place}.{name}" for place, owner in _OWNERS if getattr(owner, name, None) is func), name)
 
 
 def missing_function(name: str) -> AttributeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any
 
 import numpy
 import torch
@@ -14,23 +14,13 @@ from torch import Tensor
 from . import ops
 from ._dispatch import call_rule, call_sign, missing_attribute
 from ._methods import OperatorMethods
+from ._questions import Questions, attribute
 from .engine import Arithmetic, check_may_leave, is_tracked, register_tensor_type, wrap
 from .errors import InputError, message
 from .ops.shapes.indexing import Indexer
 from .policy import implements
 
 __all__ = ["LiteTensor"]
-
-
-if TYPE_CHECKING:
-    _Value = TypeVar("_Value")
-
-    class _attribute(Generic[_Value]):  # what a property is, with the type of its value
-        def __init__(self, get: Callable[[Any], _Value]) -> None: ...
-        def __get__(self, instance: object, owner: object) -> _Value: ...
-
-else:
-    _attribute = property
 
 
 def _converts(dtype: torch.dtype) -> Callable[[Any], LiteTensor]:
@@ -43,7 +33,7 @@ def _converts(dtype: torch.dtype) -> Callable[[Any], LiteTensor]:
     return method
 
 
-class LiteTensor(Arithmetic, OperatorMethods):
+class LiteTensor(Arithmetic, OperatorMethods, Questions):
     """A tensor: anything that ``torch.as_tensor`` takes, and nothing about gradients.
 
     ``LiteTensor(data, dtype=None, device=None)`` shares memory with ``data`` where ``torch.as_tensor`` does.
@@ -59,7 +49,7 @@ class LiteTensor(Arithmetic, OperatorMethods):
     __slots__ = ()
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102
-        if isinstance(data, (LiteTensor, list, tuple)):
+        if isinstance(data, (LiteTensor, list, tuple)) or hasattr(data, "__lite__"):
             data = plain(data)
         return from_torch(torch.as_tensor(data, dtype=dtype, device=device).detach())
 
@@ -70,54 +60,6 @@ class LiteTensor(Arithmetic, OperatorMethods):
     __hash__ = object.__hash__
 
     # What it is ------------------------------------------------------------------------------------------------------
-
-    @property
-    def layout(self) -> torch.layout:
-        """How the elements lie in the storage."""
-        return self.data.layout  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> builtins.int:
-        """The bytes of one element."""
-        return self.data.itemsize  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> builtins.int:
-        """The bytes of all elements."""
-        return self.data.nbytes  # type: ignore[no-any-return]
-
-    @property
-    def is_cuda(self) -> builtins.bool:
-        """Whether the storage is on a CUDA device."""
-        return self.data.is_cuda  # type: ignore[no-any-return]
-
-    def dim(self) -> builtins.int:
-        """The number of dimensions."""
-        return self.data.ndim  # type: ignore[no-any-return]
-
-    ndimension = dim
-
-    def size(self, dim: builtins.int | None = None) -> Any:
-        """The size of each dimension, or of one."""
-        return self.data.size() if dim is None else self.data.size(dim)
-
-    def numel(self) -> builtins.int:
-        """The number of elements."""
-        return self.data.numel()  # type: ignore[no-any-return]
-
-    nelement = numel
-
-    def element_size(self) -> builtins.int:
-        """The bytes of one element."""
-        return self.data.element_size()  # type: ignore[no-any-return]
-
-    def stride(self, dim: builtins.int | None = None) -> Any:
-        """The steps in the storage from one element to the next, for each dimension or for one."""
-        return self.data.stride() if dim is None else self.data.stride(dim)
-
-    def is_contiguous(self, memory_format: torch.memory_format = torch.contiguous_format) -> builtins.bool:
-        """Whether the elements lie in order in memory."""
-        return self.data.is_contiguous(memory_format=memory_format)  # type: ignore[no-any-return]
 
     def __len__(self) -> builtins.int:
         return len(self.data)
@@ -220,6 +162,7 @@ class LiteTensor(Arithmetic, OperatorMethods):
     int = _converts(torch.int32)
     short = _converts(torch.int16)
     byte = _converts(torch.uint8)
+    char = _converts(torch.int8)
     bool = _converts(torch.bool)
 
     def cpu(self) -> LiteTensor:
@@ -257,13 +200,13 @@ class LiteTensor(Arithmetic, OperatorMethods):
         """These elements where the condition holds, those of ``other`` elsewhere."""
         return ops.where(condition, self, other)  # type: ignore[no-any-return]
 
-    T = _attribute(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
-    mT = _attribute(ops.mT)  # noqa: N815  torch's name
-    H = _attribute(lambda self: ops.conj(self.T))
-    mH = _attribute(ops.mH)  # noqa: N815
-    real = _attribute(ops.real)
-    imag = _attribute(ops.imag)
-    at = _attribute(Indexer)
+    T = attribute(lambda self: ops.t(self) if self.data.ndim < 3 else ops.permute(self, *range(self.data.ndim)[::-1]))
+    mT = attribute(ops.mT)  # noqa: N815  torch's name
+    H = attribute(lambda self: ops.conj(self.T))
+    mH = attribute(ops.mH)  # noqa: N815
+    real = attribute(ops.real)
+    imag = attribute(ops.imag)
+    at = attribute(Indexer)
 
     def __iter__(self) -> Iterator[LiteTensor]:
         if self.data.ndim == 0:
@@ -305,6 +248,8 @@ def _as_numpy(data: Tensor) -> NDArray[Any]:
 
 def plain(data: Any, nested: builtins.bool = False) -> Any:
     """Take the torch tensors out of nested lists, refusing those that are being differentiated."""
+    if hasattr(data, "__lite__"):  # a torch tensor that stands for a LiteTensor
+        data = data.__lite__()
     if isinstance(data, LiteTensor):
         if is_tracked(data):
             raise InputError(

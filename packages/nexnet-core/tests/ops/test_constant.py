@@ -49,6 +49,8 @@ RANDOM = {
     "randint_like": (X, 5),
     "bernoulli": (torch.full((4,), 0.5),),
     "multinomial": (torch.ones(5), 3),
+    "binomial": (torch.full((4,), 9.0), torch.full((4,), 0.5)),
+    "poisson": (torch.full((4,), 3.0),),
 }
 
 
@@ -82,6 +84,81 @@ def test_draws_as_torch_does(name):
     for function in (getattr(ops, name), getattr(torch, name)):
         torch.manual_seed(3)
         assert torch.equal(function(*lite(args)).data, expected)
+
+
+QUESTIONS = {
+    "_is_all_true": lambda x: torch._is_all_true(x > 0),
+    "_is_any_true": lambda x: torch._is_any_true(x > 0),
+    "_is_zerotensor": torch._is_zerotensor,
+    "cudnn_is_acceptable": torch.cudnn_is_acceptable,
+    "get_device": torch.get_device,
+    "is_distributed": torch.is_distributed,
+    "is_inference": torch.is_inference,
+    "is_same_size": lambda x: torch.is_same_size(x, Y),
+    "Tensor.is_same_size": lambda x: Y.is_same_size(x),
+    "Tensor.is_set_to": lambda x: Y.is_set_to(x),
+    "isfinite.all": lambda x: torch.isfinite(x).all(),
+    "nonzero_static": lambda x: torch.nonzero_static(x, size=2),
+    "unravel_index": lambda x: torch.unravel_index(torch.argmax(x), (1, 3)),
+    **{
+        name: (lambda x, name=name: getattr(x, name))
+        for name in dir(Tensor)
+        if name.startswith("is_") and name != "is_leaf" and not callable(getattr(Tensor, name))
+    },
+    **{
+        name: (lambda x, name=name: getattr(x, name)())
+        for name in (
+            "dense_dim", "dim_order", "get_device", "is_complex", "is_conj", "is_contiguous",
+            "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_pinned", "is_shared", "is_signed",
+            "sparse_dim", "storage_offset",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_answered_and_needs_no_rule(name):
+    ask = QUESTIONS[name]
+    expected, answers = ask(Y), []
+
+    def fn(x):
+        answers.append(ask(x))
+        return (x * x).sum()
+
+    x = nx.LiteTensor(Y)
+    assert nx.grad(fn)(x).tolist() == (2 * Y).tolist()
+    nx.hvp(fn, (x,), (x,))
+    for answer in (ask(x), *answers):
+        as_torch = nx.tree.map(lambda each: each.data if isinstance(each, nx.LiteTensor) else each, answer)
+        if isinstance(expected, Tensor):
+            assert isinstance(answer, nx.LiteTensor)
+            assert torch.equal(as_torch, expected)
+        else:
+            assert as_torch == expected
+
+
+def test_every_question_of_torchs_tensors_is_answered():
+    """All but those about torch's own graph, which are refused with a remedy."""
+    asked = {name for name in dir(Tensor) if name.startswith("is_")} - {"is_leaf"}
+    assert not {name for name in asked if not hasattr(nx.LiteTensor(Y), name)}
+
+
+@pytest.mark.parametrize(
+    "log_prob",
+    [
+        lambda x: torch.distributions.Normal(x, 1).log_prob(torch.tensor(0.3)),
+        lambda x: torch.distributions.Gamma(x, 2.0).log_prob(torch.tensor(0.3)),
+        lambda x: torch.distributions.Bernoulli(logits=x).log_prob(torch.tensor(1.0)),
+        lambda x: torch.distributions.kl_divergence(
+            torch.distributions.Normal(x, x), torch.distributions.Normal(0.0, 1.0)
+        ),
+    ],
+    ids=["Normal", "Gamma", "Bernoulli", "kl_divergence"],
+)
+def test_distributions_of_torchs_check_their_arguments(log_prob):
+    point = torch.tensor(0.7, dtype=torch.float64)
+    expected = torch.func.grad(log_prob)(point)
+    torch.testing.assert_close(nx.grad(log_prob)(nx.LiteTensor(point)).data, expected)
 
 
 def test_empty_like():

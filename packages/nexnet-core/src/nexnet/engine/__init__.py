@@ -27,8 +27,8 @@ The rooms, what others build on first::
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
-from .operands import scalar
+from .operands import register_stand_ins, scalar
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -78,6 +78,7 @@ __all__ = [
     "passes_on",
     "record_composite",
     "register_arithmetic",
+    "register_stand_ins",
     "register_tensor_type",
     "saved_versions",
     "scalar",
@@ -92,5 +93,19 @@ __all__ = [
 COMPILED = not str(_backward.__file__).endswith(".py")
 
 #: Torch's kernels without its autograd dispatch; what they make are ordinary tensors, unlike inference_mode's.
-#: A private name, measured 0.1 us cheaper per call than no_grad, which serves where a torch does not have it.
-kernels_only: Callable[[], AbstractContextManager[Any]] = getattr(torch._C, "_AutoDispatchBelowAutograd", torch.no_grad)
+_below_autograd: Callable[[], AbstractContextManager[Any]] = torch._C._AutoDispatchBelowAutograd
+
+
+def kernels_only() -> AbstractContextManager[Any]:
+    """Make the context in which a transform runs: torch's kernels without its autograd dispatch.
+
+    Inside of ``torch.no_grad()`` or ``inference_mode()`` a transform differentiates all the same, as torch.func's do;
+    to the tapes outside of the block what it gives is a constant.
+    """
+    return _below_autograd() if torch.is_grad_enabled() else _apart()
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    with TapeContext.only(()), torch.inference_mode(False), _below_autograd():
+        yield

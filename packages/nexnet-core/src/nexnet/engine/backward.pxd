@@ -3,7 +3,7 @@ from nexnet.engine.fitting cimport call_backward, fitted
 from nexnet.engine.higher_orders cimport differentiable
 from nexnet.engine.in_place cimport InPlace
 from nexnet.engine.rule cimport Node
-from nexnet.engine.tape cimport TapeBase, Thread, this_thread, tracks
+from nexnet.engine.tape cimport TapeBase, Thread, active_tapes, this_thread, tracks
 from nexnet.engine.tensor cimport Key, wrap
 
 @cython.locals(thread=Thread, before=bint, recorded=bint, own=InPlace)

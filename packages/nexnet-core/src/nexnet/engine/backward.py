@@ -13,7 +13,7 @@ from .higher_orders import differentiable
 from .in_place import InPlace
 from .promises import CHECKED
 from .rule import Node
-from .tape import TapeBase, this_thread, tracks
+from .tape import TapeBase, active_tapes, this_thread, tracks
 from .tensor import wrap, zeros
 
 _torchs_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of torch.func's
@@ -37,7 +37,7 @@ def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict
     """
     thread = this_thread()
     before, overrides = thread.inside_rule, thread.overrides
-    recorded = len(thread.tapes) > 0
+    recorded = len(active_tapes()) > 0
     own: InPlace | None = None
     if recorded:
         thread.inside_rule = True
@@ -100,5 +100,10 @@ def saved_versions(tape: TapeBase) -> list[int]:
     """Give how often each tensor that the tape's rules saved has been written into, in the order of the nodes."""
     versions: list[int] = []
     for node in tape.nodes:
-        versions += [each._version for each in node._saved if type(each) is Tensor]
+        versions += [_version(each) for each in node._saved if type(each) is Tensor]
     return versions
+
+
+def _version(tensor: Tensor) -> int:
+    """Give how often a tensor has been written into; of one made in inference mode torch does not count it."""
+    return -1 if tensor.is_inference() else tensor._version

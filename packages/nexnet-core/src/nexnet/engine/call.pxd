@@ -3,7 +3,7 @@ from nexnet.engine.operands cimport operand, scalar, wrap_all
 from nexnet.engine.recording cimport record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling
-from nexnet.engine.tape cimport TapeBase, Thread, this_thread, those_tracking, tracked_keys
+from nexnet.engine.tape cimport TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
 
 cdef bint CHECKED
 

@@ -7,12 +7,12 @@ from types import MethodType
 from typing import Any
 
 from .higher_orders import call_nested
-from .operands import operand, scalar, wrap_all
+from .operands import MetStandIn, operand, scalar, stand_ins, wrap_all
 from .promises import CHECKED, check_alike, check_equal
 from .recording import record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
 from .spelling import Spelling
-from .tape import TapeBase, this_thread, those_tracking, tracked_keys
+from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
 
 
 class OperatorBase:
@@ -45,7 +45,10 @@ class OperatorBase:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the rule with LiteTensors, constants and what else its forward takes."""
-        return self.call(args, kwargs)
+        try:
+            return self.call(args, kwargs)
+        except MetStandIn as met:
+            return stand_ins(self, met, kwargs)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Call the rule, and record the call on the tapes that track an argument."""
@@ -55,7 +58,7 @@ class OperatorBase:
             if replacement is not None:
                 return replacement(args, kwargs or {})
         args = self.spelled(args, kwargs)
-        tapes = this_thread().tapes
+        tapes = active_tapes()
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))
         recorders = those_tracking(node.parents, tapes)

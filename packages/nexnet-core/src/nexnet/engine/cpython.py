@@ -13,17 +13,34 @@ What they assume:
   collector would visit each one on a tape again and again as the tape grows; it is kept from it until other code is
   about to see it (``out_of_sight``, ``in_sight``). A mode of torch's, which sees everything, must not tie what it sees
   into a cycle: that would not be freed.
+- Torch's grad mode is a flag of the thread, which a function without arguments in its C++ library reads; asked through
+  Python it takes longer than an operator has to spare (``torch_says``). Where the name is not found, Python is asked.
 - A subclass calls what its base has in C by looking the names up; slots that are its base's own go there at once
   (``take_slots``).
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-__all__ = ["blank", "in_sight", "instance", "out_of_sight", "take_slots", "thread_number", "uncollected"]
+import torch
+
+__all__ = [
+    "blank",
+    "in_sight",
+    "instance",
+    "out_of_sight",
+    "symbol",
+    "take_slots",
+    "thread_number",
+    "torch_says",
+    "uncollected",
+]
 
 
 def instance(base: type[Any], cls: type[Any]) -> Any:
@@ -54,6 +71,20 @@ def in_sight(value: Any) -> Any:
 
 def take_slots(cls: type[Any], base: type[Any]) -> None:
     """Let the signs (+, -, *, /, @) and missing attributes of a subclass go to its base's compiled methods at once."""
+
+
+def symbol(library: str, name: str) -> int:
+    """Give the address of a C++ function in one of torch's libraries by its mangled name, or 0."""
+    try:
+        found = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / library))  # torch itself has loaded it
+        return ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0
+    except (AttributeError, OSError):  # another platform's names, or a library that keeps its own
+        return 0
+
+
+def torch_says(address: int, ask: Callable[[], bool]) -> bool:  # noqa: ARG001  for C
+    """Call a function of torch's, without arguments, that says yes or no; ``ask`` is the same for Python."""
+    return ask()
 
 
 class _Numbered(threading.local):

@@ -4,7 +4,7 @@ from nexnet.engine.call cimport OperatorBase
 from nexnet.engine.higher_orders cimport as_linked
 from nexnet.engine.operands cimport operand, scalar, wrap_all
 from nexnet.engine.rule cimport Node, new_node
-from nexnet.engine.tape cimport this_thread, those_tracking, tracked_key
+from nexnet.engine.tape cimport active_tapes, those_tracking, tracked_key
 from nexnet.engine.tensor cimport Key, TensorBase, wrap
 
 cdef object Tensor

@@ -19,7 +19,7 @@ from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
 from .promises import CHECKED, check_equal
 from .rule import Node, new_node
-from .tape import this_thread, those_tracking, tracked_key
+from .tape import active_tapes, those_tracking, tracked_key
 from .tensor import TensorBase, wrap
 
 #: What such a rule may save: nothing, the inputs, the output, or of two operands each for the other's gradient.
@@ -137,7 +137,7 @@ class KernelOperator(OperatorBase):
             first, second = scalar(first, second), scalar(second, first)
         out = kernel.fast(first, second)
         result = wrap(out) if type(out) is Tensor else wrap_all(out, self.name)
-        tapes = this_thread().tapes
+        tapes = active_tapes()
         key, other = tracked_key(left, tapes), tracked_key(right, tapes)
         if key is None and other is None:
             return result

@@ -14,6 +14,26 @@ from . import cpython
 from .tape import is_tracked
 from .tensor import TensorBase, is_wrapped, wrap
 
+#: What an operator does that meets a torch tensor which stands for a LiteTensor, as inside of a model of torch's:
+#: ``answer(operator, args, kwargs)``.
+_answer: Any = None
+
+
+class MetStandIn(TypeError):  # noqa: N818  it is no error of anybody's
+    """An operator was given a torch tensor that stands for a LiteTensor (it has ``__lite__``); with its arguments."""
+
+
+def register_stand_ins(answer: Any) -> None:
+    """Say what an operator does that meets one."""
+    global _answer
+    _answer = answer
+
+
+def stand_ins(operator: Any, met: MetStandIn, kwargs: Any) -> Any:
+    """Call an operator that has met one."""
+    return _answer(operator, met.args[0], kwargs or {})
+
+
 PLAIN = frozenset({float, int, bool, complex, type(None), type(...), str, slice, torch.dtype, torch.device})
 
 
@@ -38,6 +58,8 @@ def _are_plain(value: Any) -> bool:
 def constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
     """Take an argument that is no LiteTensor: a constant of the operation."""
     if isinstance(value, Tensor):
+        if type(value) is not Tensor and hasattr(value, "__lite__"):
+            raise MetStandIn(args)
         if value.requires_grad:
             raise _complaints.requires_grad(rule, value)
         return value

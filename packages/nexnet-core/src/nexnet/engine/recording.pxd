@@ -1,6 +1,6 @@
 cimport cython
 from nexnet.engine.rule cimport Node, make_node
-from nexnet.engine.tape cimport TapeBase, Thread, those_tracking, this_thread, tracked_key
+from nexnet.engine.tape cimport TapeBase, active_tapes, those_tracking, tracked_key
 from nexnet.engine.tensor cimport Key, TensorBase, are_alike, fits, is_complex, key_like, key_of, wrap
 
 @cython.locals(home=TapeBase, output=tuple)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _complaints
 from .rule import Node, make_node
-from .tape import TapeBase, this_thread, those_tracking, tracked_key
+from .tape import TapeBase, active_tapes, those_tracking, tracked_key
 from .tensor import DIFFERENTIABLE, Key, TensorBase, are_alike, fits, is_complex, key_like, key_of, wrap
 
 
@@ -62,7 +62,7 @@ def record_composite(
 
 def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
     """Give new tensors of the same values, linked by the rule to the old ones on the tapes that track those."""
-    tapes = this_thread().tapes
+    tapes = active_tapes()
     found = []
     for tensor in tensors:
         fresh = wrap(tensor.raw)

@@ -20,6 +20,9 @@ cdef unsigned long long _latest_number
 
 cpdef bint tracks(TapeBase tape, Key key)
 cpdef Thread this_thread()
+cdef object _grad_mode
+cdef size_t _grad_mode_in_c
+cpdef list active_tapes()
 @cython.locals(tensor=TensorBase, key=Key)
 cpdef Key tracked_key(object value, list[TapeBase] tapes)
 cpdef tuple tracked_keys(tuple args, list[TapeBase] tapes)

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 from .. import _complaints
 from . import cpython
+from .cpython import symbol
 from .rule import Node
 from .tensor import Key, TensorBase, key_of
 
@@ -95,9 +98,19 @@ def this_thread() -> Thread:
     return _latest
 
 
+_grad_mode = torch.is_grad_enabled
+_grad_mode_in_c = symbol("libc10.so", "_ZN3c108GradMode10is_enabledEv")
+
+
+def active_tapes() -> list[TapeBase]:
+    """Give this thread's active tapes: none in ``torch.no_grad()``, which makes constants here as it does in torch."""
+    tapes = this_thread().tapes
+    return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, _grad_mode) else []
+
+
 def is_recording() -> bool:
     """Say whether a tape is active on this thread."""
-    return len(this_thread().tapes) > 0
+    return len(active_tapes()) > 0
 
 
 def tracked_key(value: Any, tapes: list[TapeBase]) -> Key | None:
@@ -136,7 +149,7 @@ def those_tracking(parents: tuple[Any, ...], tapes: list[TapeBase]) -> list[Tape
 
 def is_tracked(tensor: TensorBase) -> bool:
     """Say whether an active tape of this thread differentiates by the tensor."""
-    return tracked_key(tensor, this_thread().tapes) is not None
+    return tracked_key(tensor, active_tapes()) is not None
 
 
 def check_may_leave(tensor: TensorBase, method: str, only_in_rules: bool = False) -> None:
@@ -175,12 +188,19 @@ def mapping() -> Iterator[None]:
         thread.mapped -= 1
 
 
+def _check_grad_mode() -> None:
+    """Refuse to make a tape active where nothing would be recorded."""
+    if not _grad_mode():
+        raise _complaints.grad_mode_is_off()
+
+
 class TapeContext:
     """The per-thread stack of active tapes."""
 
     @staticmethod
     def push(tape: TapeBase) -> None:
         """Make the tape this thread's innermost active one."""
+        _check_grad_mode()
         this_thread().tapes.append(tape)
 
     @staticmethod
@@ -191,18 +211,19 @@ class TapeContext:
     @staticmethod
     def current() -> TapeBase | None:
         """Give this thread's innermost active tape, or None."""
-        tapes = this_thread().tapes
+        tapes = active_tapes()
         return tapes[len(tapes) - 1] if tapes else None
 
     @staticmethod
     def active() -> tuple[TapeBase, ...]:
         """Give all of this thread's active tapes, outermost first."""
-        return tuple(this_thread().tapes)
+        return tuple(active_tapes())
 
     @staticmethod
     @contextmanager
     def recording(tape: TapeBase) -> Iterator[TapeBase]:
         """Push the tape for a ``with`` block; it is popped under any exception."""
+        _check_grad_mode()
         tapes = this_thread().tapes
         depth = len(tapes)
         tapes.append(tape)

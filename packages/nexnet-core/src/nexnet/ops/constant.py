@@ -20,15 +20,15 @@ from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 
 __all__ = [
-    "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bucketize", "can_cast",
-    "ceil", "count_nonzero", "empty_like", "eq", "equal", "fix", "floor", "floor_divide", "full_like", "gcd", "ge",
-    "greater", "greater_equal", "gt", "histc", "histogram", "is_complex", "is_floating_point", "is_nonzero",
-    "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "lcm", "le",
-    "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "multinomial", "ne",
-    "nonzero", "not_equal", "numel", "ones_like", "rand_like", "randint_like", "randn_like",
-    "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique", "unique_consecutive",
-    "zeros_like",
+    "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "binomial",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "bucketize", "can_cast", "ceil", "count_nonzero", "empty_like", "eq", "equal", "fix", "floor", "floor_divide",
+    "full_like", "gcd", "ge", "greater", "greater_equal", "gt", "histc", "histogram", "is_complex",
+    "is_floating_point", "is_nonzero", "is_signed", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "lcm", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "multinomial", "ne", "nonzero", "not_equal", "numel", "ones_like", "poisson", "rand_like",
+    "randint_like", "randn_like", "result_type", "round", "searchsorted", "sign", "signbit", "trunc", "unique",
+    "unique_consecutive", "zeros_like",
 ]  # fmt: skip
 
 
@@ -144,6 +144,12 @@ isreal = _register(torch.isreal)
 result_type = _register(torch.result_type)
 can_cast = _register(torch.can_cast)
 
+for _question in (
+    torch._is_all_true, torch._is_any_true, torch.get_device, torch.is_distributed, torch.is_inference,
+    torch.is_same_size, Tensor.is_set_to, torch.hash_tensor, torch.nonzero_static, torch.unravel_index,
+):  # fmt: skip
+    _register(_question)  # asked by torch's own code, and by few users
+
 # Steps: flat between their jumps, where torch's gradient is zero too
 
 sign = _register(torch.sign)
@@ -185,6 +191,8 @@ randn_like = _register(torch.randn_like)
 randint_like = _register(torch.randint_like)
 bernoulli = _register(torch.bernoulli)
 multinomial = _register(torch.multinomial)
+binomial = _register(torch.binomial)
+poisson = _register(torch.poisson)
 
 
 @implements(torch.full_like)

@@ -35,6 +35,8 @@ def path_to(treespec: optree.PyTreeSpec, i: int, name: str) -> Callable[[], str]
 
 
 def _to_tensor(leaf: Any, path: Callable[[], str]) -> LiteTensor:
+    if hasattr(leaf, "__lite__"):  # a torch tensor that stands for a LiteTensor
+        leaf = leaf.__lite__()
     if isinstance(leaf, (float, complex, numpy.ndarray, numpy.generic, Tensor)):
         leaf = LiteTensor(leaf)
     if not isinstance(leaf, LiteTensor) or leaf.data.dtype not in DIFFERENTIABLE:
@@ -94,6 +96,8 @@ def check_output(out: Any, transform: str) -> LiteTensor:
     """Take what the differentiated function returned as one floating tensor."""
     if type(out) is LiteTensor and out.data.dtype in _REAL:
         return out
+    if hasattr(out, "__lite__"):
+        out = out.__lite__()
     if isinstance(out, (float, Tensor)):
         out = LiteTensor(out)
     if not isinstance(out, LiteTensor) or out.data.dtype not in DIFFERENTIABLE or out.data.dtype in COMPLEX:

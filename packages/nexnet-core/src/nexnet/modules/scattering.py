@@ -1,0 +1,162 @@
+"""A write into a part of a tensor, as a value: the tensor with other elements in that part.
+
+A part is what some of torch's views make of a tensor: the steps are taken again on a copy, and the elements that they
+lead to are written there. The gradient takes the same steps: by the elements, it is what they lead to in the gradient;
+by the tensor, it is the gradient with zeros there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .._dispatch import call_rule
+from ..engine import is_wrapped
+from ..policy import Linear, function
+
+__all__ = ["Part", "Step", "in_memory", "laid", "overwritten", "replaced", "take_step"]
+
+
+class Step(NamedTuple):
+    """One of torch's views: its function, what that was called with beside the tensor, and which output is meant."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    pick: int | None
+
+    def __call__(self, x: Any, call: Callable[..., Any]) -> Any:
+        """Take the step; ``call(function, args, kwargs)`` says how a torch function is called."""
+        out = call(self.function, (x, *self.args), dict(self.kwargs))
+        return out if self.pick is None else out[self.pick]
+
+
+class Part:
+    """Where some views lead in a tensor that has these strides and this dtype."""
+
+    __slots__ = ("dtype", "steps", "stride")
+
+    def __init__(self, steps: tuple[Step, ...], stride: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.steps, self.stride, self.dtype = steps, stride, dtype
+
+    def of(self, x: Tensor) -> Tensor:
+        """Give the part of a torch tensor, as a view; its strides are made the tensor's for which the part was told."""
+        x = laid(x, self.stride)
+        for step in self.steps:
+            x = step(x, _plainly)
+        return x
+
+
+def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return function(*args, **kwargs)
+
+
+def in_memory(x: Tensor, size: Any, stride: Any, offset: int) -> Tensor:
+    """Give the view of a tensor that lies at these strides of its memory: a step to a view that torch has made."""
+    return x.as_strided(size, stride, x.storage_offset() + offset)
+
+
+def take_step(x: Any, step: Step) -> Any:
+    """Take a step from a LiteTensor."""
+    if step.function is in_memory:
+        return _taken(x, Part((step,), x.stride(), x.dtype))
+    return step(x, call_rule)
+
+
+def laid(x: Tensor, stride: tuple[int, ...], copied: bool = False) -> Tensor:
+    """Give a tensor with its elements in the order in memory that these strides are of; a copy, if that is asked for.
+
+    Sizes of 1 apart, the strides are then these, unless they leave gaps.
+    """
+    if not copied and x.stride() == stride:
+        return x
+    order = sorted(range(x.ndim), key=lambda dim: (-stride[dim], dim))
+    places = sorted(range(x.ndim), key=order.__getitem__)
+    x = x.permute(order)
+    return (x.clone(memory_format=torch.contiguous_format) if copied else x.contiguous()).permute(places)
+
+
+def _copied(x: Tensor, stride: tuple[int, ...], values: Any = None) -> Tensor:
+    """Give a copy that may be written into; inside of a vmap, one for each example if there is a value for each."""
+    if isinstance(values, Tensor) and is_wrapped(values):
+        x = x + torch.zeros_like(values, dtype=x.dtype).sum()
+    return laid(x, stride, copied=True)
+
+
+@function
+class overwritten(Linear):
+    """x with v in one part:  dx = g, with zeros there,  dv = g there."""
+
+    def forward(self, input: Any, values: Any, part: Part) -> Any:
+        self.ctx.save(part)
+        out = _copied(input, part.stride, values)
+        part.of(out).copy_(values)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (part,) = self.ctx.release
+        need_input, need_values, _ = self.ctx.needs_input_grad
+        return _emptied(grad, part) if need_input else None, _taken(grad, part) if need_values else None
+
+
+@function
+class replaced(Linear):
+    """v in the place of x, unseen by the gradient, as torch does it in ``no_grad`` and through ``detach``:  dx = g."""
+
+    def forward(self, input: Any, values: Any, part: Part) -> Any:
+        out = _copied(input, part.stride, values)
+        part.of(out).copy_(values)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        return grad
+
+
+@function
+class _taken(Linear):
+    """One part of x:  dx = zeros, with g there."""
+
+    def forward(self, input: Any, part: Part) -> Any:
+        self.ctx.save(input.shape, part)
+        return part.of(input).clone()
+
+    def backward(self, grad: Any) -> Any:
+        shape, part = self.ctx.release
+        return _placed(grad, shape, part)
+
+
+@function
+class _placed(Linear):
+    """Zeros with x in one part:  dx = g there."""
+
+    def forward(self, input: Any, shape: torch.Size, part: Part) -> Any:
+        self.ctx.save(part)
+        out = _copied(input.new_zeros(shape, dtype=part.dtype), part.stride, input)
+        part.of(out).copy_(input)
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (part,) = self.ctx.release
+        return _taken(grad, part)
+
+
+@function
+class _emptied(Linear):
+    """x with zeros in one part:  dx = g, with zeros there."""
+
+    def forward(self, input: Any, part: Part) -> Any:
+        self.ctx.save(part)
+        out = _copied(input, part.stride)
+        part.of(out).zero_()
+        return out
+
+    def backward(self, grad: Any) -> Any:
+        (part,) = self.ctx.release
+        return _emptied(grad, part)
+
+
+for _each in (overwritten, replaced, _taken, _placed, _emptied):
+    _each.leaf = True  # for the higher orders forward is called, not recorded: it saves what is constant

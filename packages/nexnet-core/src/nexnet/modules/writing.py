@@ -1,0 +1,205 @@
+"""Writes into tensors, inside of a model: what is written into stands for another value from then on.
+
+A write into a view is one into what it is a view of; every other view of that follows. A torch tensor into which
+something goes that is being differentiated becomes a ModelTensor itself, for the rest of the call, and so do the views
+of it that are alive.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._complaints import requires_grad
+from .._nested import leaves_of
+from ..engine import is_wrapped, wrap
+from ..errors import InputError, message
+from ..ops import expand, to
+from .scattering import Part, Step, in_memory, laid, overwritten, replaced
+from .tensors import ModelTensor, View, is_constant, running, value_of
+
+__all__ = ["adopt", "check_unsaved", "is_alias", "storage_of", "was_saved", "write"]
+
+
+def write(target: Any, value: Any, function: str) -> Any:
+    """Let a ModelTensor stand for a LiteTensor of its shape, whose dtype is made its own; give the ModelTensor."""
+    view = target._view
+    base = target if view is None else view.base
+    held = value_of(base)
+    now = value_of(target)
+    value = _fitted(value, now, function)
+    _check_memory(target, now.data, held.data, function)
+    silent = not torch.is_grad_enabled() or (view is not None and view.detached)
+    part = Part(() if view is None else view.steps, held.data.stride(), held.dtype)
+    if silent and not is_constant(held):
+        with torch.enable_grad():
+            base._value = replaced(held, wrap(value.data), part)
+    elif view is not None:
+        base._value = overwritten(held, value, part)
+    elif value.data.stride() != part.stride:
+        base._value = overwritten(wrap(held.data), value, part)
+    else:
+        base._value = value
+    return target
+
+
+def _fitted(value: Any, now: Any, function: str) -> Any:
+    """Give what is written in the dtype and shape of what it is written into."""
+    if value.dtype != now.dtype:
+        if function not in _CONVERTING and not torch.can_cast(value.dtype, now.dtype):
+            raise InputError(
+                message(
+                    "the result can't be written into a tensor of this dtype.",
+                    rule=function,
+                    expected=f"what torch casts to {now.dtype}",
+                    got=value.dtype,
+                    remedy="convert what is written, or use the function that returns its result",
+                )
+            )
+        value = to(value, now.dtype)
+    if value.shape != now.shape:
+        try:
+            fits = torch.broadcast_shapes(value.shape, now.shape) == now.shape
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise InputError(
+                message(
+                    "the result does not fit into the tensor that it is written into.",
+                    rule=function,
+                    expected=f"a shape that broadcasts to {tuple(now.shape)}",
+                    got=tuple(value.shape),
+                )
+            )
+        value = expand(value, now.shape)
+    return value
+
+
+_CONVERTING = frozenset({"copy_", "fill_", "__setitem__", "index_put_", "out="})
+
+
+def _check_memory(target: Any, part: Tensor, whole: Tensor, function: str) -> None:
+    """Refuse to write where torch does, and into what shares its memory in a way that nobody can follow."""
+    if any(stride == 0 and size > 1 for stride, size in zip(part.stride(), part.shape, strict=True)):
+        raise InputError(
+            message(
+                "a tensor was written into of which several elements are one place in memory.",
+                rule=function,
+                got=f"an expanded tensor of shape {tuple(part.shape)}",
+                remedy="x.clone(), or x.contiguous(), is one of its own",
+            )
+        )
+    view = target._view
+    if view is not None and any(step.function is Tensor.as_strided for step in view.steps):
+        dense = laid(whole, whole.stride(), copied=True)
+        if dense.stride() != whole.stride() or whole.storage_offset():
+            raise InputError(
+                message(
+                    "as_strided of a tensor with gaps in memory was written into: it may reach what lies there.",
+                    rule=function,
+                    remedy="take as_strided of x.clone(), or use narrow, select and the like",
+                )
+            )
+
+
+# Torch's own tensors --------------------------------------------------------------------------------------------------
+
+
+def adopt(tensor: Tensor, function: str) -> Any:
+    """Make a ModelTensor of one of torch's, and of all that share its memory, for the rest of the call."""
+    if tensor.requires_grad:
+        raise requires_grad(function, tensor)
+    call = running()[-1]
+    check_unsaved(tensor, function)
+    base = tensor if tensor._base is None else tensor._base
+    known = {id(base): base, id(tensor): tensor}
+    if _uses(base) > len(known) and not is_wrapped(base):
+        storage = storage_of(base)
+        for each in gc.get_objects():
+            if issubclass(type(each), Tensor) and type(each) in _ADOPTED and storage_of(each) == storage:
+                known[id(each)] = each
+    if _uses(base) > len(known) or any(type(each) not in _ADOPTED for each in known.values()):
+        raise InputError(
+            message(
+                "a value that is being differentiated was written into memory that something else shares, which would "
+                "not see it.",
+                rule=function,
+                got=f"a tensor of shape {tuple(tensor.shape)}, whose memory {_uses(base)} tensors share",
+                remedy="write into tensor.clone()",
+            )
+        )
+    lies = base.storage_offset(), base.stride()
+    kinds = {id(each): type(each) for each in known.values()}
+    held = wrap(laid(base.detach(), lies[1], copied=True))
+    for each in known.values():
+        size, stride, offset = each.size(), each.stride(), each.storage_offset()
+        each.__class__ = ModelTensor
+        made: Any = each
+        made._call = call
+        if each is base:
+            made._value = held
+        else:
+            step = Step(in_memory, (size, stride, offset - lies[0]), {}, None)
+            made._view = View(base, (step,), None, False)
+            made._value = held
+        call.adopted.append((weakref.ref(each), kinds[id(each)]))
+    call.homes.append(weakref.ref(base))
+    return tensor
+
+
+_ADOPTED = (Tensor, torch.nn.Parameter, torch.nn.Buffer)
+
+
+def _uses(tensor: Tensor) -> int:
+    """Count the tensors on a tensor's memory."""
+    return _storage_uses(tensor) - _ALONE + 1
+
+
+def _storage_uses(tensor: Tensor) -> int:
+    return int(torch._C._storage_Use_Count(storage_of(tensor)))  # type: ignore[attr-defined]
+
+
+def storage_of(tensor: Tensor) -> int:
+    """Give the number of a tensor's memory; a tensor of a vmap has that of the tensor of all examples."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # a tensor that has none, as sparse ones
+        return id(tensor)
+
+
+_ALONE = _storage_uses(torch.zeros(1))
+
+
+def is_alias(a: Tensor, b: Tensor) -> bool:
+    """Say whether two tensors lie in the same memory."""
+    return a is b or storage_of(a) == storage_of(b)
+
+
+def check_unsaved(tensor: Tensor, function: str) -> None:
+    """Refuse to write into memory that a rule has kept for its backward since the call began, as torch does."""
+    storage = None
+    call = running()[-1]
+    for tape, mark in call.marks:
+        for node in tape.nodes[mark:]:
+            for each in leaves_of(node.saved):
+                if isinstance(each, Tensor):
+                    storage = storage_of(tensor) if storage is None else storage
+                    if each is tensor or storage_of(each) == storage:
+                        raise was_saved(node.name, function)
+
+
+def was_saved(rule: str, function: str) -> InputError:
+    """A tensor is written into that a rule has kept for its backward."""
+    return InputError(
+        message(
+            f"a tensor was written into, by {function}, that a rule needs as it was for its gradient.",
+            rule=rule,
+            remedy="write into tensor.clone()",
+        )
+    )
