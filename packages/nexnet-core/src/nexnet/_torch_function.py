@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,14 +17,14 @@ from torch.autograd.function import once_differentiable
 
 from . import _complaints
 from ._nested import leaves_of
-from .engine import DIFFERENTIABLE, TensorBase, wrap
+from .engine import DIFFERENTIABLE, MetStandIn, TensorBase, stand_ins, wrap
 from .policy import Operator, Policy, function
 from .transforms.checkpoint import checkpoint
 
 __all__: list[str] = []
 
 _Function = torch.autograd.Function
-_torchs_apply: Callable[..., Any] = _Function.apply.__func__  # type: ignore[attr-defined]
+_apply_in_torch: Any = vars(_Function)["apply"]
 _ONCE = once_differentiable(len).__code__  # type: ignore[attr-defined]
 
 
@@ -148,9 +147,13 @@ def _jvp(self: Any, *tangents: Any) -> Any:
 
 
 def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    if any(hasattr(each, "__lite__") for each in (*args, *kwargs.values())):  # inside of a model of torch's
+        if _is_checkpoint(cls):  # whose parameters are others when the gradients are asked for
+            return args[0](*args[2:], **kwargs)
+        return stand_ins(functools.partial(_apply, cls), MetStandIn(args), kwargs)
     if not any(_has_lite(each) for each in (*args, *kwargs.values())):
-        return _torchs_apply(cls, *args, **kwargs)
-    if cls.__name__ == "CheckpointFunction" and cls.__module__ == "torch.utils.checkpoint":
+        return _apply_in_torch.__get__(None, cls)(*args, **kwargs)
+    if _is_checkpoint(cls):
         return checkpoint(args[0])(*args[2:], **kwargs)  # torch's would ask torch's graph for the gradients
     args, kwargs = _bound(cls, args, kwargs)
     call = _Call(kwargs)
@@ -160,6 +163,10 @@ def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         each = other if kind is None else next(tensors)
         outs.append(wrap(each.data) if silent and kind is not None else each)
     return tuple(outs) if call.several else outs[0]
+
+
+def _is_checkpoint(cls: Any) -> bool:
+    return bool(cls.__name__ == "CheckpointFunction" and cls.__module__ == "torch.utils.checkpoint")
 
 
 def _operator_of(cls: Any) -> Operator:
@@ -230,4 +237,4 @@ def _has_lite(value: Any) -> bool:
     return isinstance(value, TensorBase)
 
 
-_Function.apply = classmethod(functools.wraps(_torchs_apply)(_apply))  # type: ignore[assignment, method-assign]
+_Function.apply = classmethod(functools.wraps(_Function.apply)(_apply))  # type: ignore[assignment, method-assign]

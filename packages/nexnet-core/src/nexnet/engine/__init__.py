@@ -38,7 +38,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .kernel_call import SAVES, KernelCall, KernelOperator
-from .operands import register_stand_ins, scalar
+from .operands import MetStandIn, register_stand_ins, scalar, stand_ins
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -58,6 +58,7 @@ __all__ = [
     "KernelCall",
     "KernelOperator",
     "Key",
+    "MetStandIn",
     "Node",
     "OperatorBase",
     "TapeBase",
@@ -82,6 +83,7 @@ __all__ = [
     "register_tensor_type",
     "saved_versions",
     "scalar",
+    "stand_ins",
     "times_saved",
     "uncollected",
     "unwrap",

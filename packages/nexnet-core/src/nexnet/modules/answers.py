@@ -18,7 +18,7 @@ from ..ops import batch_norm_with_statistics
 from ..ops.shapes.indexing import IndexedUpdate
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .tensors import ModelTensor, is_constant, running, seen, stand_in, value_of
+from .tensors import ModelTensor, is_constant, may_vary, running, seen, stand_in, value_of
 from .views import VIEWS, take_view
 from .writing import adopt, write
 
@@ -27,33 +27,51 @@ __all__ = ["answer"]
 
 def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a torch function, one of whose arguments is a ModelTensor."""
-    own = OWN.get(function)
-    if own is not None:
-        return own(*args, **kwargs)
+    kind = _KINDS.get(function)
+    if kind is None:
+        kind = _KINDS[function] = _kind(function)
     if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
         return _write_result(function, args, kwargs)
-    if function in VIEWS and isinstance(args[0], ModelTensor):
+    if kind is _VIEW and isinstance(args[0], ModelTensor):
         return take_view(function, args, kwargs, given)
-    name = getattr(function, "__name__", "")
-    if name in _SIGNS or (name.endswith("_") and not name.endswith("__")):
-        return _write_in_place(function, name, args, kwargs)
+    if kind is _WRITE:
+        return _write_in_place(function, function.__name__, args, kwargs)
+    if kind is _OWN:
+        return OWN[function](*args, **kwargs)
     return given(_computed(function, args, kwargs))
+
+
+_OWN, _VIEW, _WRITE, _OTHER = "own", "view", "write", "other"
+_KINDS: dict[Callable[..., Any], str] = {}
+
+
+def _kind(function: Callable[..., Any]) -> str:
+    """Say which answer a function of torch's has."""
+    name = getattr(function, "__name__", "")
+    if function in OWN:
+        return _OWN
+    if function in VIEWS:
+        return _VIEW
+    return _WRITE if name in _SIGNS or (name.endswith("_") and not name.endswith("__")) else _OTHER
 
 
 def _computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Give the result of a function that writes nothing, of LiteTensors, or of torch's tensors where nothing varies."""
     values = tuple([seen(each) for each in args])
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
-    if is_constant(values) and is_constant(named):
+    if not (may_vary(values) or (kwargs and may_vary(named.values()))):
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if function in RULES:
-        call = running()[-1]
+        constants = [each for each in values if type(each) is Tensor]
+        if not constants:
+            return call_rule(function, values, named)
+        call: Any = running()
         before = call.recorded()
         out = call_rule(function, values, named)
-        for each in values:
-            if type(each) is Tensor:
-                call.constants.append((weakref.ref(each), each._version, before, call.recorded()))
+        call.constants += [(weakref.ref(each), each._version, before, call.recorded()) for each in constants]
         return out
+    if is_constant(values) and is_constant(named):
+        return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
     if method is not None and isinstance(values[0], TensorBase):
         return method(*values, **named)
@@ -66,7 +84,7 @@ def _computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 def given(value: Any) -> Any:
     """Give a result to the model: what is being differentiated as a ModelTensor, else as one of torch's."""
     if isinstance(value, TensorBase):
-        return value.data if value.key is None else stand_in(value, running()[-1])
+        return value.data if value.key is None else stand_in(value, running())
     if isinstance(value, (tuple, list)) and type(value) is not torch.Size:
         return rebuild(value, [given(each) for each in value])
     return value
@@ -256,15 +274,38 @@ def _batch_norm(
 ) -> Any:
     """Answer batch_norm: running statistics that stand for LiteTensors are written into, as torch's are."""
     args = (input, running_mean, running_var, weight, bias, training, momentum, eps)
-    if not training or not isinstance(running_mean, ModelTensor):
+    if not training or not (isinstance(running_mean, ModelTensor) or isinstance(running_var, ModelTensor)):
         return given(_computed(F.batch_norm, args, {}))
     values = [seen(each) for each in args]
     input, mean, var = [_lite(each) for each in values[:3]]
     out, mean, var = batch_norm_with_statistics(input, mean, var, *values[3:5], *values[6:])
     for target, each in ((running_mean, mean), (running_var, var)):
         with torch.no_grad():
-            write(target, wrap(each.data), "batch_norm")
+            if isinstance(target, ModelTensor):
+                write(target, wrap(each.data), "batch_norm")
+            else:
+                target.copy_(each.data)
     return given(out)
+
+
+def _embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
+    """Answer embedding: with ``max_norm`` the rows that it takes are first made that short, in the weight itself."""
+    if max_norm is not None and isinstance(weight, ModelTensor):
+        rows = unwrap(seen(input)).contiguous()
+        with torch.no_grad():
+            shorter = torch.embedding_renorm_(value_of(weight).data.clone(), rows, max_norm, norm_type)
+            write(weight, wrap(shorter), "embedding")
+        max_norm = None
+    args = (input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    return given(_computed(F.embedding, args, {}))
 
 
 def _as_it_is(self: Any, requires_grad: bool = True) -> Any:  # noqa: ARG001  torch's argument
@@ -290,6 +331,7 @@ register_stand_ins(_operator)
 
 OWN: dict[Any, Callable[..., Any]] = {
     F.batch_norm: _batch_norm,
+    F.embedding: _embedding,
     Tensor.detach_: _detach_in_place,
     Tensor.requires_grad_: _as_it_is,
     Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]

@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._nested import map_leaves
 from ..engine import TensorBase, wrap
 from ..errors import InputError, message
 from ..tensor import LiteTensor
 from . import methods as methods
-from .leaving import check_constants, clean, result, return_adopted
+from .leaving import check_constants, clean, entered, result, return_adopted
 from .path import begins
-from .swapping import Place, places_of, release, take
-from .tensors import Call, ModelTensor, running, stand_in, value_of
+from .swapping import Place, Places, places_of, release, take
+from .tensors import Call, ModelTensor, begin, running, stand_in, value_of
 from .writing import check_unsaved
 
 __all__ = ["functional_call", "parameters_of", "set_gradients"]
@@ -99,15 +98,35 @@ def functional_call(
         InputError: a name that the module does not have; with ``strict``, one that is missing; tied names with
             different tensors; a module that another thread is calling.
     """
-    name = type(module).__name__
     places = places_of(module)
     given = _given(module, places, parameters_and_buffers, tie_weights, strict)
-    mine = take({id(place.owner) for place in places.by_path.values()}, name)
-    call = Call(name)
+    args = args if isinstance(args, tuple) else (args,)
+    mine = take({id(place.owner) for place in places.by_path.values()}, type(module).__name__)
+    outer = running()
+    call = Call(type(module).__name__) if outer is None else outer
+    call.modules.append(module)
+    begin(call)
+    try:
+        return _evaluated(module, places, given, (args, dict(kwargs or {})), call, outer is not None, with_buffers)
+    finally:
+        try:
+            if outer is None:
+                clean(call)
+                return_adopted(call)
+                check_constants(call)
+        finally:
+            begin(outer)
+            release(mine)
+            call.ended = outer is None
+
+
+def _evaluated(
+    module: nn.Module, places: Places, given: dict[str, Any], inputs: Any, call: Call, nested: bool, with_buffers: bool
+) -> Any:
+    """Call the module with other tensors in its places, and put its own back."""
     stands: dict[int, Any] = {}
-    calls = running()
     swapped: list[tuple[Place, Any, Any, Any]] = []
-    calls.append(call)
+    args, kwargs = entered(inputs, lambda each: _standing(each, call, stands))
     try:
         for place in places.held():
             old = place.owner[place.name]
@@ -116,38 +135,26 @@ def functional_call(
                 if isinstance(old, ModelTensor) or (place.is_buffer and not with_buffers):
                     continue
                 value = old
-            new = _entered(value, call, stands, with_buffers and place.is_buffer)
+            new = _standing(value, call, stands, with_buffers and place.is_buffer)
             if not place.is_buffer:
                 new._is_param = True
             place.owner[place.name] = new
             swapped.append((place, old, new, value))
-        args = args if isinstance(args, tuple) else (args,)
-        out = module(*_in(args, call, stands), **_in(dict(kwargs or {}), call, stands))
-        if len(calls) == 1 or with_buffers:
-            out = result(out) if len(calls) == 1 else out
-        ended = {place.path: place.owner[place.name] for place in places.by_path.values() if place.is_buffer}
-        buffers = {path: result(each) for path, each in ended.items() if each is not None} if with_buffers else {}
-        if not with_buffers:
+        out = module(*args, **kwargs)
+        if with_buffers:
+            held = {place.path: place.owner[place.name] for place in places.held() if place.is_buffer}
+            out = (out, held)
+        else:
             _write_back(swapped)
-        return (out, buffers) if with_buffers else out
+        return out if nested else result(out)
     finally:
         for place, old, new, _ in swapped:
             if place.owner.get(place.name) is new or with_buffers:
                 place.owner[place.name] = old
-        try:
-            if len(calls) == 1:
-                out = None
-                clean(module, call)
-                return_adopted(call)
-                check_constants(call)
-        finally:
-            calls.pop()
-            release(mine)
-            call.ended = len(calls) == 0
 
 
 def _given(
-    module: nn.Module, places: Any, values: Mapping[str, Any], tie_weights: bool, strict: bool
+    module: nn.Module, places: Places, values: Mapping[str, Any], tie_weights: bool, strict: bool
 ) -> dict[str, Any]:
     """Give what is to stand in each place, by its path."""
     known = places.by_path
@@ -191,7 +198,7 @@ def _unknown(module: nn.Module, name: str, known: Mapping[str, Any]) -> InputErr
     )
 
 
-def _entered(value: Any, call: Call, stands: dict[int, Any], own: bool = False) -> Any:
+def _standing(value: Any, call: Call, stands: dict[int, Any], own: bool = False) -> Any:
     """Give what stands for a tensor inside of the model: the same for the same."""
     if isinstance(value, ModelTensor):
         return value
@@ -202,11 +209,6 @@ def _entered(value: Any, call: Call, stands: dict[int, Any], own: bool = False) 
             lite = wrap(lite.data.clone())
         found = stands[id(value)] = stand_in(lite, call)
     return found
-
-
-def _in(values: Any, call: Call, stands: dict[int, Any]) -> Any:
-    """Give arguments with what stands for the LiteTensors in them."""
-    return map_leaves(values, lambda each: _entered(each, call, stands) if isinstance(each, TensorBase) else each)
 
 
 def _write_back(swapped: list[tuple[Place, Any, Any, Any]]) -> None:

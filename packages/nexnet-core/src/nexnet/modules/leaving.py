@@ -16,7 +16,7 @@ from ..engine import TensorBase, wrap
 from .tensors import Call, ModelTensor, value_of
 from .writing import storage_of, was_saved
 
-__all__ = ["check_constants", "clean", "result", "return_adopted"]
+__all__ = ["check_constants", "clean", "entered", "result", "return_adopted"]
 
 _ATOMS = (
     str,
@@ -34,12 +34,19 @@ _ATOMS = (
 )
 
 
+def entered(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Give a model's arguments with its LiteTensors converted, in containers too."""
+    return _converted(value, lambda each: convert(each) if isinstance(each, TensorBase) else each, {})
+
+
 def result(value: Any) -> Any:
     """Give a model's result with LiteTensors for its tensors: in containers, dataclasses and other objects, copied."""
     return _converted(value, _as_lite, {})
 
 
 def _as_lite(tensor: Any) -> Any:
+    if isinstance(tensor, TensorBase):
+        return tensor
     return value_of(tensor) if isinstance(tensor, ModelTensor) else wrap(tensor.detach())
 
 
@@ -49,9 +56,9 @@ def _as_plain(tensor: Any) -> Any:
 
 def _converted(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) -> Any:
     """Give a value with its tensors converted: itself, if there are none in it."""
-    if isinstance(value, Tensor):
+    if isinstance(value, (Tensor, TensorBase)):
         return convert(value)
-    if isinstance(value, (*_ATOMS, TensorBase, nn.Module)):
+    if isinstance(value, (*_ATOMS, nn.Module)):
         return value
     if id(value) in memo:
         return memo[id(value)]
@@ -92,12 +99,12 @@ def _changes(fields: dict[str, Any], convert: Callable[[Any], Any], memo: dict[i
     return {name: each for name, each in found.items() if each is not fields[name]}
 
 
-def clean(module: nn.Module, call: Call) -> None:
-    """Put plain tensors in the place of all ModelTensors that the call has left in the module."""
+def clean(call: Call) -> None:
+    """Put plain tensors in the place of all ModelTensors that the call has left in the modules."""
     if not any(isinstance(each(), ModelTensor) for each in call.made):
         return
     memo: dict[int, Any] = {}
-    for each in module.modules():
+    for each in dict.fromkeys(below for module in call.modules for below in module.modules()):
         state = each.__dict__
         for name, value in list(state.items()):
             if name in ("_parameters", "_buffers"):

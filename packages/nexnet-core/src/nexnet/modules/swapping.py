@@ -28,6 +28,8 @@ class Places:
 
     def __init__(self, module: nn.Module) -> None:
         self.by_path: dict[str, Place] = {}
+        self._numbers: list[int] = []  # of the tensors in the places, when it was found which are tied
+        self._tied: dict[str, list[Place]] = {}
         self.modules: list[tuple[Any, tuple[Any, ...], int]] = []
         for path, each in module.named_modules(remove_duplicate=False):
             prefix = f"{path}." if path else ""
@@ -42,10 +44,15 @@ class Places:
 
     def tied(self) -> dict[str, list[Place]]:
         """Give for each path the places that hold the same tensor."""
-        groups: dict[int, list[Place]] = {}
-        for place in self.held():
-            groups.setdefault(id(place.owner[place.name]), []).append(place)
-        return {place.path: group for group in groups.values() for place in group}
+        places = list(self.held())
+        numbers = [id(place.owner[place.name]) for place in places]
+        if numbers != self._numbers:
+            groups: dict[int, list[Place]] = {}
+            for number, place in zip(numbers, places, strict=True):
+                groups.setdefault(number, []).append(place)
+            self._tied = {place.path: group for group in groups.values() for place in group}
+            self._numbers = numbers
+        return self._tied
 
     def held(self) -> Iterator[Place]:
         """Give the places that hold a tensor."""

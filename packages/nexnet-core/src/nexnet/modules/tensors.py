@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from ..engine import TapeContext, TensorBase, is_tracked
 from ..errors import InputError, message
 from .scattering import Step, take_step
 
-__all__ = ["Call", "ModelTensor", "View", "running", "seen", "stand_in", "value_of"]
+__all__ = ["Call", "ModelTensor", "View", "begin", "is_constant", "may_vary", "running", "seen", "stand_in", "value_of"]
 
 _NOTHING = torch.empty(0, device="meta")
 _make = Tensor._make_subclass
@@ -36,6 +37,7 @@ class Call:
         self.name = name
         self.ended = False
         self.marks = [(tape, len(tape)) for tape in TapeContext.active()]  # what the tapes held before
+        self.modules: list[Any] = []  # that have been called
         self.made: list[weakref.ref[Any]] = []  # all ModelTensors
         self.adopted: list[Any] = []  # (reference, class) of torch's that are ModelTensors now
         self.homes: list[Any] = []  # those of them that are no view, in whose memory the others lie
@@ -47,16 +49,20 @@ class Call:
 
 
 class _Local(threading.local):
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
+    call: Call | None = None
 
 
 _local = _Local()
 
 
-def running() -> list[Call]:
-    """Give the calls that are running on this thread, outermost first."""
-    return _local.calls
+def running() -> Call | None:
+    """Give the call that is running on this thread; one inside of another is a part of that."""
+    return _local.call
+
+
+def begin(call: Call | None) -> None:
+    """Say which call is running on this thread."""
+    _local.call = call
 
 
 class View:
@@ -77,7 +83,7 @@ class ModelTensor(Tensor):
     _is_viewed = False
 
 
-def stand_in(value: Any, call: Call, view: View | None = None) -> Any:
+def stand_in(value: Any, call: Any, view: View | None = None) -> Any:
     """Make a ModelTensor of a LiteTensor."""
     made = _make(ModelTensor, _NOTHING)
     made._value = value
@@ -127,6 +133,17 @@ def seen(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, Tensor) else value
+
+
+def may_vary(values: Iterable[Any]) -> bool:
+    """Say whether a tape has tracked one of the values; it takes less time than to ask which tapes are active."""
+    for value in values:
+        if isinstance(value, TensorBase):
+            if value.key is not None:
+                return True
+        elif isinstance(value, (tuple, list)) and may_vary(value):
+            return True
+    return False
 
 
 def is_constant(value: Any) -> bool:

@@ -54,26 +54,23 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     base = args[0]
     value = value_of(base)
     rest = tuple([seen(each) for each in args[1:]])
-    named = {name: seen(each) for name, each in kwargs.items()}
+    named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
     if function in RULES and function is not Tensor.to:
         out = call_rule(function, (value, *rest), dict(named))
     else:  # a method that LiteTensor has itself: ``float`` is ``to``
         out = getattr(LiteTensor, function.__name__)(value, *rest, **named)
-
-    def view(out: Any, pick: int | None) -> Any:
-        if out.data is value.data and function not in CUTS:
-            return base
-        if function in _MAYBE and not is_alias(out.data, value.data):
-            return otherwise(out)
-        return view_of(base, out, Step(function, rest, named, pick))
-
     if isinstance(out, TensorBase):
-        return view(out, None)
-    return rebuild(out, [view(each, i) for i, each in enumerate(out)])
+        return _view(base, value, out, Step(function, rest, named, None), otherwise)
+    parts = [_view(base, value, each, Step(function, rest, named, i), otherwise) for i, each in enumerate(out)]
+    return rebuild(out, parts)
 
 
-def view_of(base: Any, out: Any, step: Step) -> Any:
-    """Make a ModelTensor that is a view of another one, whose value is known."""
+def _view(base: Any, value: Any, out: Any, step: Step, otherwise: Any) -> Any:
+    """Make a ModelTensor that is a view of another one, whose value is known; or the other one, or what is no view."""
+    if out.data is value.data and step.function not in CUTS:
+        return base
+    if step.function in _MAYBE and not is_alias(out.data, value.data):
+        return otherwise(out)
     known = base._view
     root, steps = (base, (step,)) if known is None else (known.base, (*known.steps, step))
     cut = step.function in CUTS or (known is not None and known.detached)

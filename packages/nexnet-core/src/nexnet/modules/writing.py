@@ -20,7 +20,7 @@ from ..engine import is_wrapped, wrap
 from ..errors import InputError, message
 from ..ops import expand, to
 from .scattering import Part, Step, in_memory, laid, overwritten, replaced
-from .tensors import ModelTensor, View, is_constant, running, value_of
+from .tensors import ModelTensor, View, running, value_of
 
 __all__ = ["adopt", "check_unsaved", "is_alias", "storage_of", "was_saved", "write"]
 
@@ -35,7 +35,7 @@ def write(target: Any, value: Any, function: str) -> Any:
     _check_memory(target, now.data, held.data, function)
     silent = not torch.is_grad_enabled() or (view is not None and view.detached)
     part = Part(() if view is None else view.steps, held.data.stride(), held.dtype)
-    if silent and not is_constant(held):
+    if silent and held.key is not None:
         with torch.enable_grad():
             base._value = replaced(held, wrap(value.data), part)
     elif view is not None:
@@ -113,7 +113,7 @@ def adopt(tensor: Tensor, function: str) -> Any:
     """Make a ModelTensor of one of torch's, and of all that share its memory, for the rest of the call."""
     if tensor.requires_grad:
         raise requires_grad(function, tensor)
-    call = running()[-1]
+    call: Any = running()
     check_unsaved(tensor, function)
     base = tensor if tensor._base is None else tensor._base
     known = {id(base): base, id(tensor): tensor}
@@ -184,7 +184,7 @@ def is_alias(a: Tensor, b: Tensor) -> bool:
 def check_unsaved(tensor: Tensor, function: str) -> None:
     """Refuse to write into memory that a rule has kept for its backward since the call began, as torch does."""
     storage = None
-    call = running()[-1]
+    call: Any = running()
     for tape, mark in call.marks:
         for node in tape.nodes[mark:]:
             for each in leaves_of(node.saved):
