@@ -486,3 +486,10 @@ def test_as_torch_in_a_model_that_nexnet_calls_is_nexnets() -> None:
     weight = nx.tensor([[0.0, 0.0]])
     found = nx.grad(lambda w: nx.functional_call(model, {"0.weight": w}, (torch.ones(1, 2),)).sum())(weight)
     assert found.tolist() == [[2, 2]]
+
+
+def test_what_is_constant_in_a_model_is_replaced_too() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(inplace=True), nn.ReLU(), nn.Flatten(0))
+    nn.init.constant_(model[0].weight, -1.0)
+    with override({F.relu: lambda x: x * 10, torch.flatten: lambda x, *_: x.sum()}):
+        assert nx.functional_call(model, {}, (torch.ones(1, 2),)).item() == -400
