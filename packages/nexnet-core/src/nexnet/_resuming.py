@@ -7,7 +7,7 @@ from typing import Any
 
 from .engine.tape import this_thread
 
-__all__ = ["as_here", "with_overrides"]
+__all__ = ["as_here", "has_overrides", "is_overridden", "with_overrides"]
 
 
 def as_here() -> Callable[..., Any]:
@@ -17,6 +17,17 @@ def as_here() -> Callable[..., Any]:
     """
     overrides = this_thread().overrides
     return _without_overrides if overrides is None else overrides.continued()  # type: ignore[no-any-return]
+
+
+def has_overrides() -> bool:
+    """Say whether the running code is in a block of ``nexnet.override``: what is constant is nexnet's, too, then."""
+    return this_thread().overrides is not None
+
+
+def is_overridden(function: Any) -> bool:
+    """Say whether a block of ``nexnet.override`` around the running code names a function of torch's."""
+    overrides = this_thread().overrides
+    return overrides is not None and overrides.names(function)
 
 
 def with_overrides(overrides: Any, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -446,3 +446,50 @@ def test_a_block_that_replaced_nothing_says_so() -> None:
 def test_what_is_no_override(arguments: Any, said: str) -> None:
     with pytest.raises(nx.InputError, match=said):
         override(*arguments)
+
+
+# In a model that is called with its parameters ----------------------------------------------------------------------
+
+
+class InPlace(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))
+        self.tail = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))
+
+    def forward(self, x: Any) -> Any:
+        x = torch.utils.checkpoint.checkpoint(self.body, x, use_reentrant=False)
+        return self.tail(x) * -1
+
+
+@pytest.mark.parametrize("within", ["body", "tail"])
+def test_a_model_that_writes_and_checkpoints_has_the_rule_where_it_is_meant(within: str) -> None:
+    torch.manual_seed(0)
+    model, x = InPlace(), torch.randn(4, 3)
+    parameters = nx.parameters_of(model)
+    with override({F.relu: guided}, within=within):
+        found = nx.grad(lambda p: nx.functional_call(model, p, (x,)).sum())(parameters)
+    act = {each: nn.ReLU() for each in ("body", "tail")}
+    act[within] = nx.as_torch(guided)
+    hidden = act["body"](model.body[0](x))
+    (-act["tail"](model.tail[0](hidden))).sum().backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name].data, parameter.grad)
+
+
+def test_as_torch_in_a_model_that_nexnet_calls_is_nexnets() -> None:
+    class Exp(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return nx.as_torch(doubled)(x)
+
+    model = nn.Sequential(nn.Linear(2, 1, bias=False), Exp())
+    weight = nx.tensor([[0.0, 0.0]])
+    found = nx.grad(lambda w: nx.functional_call(model, {"0.weight": w}, (torch.ones(1, 2),)).sum())(weight)
+    assert found.tolist() == [[2, 2]]
+
+
+def test_what_is_constant_in_a_model_is_replaced_too() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(inplace=True), nn.ReLU(), nn.Flatten(0))
+    nn.init.constant_(model[0].weight, -1.0)
+    with override({F.relu: lambda x: x * 10, torch.flatten: lambda x, *_: x.sum()}):
+        assert nx.functional_call(model, {}, (torch.ones(1, 2),)).item() == -400

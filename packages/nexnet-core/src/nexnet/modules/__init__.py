@@ -12,8 +12,8 @@ The files, what others build on first::
     swapping    the places of a module's parameters
     leaving     what becomes of results and state at the end
     calling     functional_call: read this first
-    override    rules replaced from outside
-    as_torch    the way back: a function of LiteTensors in torch's graph
+    as_torch    the way back: nexnet's functions in torch's graph
+    override    other rules for nexnet's operators, in a block of code
 """
 
 from .as_torch import as_torch

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._dispatch import call_rule
 from .._nested import leaves_of, map_leaves, rebuild
+from .._resuming import has_overrides, is_overridden
 from ..engine import DIFFERENTIABLE, TensorBase, register_stand_ins, unwrap, wrap
 from ..errors import InputError, message
 from ..ops import batch_norm_with_statistics, instance_norm
@@ -32,6 +33,8 @@ def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         kind = _KINDS[function] = _kind(function)
     if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
         return _write_result(function, args, kwargs)
+    if is_overridden(function):
+        return given(_computed(function, args, kwargs))
     if kind is _VIEW and isinstance(args[0], ModelTensor):
         return take_view(function, args, kwargs, given)
     if kind is _WRITE:
@@ -59,7 +62,7 @@ def _computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     """Give the result of a function that writes nothing, of LiteTensors, or of torch's tensors where nothing varies."""
     values = tuple([seen(each) for each in args])
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
-    if not (may_vary(values) or (kwargs and may_vary(named.values()))):
+    if not (may_vary(values) or (kwargs and may_vary(named.values()))) and not has_overrides():
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if function in RULES:
         constants = [each for each in values if type(each) is Tensor]
@@ -84,7 +87,7 @@ def _computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 def given(value: Any) -> Any:
     """Give a result to the model: what is being differentiated as a ModelTensor, else as one of torch's."""
     if isinstance(value, TensorBase):
-        return value.data if value.key is None else stand_in(value, running())
+        return value.data if value.key is None and not has_overrides() else stand_in(value, running())
     if isinstance(value, (tuple, list)) and type(value) is not torch.Size:
         return rebuild(value, [given(each) for each in value])
     return value

@@ -19,6 +19,7 @@ from ..errors import InputError, message
 from ..tensor import LiteTensor, from_torch
 from ..transforms import jvp, vjp, vmap
 from ..transforms._evaluate import path_to
+from .tensors import ModelTensor
 
 __all__ = ["as_torch"]
 
@@ -55,7 +56,7 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, treespec = optree.tree_flatten((args, kwargs), namespace=NAMESPACE)
-        if any(isinstance(leaf, LiteTensor) for leaf in leaves):
+        if any(isinstance(leaf, (LiteTensor, ModelTensor)) for leaf in leaves):
             return fn(*args, **kwargs)
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
         again = as_here()
@@ -135,10 +136,11 @@ class _InTorch(torch.autograd.Function):
     @staticmethod
     def forward(flat: Any, *tensors: Tensor) -> Any:
         lites = [from_torch(each.detach()) for each in tensors]
-        if flat.followed:
-            outs, flat.pullback = flat.followed_by(lites, flat.followed, None)
-        else:
-            outs, flat.pullback = flat(*lites), None
+        with torch.enable_grad():  # torch has switched it off for forward, not for what is nexnet's
+            if flat.followed:
+                outs, flat.pullback = flat.followed_by(lites, flat.followed, None)
+            else:
+                outs, flat.pullback = flat(*lites), None
         return tuple(each.data.detach() for each in outs)  # others than the rules have saved: no cycle through torch
 
     @staticmethod
@@ -157,7 +159,7 @@ class _InTorch(torch.autograd.Function):
         needed = [i for i, needs in enumerate(ctx.needs_input_grad[1:]) if needs]
         cotangents = [grads[i] for i in ctx.places]
         if ctx.pullback is not None and not torch.is_grad_enabled() and not any(map(is_wrapped, cotangents)):
-            with mapping() if any(map(_is_batch, cotangents)) else nullcontext():
+            with torch.enable_grad(), mapping() if any(map(_is_batch, cotangents)) else nullcontext():
                 found: Sequence[Any] = [each.data for each in ctx.pullback(tuple(map(from_torch, cotangents)))]
             needed = ctx.followed
             if not _keeps_graph():

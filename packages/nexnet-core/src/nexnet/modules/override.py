@@ -98,6 +98,11 @@ class _Block:
         """Give what calls a function later as it would be called now: see ``as_here``."""
         return _Continued(self, here())
 
+    def names(self, function: Any) -> bool:
+        """Say whether it, or a block around it, names a function of torch's."""
+        target = RULES.get(function)
+        return target is not None and _canonical(target) in self.targets()
+
     def targets(self) -> Iterator[Any]:
         """Give all that it and the blocks around it replace."""
         yield from self.table
@@ -214,10 +219,13 @@ def _target(key: Any) -> Any:
                 else "give the function a rule first, with nexnet.implements; python -m nexnet.ops lists what there is",
             )
         )
-    name = getattr(found, "__name__", "")
-    if name.startswith("_torch_"):  # torch.layer_norm, whose arguments come in another order than F.layer_norm's
-        return getattr(ops, name.removeprefix("_torch_"))
-    return found
+    return _canonical(found)
+
+
+def _canonical(target: Any) -> Any:
+    """Give the function of nexnet's own order of arguments: torch.layer_norm has another one than F.layer_norm."""
+    name = getattr(target, "__name__", "")
+    return getattr(ops, name.removeprefix("_torch_")) if name.startswith("_torch_") else target
 
 
 def _rule(key: Any, rule: Any) -> Callable[..., Any]:
