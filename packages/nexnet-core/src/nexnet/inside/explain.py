@@ -219,11 +219,14 @@ def _not_there(tape: Trace, target: Operation) -> Explanation:
         if any(each.name in reached for each in operation.inputs):
             reached.update(filter(None, operation.outputs))
             last = operation
+    end = next((each for each in tape.ends if any(given.name in reached for given in each.inputs)), None)
+    if end is not None:
+        if end.rule in _STEPS:
+            return Explanation(target.label, "none", 0.0, end, *_FLAT, ())
+        reason = f"it goes into {end.rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
+        return Explanation(target.label, "none", 0.0, end, reason, "differentiate by something else", ())
     if last is target:
-        reason, remedy = (
-            "no operation takes it, as far as gradients go",
-            "use it; or it went out as a number or a constant",
-        )
+        reason, remedy = "no operation takes it, as far as gradients go", "use it; what item() gives is a number"
     else:
         reason, remedy = "what was computed of it goes into no output", "return it, or leave it out"
     return Explanation(target.label, "none", 0.0, None if last is target else last, reason, remedy, ())
@@ -289,6 +292,8 @@ def _other_zero(step: Step) -> tuple[str, str]:
 
 _FLAT = ("it is a step function: flat everywhere", "nexnet.straight_through or nexnet.surrogate gives it a gradient")
 _UNDERFLOW = ("its values are zero: exp underflows", "work with logarithms, or subtract the maximum first")
+_STEPS = frozenset({"round", "floor", "ceil", "trunc", "fix", "sign", "floor_divide"})
+
 _DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str, str]]]] = [
     (frozenset({"relu", "linear_relu", "threshold"}), _RELU),
     (
@@ -319,7 +324,6 @@ _DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str
         _ELSEWHERE,
     ),
     (frozenset({"mul", "multiply", "matmul", "mm", "bmm", "linear", "addmm", "Product", "einsum"}), _other_zero),
-    (frozenset({"round", "floor", "ceil", "trunc", "sign", "heaviside", "sgn", "frac"}), _FLAT),
     (frozenset({"exp", "exp2"}), _UNDERFLOW),
 ]
 

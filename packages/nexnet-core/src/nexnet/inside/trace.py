@@ -26,11 +26,14 @@ class Trace:
     Attributes:
         operations: the operations, in order.
         leaves: the inputs of the traced function, as operations of the rule "input".
+        ends: operations on tensors of the trace of which nothing carries a gradient on: comparisons, indices, step
+            functions. They are on no tape.
         outputs: the label of each tensor that the function returned; ``·`` for one that depends on no input.
     """
 
     operations: Sequence[Operation]
     leaves: Sequence[Operation]
+    ends: Sequence[Operation]
     outputs: Sequence[str]
 
     def __getitem__(self, which: int | str) -> Operation:

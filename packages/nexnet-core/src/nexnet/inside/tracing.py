@@ -19,7 +19,6 @@ from ..engine import (
     unwrap,
     wrap,
 )
-from ..errors import InputError, message
 from ..tape import Tape
 from .operation import Operation
 from .reading import Leaf, Reader
@@ -55,11 +54,7 @@ class TracedTape(Trace, Tape):
         self._outs = [each.key for each in outs if isinstance(each, TensorBase)]
 
     def run_back(self, outs: Sequence[Any]) -> None:
-        """Go back from all outputs, each seeded with ones, and keep what every rule returns.
-
-        Raises:
-            InputError: no output depends on an input.
-        """
+        """Go back from all outputs, each seeded with ones, and keep what every rule returns."""
         grads: dict[Any, Any] = {}
         recorded = is_recording()
         for each in outs:
@@ -69,15 +64,6 @@ class TracedTape(Trace, Tape):
                 seed = torch.ones_like(each.data)
                 seed = wrap(seed) if recorded else seed
                 grads[each.key] = grads[each.key] + seed if each.key in grads else seed
-        if not grads:
-            raise InputError(
-                message(
-                    "there is no gradient to look at: no output depends on an input.",
-                    argument="fn",
-                    got="outputs that are constants" if outs else "no tensor among the outputs",
-                    remedy="return what was computed of the arguments; without gradients=True the trace shows it",
-                )
-            )
         observers: Observers = self.observers
         observers.go_back(self, grads, False, recorded)
         for leaf in self._leaves:
@@ -99,6 +85,11 @@ class TracedTape(Trace, Tape):
     def leaves(self) -> Sequence[Operation]:  # type: ignore[override]
         """The inputs of the traced function."""
         return self.read().leaves
+
+    @property
+    def ends(self) -> Sequence[Operation]:  # type: ignore[override]
+        """The operations of which nothing carries a gradient on."""
+        return self.read().ends
 
     @property
     def outputs(self) -> Sequence[str]:  # type: ignore[override]
