@@ -58,7 +58,7 @@ from .errors import (
     RuleError,
     TrackedTensorError,
 )
-from .inside import Trace, debug_nans, explain
+from .inside import Trace, debug_nans, explain, step
 from .low_rank import LowRank
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
@@ -112,6 +112,7 @@ __all__ = [
     "ops",
     "random",
     "special",
+    "step",
     "transforms",
     "tree",
 ]

@@ -15,6 +15,8 @@ The rooms, what others build on first::
     difference     where two traces part ways
     reasons        why a number is not finite
     explain        why a gradient is zero, NaN or huge
+    step           the backward, one node at a time
+    page           a page, and drawings
     nans           debug_nans: the first operation that makes such a number
 """
 
@@ -23,18 +25,22 @@ from .nans import debug_nans
 from .operation import Input, Operation
 from .source import Source
 from .statistics import Statistics, statistics
+from .step import Event, Stepper, step
 from .trace import Trace
 from .tracing import TracedTape
 
 __all__ = [
+    "Event",
     "Explanation",
     "Input",
     "Operation",
     "Source",
     "Statistics",
+    "Stepper",
     "Trace",
     "TracedTape",
     "debug_nans",
     "explain",
     "statistics",
+    "step",
 ]

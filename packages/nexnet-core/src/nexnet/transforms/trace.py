@@ -69,7 +69,7 @@ def trace(
             outs = optree.tree_leaves(value, namespace=NAMESPACE)
             tape.returned(outs)
             if gradients:
-                tape.run_back(outs)
+                tape.run_back()
         return value, tape
 
     return wrapper
