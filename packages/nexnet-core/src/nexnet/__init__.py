@@ -58,7 +58,7 @@ from .errors import (
     RuleError,
     TrackedTensorError,
 )
-from .inside import Trace, debug_nans, explain, step
+from .inside import Trace, debug_nans, explain, step, watch
 from .low_rank import LowRank
 from .ops import *
 from .policy import RULES, Operator, Policy, calls, custom_grad, function, implements
@@ -115,6 +115,7 @@ __all__ = [
     "step",
     "transforms",
     "tree",
+    "watch",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
 

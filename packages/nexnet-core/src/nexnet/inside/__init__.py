@@ -17,6 +17,7 @@ The rooms, what others build on first::
     explain        why a gradient is zero, NaN or huge
     step           the backward, one node at a time
     page           a page, and drawings
+    watch          norms over the steps of a training
     nans           debug_nans: the first operation that makes such a number
 """
 
@@ -28,6 +29,7 @@ from .statistics import Statistics, statistics
 from .step import Event, Stepper, step
 from .trace import Trace
 from .tracing import TracedTape
+from .watch import Watcher, watch
 
 __all__ = [
     "Event",
@@ -39,8 +41,10 @@ __all__ = [
     "Stepper",
     "Trace",
     "TracedTape",
+    "Watcher",
     "debug_nans",
     "explain",
     "statistics",
     "step",
+    "watch",
 ]
