@@ -62,7 +62,7 @@ from .errors import (
     RuleError,
     TrackedTensorError,
 )
-from .inside import Trace, debug_nans, explain
+from .inside import Trace, debug_nans, explain, step, watch
 from .low_rank import LowRank
 from .modules import as_torch, functional_call, override, parameters_of, set_gradients
 from .ops import *
@@ -125,8 +125,10 @@ __all__ = [
     "random",
     "set_gradients",
     "special",
+    "step",
     "transforms",
     "tree",
+    "watch",
 ]
 __all__ += transforms.__all__ + creation.__all__ + random.__all__
 

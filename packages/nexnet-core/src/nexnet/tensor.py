@@ -87,6 +87,12 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
             )
         return len(self.data)
 
+    def _repr_html_(self) -> str:
+        """Show a notebook the shape, statistics and a small heat map."""
+        from .inside.page.notebook import tensor_html
+
+        return tensor_html("LiteTensor", self.data)
+
     def __repr__(self) -> str:
         text = repr(self.data)
         return "LiteT" + text[1:].replace("\n ", "\n     ") if text.startswith("tensor(") else f"LiteTensor({text})"

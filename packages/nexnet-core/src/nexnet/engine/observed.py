@@ -69,8 +69,8 @@ class Observer:
     def given(self, tape: TapeBase, kwargs: dict[str, Any]) -> None:
         """Learn what the operation recorded last was given by keyword."""
 
-    def ended(self, tape: TapeBase, node: Node, args: tuple[Any, ...], result: Any) -> None:
-        """Learn of an operation of which nothing carries a gradient on, as a comparison: it is not recorded."""
+    def ended(self, rule: str, args: tuple[Any, ...], result: Any) -> None:
+        """Learn of an operation of which nothing carries a gradient on, as a comparison: no tape records it."""
 
     def forgot(self, tape: TapeBase, length: int) -> None:
         """Learn that the tape has dropped its nodes beyond this length: they are the inside of what comes next."""
@@ -98,10 +98,10 @@ class Observers(Observer):
         for one in self.each:
             one.given(tape, kwargs)
 
-    def ended(self, tape: TapeBase, node: Node, args: tuple[Any, ...], result: Any) -> None:
+    def ended(self, rule: str, args: tuple[Any, ...], result: Any) -> None:
         """Tell each."""
         for one in self.each:
-            one.ended(tape, node, args, result)
+            one.ended(rule, args, result)
 
     def forgot(self, tape: TapeBase, length: int) -> None:
         """Tell each."""

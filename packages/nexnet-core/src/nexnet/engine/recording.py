@@ -120,7 +120,7 @@ def _ended_here(node: Node, args: tuple[Any, ...], result: Any, recorders: list[
     """Tell who looks on that nothing of an operation's carries a gradient: it is on no tape."""
     for tape in recorders:
         if tape.observers is not None:
-            tape.observers.ended(tape, node, args, result)
+            tape.observers.ended(node.name, args, result)
 
 
 def _for_dtypes(node: Node) -> Node:

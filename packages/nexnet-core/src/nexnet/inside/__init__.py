@@ -15,6 +15,9 @@ The rooms, what others build on first::
     difference     where two traces part ways
     reasons        why a number is not finite
     explain        why a gradient is zero, NaN or huge
+    step           the backward, one node at a time
+    page           a page, and drawings
+    watch          norms over the steps of a training
     nans           debug_nans: the first operation that makes such a number
 """
 
@@ -23,18 +26,25 @@ from .nans import debug_nans
 from .operation import Input, Operation
 from .source import Source
 from .statistics import Statistics, statistics
+from .step import Event, Stepper, step
 from .trace import Trace
 from .tracing import TracedTape
+from .watch import Watcher, watch
 
 __all__ = [
+    "Event",
     "Explanation",
     "Input",
     "Operation",
     "Source",
     "Statistics",
+    "Stepper",
     "Trace",
     "TracedTape",
+    "Watcher",
     "debug_nans",
     "explain",
     "statistics",
+    "step",
+    "watch",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import InputError, message
 from .operation import Input, Operation
 from .reasons import reason_in_backward
+from .source import Source
 from .trace import Trace
 
 __all__ = ["Explanation", "Step", "explain"]
@@ -219,11 +220,14 @@ def _not_there(tape: Trace, target: Operation) -> Explanation:
         if any(each.name in reached for each in operation.inputs):
             reached.update(filter(None, operation.outputs))
             last = operation
+    end = next((each for each in tape.ends if any(given.name in reached for given in each.inputs)), None)
+    if end is not None:
+        if end.rule in _STEPS:
+            return Explanation(target.label, "none", 0.0, end, *_FLAT, ())
+        reason = f"it goes into {end.rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
+        return Explanation(target.label, "none", 0.0, end, reason, "differentiate by something else", ())
     if last is target:
-        reason, remedy = (
-            "no operation takes it, as far as gradients go",
-            "use it; or it went out as a number or a constant",
-        )
+        reason, remedy = "no operation takes it, as far as gradients go", "use it; what item() gives is a number"
     else:
         reason, remedy = "what was computed of it goes into no output", "return it, or leave it out"
     return Explanation(target.label, "none", 0.0, None if last is target else last, reason, remedy, ())
@@ -288,7 +292,13 @@ def _other_zero(step: Step) -> tuple[str, str]:
 
 
 _FLAT = ("it is a step function: flat everywhere", "nexnet.straight_through or nexnet.surrogate gives it a gradient")
+_AT_ZERO = (
+    "its input is zero, where its slope is zero too",
+    "look why that is: the smallest loss, or dead layers before",
+)
 _UNDERFLOW = ("its values are zero: exp underflows", "work with logarithms, or subtract the maximum first")
+_STEPS = frozenset({"round", "floor", "ceil", "trunc", "fix", "sign", "floor_divide"})
+
 _DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str, str]]]] = [
     (frozenset({"relu", "linear_relu", "threshold"}), _RELU),
     (
@@ -319,8 +329,8 @@ _DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str
         _ELSEWHERE,
     ),
     (frozenset({"mul", "multiply", "matmul", "mm", "bmm", "linear", "addmm", "Product", "einsum"}), _other_zero),
-    (frozenset({"round", "floor", "ceil", "trunc", "sign", "heaviside", "sgn", "frac"}), _FLAT),
     (frozenset({"exp", "exp2"}), _UNDERFLOW),
+    (frozenset({"pow", "square", "abs", "vector_norm", "hypot"}), _AT_ZERO),
 ]
 
 
@@ -356,15 +366,22 @@ def _born(tape: Trace, target: Operation, norm: float, steps: list[Step]) -> Exp
 
 
 def _grew(target: Operation, norm: float, huge: bool, steps: list[Step]) -> Explanation:
-    ratios = [(each.went / each.came if each.came else 1.0, each) for each in steps]
-    changed = [(ratio, each) for ratio, each in ratios if (ratio > 1.2 if huge else ratio < 0.8)]
-    ratio, step = (max if huge else min)(ratios, key=lambda each: each[0])
-    alike = [other for other in changed if other[1].operation.rule == step.operation.rule]
+    groups: dict[tuple[str, Source | None], list[tuple[float, Step]]] = {}
+    for each in steps:
+        ratio = each.went / each.came if each.came else 1.0
+        if ratio > 1.2 if huge else ratio < 0.8:
+            groups.setdefault((each.operation.rule, each.operation.source), []).append((ratio, each))
+    if not groups:
+        reason = f"it {'grows' if huge else 'shrinks'} a little at many operations, by nothing much at any of them"
+        return Explanation(target.label, "huge" if huge else "vanishing", norm, None, reason, "", tuple(steps))
+    choose = max if huge else min
+    alike = choose(groups.values(), key=lambda group: math.prod(ratio for ratio, _ in group))
+    ratio, step = choose(alike, key=lambda pair: pair[0])
     verb = "grows" if huge else "shrinks"
     whole = math.prod(each for each, _ in alike)
     if len(alike) > 2:
-        each = whole ** (1 / len(alike))
-        reason = f"it {verb} {len(alike)} times at {step.operation.rule}, by {each:.3g} each, {whole:.3g} in all"
+        mean = whole ** (1 / len(alike))
+        reason = f"it {verb} {len(alike)} times at {step.operation.rule}, by {mean:.3g} each, {whole:.3g} in all"
         remedy = (
             "smaller weights (an orthogonal start has none of it), normalisation, or clipping the gradient"
             if huge

@@ -15,7 +15,7 @@ from ..engine import Key, Node, TensorBase, unwrap
 from ..tape import letters
 from .flops import flops
 from .operation import Input, Operation
-from .recorder import Given, Note, storage_of
+from .recorder import End, Given, Note, storage_of
 from .source import source_of
 
 __all__ = ["Leaf", "Reader", "parameters_of"]
@@ -36,7 +36,7 @@ class Leaf:
 class Reader:
     """Reads the notes of one trace, once."""
 
-    def __init__(self, notes: Sequence[Note], leaves: Sequence[Leaf], ends: dict[int, tuple[str, list[Given]]]) -> None:
+    def __init__(self, notes: Sequence[Note], leaves: Sequence[Leaf], ends: dict[int, End]) -> None:
         self._names: dict[Key, str] = {leaf.key: leaf.name for leaf in leaves if leaf.key is not None}
         self._constants = {leaf.identity: leaf.name for leaf in leaves}
         self._memory = {storage_of(leaf.value): leaf.name for leaf in leaves if leaf.key is not None}
@@ -48,6 +48,7 @@ class Reader:
         self._unknown = 0
         self.leaves = [self._leaf(each) for each in leaves]
         self.operations = [self._operation(note, number, f"%{number}") for number, note in enumerate(notes)]
+        self.ends = [end for end in map(self._end, ends.values()) if end is not None]
         for each in (*self.leaves, *self.operations):
             each.users = [user for label in each.outputs if label for user in self._users.get(label, [])]
 
@@ -138,12 +139,30 @@ class Reader:
         known = self._constants.get(given.identity)
         if known is not None:
             return Input(argument, known, "constant", given.shape, given.dtype)
-        rule, sources = self._ends.get(given.storage, ("", []))
-        origins = [self._names.get(each.key) if each.key else self._memory.get(each.storage) for each in sources]
-        origin = next((each for each in origins if each), None) or self._memory.get(given.storage, "")
+        end = self._ends.get(given.storage)
+        rule = end.rule if end is not None else ""
+        origins = [] if end is None else [self._origin(each) for each in end.given]
+        origin = next(filter(None, origins), "") or self._memory.get(given.storage, "")
         kind = "cut" if origin else "constant"
         name = f"{rule or 'stop_gradient'}({origin})" if origin else _constant(given.shape, given.dtype)
         return Input(argument, name, kind, given.shape, given.dtype, origin)
+
+    def _origin(self, given: Given) -> str:
+        return self._names.get(given.key, "") if given.key is not None else self._memory.get(given.storage, "")
+
+    def _end(self, end: End) -> Operation | None:
+        inputs = [
+            Input(str(i), name, "operation" if name.startswith("%") else "argument", given.shape, given.dtype)
+            for i, given in enumerate(end.given)
+            if (name := self._origin(given))
+        ]
+        if not inputs:
+            return None
+        label = f"{end.rule}({inputs[0].name})"
+        return Operation(
+            -2, label, end.rule, inputs=inputs, outputs=[None], shapes=[tuple(end.value.shape)],
+            dtypes=[end.value.dtype], device=str(end.value.device), source=source_of(end.place), values=[end.value],
+        )  # fmt: skip
 
     def _kept(self, node: Node) -> int:
         total = 0

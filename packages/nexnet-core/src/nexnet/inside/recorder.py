@@ -17,7 +17,7 @@ from ..engine import Node, Observer, TapeBase, TensorBase, Turn, is_wrapped, mak
 from ..modules.path import current_path
 from .source import here
 
-__all__ = ["Given", "Note", "Recorder", "unbatched"]
+__all__ = ["End", "Given", "Note", "Recorder", "unbatched"]
 
 _functorch = torch._C._functorch
 
@@ -33,6 +33,15 @@ class Given:
         self.identity = id(tensor)
         self.shape, self.dtype = tuple(data.shape), data.dtype
         self.storage = storage_of(data)
+
+
+class End:
+    """A result of which nothing carries a gradient on: an integer, a mask, a step function's."""
+
+    __slots__ = ("given", "place", "rule", "value")
+
+    def __init__(self, rule: str, given: list[Given], value: Tensor, place: tuple[CodeType, int] | None) -> None:
+        self.rule, self.given, self.value, self.place = rule, given, value, place
 
 
 class Note:
@@ -64,16 +73,15 @@ class Recorder(Observer):
 
     Attributes:
         notes: one for each node of the tape.
-        ended: by storage, the labels' source of what carries no gradient on: (rule, storage it came from).
+        ends: by their memory, results of which nothing carries a gradient on.
     """
 
     def __init__(self, values: bool = True, lines: bool = True) -> None:
         self.tape: TapeBase | None = None
         self.notes: list[Note] = []
-        self.ends: dict[int, tuple[str, list[Given]]] = {}
+        self.ends: dict[int, End] = {}
         self._values, self._lines = values, lines
         self._inside: list[Note] = []
-        self._alive: list[Any] = []
         self._turns: list[Node] = []
         self._since = time.perf_counter()
         self._begun = 0.0
@@ -106,12 +114,11 @@ class Recorder(Observer):
         if tape is self.tape and self.notes:
             self.notes[-1].kwargs = dict(kwargs)
 
-    def ended(self, tape: TapeBase, node: Node, args: tuple[Any, ...], result: Any) -> None:
-        """Remember what an integer or a mask was made of, as long as values are kept."""
-        if tape is self.tape and self._values and isinstance(result, TensorBase):
-            self._alive.append(result)
+    def ended(self, rule: str, args: tuple[Any, ...], result: Any) -> None:
+        """Remember what an integer, a mask or a step function was made of, as long as values are kept."""
+        if self._values and isinstance(result, TensorBase):
             given = [Given(each) for each in args if isinstance(each, TensorBase)]
-            self.ends[storage_of(result.data)] = (node.name, given)
+            self.ends[storage_of(result.data)] = End(rule, given, result.data, here(3) if self._lines else None)
 
     def forgot(self, tape: TapeBase, length: int) -> None:
         """Put what the tape has dropped aside: it is the body of the composite operation that comes next, if any."""

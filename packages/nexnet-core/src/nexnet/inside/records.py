@@ -98,6 +98,7 @@ def save(trace: Trace, path: Path) -> None:
         "outputs": list(trace.outputs),
         "leaves": [described(each) for each in trace.leaves],
         "operations": [described(each) for each in trace.operations],
+        "ends": [described(each) for each in trace.ends],
     }
     if tensors:
         _safetensors().save_file(tensors, path.with_suffix(".safetensors"))
@@ -138,6 +139,7 @@ def load(path: Path) -> Trace:
     trace = Trace()
     trace.operations = [read(each) for each in text["operations"]]
     trace.leaves = [read(each) for each in text["leaves"]]
+    trace.ends = [read(each) for each in text["ends"]]
     trace.outputs = text["outputs"]
     return trace
 

@@ -26,11 +26,14 @@ class Trace:
     Attributes:
         operations: the operations, in order.
         leaves: the inputs of the traced function, as operations of the rule "input".
+        ends: operations on tensors of the trace of which nothing carries a gradient on: comparisons, indices, step
+            functions. They are on no tape.
         outputs: the label of each tensor that the function returned; ``·`` for one that depends on no input.
     """
 
     operations: Sequence[Operation]
     leaves: Sequence[Operation]
+    ends: Sequence[Operation]
     outputs: Sequence[str]
 
     def __getitem__(self, which: int | str) -> Operation:
@@ -170,6 +173,40 @@ class Trace:
         from .difference import difference
 
         return difference(self, other, rtol, atol)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Give the trace as a page, one file without a network, and write it to ``path`` if there is one.
+
+        It shows the graph, modules and loops folded or opened, colours by time, bytes, gradient and NaNs; a click on
+        a node its values, gradient, line and rule, and lights the path to the output; and a table beside it.
+        """
+        from .page import to_html
+
+        return to_html(self, path)
+
+    def to_dot(self) -> str:
+        """Give the graph in the language of graphviz."""
+        from .page import to_dot
+
+        return to_dot(self)
+
+    def to_svg(self) -> str:
+        """Give the graph as a drawing."""
+        from .page import to_svg
+
+        return to_svg(self)
+
+    def to_mermaid(self) -> str:
+        """Give the graph in the language of mermaid, which Markdown pages draw."""
+        from .page import to_mermaid
+
+        return to_mermaid(self)
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the table, and the drawing of what is small enough for one."""
+        from .page.notebook import html_of
+
+        return html_of(self)
 
     def __len__(self) -> int:
         return len(self.operations)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from ..engine import (
-    DIFFERENTIABLE,
     Observers,
     TensorBase,
     also,
@@ -19,7 +18,6 @@ from ..engine import (
     unwrap,
     wrap,
 )
-from ..errors import InputError, message
 from ..tape import Tape
 from .operation import Operation
 from .reading import Leaf, Reader
@@ -54,35 +52,29 @@ class TracedTape(Trace, Tape):
         """Say what the function returned."""
         self._outs = [each.key for each in outs if isinstance(each, TensorBase)]
 
-    def run_back(self, outs: Sequence[Any]) -> None:
-        """Go back from all outputs, each seeded with ones, and keep what every rule returns.
-
-        Raises:
-            InputError: no output depends on an input.
-        """
+    def seeds(self, given: Sequence[Any] | None = None) -> dict[Any, Any]:
+        """Give the gradients that a backward begins with, by key: ones for each output, or those that are given."""
         grads: dict[Any, Any] = {}
         recorded = is_recording()
-        for each in outs:
-            if isinstance(each, TensorBase) and each.key is not None and self.tracks(each.key):
-                if each.data.dtype not in DIFFERENTIABLE:
-                    continue
-                seed = torch.ones_like(each.data)
+        for i, key in enumerate(self._outs):
+            if key is not None and self.tracks(key):
+                seed = torch.ones(key.shape, dtype=key.dtype, device=key.device) if given is None else unwrap(given[i])
                 seed = wrap(seed) if recorded else seed
-                grads[each.key] = grads[each.key] + seed if each.key in grads else seed
-        if not grads:
-            raise InputError(
-                message(
-                    "there is no gradient to look at: no output depends on an input.",
-                    argument="fn",
-                    got="outputs that are constants" if outs else "no tensor among the outputs",
-                    remedy="return what was computed of the arguments; without gradients=True the trace shows it",
-                )
-            )
+                grads[key] = grads[key] + seed if key in grads else seed
+        return grads
+
+    def run_back(self) -> None:
+        """Go back from all outputs, each seeded with ones, and keep what every rule returns."""
+        grads = self.seeds()
         observers: Observers = self.observers
-        observers.go_back(self, grads, False, recorded)
+        observers.go_back(self, grads, False, is_recording())
         for leaf in self._leaves:
             found = grads.get(leaf.key)
             leaf.gradient = None if found is None else unwrap(found)
+
+    def inputs(self) -> Sequence[Leaf]:
+        """Give the inputs of the traced function."""
+        return self._leaves
 
     def read(self) -> Reader:
         """Read the notes, when somebody first asks."""
@@ -99,6 +91,11 @@ class TracedTape(Trace, Tape):
     def leaves(self) -> Sequence[Operation]:  # type: ignore[override]
         """The inputs of the traced function."""
         return self.read().leaves
+
+    @property
+    def ends(self) -> Sequence[Operation]:  # type: ignore[override]
+        """The operations of which nothing carries a gradient on."""
+        return self.read().ends
 
     @property
     def outputs(self) -> Sequence[str]:  # type: ignore[override]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .._nested import rebuild
-from ..engine import TensorBase, is_tracked, wrap
+from ..engine import TensorBase, is_tracked, this_thread, wrap
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 
@@ -70,7 +70,11 @@ def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Cal
                     )
                 )
             kwargs = {key: _raw(value) for key, value in kwargs.items()}
-        return _lite(torch_function(*[_raw(arg) for arg in args], **kwargs))
+        made = _lite(torch_function(*[_raw(arg) for arg in args], **kwargs))
+        observers = this_thread().observers
+        if observers is not None:
+            observers.ended(name, args, made)
+        return made
 
     call.__name__ = call.__qualname__ = name
     call.__module__ = __name__

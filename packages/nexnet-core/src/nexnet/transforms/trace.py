@@ -42,7 +42,7 @@ def trace(
         lines: whether the user's line and the module's path are looked up, which takes a few microseconds each.
 
     Raises:
-        InputError: no function; gradients are asked for, and no output depends on an input.
+        InputError: no function.
 
     Example::
 
@@ -69,7 +69,7 @@ def trace(
             outs = optree.tree_leaves(value, namespace=NAMESPACE)
             tape.returned(outs)
             if gradients:
-                tape.run_back(outs)
+                tape.run_back()
         return value, tape
 
     return wrapper
