@@ -343,10 +343,52 @@ class TorchsRule(torch.autograd.Function):
         return grad * 100
 
 
+class TorchsSine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * x.cos()
+
+
 @pytest.mark.parametrize("rule", [TorchsRule, TorchsRule.apply])
-def test_a_rule_of_torchs_is_refused(rule):
-    with pytest.raises(InputError, match=r"(?s)a torch.autograd.Function is no rule of nexnet.*rule: +TorchsRule"):
+def test_a_wrong_rule_of_torchs_is_found(rule):
+    with pytest.raises(GradientMismatch, match=r"finite differences"):
         check_gradients(rule, lite(1.0))
+
+
+@pytest.mark.parametrize("rule", [TorchsSine, TorchsSine.apply])
+def test_a_right_rule_of_torchs_passes(rule):
+    check_gradients(rule, lite([0.3, -1.0]))
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, rule=TorchsSine):
+        super().__init__()
+        self.linear, self.norm, self.rule = torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), rule
+
+    def forward(self, x):
+        return self.rule.apply(self.norm(self.linear(x)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_module_is_checked_by_its_parameters_and_arguments_and_is_as_before(training):
+    torch.manual_seed(0)
+    layer = Layer().train(training)
+    before = {name: each.clone() for name, each in layer.state_dict().items()}
+    report = check_gradients(layer, torch.randn(4, 2), report=True)
+    assert report.passed, str(report)
+    assert all(torch.equal(before[name], each) for name, each in layer.state_dict().items())
+
+
+def test_a_wrong_rule_in_a_module_is_found():
+    torch.manual_seed(0)
+    with pytest.raises(GradientMismatch, match=r"rule: +Layer(.|\n)*args\[0\]\['linear"):
+        check_gradients(Layer(TorchsRule).eval(), torch.randn(4, 2))
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+import nexnet
 from nexnet.errors import InputError, message
 
 from . import consistency, transforms
@@ -67,7 +68,9 @@ def check_gradients(
     right nor wrong.
 
     Args:
-        fn: an operator, a ``Policy`` class, or any function of pytrees of LiteTensors that returns LiteTensors.
+        fn: an operator, a ``Policy`` class, any function of pytrees of LiteTensors that returns LiteTensors; a
+            ``torch.autograd.Function``, or a ``torch.nn.Module``, as they are. A module is a function of its
+            parameters, too: they are ``args[0]``, and what is given comes after them.
         args: its arguments. Every floating LiteTensor, torch tensor, numpy array and Python float in them is
             differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
@@ -97,8 +100,7 @@ def check_gradients(
 
     Raises:
         GradientMismatch: a derivative is wrong; the text names the rule, argument, order, reference and element.
-        InputError: there is nothing to differentiate by, the reference or ``expected`` returns something else, or the
-            rule is a ``torch.autograd.Function``.
+        InputError: there is nothing to differentiate by, or the reference or ``expected`` returns something else.
         RuleError: the rule has called ``sys.exit``.
 
     Example::
@@ -122,6 +124,8 @@ def check_gradients(
 
         reference = known_reference(fn)
     name = name or getattr(fn, "__name__", None) or type(fn).__name__
+    if isinstance(fn, nn.Module):
+        args = (nexnet.parameters_of(fn), *args)
     with staying(name):
         problem = Problem.of(fn, args, seed, order)
         problem.name = name

@@ -23,7 +23,7 @@ from typing import Any
 import numpy
 import optree
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import nexnet
 from nexnet.errors import InputError, RuleError, message
@@ -70,24 +70,41 @@ def is_float(value: Any) -> bool:
 
 
 def as_rule(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Give what is called: a ``Policy``'s operator, any other function as it is.
+    """Give what is called: the operator of a ``Policy``, the ``apply`` of torch's kind of a rule, a module's function.
 
-    Raises:
-        InputError: it is torch's kind of a rule (its class, or its ``apply``), whose backward nexnet does not call.
+    A ``torch.autograd.Function`` is taken as it is: nexnet calls its backward as a rule's.
     """
     if isinstance(fn, type) and issubclass(fn, nexnet.Policy):
         return nexnet.function(fn)
-    owner = fn if isinstance(fn, type) else getattr(fn, "__self__", None)
-    if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
-        raise InputError(
-            message(
-                "a torch.autograd.Function is no rule of nexnet.",
-                rule=owner.__name__,
-                expected="a Policy, or a function of LiteTensors",
-                remedy="make it a nexnet.Policy (forward and backward without ctx); there: torch.autograd.gradcheck",
-            )
-        )
-    return fn
+    if isinstance(fn, type) and issubclass(fn, torch.autograd.Function):
+        return _applied(fn)
+    return of_module(fn) if isinstance(fn, nn.Module) else fn
+
+
+def _applied(rule: Any) -> Callable[..., Any]:
+    def apply(*args: Any) -> Any:
+        return rule.apply(*args)
+
+    apply.__name__ = rule.__name__
+    return apply
+
+
+def of_module(module: nn.Module) -> Callable[..., Any]:
+    """Give a module as a function of its parameters (a dict) and its arguments, that leaves it as it is.
+
+    Floating buffers take on the parameters' dtype; what the module writes into them is dropped.
+    """
+
+    def call(parameters: dict[str, Any], *args: Any) -> Any:
+        dtype = next((each.dtype for each in parameters.values()), None)
+        buffers = {
+            name: each.detach().to(dtype) if dtype is not None and each.is_floating_point() else each.detach()
+            for name, each in module.named_buffers()
+        }
+        return nexnet.functional_call(module, {**parameters, **buffers}, args, with_buffers=True)[0]
+
+    call.__name__ = type(module).__name__
+    return call
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 import nexnet
 from nexnet.errors import RuleError
@@ -91,10 +92,13 @@ def check_target(
         if not 0 <= i < len(sizes):
             raise Misuse(f"--positive {i}: there are {len(sizes)} arguments, counted from 0")
     arguments = draw_arguments(sizes, positive, seed)
-    rule = as_rule(target)
+    rule = as_rule(target) if not isinstance(target, nn.Module) else target
     try:
         with staying(name):
-            rule(*arguments)
+            if isinstance(target, nn.Module):
+                nexnet.functional_call(target.double(), {}, tuple(arguments), with_buffers=True)
+            else:
+                rule(*arguments)
     except RuleError:
         raise
     except Exception as error:
