@@ -125,3 +125,25 @@ def test_models_of_images(package: str, name: str, size: int, training: bool) ->
         model = getattr(importlib.import_module("torchvision.models"), name)(num_classes=3)
     images = torch.randn(2, 3, size, size).double()
     check(model, training, lambda call: total(call(images)))
+
+
+def test_a_hessian_vector_product_of_a_transformer() -> None:
+    """By all parameters of a GPT-2: that of torch's double backward, to 1e-9."""
+    transformers = pytest.importorskip("transformers", reason="a package that is compared where it is installed")
+    options = {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 20, "n_positions": 16}
+    torch.manual_seed(0)
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**options, attn_implementation="eager"))
+    model.double().eval()
+    ids = torch.randint(0, 20, (2, 6))
+
+    def loss(logits: Any) -> Any:
+        return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+
+    parameters = nx.parameters_of(model)
+    vectors = {name: nx.LiteTensor(torch.randn_like(each)) for name, each in model.named_parameters()}
+    _, (found,) = nx.hvp(lambda p: loss(nx.functional_call(model, p, ids).logits), (parameters,), (vectors,))
+    gradients = torch.autograd.grad(loss(model(ids).logits), list(model.parameters()), create_graph=True)
+    along = sum((each * vectors[name].data).sum() for each, name in zip(gradients, parameters, strict=True))
+    wanted = torch.autograd.grad(along, list(model.parameters()))
+    for name, each in zip(parameters, wanted, strict=True):
+        torch.testing.assert_close(found[name].data, each, rtol=1e-9, atol=1e-9)
