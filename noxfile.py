@@ -164,13 +164,13 @@ def _peers(session: nox.Session, *args: str) -> None:
 
 @nox.session(default=False)
 def peers(session: nox.Session) -> None:
-    """PyTorch's operator database, every sample in every mode. ``-- -k linalg`` for some operators."""
+    """PyTorch's databases of operators, in every mode, and of layers: every sample. ``-- -k linalg`` for some."""
     _peers(session, *session.posargs)
 
 
 @nox.session(name="peers-quick")
 def peers_quick(session: nox.Session) -> None:
-    """One sample of each operator and dtype of PyTorch's database."""
+    """One sample of each operator and dtype, and of each layer, of PyTorch's databases."""
     _peers(session, "--part", "1")
 
 

@@ -1,1 +1,1 @@
-"""What other libraries test themselves with, put to nexnet: PyTorch's operator database."""
+"""What other libraries test themselves with, put to nexnet: PyTorch's databases of operators and of layers."""

@@ -28,6 +28,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 if getattr(each, "when", "") == "call":
                     counted[name] += count
     if counted:
-        terminalreporter.section("PyTorch's operator database")
+        terminalreporter.section("PyTorch's databases")
         for name, count in sorted(counted.items()):
             terminalreporter.write_line(f"{count:8}  {name}")

@@ -1,11 +1,11 @@
-"""One operator of the database, all its samples in all modes: what was compared, and what came up."""
+"""One operator or layer of a database, all its samples in all modes: what was compared, and what came up."""
 
 from __future__ import annotations
 
 import random
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,14 +19,14 @@ from .known import Finding
 from .modes import MODES, Reference
 from .problem import Problem, problems
 
-__all__ = ["Examined", "examine", "sides_with"]
+__all__ = ["Examined", "drawn", "examine", "sides_with"]
 
 DTYPES = (torch.float64, torch.complex128)
 
 
 @dataclass
 class Examined:
-    """What came of an operator.
+    """What came of an operator or a layer.
 
     Attributes:
         samples: how many there were.
@@ -41,12 +41,12 @@ class Examined:
     findings: list[tuple[Finding, Reference]] = field(default_factory=list)
 
 
-def examine(name: str, record: Any, limit: int | None = None) -> Examined:
-    """Put an operator's samples to nexnet; with a limit, as many of each dtype, drawn by the operator's name."""
+def examine(name: str, problems: Iterable[Problem], modes: Sequence[str] = tuple(MODES)) -> Examined:
+    """Put samples to nexnet."""
     found = Examined()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own remarks: of deprecated functions, layouts, vmap's fallbacks
-        for problem in _drawn(name, record, limit):
+        for problem in problems:
             found.samples += 1
             try:
                 reference = Reference(problem)
@@ -56,7 +56,7 @@ def examine(name: str, record: Any, limit: int | None = None) -> Examined:
             if not problem.outs:
                 found.without += 1
                 continue
-            for mode in MODES:
+            for mode in modes:
                 finding = _compare(name, mode, reference)
                 if finding is None:
                     found.compared[mode] += 1
@@ -65,7 +65,8 @@ def examine(name: str, record: Any, limit: int | None = None) -> Examined:
     return found
 
 
-def _drawn(name: str, record: Any, limit: int | None) -> Iterator[Problem]:
+def drawn(name: str, record: Any, limit: int | None = None) -> Iterator[Problem]:
+    """Give an operator's samples; with a limit, as many of each dtype, drawn by the operator's name."""
     for dtype in DTYPES:
         if dtype in record.supported_dtypes("cpu"):
             found = list(problems(name, record, dtype))

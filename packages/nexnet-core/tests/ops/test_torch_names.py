@@ -52,6 +52,9 @@ OTHERWISE = {
         "reductions by name, as in torch.nn.functional",
     ),
     **dict.fromkeys(("torch.trapezoid", "torch.trapz", "torch.cumulative_trapezoid"), "dx=None stands for 1"),
+    **dict.fromkeys(
+        ("torch.gru", "torch.lstm", "torch.rnn_relu", "torch.rnn_tanh"), "one signature for both of torch's"
+    ),
     "torch.gradient": "spacing=1 stands for None",
     "torch.sort": "TorchScript's form for lists",
     **dict.fromkeys(

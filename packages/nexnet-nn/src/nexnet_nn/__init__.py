@@ -1,6 +1,6 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import attention, convolution, init, losses, meta, normalisation, pooling
+from . import attention, convolution, init, losses, meta, normalisation, pooling, recurrent
 from .attention import *
 from .checkpoint import load, save
 from .convolution import *
@@ -11,6 +11,7 @@ from .module import Module
 from .normalisation import *
 from .optim import SGD, Adam, AdamState, SGDState
 from .pooling import *
+from .recurrent import *
 
 __all__ = [
     "MLP",
@@ -35,5 +36,6 @@ __all__ = [
     *losses.__all__,
     *normalisation.__all__,
     *pooling.__all__,
+    *recurrent.__all__,
 ]
 __version__ = "0.1.0"

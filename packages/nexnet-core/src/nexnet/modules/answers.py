@@ -15,7 +15,7 @@ from .._nested import leaves_of, map_leaves, rebuild
 from .._resuming import has_overrides, is_overridden
 from ..engine import DIFFERENTIABLE, TensorBase, register_stand_ins, unwrap, wrap
 from ..errors import InputError, message
-from ..ops import batch_norm_with_statistics
+from ..ops import batch_norm_with_statistics, instance_norm
 from ..ops.shapes.indexing import IndexedUpdate
 from ..policy import RULES
 from ..tensor import LiteTensor
@@ -282,13 +282,38 @@ def _batch_norm(
     values = [seen(each) for each in args]
     input, mean, var = [_lite(each) for each in values[:3]]
     out, mean, var = batch_norm_with_statistics(input, mean, var, *values[3:5], *values[6:])
-    for target, each in ((running_mean, mean), (running_var, var)):
-        with torch.no_grad():
-            if isinstance(target, ModelTensor):
-                write(target, wrap(each.data), "batch_norm")
-            else:
-                target.copy_(each.data)
+    _keep((running_mean, mean.data), (running_var, var.data))
     return given(out)
+
+
+def _instance_norm(
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Answer instance_norm, as batch_norm: it updates copies of the running statistics."""
+    args = (input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    if not use_input_stats or not isinstance(running_mean, ModelTensor):
+        return given(_computed(F.instance_norm, args, {}))
+    values = [seen(each) for each in args]
+    mean, var = [_lite(each).data.clone() for each in values[1:3]]
+    out = instance_norm(_lite(values[0]), mean, var, *values[3:])
+    _keep((running_mean, mean), (running_var, var))
+    return given(out)
+
+
+def _keep(*statistics: tuple[Tensor, Tensor]) -> None:
+    with torch.no_grad():
+        for target, value in statistics:
+            if isinstance(target, ModelTensor):
+                write(target, wrap(value), "batch_norm")
+            else:
+                target.copy_(value)
 
 
 def _embedding(
@@ -335,6 +360,7 @@ register_stand_ins(_operator)
 OWN: dict[Any, Callable[..., Any]] = {
     F.batch_norm: _batch_norm,
     F.embedding: _embedding,
+    F.instance_norm: _instance_norm,
     Tensor.detach_: _detach_in_place,
     Tensor.requires_grad_: _as_it_is,
     Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from ..tensor import LiteTensor
 from . import methods as methods
 from .leaving import check_constants, clean, entered, result, return_adopted
 from .path import begins
-from .swapping import Place, Places, places_of, release, take
+from .swapping import Place, Places, places_of, release, relist, take
 from .tensors import Call, ModelTensor, begin, running, stand_in, value_of
 from .writing import check_unsaved
 
@@ -126,6 +126,7 @@ def _evaluated(
     """Call the module with other tensors in its places, and put its own back."""
     stands: dict[int, Any] = {}
     swapped: list[tuple[Place, Any, Any, Any]] = []
+    lists: list[tuple[nn.RNNBase, list[Any]]] = []
     args, kwargs = entered(inputs, lambda each: _standing(each, call, stands))
     try:
         for place in places.held():
@@ -140,6 +141,7 @@ def _evaluated(
                 new._is_param = True
             place.owner[place.name] = new
             swapped.append((place, old, new, value))
+        lists = relist(places)
         out = module(*args, **kwargs)
         if with_buffers:
             held = {place.path: place.owner[place.name] for place in places.held() if place.is_buffer}
@@ -148,6 +150,8 @@ def _evaluated(
             _write_back(swapped)
         return out if nested else result(out)
     finally:
+        for each, weights in lists:
+            each._flat_weights = weights
         for place, old, new, _ in swapped:
             if place.owner.get(place.name) is new or with_buffers:
                 place.owner[place.name] = old

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..errors import InputError, message
 
-__all__ = ["Place", "Places", "places_of"]
+__all__ = ["Place", "Places", "places_of", "relist"]
 
 
 class Place(NamedTuple):
@@ -75,6 +75,20 @@ def places_of(module: nn.Module) -> Places:
     if places is None or not places.are_current():
         places = _known[module] = Places(module)
     return places
+
+
+def relist(places: Places) -> list[tuple[nn.RNNBase, list[Any]]]:
+    """Let recurrent layers, which list their parameters too, call those that stand there now; give the old lists."""
+    before = []
+    for reference, _, _ in places.modules:
+        module = reference()
+        if isinstance(module, nn.RNNBase):
+            old = module._flat_weights
+            before.append((module, old))
+            module._flat_weights = [
+                module._parameters.get(name, each) for name, each in zip(module._flat_weights_names, old, strict=True)
+            ]
+    return before
 
 
 def take(owners: set[int], name: str) -> set[int]:

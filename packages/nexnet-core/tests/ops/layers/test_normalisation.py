@@ -115,6 +115,37 @@ def test_batch_norm_in_training(shape, draw, parameters, check_against_torch):
         )
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_nothing_is_torchs(training, draw, check_against_torch):
+    mean, var = draw(3), draw(3, low=0.5)
+    before = mean.clone(), var.clone()
+    check(
+        check_against_torch,
+        lambda x, w, b: F.batch_norm(x, mean, var, w, b, training),
+        lambda x, w, b: F.batch_norm(x, mean, var, w, b, training),
+        *(draw(0, 3, 2), draw(3), draw(3)),
+    )
+    assert torch.equal(mean, before[0])
+    assert torch.equal(var, before[1])
+    out, *statistics = nx.batch_norm_with_statistics(draw(0, 3), *map(nx.LiteTensor, before))
+    assert out.shape == (0, 3)
+    assert all(torch.equal(got.data, each) for got, each in zip(statistics, before, strict=True))
+
+
+def test_torchs_functions_with_their_statistics(draw, check_against_torch):
+    def layer(x, w, b):
+        return torch.native_layer_norm(x, (3,), w, b, 0.01)
+
+    def group(x, w, b):
+        return torch.native_group_norm(x, w, b, 2, 4, 3, 2, 0.01)
+
+    for fn, size in ((layer, 3), (group, 4)):
+        tensors = draw(2, 4, 3), draw(size), draw(size)
+        check_against_torch(*[lambda *each, fn=fn: fn(*each)[0]] * 2, *tensors)
+        for mine, theirs in zip(fn(*map(nx.LiteTensor, tensors)), fn(*tensors), strict=True):
+            torch.testing.assert_close(mine.data, theirs)  # torch has no gradient by the statistics
+
+
 @pytest.mark.parametrize("shape", BATCH, ids=str)
 def test_batch_norm_by_running_statistics(shape, draw, parameters, check_against_torch):
     """torch has no gradient by the statistics; the last check has it, against the formula."""

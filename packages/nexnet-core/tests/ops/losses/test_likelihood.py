@@ -73,8 +73,26 @@ def test_linear_cross_entropy(draw, check_against_torch):
             lambda x, w, b, o=options: F.cross_entropy(F.linear(x, w, b), target, **o),
             *(draw(4, 5), draw(3, 5), draw(3)),
         )
-    with pytest.raises(InputError, match="one linear layer"):
-        nx.linear_cross_entropy(nx.zeros(4, 5), nx.zeros(3, 2, 5), target)
+    with pytest.raises(InputError, match=r"the weight is \(C, \.\.\., D\)"):
+        nx.linear_cross_entropy(nx.zeros(4, 5), nx.zeros(3, 4), target)
+
+
+@pytest.mark.skipif(not hasattr(F, "linear_cross_entropy"), reason="this torch has no such function")
+def test_linear_cross_entropy_of_several_places(draw, check_against_torch):
+    target = torch.tensor([[0, 2], [1, 1]])
+    check_against_torch(
+        lambda x, w, b: F.linear_cross_entropy(x, w, target, linear_bias=b),
+        lambda x, w, b: F.linear_cross_entropy(x, w, target, linear_bias=b),
+        *(draw(2, 5), draw(3, 2, 5), draw(3, 2)),
+    )
+
+
+@pytest.mark.skipif(not hasattr(torch.nn, "LinearCrossEntropyOptions"), reason="this torch has no such options")
+def test_how_torch_splits_linear_cross_entropy_changes_nothing(draw):
+    x, w, target = nx.LiteTensor(draw(4, 5)), nx.LiteTensor(draw(3, 5)), torch.tensor([0, 2, 1, 1])
+    options = torch.nn.LinearCrossEntropyOptions()
+    whole, split = (F.linear_cross_entropy(x, w, target, options=each) for each in (None, options))
+    assert torch.equal(whole.data, split.data)
 
 
 T, N, C = 6, 3, 4

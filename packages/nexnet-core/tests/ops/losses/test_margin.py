@@ -121,6 +121,14 @@ class TestClasses:
                     check_against_torch, "multilabel_soft_margin_loss", *tensors, weight=weight, reduction=reduction
                 )
 
+    def test_multilabel_soft_margin_loss_of_integer_targets(self, reduction, draw):
+        x, target = draw(4, 3), (signs(4, 3) + 1) // 2
+        whole, numbers = (
+            nx.grad(lambda x, t=t: nx.multilabel_soft_margin_loss(x, t, reduction=reduction))(nx.LiteTensor(x))
+            for t in (target, target.double())
+        )
+        assert torch.equal(whole.data, numbers.data)
+
 
 def test_at_the_margins(check_against_torch):
     """Conventions where the hinges bend, which are clamp's at its bound, and one of torch's."""

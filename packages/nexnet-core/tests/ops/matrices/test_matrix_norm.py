@@ -54,6 +54,17 @@ def test_torchs_other_names_of_norms(check_against_torch, draw):
         check_against_torch(fn, fn, draw(3, 2))
 
 
+@pytest.mark.parametrize("dim", [-1, 0, 1])
+def test_a_weight_with_its_norms_given(dim, check_against_torch, draw):
+    v = draw(3, 4)
+    g = draw(*torch.norm_except_dim(v, 2, dim).shape)
+    check_against_torch(  # the second derivative of torch's _weight_norm is not that of its formula
+        lambda v, g: torch._weight_norm(v, g, dim), lambda v, g: v * (g / torch.norm_except_dim(v, 2, dim)), v, g
+    )
+    _, norm = torch._weight_norm_interface(nx.LiteTensor(v), nx.LiteTensor(g), dim)
+    torch.testing.assert_close(norm.data, torch.norm_except_dim(v, 2, dim))
+
+
 def test_norms_that_do_not_exist():
     x = nx.ones(2, 2)
     with pytest.raises(nx.InputError, match="no such norm"):

@@ -39,7 +39,7 @@ WINGS: dict[str, tuple[str, ...]] = {
     ),
     "layers": (
         "linear", "activation", "rectifier", "softmax", "dropout", "embedding", "attention", "normalisation",
-        "batch_statistics", "local_response",
+        "batch_statistics", "local_response", "recurrent", "recurrent_cells",
     ),
     "images": (
         "convolutions", "pooling", "max_pooling", "interpolation", "pixel", "grid",

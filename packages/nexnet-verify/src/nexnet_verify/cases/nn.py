@@ -23,6 +23,7 @@ from ._windows import adaptive
 from .images.convolutions import direct_jax, transposed_jax
 from .images.max_pooling import greatest
 from .images.pooling import average
+from .layers.recurrent import Step, gru_step, lstm_step, one_by_one, relu_step, tanh_step
 from .shapes.padding import by_mode_jax
 
 SOLID = ("plain", "strided", "expanded")
@@ -279,6 +280,53 @@ def layer_case(name: str, inputs: Any, jax_fn: Any, call: Any = apply, **options
     return Case(name=name, call=call, inputs=inputs, jax=jax_fn, without_torch=OPERATORS, **options)
 
 
+# Recurrent layers
+
+
+def recurrent(name: str) -> Callable[[Draw], Sample]:
+    def inputs(d: Draw) -> Sample:
+        options: dict[str, Any] = {"bidirectional": d.flag(), "batch_first": d.flag(), "bias": d.choice(True, False)}
+        if name == "RNN":
+            options["nonlinearity"] = d.choice("tanh", "relu")
+        if name == "LSTM":
+            options["proj_size"] = d.choice(0, 1)
+        layer = getattr(nn, name)(2, 2, d.choice(1, 2), **options)
+        return Sample(filled(d, layer), d.tensor((2, 3, 2), DISTINCT))
+
+    return inputs
+
+
+def recurrent_jax(step: Step, states: int) -> Callable[..., Any]:
+    def call(layer: Any, x: Any) -> Any:
+        batch = x.shape[0 if layer.batch_first else 1]
+        count = layer.num_layers * (1 + layer.bidirectional)
+        sizes = (layer.out_size, layer.hidden_size)[:states]
+        hx = tuple(jnp.zeros((count, batch, size)) for size in sizes)
+        kind = relu_step if getattr(layer, "nonlinearity", "") == "relu" else step
+        options = (layer.bias, layer.num_layers, 0.0, True, layer.bidirectional, layer.batch_first)
+        out, *last = one_by_one(kind)(x, hx, layer.weights, *options)
+        return out, tuple(last) if states > 1 else last[0]
+
+    return call
+
+
+def recurrent_cell(name: str) -> Callable[[Draw], Sample]:
+    def inputs(d: Draw) -> Sample:
+        options = {"nonlinearity": d.choice("tanh", "relu")} if name == "RNNCell" else {}
+        return Sample(filled(d, getattr(nn, name)(3, 2, d.choice(True, False), **options)), d.tensor((4, 3)))
+
+    return inputs
+
+
+def recurrent_cell_jax(step: Step, states: int) -> Callable[..., Any]:
+    def call(layer: Any, x: Any) -> Any:
+        h = jnp.zeros((x.shape[0], layer.weights[1].shape[1]))
+        found = (relu_step if getattr(layer, "nonlinearity", "") == "relu" else step)(x, (h,) * states, layer.weights)
+        return found if states > 1 else found[0]
+
+    return call
+
+
 CASES = [
     Case(name="Dense", call=apply, inputs=dense, jax=dense_jax, layouts=(*SOLID, "plain"), without_torch=OPERATORS),
     Case(
@@ -340,6 +388,11 @@ CASES = [
     ),
     layer_case("MultiHeadAttention", attended, attention_jax, attention_call),
     layer_case("TransformerBlock", blocks, block_jax),
+    *(
+        layer_case(name + kind, inputs(name + kind), jax(step, states))
+        for name, step, states in (("LSTM", lstm_step, 2), ("GRU", gru_step, 1), ("RNN", tanh_step, 1))
+        for kind, inputs, jax in (("", recurrent, recurrent_jax), ("Cell", recurrent_cell, recurrent_cell_jax))
+    ),
     Case(name="Flatten", call=apply, inputs=flattened, jax=flattened_jax, layouts=SOLID, without_torch=OPERATORS),
 ]
 

@@ -25,7 +25,7 @@ _flash_backward = _aten._scaled_dot_product_flash_attention_for_cpu_backward.def
 _FLASH, _EFFICIENT, _CUDNN = 1, 2, 3  # what torch calls the kernels that never hold the whole matrix of weights
 
 
-@implements(torch._safe_softmax)
+@implements(torch._safe_softmax, _aten._safe_softmax.default)
 @function
 class _safe_softmax(Policy):
     """softmax, and zeros where all of x is -inf:  dx = y (g - <g, y>),  <,> the sum over dim."""

@@ -143,6 +143,8 @@ def batch_norm(
     _check_spread(input.shape, math.prod(input.shape) // max(input.shape[1], 1), "batch_norm")
     for each in (running_mean, running_var):
         _refuse_to_write(each, "batch_norm")
+    if 0 in input.shape:
+        return _of_nothing(input, weight, bias, eps)
     return _batch_norm(input, weight, bias, eps, running_mean, running_var, momentum)[0]
 
 
@@ -168,6 +170,8 @@ def batch_norm_with_statistics(
     _check_channels(input, weight, bias, name)
     _check_channels(input, running_mean, running_var, name, ("running_mean", "running_var"))
     _check_spread(input.shape, math.prod(input.shape) // max(input.shape[1], 1), name)
+    if 0 in input.shape:
+        return _of_nothing(input, weight, bias, eps), running_mean, running_var
     out, _, _, mean, var = _batch_norm_and_update(input, weight, bias, running_mean, running_var, momentum, eps)
     return out, mean, var
 
@@ -210,6 +214,12 @@ def instance_norm(
         if each is not None:
             each.copy_(statistics.reshape(n, c).mean(0))
     return out.reshape(input.shape)
+
+
+def _of_nothing(input: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Give the normalised input where it has no element, and so no statistics: those there are stay, as in torch."""
+    zeros = torch.zeros(input.shape[1], dtype=input.dtype, device=input.device)
+    return _batch_norm_by_statistics(input, weight, bias, zeros, zeros, eps)
 
 
 def _refuse_to_write(statistic: Any, rule: str) -> None:

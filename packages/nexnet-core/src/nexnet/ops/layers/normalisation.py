@@ -139,8 +139,8 @@ class _OverChannels:
 
     @staticmethod
     def average(x: Any, groups: int, eps: float) -> Any:
-        n = x.shape[0]
-        return _OverChannels.spread(x.reshape(n, groups, -1).mean(2), x, groups, eps)
+        n, size = x.shape[0], math.prod(x.shape[1:]) // groups
+        return _OverChannels.spread(x.reshape(n, groups, size).mean(2), x, groups, eps)
 
     @staticmethod
     def spread(statistic: Any, x: Any, groups: int, eps: float) -> Any:
@@ -395,6 +395,29 @@ def _torch_group_norm(
     input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, cudnn_enabled: bool = True
 ) -> Any:
     return group_norm(input, num_groups, weight, bias, eps)
+
+
+@implements(torch.native_layer_norm)
+def _native_layer_norm(
+    input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float
+) -> tuple[Any, Any, Any]:
+    count = _count(input, normalized_shape, weight, bias, "native_layer_norm")
+    return _layer_norm(input, weight, bias, count, eps)  # type: ignore[return-value]
+
+
+@implements(torch.native_group_norm)
+def _native_group_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    N: int,  # noqa: N803  torch's name
+    C: int,  # noqa: N803
+    HxW: int,  # noqa: N803
+    group: int,
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    _check_channels(input, weight, bias, "native_group_norm")
+    return _group_norm(input, weight, bias, group, eps)  # type: ignore[return-value]
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

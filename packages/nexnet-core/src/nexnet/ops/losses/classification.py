@@ -232,25 +232,31 @@ def linear_cross_entropy(
     reduction: str = "mean",
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
-    options: Any = None,
+    options: Any = None,  # noqa: ARG001  how torch computes it
 ) -> Any:
-    """cross_entropy(linear(x, linear_weight, linear_bias), target): logits (N, C) of features (N, D) or (D,).
+    """cross_entropy(linear(x, linear_weight, linear_bias), target): logits (N, C, ...) of features (N, D), or (D,).
+
+    The weight is (C, ..., D), the bias (C, ...). ``options`` say in which parts PyTorch computes it; here it is one.
 
     Raises:
-        InputError: a weight of more than two dimensions; ``options``, which are about how PyTorch splits the work.
+        InputError: a weight, or a bias, that makes no such logits.
     """
-    for name, bad in (("options", options is not None), ("linear_weight", linear_weight.ndim != 2)):
-        if bad:
-            raise InputError(
-                message(
-                    "nexnet computes the logits of one linear layer (C, D), as a whole.",
-                    rule="linear_cross_entropy",
-                    argument=name,
-                    remedy="leave options out, and for more dimensions use cross_entropy and linear",
-                )
+    classes, size = tuple(linear_weight.shape[:-1]), linear_weight.shape[-1:]
+    if not classes or size != input.shape[-1:] or (linear_bias is not None and tuple(linear_bias.shape) != classes):
+        raise InputError(
+            message(
+                "the weight is (C, ..., D) for features (N, D), and the bias (C, ...).",
+                rule="linear_cross_entropy",
+                argument="linear_weight",
+                got=f"{tuple(linear_weight.shape)}, for features {tuple(input.shape)}",
             )
+        )
+    if len(classes) > 1:
+        linear_weight = reshape(linear_weight, (math.prod(classes), *size))
+        linear_bias = None if linear_bias is None else reshape(linear_bias, (math.prod(classes),))
+    logits = linear(input, linear_weight, linear_bias)
     return cross_entropy(
-        linear(input, linear_weight, linear_bias),
+        reshape(logits, (*input.shape[:-1], *classes)) if len(classes) > 1 else logits,
         target,
         weight,
         ignore_index=-100 if ignore_index is None else ignore_index,

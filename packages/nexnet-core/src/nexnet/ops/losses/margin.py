@@ -356,18 +356,22 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
                 got=tuple(target.shape),
             )
         )
-    if not target.dtype.is_floating_point:
-        target = target.to(input.dtype)
+    target = _as_numbers(target, input.dtype)
     return _soft_margin_loss(input, target, _code(_named(reduction), "soft_margin_loss"))
 
 
 @implements(F.multilabel_soft_margin_loss)
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """The mean over the classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid x, times the weight of the class."""
-    losses = _binary_cross_entropy_with_logits(input, target, 0)
+    losses = _binary_cross_entropy_with_logits(input, _as_numbers(target, input.dtype), 0)
     if weight is not None:
         losses = mul(losses, weight)
     return _reduce(mean(losses, -1), reduction, "multilabel_soft_margin_loss")
+
+
+def _as_numbers(target: Any, dtype: torch.dtype) -> Any:
+    """Give a target that may be of integers as numbers to compute with."""
+    return target if target.dtype.is_floating_point else target.to(dtype)
 
 
 def _named(reduction: Any) -> str:

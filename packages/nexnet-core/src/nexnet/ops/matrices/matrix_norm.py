@@ -176,6 +176,18 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     return vector_norm(v, pow, [i for i in range(v.ndim) if i != kept], True)
 
 
+@implements(torch._weight_norm_interface)
+def _weight_norm_interface(v: Any, g: Any, dim: int = 0) -> tuple[Any, Any]:
+    norm = norm_except_dim(v, 2, dim)
+    return v * (g / norm), norm
+
+
+@implements(torch._weight_norm)
+def _weight_norm(v: Any, g: Any, dim: int = 0) -> Any:
+    """Give v with g for its norms over all dimensions but one: beneath torch.nn.utils.weight_norm."""
+    return _weight_norm_interface(v, g, dim)[0]
+
+
 @implements(torch.linalg.cond)
 def linalg_cond(A: Any, p: Any = None) -> Any:  # noqa: N803
     """How far each matrix is from singular: the norm of A times that of A^-1; p as in ``linalg.matrix_norm``.

@@ -1,0 +1,322 @@
+"""Recurrent layers and their cells: LSTM, GRU, RNN, with torch's arguments and torch's weights in torch's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch.nn.utils.rnn import PackedSequence
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import message
+
+from . import init as initializers
+from .errors import ModuleError
+from .init import Initializer
+from .module import Module
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
+_NONLINEARITIES = ("tanh", "relu")
+
+
+def _weights(
+    gates: int, source: int, size: int, out: int, bias: bool, init: Initializer | None, options: dict[str, Any]
+) -> list[LiteTensor]:
+    """Give the weights of one direction of a layer, in torch's order."""
+    wide = gates * size
+    shapes: list[tuple[int, ...]] = [(wide, source), (wide, out), *([(wide,), (wide,)] if bias else [])]
+    shapes += [(out, size)] if out != size else []
+    bound = size**-0.5
+    return [
+        initializers.uniform(shape, -bound, bound, **options)
+        if init is None
+        else init(shape, **options)
+        if len(shape) > 1
+        else initializers.zeros(shape, dtype=options["dtype"], device=options["device"])
+        for shape in shapes
+    ]
+
+
+def _check_nonlinearity(nonlinearity: str) -> None:
+    if nonlinearity not in _NONLINEARITIES:
+        raise ModuleError(
+            message(
+                "an RNN has no such nonlinearity.",
+                argument="nonlinearity",
+                expected=" or ".join(_NONLINEARITIES),
+                got=repr(nonlinearity),
+            )
+        )
+
+
+class _Recurrent(Module):
+    """What recurrent layers share; the arguments are described in ``GRU``."""
+
+    gates: ClassVar[int]
+    states: ClassVar[int] = 1
+
+    weights: tuple[LiteTensor, ...]
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    out_size: int
+
+    def _begin(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        out: int,
+        *,
+        init: Initializer | None = None,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        if not 0 <= dropout <= 1:
+            raise ModuleError(
+                message("dropout is no probability.", argument="dropout", expected="0 <= p <= 1", got=dropout)
+            )
+        options = {"generator": generator, "dtype": dtype, "device": device}
+        directions = 2 if bidirectional else 1
+        found: list[LiteTensor] = []
+        for layer in range(num_layers):
+            source = input_size if layer == 0 else out * directions
+            for _ in range(directions):
+                found += _weights(self.gates, source, hidden_size, out, bias, init, options)
+        self.weights = tuple(found)
+        self.hidden_size, self.num_layers, self.bias, self.batch_first = hidden_size, num_layers, bias, batch_first
+        self.dropout, self.bidirectional, self.out_size = dropout, bidirectional, out
+
+    def _function(self) -> Callable[..., Any]:
+        raise NotImplementedError
+
+    def __call__(self, x: Any, hx: Any = None, *, generator: torch.Generator | None = None) -> Any:
+        """Give the outputs of the last layer for all steps, and the last states of all layers.
+
+        Args:
+            x: (T, B, I), (B, T, I) if ``batch_first``, or (T, I); or a ``PackedSequence`` (torch.nn.utils.rnn), which
+                the output then is too.
+            hx: the initial states, (L D, B, H) or (L D, H); zeros by default. An LSTM's are (h, c).
+            generator: where dropout draws from; without one nothing is dropped.
+
+        Returns:
+            ``(output, h)``, of an LSTM ``(output, (h, c))``; the output has D H features.
+        """
+        packed = isinstance(x, PackedSequence)
+        data = x.data if packed else x
+        alone = not packed and data.ndim == 2
+        if alone:
+            data = nexnet.unsqueeze(data, 0 if self.batch_first else 1)
+        batch = int(x.batch_sizes[0]) if packed else data.shape[0 if self.batch_first else 1]
+        states = self._initial(data, hx, batch, alone, x.sorted_indices if packed else None)
+        out, *last = self._function()(
+            data,
+            states if self.states > 1 else states[0],
+            self.weights,
+            self.bias,
+            self.num_layers,
+            self.dropout,
+            generator is not None,
+            self.bidirectional,
+            self.batch_first and not packed,
+            x.batch_sizes if packed else None,
+            generator=generator,
+        )
+        if packed:
+            out = PackedSequence(out, *x[1:])
+            if x.unsorted_indices is not None:
+                last = [nexnet.index_select(each, 1, x.unsorted_indices) for each in last]
+        elif alone:
+            out = nexnet.squeeze(out, 0 if self.batch_first else 1)
+            last = [nexnet.squeeze(each, 1) for each in last]
+        return out, tuple(last) if self.states > 1 else last[0]
+
+    def _initial(self, data: Any, hx: Any, batch: int, alone: bool, order: Any) -> list[Any]:
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        if hx is None:
+            sizes = (self.out_size, self.hidden_size)[: self.states]
+            return [torch.zeros(count, batch, size, dtype=data.dtype, device=data.device) for size in sizes]
+        states = list(hx) if self.states > 1 else [hx]
+        if alone:
+            return [nexnet.unsqueeze(each, 1) for each in states]
+        return states if order is None else [nexnet.index_select(each, 1, order) for each in states]
+
+
+class LSTM(_Recurrent):
+    """Layers of an LSTM (``nexnet.lstm``): ``layer(x) -> (output, (h, c))``, with torch.nn.LSTM's arguments.
+
+    ``proj_size``: how many features h has, if not as many as c: W_hr of what it were else. The other arguments, and
+    what a call takes, are those of ``GRU``.
+    """
+
+    gates, states = 4, 2
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        **options: Any,
+    ) -> None:
+        if not 0 <= proj_size < hidden_size:
+            raise ModuleError(
+                message(
+                    "h has fewer features than c.", argument="proj_size", expected=f"< {hidden_size}", got=proj_size
+                )
+            )
+        given = (num_layers, bias, batch_first, dropout, bidirectional, proj_size or hidden_size)
+        self._begin(input_size, hidden_size, *given, **options)
+
+    def _function(self) -> Callable[..., Any]:
+        return nexnet.lstm
+
+
+class GRU(_Recurrent):
+    """Layers of gated recurrent units (``nexnet.gru``): ``layer(x) -> (output, h)``, with torch.nn.GRU's arguments.
+
+    Args:
+        input_size: of the features that go in.
+        hidden_size: H, of the state.
+        num_layers: L, one upon the other.
+        bias: whether there are biases.
+        batch_first: whether the batch is the first dimension of input and output, (B, T, I), and not the second.
+        dropout: the probability with which an element between two layers is dropped, if a generator is given.
+        bidirectional: whether each layer goes backward too, D = 2; its output then has both, side by side.
+        options: ``init``, what fills the weights, with zeros for the biases (by default all are U(-a, a), a = 1 /
+            sqrt(H)); ``generator``, where random numbers come from; ``dtype`` and ``device`` of the parameters.
+
+    Attributes:
+        weights: of each layer and direction W_ih, W_hh, b_ih, b_hh (and an LSTM's W_hr): torch's ``_flat_weights``.
+
+    Raises:
+        ModuleError: a dropout that is no probability.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        **options: Any,
+    ) -> None:
+        given = (num_layers, bias, batch_first, dropout, bidirectional, hidden_size)
+        self._begin(input_size, hidden_size, *given, **options)
+
+    def _function(self) -> Callable[..., Any]:
+        return nexnet.gru
+
+
+class RNN(_Recurrent):
+    """Layers of h' = tanh(W_ih x + b_ih + W_hh h + b_hh): ``layer(x) -> (output, h)``, with torch.nn.RNN's arguments.
+
+    ``nonlinearity``: "tanh" or "relu". The other arguments, and what a call takes, are those of ``GRU``.
+    """
+
+    gates = 1
+    nonlinearity: str
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        **options: Any,
+    ) -> None:
+        _check_nonlinearity(nonlinearity)
+        given = (num_layers, bias, batch_first, dropout, bidirectional, hidden_size)
+        self._begin(input_size, hidden_size, *given, **options)
+        self.nonlinearity = nonlinearity
+
+    def _function(self) -> Callable[..., Any]:
+        return nexnet.rnn_tanh if self.nonlinearity == "tanh" else nexnet.rnn_relu
+
+
+class _Cell(Module):
+    """One step: W_ih, W_hh, b_ih and b_hh, in torch's order."""
+
+    gates: ClassVar[int]
+
+    weights: tuple[LiteTensor, ...]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        init: Initializer | None = None,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        options = {"generator": generator, "dtype": dtype, "device": device}
+        self.weights = tuple(_weights(self.gates, input_size, hidden_size, hidden_size, bias, init, options))
+
+    def _zeros(self, x: Any) -> Any:
+        return torch.zeros(x.shape[0], self.weights[1].shape[1], dtype=x.dtype, device=x.device)
+
+
+class LSTMCell(_Cell):
+    """A step of an LSTM: ``cell(x, (h, c)) -> (h', c')``, x (B, I), states (B, H) or zeros. Weights: see ``GRU``."""
+
+    gates = 4
+
+    def __call__(self, x: Any, hx: Any = None) -> tuple[LiteTensor, LiteTensor]:
+        """Take a step."""
+        return nexnet.lstm_cell(x, (self._zeros(x),) * 2 if hx is None else hx, *self.weights)  # type: ignore[no-any-return]
+
+
+class GRUCell(_Cell):
+    """A step of a gated recurrent unit: ``cell(x, h) -> h'``, x (B, I), h (B, H) or zeros. Weights: see ``GRU``."""
+
+    gates = 3
+
+    def __call__(self, x: Any, hx: Any = None) -> LiteTensor:
+        """Take a step."""
+        return nexnet.gru_cell(x, self._zeros(x) if hx is None else hx, *self.weights)  # type: ignore[no-any-return]
+
+
+class RNNCell(_Cell):
+    """A step of h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or "relu": ``cell(x, h) -> h'``. Weights: see ``GRU``."""
+
+    gates = 1
+    nonlinearity: str
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", **options: Any
+    ) -> None:
+        _check_nonlinearity(nonlinearity)
+        super().__init__(input_size, hidden_size, bias, **options)
+        self.nonlinearity = nonlinearity
+
+    def __call__(self, x: Any, hx: Any = None) -> LiteTensor:
+        """Take a step."""
+        step = nexnet.rnn_tanh_cell if self.nonlinearity == "tanh" else nexnet.rnn_relu_cell
+        return step(x, self._zeros(x) if hx is None else hx, *self.weights)  # type: ignore[no-any-return]
