@@ -366,3 +366,12 @@ def test_copies_are_modules_of_the_same_structure(clone):
     assert torch.equal(twin(LiteTensor([[1.0, 2.0]])).data, model(LiteTensor([[1.0, 2.0]])).data)
     with pytest.raises(nn.FrozenModuleError):
         twin.layers = ()
+
+
+def test_a_notebook_shows_each_tensor_and_its_statistics():
+    class Shown(nn.Module):
+        weight: LiteTensor
+
+    shown = Shown(weight=nexnet.ones(3, 2))._repr_html_()
+    assert "<td>weight</td><td>(3, 2)</td>" in shown
+    assert "norm" in shown

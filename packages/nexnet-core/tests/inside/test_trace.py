@@ -245,6 +245,27 @@ class TestCosts:
         assert all(type(each) in (str, int, float, bool, type(None)) for each in record.values())
 
 
+class TestTerminal:
+    def test_a_table_has_the_columns_that_are_asked_for(self):
+        console = pytest.importorskip("rich.console").Console(width=60, record=True)
+        _, tape = traced()
+        console.print(tape.table("call", "kept"))
+        assert "relu(%0)" in console.export_text()
+
+    def test_a_column_that_is_not_there_is_an_error(self):
+        pytest.importorskip("rich")
+        _, tape = traced(values=False)
+        with pytest.raises(InputError, match=r"no such column(.|\n)*value_norm"):
+            tape.table("value_norm")
+
+
+class TestNotebook:
+    def test_a_tensor_shows_its_statistics_and_a_heat_map(self):
+        shown = nx.ones(3, 40)._repr_html_()
+        assert "LiteTensor (3, 40), float32, cpu" in shown
+        assert shown.count("<rect") == 3 * 14  # 40 columns, in blocks of three
+
+
 class TestFiles:
     def test_a_trace_comes_back_as_it_was(self, tmp_path):
         pytest.importorskip("safetensors")

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Iterator
+from html import escape
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
@@ -148,6 +149,16 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
             )
 
         return optree.tree_map(convert, self, namespace=NAMESPACE)  # type: ignore[no-any-return]
+
+    def _repr_html_(self) -> str:
+        """Show a notebook each tensor's path, shape, dtype and statistics."""
+        rows = [
+            (name, str(tuple(each.shape)), str(each.dtype), str(nexnet.inside.statistics(each.data)))
+            for name, each in self.named_parameters()
+            if isinstance(each, nexnet.LiteTensor)
+        ]
+        cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<b>{type(self).__name__}</b><table>{cells}</table>"
 
     def __repr__(self) -> str:
         return "\n".join(_describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)

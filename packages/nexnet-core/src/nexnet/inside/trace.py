@@ -202,6 +202,19 @@ class Trace:
 
         return to_mermaid(self)
 
+    def table(self, *columns: str) -> Any:
+        """Give a table of rich, which fits a terminal's width: ``rich.print(tape.table("call", "kept"))``.
+
+        Args:
+            columns: names of ``to_records``, and "call"; by default what was called, where, and what it cost.
+
+        Raises:
+            InputError: rich is not installed, or there is no such column.
+        """
+        from .terminal import table_of
+
+        return table_of(self, columns)
+
     def _repr_html_(self) -> str:
         """Show a notebook the table, and the drawing of what is small enough for one."""
         from .page.notebook import html_of
