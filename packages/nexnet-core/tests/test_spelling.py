@@ -129,11 +129,11 @@ def test_an_argument_that_is_given_twice_or_missing_is_pythons_own_error():
 # Numbers: an argument that nexnet's own rules have no gradient for ----------------------------------------------------
 
 F = torch.nn.functional
-X = nx.LiteTensor(torch.tensor([[-1.5, -0.2, 0.4], [0.7, 1.1, 2.0]], dtype=torch.float64))
-Y = nx.LiteTensor(torch.tensor([[1.0, 0.1, -0.4], [0.5, 3.0, 2.5]], dtype=torch.float64))
+ROWS = nx.LiteTensor(torch.tensor([[-1.5, -0.2, 0.4], [0.7, 1.1, 2.0]], dtype=torch.float64))
+OTHERS = nx.LiteTensor(torch.tensor([[1.0, 0.1, -0.4], [0.5, 3.0, 2.5]], dtype=torch.float64))
 BY_A_NUMBER = {
-    "delta": (lambda x, t: F.huber_loss(x, Y, delta=t), 0.7),
-    "beta": (lambda x, t: F.smooth_l1_loss(x, Y, beta=t), 0.7),
+    "delta": (lambda x, t: F.huber_loss(x, OTHERS, delta=t), 0.7),
+    "beta": (lambda x, t: F.smooth_l1_loss(x, OTHERS, beta=t), 0.7),
     "eps": (lambda x, t: F.layer_norm(x, (3,), eps=t), 1e-5),
     "ord": (torch.linalg.vector_norm, 3.0),
     "p": (torch.norm, 3.0),
@@ -153,23 +153,23 @@ def test_a_number_that_is_differentiated_by_is_an_error_at_the_call(argument):
     with pytest.raises(
         nx.InputError, match=rf"argument: +{argument}(.|\n)*remedy: +pass a number, or nexnet.stop_grad"
     ):
-        nx.grad(lambda t: fn(X, t).sum())(float(value))
+        nx.grad(lambda t: fn(ROWS, t).sum())(float(value))
 
 
 @pytest.mark.parametrize("argument", BY_A_NUMBER)
 @pytest.mark.parametrize("kind", [nx.LiteTensor, torch.tensor])
 def test_a_number_in_a_tensor_is_that_number(argument, kind):
     fn, value = BY_A_NUMBER[argument]
-    expected, gradient = nx.value_and_grad(lambda x: fn(x, value).sum())(X)
-    got, found = nx.value_and_grad(lambda x: fn(x, kind(value, dtype=torch.float64)).sum())(X)
+    expected, gradient = nx.value_and_grad(lambda x: fn(x, value).sum())(ROWS)
+    got, found = nx.value_and_grad(lambda x: fn(x, kind(value, dtype=torch.float64)).sum())(ROWS)
     assert got.item() == expected.item()
     assert found.tolist() == gradient.tolist()
 
 
 def test_a_number_by_keyword_that_is_differentiated_by_is_an_error():
     with pytest.raises(nx.InputError, match=r"by which nexnet does not differentiate(.|\n)*add(.|\n)*alpha"):
-        nx.grad(lambda t: torch.add(X, Y, alpha=t).sum())(2.0)
-    assert torch.add(X, Y, alpha=nx.LiteTensor(2.0)).tolist() == (X + 2 * Y).tolist()
+        nx.grad(lambda t: torch.add(ROWS, OTHERS, alpha=t).sum())(2.0)
+    assert torch.add(ROWS, OTHERS, alpha=nx.LiteTensor(2.0)).tolist() == (ROWS + 2 * OTHERS).tolist()
 
 
 # torch's and numpy's names for an argument ----------------------------------------------------------------------------

@@ -89,8 +89,7 @@ class OperatorBase:
         """Give every positional argument of forward, numbers as numbers; ``kwargs`` keeps what is keyword-only."""
         spelling: Spelling = self._spelling
         if spelling is None:
-            own = self.policy.__module__.startswith("nexnet.")
-            spelling = self._spelling = Spelling(self.signature, own)
+            spelling = self._spelling = Spelling(self.signature, not self.foreign)
         if len(args) < spelling.count or kwargs:
             args = spelling.positional(args, kwargs, self.name)
         return spelling.with_numbers(args, self.name) if spelling.numbers else args

@@ -17,8 +17,9 @@ from .._trees import NAMESPACE
 from ..engine import DIFFERENTIABLE, is_wrapped, mapping
 from ..errors import InputError, message
 from ..tensor import LiteTensor, from_torch
-from ..transforms import jvp, vjp, vmap
 from ..transforms._evaluate import path_to
+from ..transforms.product import jvp, vjp
+from ..transforms.vmap import vmap
 from .tensors import ModelTensor
 
 __all__ = ["as_torch"]
