@@ -143,7 +143,7 @@ def nn(session: nox.Session) -> None:
 def verify(session: nox.Session) -> None:
     """Every gradient against its references, as reports/verify.html and .json. For a night: ``-- --examples 500``."""
     install_packages(session, *PACKAGES)
-    install(session, *requirements("nexnet-verify", extra="test"))
+    install(session, "pytest-xdist", *requirements("nexnet-verify", extra="test"))
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
     pages = ("--html", str(reports / "verify.html"), "--json", str(reports / "verify.json"))
@@ -151,7 +151,7 @@ def verify(session: nox.Session) -> None:
     session.run("nexnet-verify", *(() if elsewhere else pages), *session.posargs)
     if not session.posargs:
         session.run("python", "-m", "nexnet_verify.referee")
-        pytest(session, str(PACKAGES["nexnet-verify"] / "tests"))
+        pytest(session, str(PACKAGES["nexnet-verify"] / "tests"), "-n", "auto")
 
 
 @nox.session(default=False)
@@ -193,9 +193,9 @@ def fuzz(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
-    install(session, "build", "cython", "matplotlib", "rich", *requirements("nexnet-core", extra="test"))
+    install(session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test"))
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
-    pytest(session, "tests", *session.posargs)
+    pytest(session, "tests", "-n", "auto", *session.posargs)
 
 
 @nox.session
