@@ -193,7 +193,9 @@ def fuzz(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every document and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
-    install(session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test"))
+    install(
+        session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
+    )
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
     pytest(session, "tests", "-n", "auto", *session.posargs)
 

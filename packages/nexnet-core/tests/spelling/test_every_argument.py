@@ -20,9 +20,6 @@ from nexnet.policy import RULES
 
 LISTING = {each.name: each for each in nx.ops.listing()}
 
-# Sizes and dimensions that torch takes by the name of them all, and nexnet does not yet: an error at the call.
-NOT_BY_KEYWORD = {"expand", "flip", "permute", "permute_copy", "repeat", "reshape", "sum_to_size", "tile", "view"}
-
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch's, of what it is to deprecate
 
 
@@ -61,11 +58,8 @@ def test_the_spelling_changes_nothing(name):
                         in_nexnet(mine, call, [], row.through)
                     compared += 1
                     continue
-                if name in NOT_BY_KEYWORD and "keyword" in how:
-                    with pytest.raises(TypeError, match="unexpected keyword argument"):
-                        in_nexnet(mine, call, points, row.through)
-                    continue
-                torchs_call = as_called(call, door, torchs, parameters)
+                beside = by_name(call, parameters) if row.torch_misreads else call
+                torchs_call = as_called(beside, door, torchs, parameters)
                 beside = torchs_call and in_torch_if_it_can(torchs, torchs_call, torchs_points, row.through)
                 if beside is None and door != "nexnet":
                     continue
@@ -121,6 +115,12 @@ def as_called(call: Call, door: str, function: Any, parameters: Any) -> Call | N
         return call
     names = [*theirs][: len(args)]
     return call if names == [each.name for each in parameters][: len(args)] else None
+
+
+def by_name(call: Call, parameters: Any) -> Call:
+    """Give a call with all but its first argument by keyword."""
+    named = {each.name: value for each, value in zip(parameters[1:], call[0][1:], strict=False)}
+    return call[0][:1], {**named, **call[1]}
 
 
 def check(got, expected, where):

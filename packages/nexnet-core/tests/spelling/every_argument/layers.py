@@ -18,6 +18,24 @@ SEPARATE = {
 }
 ATTENTION = {"query": x(2, 3, 4), "key": x(2, 3, 4), "value": x(2, 3, 4)}
 
+
+def cell(gates, hx):
+    return row(input=A, hx=hx, w_ih=x(4 * gates, 3), w_hh=x(4 * gates, 4), b_ih=x(4 * gates), b_hh=x(4 * gates))
+
+
+def recurrent(gates, hx):
+    """Two layers in both directions. Torch has no default for batch_first, and another place for batch_sizes."""
+    params = [x(2 * gates, *rest) for inputs in (3, 3, 4, 4) for rest in ((inputs,), (2,), (), ())]
+    layers = {"has_biases": True, "num_layers": 2, "dropout": 0.0, "train": False, "bidirectional": True}
+    return (
+        row(input=x(2, 2, 3), hx=hx, params=params, **layers, batch_first=True, batch_sizes=t([2, 1]))
+        .always(batch_first=False)
+        .together("batch_sizes", input=x(3, 3))
+        .together("generator", dropout=0.5, train=True)
+        .nexnets("batch_sizes")
+    )
+
+
 ROWS = {
     **{name: row(input=A) for name in ("hardswish", "logsigmoid", "mish", "relu", "relu6", "selu")},
     **{name: row(input=A) for name in ("silu", "softsign", "tanhshrink")},
@@ -33,6 +51,12 @@ ROWS = {
         .together("generator", training=True)
         for name in ("alpha_dropout", "feature_alpha_dropout")
     },
+    **{name: cell(1, x(2, 4)) for name in ("rnn_relu_cell", "rnn_tanh_cell")},
+    **{name: recurrent(1, x(4, 2, 2)) for name in ("rnn_relu", "rnn_tanh")},
+    "gru": recurrent(3, x(4, 2, 2)),
+    "gru_cell": cell(3, x(2, 4)),
+    "lstm": recurrent(4, [x(4, 2, 2), x(4, 2, 2)]),
+    "lstm_cell": cell(4, [x(2, 4), x(2, 4)]),
     "linear": row(input=A, weight=x(4, 3), bias=x(4)),
     "linear_relu": row(input=A, weight=x(4, 3), bias=x(4)).nexnets(),
     "batch_norm": row(input=IMAGE, running_mean=MEAN, running_var=VAR, **NORM, training=True, momentum=0.5)

@@ -132,6 +132,7 @@ class Row:
         constants: arguments of floating tensors that the operator has no gradient by.
         ours: those that torch's function has no gradient by.
         torch_is_wrong: why torch's gradient is another.
+        torch_misreads: why torch's value is another by position, and nexnet's is as torch's by keyword.
     """
 
     arguments: dict[str, Any]
@@ -144,6 +145,7 @@ class Row:
     constants: frozenset[str] = frozenset()
     ours: frozenset[str] = frozenset()
     torch_is_wrong: str = ""
+    torch_misreads: str = ""
 
     def always(self, **arguments: Any) -> Row:
         """Give these in every call: the operator can't do without."""
@@ -164,6 +166,10 @@ class Row:
     def where_torch_is_wrong(self, reason: str) -> Row:
         """Say why torch's gradient is not compared: finite differences side with nexnet."""
         return replace(self, torch_is_wrong=reason)
+
+    def where_torch_misreads_places(self, reason: str) -> Row:
+        """Say why torch is asked by keyword where nexnet is called by position, too."""
+        return replace(self, torch_misreads=reason)
 
     def constant(self, *names: str) -> Row:
         """Name arguments that there is no gradient by."""

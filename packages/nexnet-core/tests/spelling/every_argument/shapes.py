@@ -2,7 +2,7 @@
 
 import torch
 
-from .row import each, of, row, spread, t, x
+from .row import Refused, each, of, row, spread, t, x
 
 A, B, C = x(2, 3), x(3, 3), x(2, 3, 4)
 COLUMNS = t([[0, 2, 1], [1, 0, 0]])
@@ -50,7 +50,7 @@ ROWS = {
     .together("offset", src=x(2))
     .together("dim1", dim2=0)
     .together("dim2", dim1=1),
-    "expand": row(input=x(3), sizes=spread(2, 3, keyword="size")),
+    "expand": row(input=x(3), size=spread(2, 3, keyword="size"), implicit=True),
     "expand_as": row(input=x(3), other=A),
     "expand_copy": row(input=x(3), size=(2, 3), implicit=True),
     "fill": row(input=A, value=x()),
@@ -102,6 +102,6 @@ ROWS = {
     "type_as": row(input=A, other=x(1, dtype=torch.float32)),
     "unflatten": row(input=x(6, 2), dim=0, sizes=(2, 3)),
     "unfold_copy": row(input=x(5, 2), dimension=0, size=2, step=1),
-    "view": row(input=A, shape=spread(3, 2, keyword="size")),
+    "view": row(input=A, size=spread(3, 2, keyword="size"), dtype=Refused(torch.float32)),
     "view_copy": row(input=A, size=(3, 2)),
 }
