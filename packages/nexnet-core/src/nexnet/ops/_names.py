@@ -17,6 +17,7 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function be called with numpy's names for its arguments, and torch's other ones, as operators can."""
     parameters = inspect.signature(fn).parameters
     known = frozenset(parameters)
+    places = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
     rest = next((each.name for each in parameters.values() if each.kind is each.VAR_POSITIONAL), "")
 
     @functools.wraps(fn)
@@ -26,7 +27,8 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
                 return fn(*args)
             kwargs = {own_name(name, known): value for name, value in kwargs.items()}
             if rest in kwargs:  # what takes any number of arguments: one keyword gives them all
-                args = (*args, kwargs.pop(rest))
+                first = [kwargs.pop(name) for name in places[len(args) :] if name in kwargs]
+                args = (*args, *first, kwargs.pop(rest))
             return fn(*args, **kwargs)
         except AttributeError as error:
             look_for_no_tensor(fn.__name__, (*args, *kwargs.values()), error)

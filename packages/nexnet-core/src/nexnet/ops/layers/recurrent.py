@@ -35,7 +35,7 @@ def _or_packed(layers: _Layers) -> _Layers:
 
     @functools.wraps(layers)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if "data" in kwargs or "batch_sizes" in kwargs or (len(args) > 3 and isinstance(args[3], (list, tuple))):
+        if "data" in kwargs or (len(args) > 3 and isinstance(args[3], (list, tuple))):
             names = (
                 "data",
                 "batch_sizes",
@@ -203,7 +203,7 @@ def _lstm_direction(
     if len(sizes) > 1 and sizes[0] == sizes[-1] and w_hr is None and takes_onednn(*map(unwrap, given)):
         out, h, c, _ = _lstm_by_onednn(rows, hidden, cell, w_ih, w_hh, b_ih, b_hh, reverse)
         return out, (h, c)
-    gates = linear(rows, w_ih, None if b_ih is None else add(b_ih, b_hh))
+    gates = linear(rows, w_ih, _both(b_ih, b_hh))
     out, cells, _ = _lstm_through_time(gates, hidden, cell, w_hh, w_hr, sizes, reverse)
     return out, (_last(out, sizes, reverse), _last(cells, sizes, reverse))
 
@@ -220,9 +220,14 @@ def _rnn_direction(
     relu: bool, rows: Any, states: Sequence[Any], weights: Sequence[Any], sizes: tuple[int, ...], reverse: bool
 ) -> tuple[Any, tuple[Any]]:
     w_ih, w_hh, b_ih, b_hh, _ = weights
-    inputs = linear(rows, w_ih, None if b_ih is None else add(b_ih, b_hh))
+    inputs = linear(rows, w_ih, _both(b_ih, b_hh))
     out = _rnn_through_time(inputs, states[0], w_hh, sizes, reverse, relu)
     return out, (_last(out, sizes, reverse),)
+
+
+def _both(b_ih: Any, b_hh: Any) -> Any:
+    """Give the sum of two biases, each of which may be None."""
+    return b_hh if b_ih is None else b_ih if b_hh is None else add(b_ih, b_hh)
 
 
 def _last(states: Any, sizes: tuple[int, ...], reverse: bool) -> Any:
