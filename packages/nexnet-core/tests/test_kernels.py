@@ -53,6 +53,7 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    @pytest.mark.skipif(nx.engine.CHECKED, reason="the debug form also makes the plain call, to compare")
     def test_of_rows_of_rows_are_torchs(self, always):
         x, w, b = layer(64, 784, 256)
         x = x.reshape(4, 16, 784)

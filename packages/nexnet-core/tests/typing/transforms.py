@@ -3,7 +3,8 @@
 from typing import Any, assert_type
 
 import nexnet
-from nexnet import LiteTensor, Tape
+from nexnet import LiteTensor
+from nexnet.inside import TracedTape
 
 x = nexnet.randn(3)
 
@@ -41,7 +42,7 @@ assert_type(nexnet.value_and_grad(with_aux, has_aux=True)(x), tuple[tuple[LiteTe
 assert_type(nexnet.vmap(loss, in_dims=(0, None))(x, 2.0), LiteTensor)
 assert_type(nexnet.vmap(nexnet.grad(of_tree), in_dims=(None, 0))(tree, x), dict[str, LiteTensor])
 assert_type(nexnet.checkpoint(with_aux)(x, scale=2.0), tuple[LiteTensor, str])
-assert_type(nexnet.trace(loss)(x), tuple[LiteTensor, Tape])
+assert_type(nexnet.trace(loss)(x), tuple[LiteTensor, TracedTape])
 assert_type(nexnet.stop_gradient(tree), dict[str, LiteTensor])
 
 assert_type(nexnet.jvp(loss, (x,), (x,)), tuple[LiteTensor, LiteTensor])

@@ -201,6 +201,7 @@ def check_sample(
         seed=seed,
         rtol=case.rtol,
         strided=case.strided,
+        vmap=case.mapped,
         float32_rtol=case.float32_rtol,
         report=True,
         name=case.name,

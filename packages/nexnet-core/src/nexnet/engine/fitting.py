@@ -47,9 +47,16 @@ def versions_of(grads: Any) -> list[Any]:
     for each in grads if type(grads) is tuple else (grads,):
         if type(each) is Tensor:
             found.append(-1 if each.is_inference() else each._version)
-            if CHECKED and not is_wrapped(each):
-                found.append(each.tolist().__repr__())
+            if CHECKED:
+                found.append(_values_of(each))
     return found
+
+
+def _values_of(tensor: Tensor) -> str:
+    try:
+        return "" if is_wrapped(tensor) else repr(tensor.tolist())
+    except RuntimeError:  # a tensor without a storage of its own, as inside of torch.vmap's older form
+        return ""
 
 
 def fitted(grad: Any, node: Node, key: Key, recorded: bool) -> Any:

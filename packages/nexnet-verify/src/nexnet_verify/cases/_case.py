@@ -55,6 +55,7 @@ class Case:
         without_torch: why there is none to compare with.
         torch_rtol: the error allowed against PyTorch, and its ``reason``.
         without_vmap: why torch can't batch it, where torch's own message does not say so.
+        mapped: whether vmap must give what a loop does; if not, the ``reason``.
         strided: whether other strides must give the same; if not, the ``reason``.
         covers: further public names that this case verifies.
     """
@@ -75,6 +76,7 @@ class Case:
     without_torch: str = ""
     torch_rtol: float | None = None
     without_vmap: str = ""
+    mapped: bool = True
     strided: bool = True
     covers: tuple[str, ...] = field(default=())
 
