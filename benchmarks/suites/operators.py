@@ -195,6 +195,8 @@ def cases() -> list[Case]:
         if case.kind in ("nn", "constant") or (case.without_torch and case.name not in RANDOM):
             continue
         for size in SIZES:
+            if case.kind == "recurrent" and size == "large":
+                continue  # of weights that are not scaled, so many steps are chaotic: no two libraries agree
             name = f"{case.kind}.{case.name}, {size}"
             limits = {"rtol": 1e-3, "rounds": ROUNDS, "aims": {"nexnet": 1.3}}
             if case.name in CONSTANT_SUMS:

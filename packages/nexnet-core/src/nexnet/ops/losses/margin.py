@@ -366,6 +366,10 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
 @implements(F.multilabel_soft_margin_loss)
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """The mean over the classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid x, times the weight of the class."""
+    if input.dtype.is_complex or target.dtype.is_complex:
+        raise InputError(
+            message("the loss is of real tensors.", rule="multilabel_soft_margin_loss", got="complex ones")
+        )
     losses = _binary_cross_entropy_with_logits(input, _as_numbers(target, input.dtype), 0)
     if weight is not None:
         losses = mul(losses, weight)

@@ -63,7 +63,7 @@ _sum_of_products = implements()(function(_einsum))
 
 
 @implements(torch.einsum)
-def einsum(equation: Any, *operands: Any) -> Any:
+def einsum(equation: str | torch.Tensor, *operands: Any) -> Any:
     """The sum of products that an equation such as ``"bij,jk->bik"`` describes, by torch.einsum's rules.
 
     Or, without an equation, each operand with the list of its indices, numbers from 0 to 51, and those of the result:
