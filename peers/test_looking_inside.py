@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 import nexnet as nx
+from nexnet.errors import NonFiniteError
 
 Loss = Callable[[Callable[..., Any]], Any]  # of a function that calls the model
 Task = tuple[nn.Module, Loss, list[Tensor]]  # the model, its loss, and the batch
@@ -147,3 +148,32 @@ def test_what_the_tape_keeps_is_what_it_has_grown_by(task: Task) -> None:
     given = sum(each.nbytes for each in batch)  # the tape keeps it, too, but it was there before
     assert tape.kept == pytest.approx(grown + given, rel=0.05)
     del kept
+
+
+def test_a_gpt2_in_bfloat16_with_a_fully_masked_row_is_told_the_module_the_row_and_the_reason() -> None:
+    """The batch is padded on the left: the first token of a sentence may look back at padding alone."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    sizes = {
+        "n_embd": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "vocab_size": 60,
+        "n_positions": 64,
+        "attn_implementation": "eager",
+    }
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(bos_token_id=0, eos_token_id=0, **sizes)).bfloat16()
+    ids = torch.arange(16).reshape(2, 8)
+    visible = torch.ones(2, 1, 8, 8).tril()
+    visible[1, ..., :3] = 0
+    batch = {"input_ids": ids, "labels": ids, "attention_mask": visible.log().bfloat16()}
+
+    def loss_of(params: Any) -> Any:
+        return nx.functional_call(model.eval(), params, (), batch).loss
+
+    with pytest.raises(NonFiniteError, match="a row is fully masked") as caught, nx.debug_nans():
+        nx.value_and_grad(loss_of)(nx.parameters_of(model))
+    error = caught.value
+    assert (error.rule, error.module) == ("softmax", "transformer.h.0.attn")
+    assert error.indices[0] == (1, 0, 0, 0)
+    assert error.source is not None
+    assert "softmax(" in error.source.code
