@@ -1,6 +1,6 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import attention, convolution, init, losses, meta, normalisation, pooling, recurrent
+from . import attention, convolution, init, losses, meta, normalisation, optim, pooling, recurrent
 from .attention import *
 from .checkpoint import load, save
 from .convolution import *
@@ -9,32 +9,30 @@ from .layers import MLP, Dense, Sequential
 from .losses import *
 from .module import Module
 from .normalisation import *
-from .optim import SGD, Adam, AdamState, SGDState
+from .optim import *
 from .pooling import *
 from .recurrent import *
 
 __all__ = [
     "MLP",
-    "SGD",
-    "Adam",
-    "AdamState",
     "CheckpointError",
     "Dense",
     "FrozenModuleError",
     "Module",
     "ModuleError",
     "OptimizerError",
-    "SGDState",
     "Sequential",
     "init",
     "load",
     "losses",
     "meta",
+    "optim",
     "save",
     *attention.__all__,
     *convolution.__all__,
     *losses.__all__,
     *normalisation.__all__,
+    *optim.__all__,
     *pooling.__all__,
     *recurrent.__all__,
 ]
