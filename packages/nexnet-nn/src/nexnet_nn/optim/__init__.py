@@ -6,6 +6,7 @@ LiteTensor. ``update_`` writes into the storage of the parameters and of the sta
 
 from .adagrad import Adagrad, AdagradState
 from .adam import Adam, AdamState, AdamW
+from .by_path import ByPath
 from .lion import Lion, LionState
 from .muon import Muon, MuonState
 from .nadam import NAdam, NAdamState
@@ -20,6 +21,7 @@ __all__ = [
     "Adam",
     "AdamState",
     "AdamW",
+    "ByPath",
     "Lion",
     "LionState",
     "Muon",

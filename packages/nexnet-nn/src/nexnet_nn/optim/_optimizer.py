@@ -19,7 +19,7 @@ from ..errors import OptimizerError
 from ._forms import Form, InPlace, Pure
 from ._shared import Model, check_hyperparameter, check_model, flatten_gradients, flatten_like, is_used, refuse_tracking
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "places_of"]
 
 State = TypeVar("State", bound=tuple[Any, ...])
 
@@ -243,7 +243,7 @@ class Optimizer(Generic[State]):
         """Give each group's optimiser and the places of its parameters among the leaves; what is left is this one's."""
         patterns = tuple(self.groups or ())
         members = [*(member for _, member in self._members), self]  # type: ignore[attr-defined]
-        places = _places(treespec, patterns)
+        places = places_of(treespec, patterns)
         for pattern, some in zip(patterns, places, strict=False):
             if not some:
                 raise OptimizerError(
@@ -300,7 +300,7 @@ def _number(form: Form, value: Any, t: Any) -> Any:
 
 
 @lru_cache(64)
-def _places(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
+def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
     """Give the leaves that belong to each pattern, and last those that belong to none."""
     places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
     for i, path in enumerate(paths_of(treespec)):
