@@ -1,40 +1,46 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import attention, convolution, init, losses, meta, normalisation, pooling, recurrent
+from . import attention, convolution, gradients, init, losses, meta, normalisation, optim, pooling, recurrent, schedules
 from .attention import *
+from .averaging import EMA
 from .checkpoint import load, save
 from .convolution import *
 from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
+from .gradients import *
 from .layers import MLP, Dense, Sequential
 from .losses import *
 from .module import Module
 from .normalisation import *
-from .optim import SGD, Adam, AdamState, SGDState
+from .optim import *
 from .pooling import *
 from .recurrent import *
+from .scaling import LossScale, LossScaleState
 
 __all__ = [
+    "EMA",
     "MLP",
-    "SGD",
-    "Adam",
-    "AdamState",
     "CheckpointError",
     "Dense",
     "FrozenModuleError",
+    "LossScale",
+    "LossScaleState",
     "Module",
     "ModuleError",
     "OptimizerError",
-    "SGDState",
     "Sequential",
     "init",
     "load",
     "losses",
     "meta",
+    "optim",
     "save",
+    "schedules",
     *attention.__all__,
     *convolution.__all__,
+    *gradients.__all__,
     *losses.__all__,
     *normalisation.__all__,
+    *optim.__all__,
     *pooling.__all__,
     *recurrent.__all__,
 ]
