@@ -39,8 +39,8 @@ from ..errors import NonFiniteError, message
 from ..modules.path import current_path
 from .reading import parameters_of
 from .reasons import Case, reason_for, reason_in_backward
-from .recorder import unbatched
 from .source import here, is_library, source_of
+from .storage import unbatched
 
 __all__ = ["debug_nans"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..engine import (
     Observers,
@@ -20,7 +21,7 @@ from ..engine import (
 )
 from ..tape import Tape
 from .operation import Operation
-from .reading import Leaf, Reader
+from .reading import Leaf, Reader, tensors_in
 from .recorder import Recorder
 from .trace import Trace
 
@@ -71,6 +72,15 @@ class TracedTape(Trace, Tape):
         for leaf in self._leaves:
             found = grads.get(leaf.key)
             leaf.gradient = None if found is None else unwrap(found)
+
+    def finish(self) -> None:
+        """Take nothing down any more."""
+        self._recorder.finish()
+
+    def _held(self) -> Iterator[Tensor]:
+        yield from super()._held()
+        for each in self.nodes:  # what the rules have saved
+            yield from tensors_in(each.saved)
 
     def inputs(self) -> Sequence[Leaf]:
         """Give the inputs of the traced function."""
