@@ -7,6 +7,7 @@ from .checkpoint import load, save
 from .convolution import *
 from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
 from .gradients import *
+from .interchange import from_torch, to_torch
 from .layers import MLP, Dense, Sequential
 from .losses import *
 from .module import Module
@@ -28,6 +29,7 @@ __all__ = [
     "ModuleError",
     "OptimizerError",
     "Sequential",
+    "from_torch",
     "init",
     "load",
     "losses",
@@ -35,6 +37,7 @@ __all__ = [
     "optim",
     "save",
     "schedules",
+    "to_torch",
     *attention.__all__,
     *convolution.__all__,
     *gradients.__all__,
