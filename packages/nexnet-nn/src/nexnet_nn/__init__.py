@@ -1,41 +1,84 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import attention, convolution, init, losses, meta, normalisation, pooling, recurrent
+from typing import TYPE_CHECKING, Any
+
+from . import (
+    activations,
+    attention,
+    buffers,
+    convolution,
+    distances,
+    dropout,
+    embedding,
+    init,
+    layers,
+    loss_layers,
+    losses,
+    meta,
+    normalisation,
+    padding,
+    pooling,
+    recurrent,
+    shaping,
+)
+from .activations import *
 from .attention import *
+from .buffers import *
 from .checkpoint import load, save
 from .convolution import *
-from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
-from .layers import MLP, Dense, Sequential
+from .distances import *
+from .dropout import *
+from .embedding import *
+from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError
+from .layers import *
+from .loss_layers import *
 from .losses import *
 from .module import Module
+from .names import missing
 from .normalisation import *
+from .operation import Operation
 from .optim import SGD, Adam, AdamState, SGDState
+from .padding import *
 from .pooling import *
 from .recurrent import *
+from .shaping import *
 
 __all__ = [
-    "MLP",
     "SGD",
     "Adam",
     "AdamState",
     "CheckpointError",
-    "Dense",
     "FrozenModuleError",
+    "MissingNameError",
     "Module",
     "ModuleError",
+    "Operation",
     "OptimizerError",
     "SGDState",
-    "Sequential",
     "init",
     "load",
     "losses",
     "meta",
     "save",
+    *activations.__all__,
     *attention.__all__,
+    *buffers.__all__,
     *convolution.__all__,
+    *distances.__all__,
+    *dropout.__all__,
+    *embedding.__all__,
+    *layers.__all__,
+    *loss_layers.__all__,
     *losses.__all__,
     *normalisation.__all__,
+    *padding.__all__,
     *pooling.__all__,
     *recurrent.__all__,
+    *shaping.__all__,
 ]
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # type checkers know what is here
+
+    def __getattr__(name: str) -> Any:
+        raise missing(name)
