@@ -363,6 +363,28 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_by_bit(tmp_path):
         assert torch.equal(a.data, b.data)
 
 
+def test_buffers_are_saved_with_the_model_and_once_where_others_hold_the_same(tmp_path):
+    def make(seed, fill):
+        draw = torch.Generator().manual_seed(seed)
+        model = nn.freeze(nn.Sequential(nn.Dense(2, 3, generator=draw), nn.BatchNorm(3)), "layers.0.*")
+        model = model.with_buffers({"layers.1.running_mean": torch.full((3,), fill)})
+        return {"model": model, "optimiser": nn.Adam().init(model)}
+
+    saved, like = make(0, 2.0), make(1, 0.0)
+    nn.save(saved, tmp_path / "run")
+    tensors = load_file(tmp_path / "run")
+    assert "optimiser.exp_avg.layers.1.weight" in tensors
+    assert len(tensors) == 2 + 2 + 2 + 4 + 1  # frozen, learned, statistics, moments, the step
+    loaded = nn.load(like, tmp_path / "run")
+    for a, b in zip(loaded["model"].named_buffers(), saved["model"].named_buffers(), strict=True):
+        assert a[0] == b[0]
+        assert torch.equal(a[1].data, b[1].data)
+    assert loaded["optimiser"].exp_avg.layers[1].running_mean.tolist() == [2, 2, 2]
+    nn.save(nn.MLP([2, 3]), tmp_path / "other")
+    with pytest.raises(nn.CheckpointError, match=r"missing    layers\.1\.running_mean: \(3,\) float32"):
+        nn.load(like["model"], tmp_path / "other")
+
+
 # Kills
 
 KILLS = """

@@ -25,7 +25,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from ._fitting import check_fit, kind_of, shown
-from ._layout import NAMESPACE
+from ._layout import NAMESPACE, is_module
 from ._paths import paths_of
 from .errors import CheckpointError
 
@@ -51,7 +51,13 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
     """
     tensors: dict[str, torch.Tensor] = {}
     names: set[str] = set()
-    for name, leaf in _named_leaves(tree):
+    same: dict[str, str] = {}  # an optimiser's state, of trees like the model, has the model's own buffers
+    first: dict[int, str] = {}
+    leaves, buffers = _named_leaves(tree), _named_buffers(tree)
+    for name, buffer in buffers:
+        if (other := first.setdefault(id(buffer), name)) != name:
+            same[name] = other
+    for name, leaf in [*leaves, *((name, each) for name, each in buffers if name not in same)]:
         if name in names:
             raise CheckpointError(message("two tensors of the model have the same path.", argument=shown(name)))
         names.add(name)
@@ -59,7 +65,8 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
             tensors[name] = leaf.get_state()
         elif not isinstance(leaf, _VALUES):  # the format has no shared storage
             tensors[name] = leaf.data.clone(memory_format=torch.contiguous_format)
-    _write(tensors, {"format": "nexnet_nn", "structure": json.dumps(_structure(tree))}, path)
+    metadata = {"structure": json.dumps(_structure(tree)), "same": json.dumps(same)}
+    _write(tensors, {"format": "nexnet_nn", **metadata}, path)
 
 
 def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
@@ -77,9 +84,9 @@ def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
     tensors, values = _read(path)
     found = {name: values[name] if name in values else kind_of(each) for name, each in tensors.items()}
     found |= {name: kind_of(value) for name, value in values.items() if name not in tensors}
-    wanted = _named_leaves(like)
+    wanted, buffers = _named_leaves(like), _named_buffers(like)
     check_fit(
-        {name: kind_of(leaf) for name, leaf in wanted},
+        {name: kind_of(leaf) for name, leaf in wanted + buffers},
         found,
         "the checkpoint does not fit the model:",
         os.fspath(path),
@@ -87,6 +94,8 @@ def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
     )
     leaves = [_restored(leaf, tensors[name] if name in tensors else values[name]) for name, leaf in wanted]
     loaded: Tree = nexnet.tree.unflatten(nexnet.tree.structure(like), leaves)
+    new = {name: _restored(leaf, tensors[name]) for name, leaf in buffers}
+    loaded = _with_buffers(loaded, new)
     return loaded
 
 
@@ -114,6 +123,26 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
     return named
 
 
+def _named_buffers(tree: Any) -> list[tuple[str, Any]]:
+    """Give the tensors of the tree's modules that are not learned, each with its path."""
+    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+    modules = [(path, each) for path, each in zip(paths_of(treespec), leaves, strict=True) if is_module(each)]
+    return [(f"{path}.{name}" if path else name, leaf) for path, each in modules for name, leaf in each.named_buffers()]
+
+
+def _with_buffers(tree: Any, new: dict[str, Any]) -> Any:
+    """Give the tree with these tensors for its modules' buffers."""
+    if not new:
+        return tree
+    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+    for i, path in enumerate(paths_of(treespec)):
+        if is_module(leaves[i]):
+            start = f"{path}." if path else ""
+            own = {name: new[start + name] for name, _ in leaves[i].named_buffers()}
+            leaves[i] = leaves[i].with_buffers(own)
+    return optree.tree_unflatten(treespec, leaves)
+
+
 def _restored(leaf: Any, value: Any) -> Any:
     """Give what the file has for a leaf, as that leaf is."""
     if isinstance(leaf, torch.Generator):
@@ -131,9 +160,8 @@ def _structure(tree: Any) -> Any:
     """Describe a tree for JSON: a node is ``{"kind": ..., "children": {...}}``, a leaf its value, or what it is."""
     if optree.tree_is_leaf(tree, namespace=NAMESPACE):
         return {"value": tree} if isinstance(tree, _VALUES) else {"leaf": kind_of(tree)}
-    children, _, entries, _ = optree.tree_flatten_one_level(tree, namespace=NAMESPACE)
-    names = [".".join(map(str, entry)) if type(entry) is tuple else str(entry) for entry in entries]
-    described = {name: _structure(child) for name, child in zip(names, children, strict=True)}
+    children, treespec = optree.tree_flatten(tree, is_leaf=lambda each: each is not tree, namespace=NAMESPACE)
+    described = {name: _structure(child) for name, child in zip(paths_of(treespec), children, strict=True)}
     return {"kind": type(tree).__name__, "children": described}
 
 
@@ -161,8 +189,10 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[s
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-            structure = json.loads((file.metadata() or {}).get("structure", '{"children": {}}'))
-        return tensors, _values_in(structure)
+            metadata = file.metadata() or {}
+        for name, other in json.loads(metadata.get("same", "{}")).items():
+            tensors[name] = tensors[other]
+        return tensors, _values_in(json.loads(metadata.get("structure", '{"children": {}}')))
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             message("the file is not a complete safetensors file.", argument=os.fspath(path), got=shown(str(error)))
