@@ -42,6 +42,14 @@ def test_counters_are_the_models_own():
         assert (new["n"].item(), new["w"].item()) == (4, 0.5)
 
 
+def test_buffers_are_the_models_own():
+    model, ema = nn.BatchNorm(2), nn.EMA(0.5)
+    average = ema.init(model)
+    model = model.with_buffers({"running_mean": LiteTensor([1.0, 2.0])})
+    assert ema.update(average, model).running_mean.tolist() == [1, 2]
+    assert ema.update_(average, model).running_mean.tolist() == [1, 2]
+
+
 def test_it_is_differentiable_by_the_model():
     slope = nexnet.grad(lambda p: nn.EMA(0.75).update(LiteTensor([1.0]), p).sum())(LiteTensor([2.0]))
     assert slope.tolist() == [0.25]

@@ -36,33 +36,6 @@ def test_normalisations_are_torchs(layer, twin, shape):
         torch.testing.assert_close(mine.data, theirs.grad, rtol=1e-4, atol=1e-4)
 
 
-class TestBatchNorm:
-    def test_is_torchs_in_training_and_after(self):
-        layer, twin = nn.BatchNorm(3, momentum=0.3), torch.nn.BatchNorm1d(3, momentum=0.3)
-        statistics = layer.start()
-        for seed in range(3):
-            x = draw(4, 3, 2, seed=seed).float()
-            out, statistics = layer(LiteTensor(x), statistics)
-            torch.testing.assert_close(out.data, twin(x).detach())
-        torch.testing.assert_close(statistics.mean.data, twin.running_mean)
-        torch.testing.assert_close(statistics.var.data, twin.running_var)
-        out, same = layer(LiteTensor(x), statistics, training=False)
-        torch.testing.assert_close(out.data, twin.eval()(x).detach())
-        assert same is statistics
-
-    def test_the_statistics_leave_a_training_step_as_auxiliary_values(self):
-        layer = nn.BatchNorm(3)
-
-        def loss(layer, x, statistics):
-            out, statistics = layer(x, statistics)
-            return (out**2).sum(), statistics
-
-        x = LiteTensor(draw(4, 3).float())
-        (_, statistics), grads = nexnet.value_and_grad(loss, has_aux=True)(layer, x, layer.start())
-        assert statistics.mean.shape == (3,)
-        assert len(grads.parameters()) == 2  # the weight and the bias: nothing learns the statistics
-
-
 class TestAttention:
     def twin(self, layer, features, heads):
         twin = torch.nn.MultiheadAttention(features, heads, batch_first=True, dtype=torch.float64)

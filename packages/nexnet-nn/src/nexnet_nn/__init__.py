@@ -1,33 +1,67 @@
 """Layers, losses, initialisers, optimisers and checkpoints for nexnet: stateless, and pytrees throughout."""
 
-from . import attention, convolution, gradients, init, losses, meta, normalisation, optim, pooling, recurrent, schedules
+from typing import TYPE_CHECKING, Any
+
+from . import (
+    activations,
+    attention,
+    buffers,
+    convolution,
+    distances,
+    dropout,
+    embedding,
+    gradients,
+    init,
+    layers,
+    loss_layers,
+    losses,
+    meta,
+    normalisation,
+    optim,
+    padding,
+    pooling,
+    recurrent,
+    schedules,
+    shaping,
+)
+from .activations import *
 from .attention import *
 from .averaging import EMA
+from .buffers import *
 from .checkpoint import load, save
 from .convolution import *
-from .errors import CheckpointError, FrozenModuleError, ModuleError, OptimizerError
+from .distances import *
+from .dropout import *
+from .embedding import *
+from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError
 from .gradients import *
-from .layers import MLP, Dense, Sequential
+from .interchange import from_torch, to_torch
+from .layers import *
+from .loss_layers import *
 from .losses import *
 from .module import Module
+from .names import missing
 from .normalisation import *
+from .operation import Operation
 from .optim import *
+from .padding import *
 from .pooling import *
 from .recurrent import *
 from .scaling import LossScale, LossScaleState
+from .shaping import *
 
 __all__ = [
     "EMA",
-    "MLP",
     "CheckpointError",
-    "Dense",
     "FrozenModuleError",
     "LossScale",
     "LossScaleState",
+    "MissingNameError",
     "Module",
     "ModuleError",
+    "Operation",
     "OptimizerError",
-    "Sequential",
+    "from_torch",
     "init",
     "load",
     "losses",
@@ -35,13 +69,28 @@ __all__ = [
     "optim",
     "save",
     "schedules",
+    "to_torch",
+    *activations.__all__,
     *attention.__all__,
+    *buffers.__all__,
     *convolution.__all__,
+    *distances.__all__,
+    *dropout.__all__,
+    *embedding.__all__,
     *gradients.__all__,
+    *layers.__all__,
+    *loss_layers.__all__,
     *losses.__all__,
     *normalisation.__all__,
     *optim.__all__,
+    *padding.__all__,
     *pooling.__all__,
     *recurrent.__all__,
+    *shaping.__all__,
 ]
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # type checkers know what is here
+
+    def __getattr__(name: str) -> Any:
+        raise missing(name)

@@ -1,4 +1,4 @@
-"""What a transformer is made of besides dense layers: attention, embeddings, dropout, and a block of them."""
+"""What a transformer is made of besides dense layers: attention, and a block of it with feedforward layers."""
 
 from __future__ import annotations
 
@@ -12,76 +12,14 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from . import init as initializers
+from .dropout import Dropout
 from .errors import ModuleError
 from .init import Initializer
 from .layers import Dense
 from .module import Module
 from .normalisation import LayerNorm
 
-__all__ = ["Dropout", "Embedding", "MultiHeadAttention", "TransformerBlock"]
-
-
-class Embedding(Module):
-    """A table of vectors, picked by index.
-
-    Args:
-        rows: how many vectors there are.
-        features: how long each is.
-        padding_idx: a row that gets no gradient; it starts at 0.
-        init: what fills the table; as in torch, N(0, 1).
-        generator: where random numbers come from; torch's global generator by default.
-        dtype: of the table; torch's default by default.
-        device: of the table; torch's default by default.
-
-    Attributes:
-        weight: of shape ``(rows, features)``.
-    """
-
-    weight: LiteTensor
-    padding_idx: int | None
-
-    def __init__(
-        self,
-        rows: int,
-        features: int,
-        padding_idx: int | None = None,
-        *,
-        init: Initializer = initializers.normal,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype | None = None,
-        device: Any = None,
-    ) -> None:
-        weight = init((rows, features), generator=generator, dtype=dtype, device=device)
-        self.weight = weight if padding_idx is None else weight.at[padding_idx].set(0.0)
-        self.padding_idx = padding_idx
-
-    def __call__(self, index: Any) -> LiteTensor:
-        """Give ``(*, features)`` for integer indices of shape ``(*)``."""
-        return nexnet.embedding(index, self.weight, self.padding_idx)  # type: ignore[no-any-return]
-
-
-class Dropout(Module):
-    """Elements set to 0 with probability p, the others divided by 1 - p: of whom a generator is passed in.
-
-    Without a generator nothing is dropped: that is the layer when it does not train.
-
-    Args:
-        p: the probability.
-
-    Raises:
-        ModuleError: p is no probability.
-    """
-
-    p: float
-
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ModuleError(message("p is no probability.", argument="p", expected="0 <= p <= 1", got=p))
-        self.p = p
-
-    def __call__(self, x: Any, generator: torch.Generator | None = None) -> Any:
-        """Drop elements of ``x``, of any shape, as the generator says."""
-        return x if generator is None else nexnet.dropout(x, self.p, generator=generator)
+__all__ = ["MultiHeadAttention", "TransformerBlock"]
 
 
 class MultiHeadAttention(Module):

@@ -21,7 +21,7 @@ Model = TypeVar("Model")
 class EMA:
     """The exponential moving average: ``average = decay average + (1 - decay) model``, as torch's ``swa_utils`` has it.
 
-    Tensors that are no floating ones (counters, masks) are the model's own.
+    Buffers, and tensors that are no floating ones (counters, masks), are the model's own.
 
     Example::
 
@@ -64,14 +64,15 @@ class EMA:
             TrackedTensorError: something is being differentiated.
         """
         refuse_tracking("EMA")
-        pairs, _ = _pairs(average, model)
+        pairs, treespec = _pairs(average, model)
         if floats := [(a.data, p.data) for a, p in pairs if a.dtype.is_floating_point]:
             averages, params = (list(each) for each in zip(*floats, strict=True))
             torch._foreach_lerp_(averages, params, 1 - self.decay)
         for a, p in pairs:
             if not a.dtype.is_floating_point:
                 a.data.copy_(p.data)
-        return average
+        same: Model = nexnet.tree.unflatten(treespec, [a for a, _ in pairs])  # with the model's buffers
+        return same
 
 
 def _pairs(average: Any, model: Any) -> tuple[list[tuple[Any, Any]], Any]:

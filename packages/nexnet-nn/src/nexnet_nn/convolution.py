@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -22,9 +21,6 @@ __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "
 
 Sizes = int | Sequence[int]
 _MODES = ("zeros", "reflect", "replicate", "circular")
-
-#: What torch fills a convolution's weight with: U(-b, b), b = 1 / sqrt(fan_in).
-torchs_own: Initializer = partial(initializers.kaiming_uniform, a=math.sqrt(5))
 
 
 class _Convolution(Module):
@@ -109,7 +105,7 @@ class _Direct(_Convolution):
         bias: bool = True,
         padding_mode: str = "zeros",
         *,
-        init: Initializer = torchs_own,
+        init: Initializer = initializers.torchs_own,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
         device: Any = None,
@@ -190,7 +186,7 @@ class _Transposed(_Convolution):
         bias: bool = True,
         dilation: Sizes = 1,
         *,
-        init: Initializer = torchs_own,
+        init: Initializer = initializers.torchs_own,
         generator: torch.Generator | None = None,
         dtype: torch.dtype | None = None,
         device: Any = None,

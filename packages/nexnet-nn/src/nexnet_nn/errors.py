@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nexnet.errors import NexnetError
 
-__all__ = ["CheckpointError", "FrozenModuleError", "ModuleError", "OptimizerError"]
+__all__ = ["CheckpointError", "FrozenModuleError", "MissingNameError", "ModuleError", "OptimizerError"]
 
 
 class ModuleError(NexnetError, TypeError):
@@ -13,6 +13,10 @@ class ModuleError(NexnetError, TypeError):
 
 class FrozenModuleError(NexnetError, AttributeError):
     """A field of a finished module was assigned to: modules are immutable."""
+
+
+class MissingNameError(NexnetError, AttributeError):
+    """A name of torch.nn that nexnet_nn does not have: the error says what to write."""
 
 
 class OptimizerError(NexnetError, ValueError):

@@ -10,7 +10,9 @@ moved, so that one seed gives one model everywhere. Another gain or mode is boun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -26,6 +28,7 @@ __all__ = [
     "kaiming_uniform",
     "normal",
     "ones",
+    "torchs_own",
     "uniform",
     "xavier_normal",
     "xavier_uniform",
@@ -91,6 +94,10 @@ def kaiming_uniform(
     _check_fans(shape, "kaiming_uniform")
     fill = torch.nn.init.kaiming_uniform_
     return _draw(fill, shape, generator, dtype, device, a=a, mode=mode, nonlinearity=nonlinearity)
+
+
+#: What torch fills linear layers and convolutions with: U(-b, b), b = 1 / sqrt(fan_in).
+torchs_own: Initializer = partial(kaiming_uniform, a=math.sqrt(5))
 
 
 def kaiming_normal(

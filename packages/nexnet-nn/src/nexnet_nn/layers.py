@@ -1,4 +1,4 @@
-"""Layers: Dense, Sequential and MLP."""
+"""Layers: Dense, Linear, Bilinear, Sequential and MLP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import ModuleError
 from .init import Initializer
 from .module import Module
 
-__all__ = ["MLP", "Dense", "Sequential"]
+__all__ = ["MLP", "Bilinear", "Dense", "Linear", "Sequential"]
 
 
 class Dense(Module):
@@ -61,6 +61,73 @@ class Dense(Module):
     def rectified(self, x: Any) -> LiteTensor:
         """Map ``x`` of shape ``(..., in_features)``, and take the ReLU, in one operation."""
         return nexnet.linear_relu(x, self.weight, self.bias)  # type: ignore[no-any-return]
+
+
+class Linear(Dense):
+    """Dense, filled as torch.nn.Linear is: weight and bias are U(-k, k), k = 1 / sqrt(in_features).
+
+    The arguments and attributes are those of ``Dense``; with an ``init`` the bias starts at 0, as there.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init: Initializer | None = None,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        bound = in_features**-0.5 if in_features else 0.0
+        options: dict[str, Any] = {"generator": generator, "dtype": dtype, "device": device}
+        weight = initializers.torchs_own if init is None else init
+        super().__init__(in_features, out_features, bias, init=weight, **options)
+        if bias and init is None:
+            self.bias = initializers.uniform((out_features,), -bound, bound, **options)
+
+
+class Bilinear(Module):
+    """y_k = x1^T W_k x2 + b_k of the last dimensions, filled as torch.nn.Bilinear is.
+
+    Args:
+        in1_features: size of the first input's last dimension.
+        in2_features: size of the second input's last dimension.
+        out_features: size of the output's last dimension.
+        bias: whether there is a b.
+        generator: where random numbers come from; torch's global generator by default.
+        dtype: of the parameters; torch's default by default.
+        device: of the parameters; torch's default by default.
+
+    Attributes:
+        weight: W, of shape ``(out_features, in1_features, in2_features)``.
+        bias: b, of shape ``(out_features,)``, or None.
+    """
+
+    weight: LiteTensor
+    bias: LiteTensor | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        bound = in1_features**-0.5
+        shape = (out_features, in1_features, in2_features)
+        options: dict[str, Any] = {"generator": generator, "dtype": dtype, "device": device}
+        self.weight = initializers.uniform(shape, -bound, bound, **options)
+        self.bias = initializers.uniform((out_features,), -bound, bound, **options) if bias else None
+
+    def __call__(self, x1: Any, x2: Any) -> LiteTensor:
+        """Map ``x1`` of shape ``(..., in1_features)`` and ``x2`` of shape ``(..., in2_features)``."""
+        return nexnet.bilinear(x1, x2, self.weight, self.bias)  # type: ignore[no-any-return]
 
 
 class Sequential(Module):

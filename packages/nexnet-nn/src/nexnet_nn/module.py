@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
@@ -17,10 +15,12 @@ import nexnet
 from nexnet.errors import message
 from nexnet.modules.path import leaves_mark
 
-from ._layout import NAMESPACE, Layout, split
+from ._describing import as_html, describe
+from ._layout import NAMESPACE, Entry, Layout, is_module, split
 from .errors import FrozenModuleError, ModuleError
+from .places import Places
 
-__all__ = ["Module"]
+__all__ = ["Module", "describe_as_its_base", "each_module"]
 
 
 class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  # optree has no types for mypy
@@ -41,7 +41,7 @@ class _ModuleType(type):
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             module = super().__call__(*args, **kwargs)
-            _freeze(module)
+            _freeze(module, set())
             return module
 
     @property
@@ -58,9 +58,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     it is kept, which ``class Deeper(Base, init=False)`` says to type checkers too. Fields that are LiteTensors,
     modules, or containers of these (lists become tuples) are the module's children: transforms differentiate by
     them, and optimisers change them. Everything else (numbers, strings, callables, ``None``) is static: it belongs to
-    the structure, and two modules have the same structure only if their static fields are equal.
+    the structure, and two modules have the same structure only if their static fields are equal. So are buffers,
+    tensors that are not learned: fields that are set to ``nn.buffer(tensor)``.
 
-    A module never changes: ``module.replace(field=value)`` gives another one. Modules compare and hash by identity.
+    A module never changes: ``module.replace(field=value)`` gives another one, and ``module.at["layers.0.weight"]`` one
+    with another value deep inside. Modules compare and hash by identity.
     A gradient by a module is a module of the same structure, of which each tensor is a gradient.
 
     Example::
@@ -98,7 +100,7 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         super().__delattr__(name)
 
     def replace(self, **changes: Any) -> Self:
-        """Give this module with other values for some of its fields.
+        """Give this module with other values for some of its fields. A field that is a buffer stays one.
 
         Raises:
             ModuleError: a name that is not one of the fields.
@@ -115,8 +117,20 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
                 )
         module = object.__new__(type(self))
         module.__dict__.update(fields | changes)
-        _freeze(module)
+        _freeze(module, set(self._layout.buffers), self._layout.told)
         return module
+
+    def _marked(self, buffers: set[Entry]) -> Self:
+        """Give this module with its buffers in these places; a tensor that becomes one is a constant."""
+        module = object.__new__(type(self))
+        module.__dict__.update({name: getattr(self, name) for name in self._layout.names})
+        _freeze(module, buffers, self._layout.told)
+        new = {entry: module._layout.constants[place] for entry, place in module._layout.buffers.items()}
+        return _unflatten(module._layout.with_buffers(nexnet.stop_gradient(new)), module._children)  # type: ignore[no-any-return]
+
+    def _telling(self, told: Any) -> Self:
+        """Give this module, telling somebody of new values for its buffers."""
+        return _unflatten(self._layout.telling(told), self._children)  # type: ignore[no-any-return]
 
     @property
     def is_frozen(self) -> bool:
@@ -124,7 +138,7 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         return self._layout.frozen
 
     def parameters(self) -> list[Any]:
-        """List the tensors, in the order in which they are flattened."""
+        """List the tensors that are learned, in the order in which they are flattened."""
         return nexnet.tree.flatten(self)[0]
 
     def named_parameters(self) -> list[tuple[str, Any]]:
@@ -132,6 +146,91 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         paths, leaves, _ = optree.tree_flatten_with_path(self, namespace=NAMESPACE)
         steps = [[step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in paths]
         return [(".".join(map(str, path)), leaf) for path, leaf in zip(steps, leaves, strict=True)]
+
+    def named_buffers(self) -> list[tuple[str, Any]]:
+        """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""
+        found: list[tuple[str, Any]] = []
+        for path, module in [("", self), *_below(self)]:
+            for entry, place in module._layout.buffers.items():
+                start = ".".join(map(str, (path, *entry) if path else entry))
+                paths, leaves, _ = optree.tree_flatten_with_path(module._layout.constants[place], namespace=NAMESPACE)
+                names = [".".join(map(str, (start, *steps))) for steps in paths]
+                found += zip(names, leaves, strict=True)
+        return found
+
+    def with_buffers(self, new: dict[str, Any]) -> Self:
+        """Give this module with other values for some of its buffers, by their paths.
+
+        Raises:
+            ModuleError: a path at which there is no buffer.
+        """
+        left = dict(new)
+
+        def change(module: Any, path: str) -> Any:
+            values = {}
+            for entry, place in module._layout.buffers.items():
+                start = path + ".".join(map(str, entry))
+                tree = module._layout.constants[place]
+                paths, leaves, treespec = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
+                names = [".".join(map(str, (start, *steps))) for steps in paths]
+                if not left.keys().isdisjoint(names):
+                    changed = [left.pop(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
+                    values[entry] = optree.tree_unflatten(treespec, changed)
+            return _unflatten(module._layout.with_buffers(values), module._children) if values else module
+
+        module = each_module(self, change)
+        if left:
+            raise ModuleError(
+                message(
+                    "there are no such buffers.",
+                    argument=", ".join(left),
+                    expected=", ".join(name for name, _ in self.named_buffers()) or "none",
+                )
+            )
+        return module  # type: ignore[no-any-return]
+
+    def renew(self, **buffers: Any) -> None:
+        """Tell that buffers of this module, its fields, have new values: ``nn.with_buffers(fn)`` gives them.
+
+        Raises:
+            ModuleError: nobody wants to know: the new values would be lost.
+        """
+        if self._layout.told is None:
+            raise ModuleError(
+                message(
+                    "new values of buffers would be lost.",
+                    rule=type(self).__name__,
+                    argument=", ".join(buffers),
+                    remedy="call the model in a function that nn.with_buffers(fn) made, or the form model.eval()",
+                )
+            )
+        renewals, path = self._layout.told
+        renewals.take({f"{path}{name}": value for name, value in buffers.items()})
+
+    def newest(self, name: str) -> Any:
+        """Give a buffer's value: the newest that was told of in this evaluation, or the module's own."""
+        if self._layout.told is None:
+            return getattr(self, name)
+        renewals, path = self._layout.told
+        return renewals.newest(f"{path}{name}", getattr(self, name))
+
+    def train(self, training: bool = True) -> Self:
+        """Give the form of this module that trains: of which each module with a field ``training`` has it True."""
+
+        def change(module: Any, _: str) -> Any:
+            known = "training" in module._layout.names and module.training is not training
+            return module.replace(training=training) if known else module
+
+        return each_module(self, change)  # type: ignore[no-any-return]
+
+    def eval(self) -> Self:
+        """Give the form of this module that does not train: ``train(False)``."""
+        return self.train(False)
+
+    @property
+    def at(self) -> Places[Self]:
+        """Places deep in this module: ``model.at["layers.0.weight"].set(value)`` gives another one."""
+        return Places(self)
 
     def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Self:
         """Give this module on another device, and its floating tensors in another dtype.
@@ -148,20 +247,16 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
                 dtype=dtype if dtype is not None and leaf.dtype.is_floating_point else leaf.dtype,
             )
 
-        return optree.tree_map(convert, self, namespace=NAMESPACE)  # type: ignore[no-any-return]
+        converted: Self = optree.tree_map(convert, self, namespace=NAMESPACE)
+        buffers = {name: convert(each) for name, each in self.named_buffers()}
+        return converted.with_buffers(buffers) if buffers else converted
 
     def _repr_html_(self) -> str:
         """Show a notebook each tensor's path, shape, dtype and statistics."""
-        rows = [
-            (name, str(tuple(each.shape)), str(each.dtype), str(nexnet.inside.statistics(each.data)))
-            for name, each in self.named_parameters()
-            if isinstance(each, nexnet.LiteTensor)
-        ]
-        cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<b>{type(self).__name__}</b><table>{cells}</table>"
+        return as_html(self)
 
     def __repr__(self) -> str:
-        return "\n".join(_describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
+        return "\n".join(describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
 
 
 def describe_as_its_base(cls: type[Module]) -> None:
@@ -186,6 +281,25 @@ def _below(module: Any) -> Iterator[tuple[str, Any]]:
         near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
 
 
+def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
+    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
+    if not is_module(tree):
+        found = optree.tree_flatten_with_path(tree, is_leaf=is_module, namespace=NAMESPACE)
+        if not any(map(is_module, found[1])):
+            return tree
+        names = [path + "".join(f"{step}." for step in steps) for steps in found[0]]
+        changed = [each_module(*each) for each in zip(found[1], (change,) * len(names), names, strict=True)]
+        return optree.tree_unflatten(found[2], changed)
+    layout, children = tree._layout, tree._children
+    changed = [
+        each if type(each) is nexnet.LiteTensor else each_module(each, change, path + "".join(f"{s}." for s in entry))
+        for entry, each in zip(layout.entries, children, strict=True)
+    ]
+    if any(one is not other for one, other in zip(changed, children, strict=True)):
+        tree = _unflatten(layout, tuple(changed))
+    return change(tree, path)
+
+
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
     fields = module.__dict__
     layout = fields["_layout"]
@@ -203,7 +317,7 @@ def _unflatten(layout: Layout, children: tuple[Any, ...]) -> Any:
     return module
 
 
-def _freeze(module: Any) -> None:
+def _freeze(module: Any, buffers: set[Entry], told: Any = None) -> None:
     """Split the fields, and let nobody change them any more."""
     fields = module.__dict__
     for announced in dataclasses.fields(module):
@@ -221,7 +335,8 @@ def _freeze(module: Any) -> None:
                     remedy=f"assign self.{announced.name}, or None to it",
                 )
             )
-    layout, children = split(type(module), fields)
+    layout, children = split(type(module), fields, buffers)
+    layout.told = told
     fields["_children"] = children
     fields["_layout"] = layout
 
@@ -235,35 +350,3 @@ def _check_unfrozen(module: Any, name: str) -> None:
                 remedy=f"model.replace({name}=...) gives a new module (a step of training: optimizer.update)",
             )
         )
-
-
-def _describe(module: Module, name: str = "", indent: str = "") -> Iterator[str]:
-    """Give the lines of a module's repr: one for each module, tensor and constant in it."""
-    count = sum(math.prod(leaf.shape) for leaf in module.parameters() if isinstance(leaf, nexnet.LiteTensor))
-    yield f"{indent}{name}{type(module).__name__} ({count:,} parameter{'' if count == 1 else 's'})"
-    for field in module._layout.names:
-        value = getattr(module, field)
-        elements = enumerate(value) if isinstance(module._layout.places.get(field), tuple) else [(None, value)]
-        for i, each in elements:
-            label = f"{field}: " if i is None else f"{field}[{i}]: "
-            if isinstance(each, Module):
-                yield from _describe(each, label, indent + "  ")
-            else:
-                yield f"{indent}  {label}{_show(each)}"
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, nexnet.LiteTensor):
-        device = "" if value.device.type == "cpu" else f" {value.device}"
-        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}{device}"
-    if isinstance(value, (dict, tuple)):
-        return str(optree.tree_map(_Shown, value, is_leaf=lambda each: isinstance(each, Module), namespace=NAMESPACE))
-    return getattr(value, "__name__", None) or repr(value)
-
-
-class _Shown:
-    def __init__(self, value: Any) -> None:
-        self.text = "\n".join(_describe(value)) if isinstance(value, Module) else _show(value)
-
-    def __repr__(self) -> str:
-        return self.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -12,10 +12,25 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from . import init as initializers
+from .buffers import buffer
 from .errors import ModuleError
 from .module import Module
+from .operation import Operation
 
-__all__ = ["BatchNorm", "GroupNorm", "LayerNorm", "RMSNorm", "Statistics"]
+__all__ = [
+    "BatchNorm",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "LocalResponseNorm",
+    "RMSNorm",
+]
 
 
 class LayerNorm(Module):
@@ -134,69 +149,138 @@ class GroupNorm(Module):
         return nexnet.group_norm(x, self.groups, self.weight, self.bias, self.eps)  # type: ignore[no-any-return]
 
 
-class Statistics(NamedTuple):
-    """The running mean and variance of each channel: a pytree, which no optimiser changes."""
+class InstanceNorm(Module):
+    """w z + b, z the input ``(batch, channels, ...)`` with mean 0 and variance 1 in each channel of each example.
 
-    mean: LiteTensor
-    var: LiteTensor
+    Args:
+        channels: how many there are.
+        eps: is added to the variance.
+        affine: whether there are a w and a b.
+        dtype: of the parameters; torch's default by default.
+        device: of the parameters; torch's default by default.
+
+    Attributes:
+        weight: w, of shape ``(channels,)``, or None.
+        bias: b, of shape ``(channels,)``, or None.
+    """
+
+    weight: LiteTensor | None
+    bias: LiteTensor | None
+    eps: float
+
+    def __init__(
+        self,
+        channels: int,
+        eps: float = 1e-5,
+        *,
+        affine: bool = False,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        self.weight = initializers.ones((channels,), dtype=dtype, device=device) if affine else None
+        self.bias = initializers.zeros((channels,), dtype=dtype, device=device) if affine else None
+        self.eps = eps
+
+    def __call__(self, x: Any) -> LiteTensor:
+        """Normalise ``x`` of shape ``(batch, channels, ...)``."""
+        return nexnet.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)  # type: ignore[no-any-return]
+
+
+class LocalResponseNorm(Operation):
+    """x / (k + alpha m)^beta, m the mean square of neighbouring channels of ``(batch, channels, ...)``.
+
+    Attributes:
+        size: how many neighbours.
+        alpha: their share.
+        beta: the power.
+        k: what is there without them.
+    """
+
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    operator = nexnet.local_response_norm
 
 
 class BatchNorm(Module):
     """w z + b, z the input ``(batch, channels, ...)`` with mean 0 and variance 1 in each channel.
 
-    In training the mean and variance are the batch's, and new running statistics are returned; without training they
-    are the running statistics. These are no part of the module: nothing learns them, so they go in and out::
+    The form that trains takes the batch's mean and variance, and tells of new running statistics, which
+    ``nn.with_buffers(loss)`` gives beside the loss; ``model.eval()`` takes the running statistics::
 
-        norm = nn.BatchNorm(8)
-        statistics = norm.start()
-        out, statistics = norm(x, statistics)            # training
-        out, _ = norm(x, statistics, training=False)
+        (value, buffers), grads = nexnet.value_and_grad(nn.with_buffers(loss), has_aux=True)(model, x, y)
+        model, state = adam.update(model, grads, state)
+        model = model.with_buffers(buffers)
 
     Args:
         channels: how many there are.
         eps: is added to the variance.
         momentum: the share of a batch in the new running statistics.
-        dtype: of the parameters; torch's default by default.
-        device: of the parameters; torch's default by default.
+        affine: whether there are a w and a b.
+        track_running_stats: whether there are running statistics; without, the batch's are always taken.
+        dtype: of the tensors; torch's default by default.
+        device: of the tensors; torch's default by default.
 
     Attributes:
-        weight: w, of shape ``(channels,)``.
-        bias: b, of shape ``(channels,)``.
+        weight: w, of shape ``(channels,)``, or None.
+        bias: b, of shape ``(channels,)``, or None.
+        running_mean: of each channel, ``(channels,)``: a buffer, or None. It starts at 0.
+        running_var: of each channel, ``(channels,)``: a buffer, or None. It starts at 1.
+        training: whether this is the form that trains.
+
+    Raises:
+        ModuleError: when the form that trains is called, and nobody wants the new statistics.
     """
 
-    weight: LiteTensor
-    bias: LiteTensor
+    weight: LiteTensor | None
+    bias: LiteTensor | None
+    running_mean: LiteTensor | None
+    running_var: LiteTensor | None
     eps: float
     momentum: float
+    training: bool = True
 
     def __init__(
         self,
         channels: int,
         eps: float = 1e-5,
         momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
         *,
         dtype: torch.dtype | None = None,
         device: Any = None,
     ) -> None:
-        self.weight = initializers.ones((channels,), dtype=dtype, device=device)
-        self.bias = initializers.zeros((channels,), dtype=dtype, device=device)
+        def ones() -> LiteTensor:
+            return initializers.ones((channels,), dtype=dtype, device=device)
+
+        def zeros() -> LiteTensor:
+            return initializers.zeros((channels,), dtype=dtype, device=device)
+
+        self.weight, self.bias = (ones(), zeros()) if affine else (None, None)
+        self.running_mean = buffer(zeros()) if track_running_stats else None
+        self.running_var = buffer(ones()) if track_running_stats else None
         self.eps = eps
         self.momentum = momentum
 
-    def start(self) -> Statistics:
-        """Give the running statistics before any batch: mean 0 and variance 1."""
-        return Statistics(nexnet.zeros_like(self.weight), nexnet.ones_like(self.weight))
-
-    def __call__(self, x: Any, statistics: Statistics, training: bool = True) -> tuple[LiteTensor, Statistics]:
-        """Normalise ``x`` of shape ``(batch, channels, ...)``; give the output and the new running statistics."""
-        mean, var = statistics
-        if not training:
-            return nexnet.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps), statistics
-        out, mean, var = nexnet.batch_norm_with_statistics(
-            x, mean, var, self.weight, self.bias, self.momentum, self.eps
-        )
-        return out, Statistics(mean, var)
+    def __call__(self, x: Any) -> LiteTensor:
+        """Normalise ``x`` of shape ``(batch, channels, ...)``."""
+        affine = self.weight, self.bias
+        if self.running_mean is None:
+            return nexnet.batch_norm(x, None, None, *affine, True, eps=self.eps)  # type: ignore[no-any-return]
+        if not self.training:
+            return nexnet.batch_norm(x, self.running_mean, self.running_var, *affine, eps=self.eps)  # type: ignore[no-any-return]
+        statistics = self.newest("running_mean"), self.newest("running_var")
+        out, mean, var = nexnet.batch_norm_with_statistics(x, *statistics, *affine, self.momentum, self.eps)
+        self.renew(running_mean=mean, running_var=var)
+        return out  # type: ignore[no-any-return]
 
 
 def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+BatchNorm1d = BatchNorm2d = BatchNorm3d = BatchNorm
+InstanceNorm1d = InstanceNorm2d = InstanceNorm3d = InstanceNorm

@@ -1,14 +1,15 @@
-"""Pooling as layers, which remember their sizes, and Flatten: modules without parameters."""
+"""Pooling as layers, which remember their sizes: modules without parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import nexnet
 from nexnet import LiteTensor
 
 from .module import Module, describe_as_its_base
+from .operation import Operation
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -20,10 +21,15 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
-    "Flatten",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 Sizes = int | tuple[int, ...]
@@ -38,6 +44,7 @@ class _MaxPool(Module):
         padding: how much is added on both sides, of which nothing is ever chosen.
         dilation: how far apart the elements of a window are.
         ceil_mode: whether a window may reach beyond the end.
+        return_indices: whether to give ``(out, indices)``, with the place of each element, which MaxUnpool takes.
     """
 
     kernel_size: Sizes
@@ -45,6 +52,7 @@ class _MaxPool(Module):
     padding: Sizes = 0
     dilation: Sizes = 1
     ceil_mode: bool = False
+    return_indices: bool = False
 
     pool: ClassVar[Callable[..., Any]]
 
@@ -52,10 +60,10 @@ class _MaxPool(Module):
         super().__init_subclass__(**kwargs)
         describe_as_its_base(cls)
 
-    def __call__(self, x: Any) -> LiteTensor:
+    def __call__(self, x: Any) -> Any:
         """Pool ``x`` of shape ``(batch, channels, ...)`` or ``(channels, ...)``."""
-        options = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-        return type(self).pool(x, *options)  # type: ignore[no-any-return]
+        options = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices)
+        return type(self).pool(x, *options)
 
 
 class _AvgPool(Module):
@@ -105,22 +113,6 @@ class _AdaptivePool(Module):
     def __call__(self, x: Any) -> LiteTensor:
         """Pool ``x`` of shape ``(batch, channels, ...)`` or ``(channels, ...)``."""
         return type(self).pool(x, self.output_size)  # type: ignore[no-any-return]
-
-
-class Flatten(Module):
-    """The dimensions from one to another made one; by default all but that of the batch.
-
-    Attributes:
-        start_dim: the first.
-        end_dim: the last.
-    """
-
-    start_dim: int = 1
-    end_dim: int = -1
-
-    def __call__(self, x: Any) -> LiteTensor:
-        """Flatten ``x``."""
-        return nexnet.flatten(x, self.start_dim, self.end_dim)  # type: ignore[no-any-return]
 
 
 class MaxPool1d(_MaxPool):
@@ -193,3 +185,75 @@ class AdaptiveMaxPool3d(_AdaptivePool):
     """The greatest elements of as many windows as are to come out, over the last three dimensions."""
 
     pool = nexnet.adaptive_max_pool3d
+
+
+class _LPPool(Operation):
+    """(sum x^p)^(1/p) over each window of the last dimensions.
+
+    Attributes:
+        norm_type: p.
+        kernel_size: of the window.
+        stride: how far it moves; by default its own size.
+        ceil_mode: whether a window may reach beyond the end.
+    """
+
+    norm_type: float
+    kernel_size: Sizes
+    stride: Sizes | None = None
+    ceil_mode: bool = False
+
+
+class LPPool1d(_LPPool):
+    """(sum x^p)^(1/p) over each window of the last dimension."""
+
+    operator = nexnet.lp_pool1d
+
+
+class LPPool2d(_LPPool):
+    """(sum x^p)^(1/p) over each window of the last two dimensions."""
+
+    operator = nexnet.lp_pool2d
+
+
+class LPPool3d(_LPPool):
+    """(sum x^p)^(1/p) over each window of the last three dimensions."""
+
+    operator = nexnet.lp_pool3d
+
+
+class _MaxUnpool(Operation):
+    """``layer(x, indices, output_size=None)``: zeros, with x where the indices of a MaxPool say.
+
+    Attributes:
+        kernel_size: of the MaxPool's window.
+        stride: how far it moved; by default its own size.
+        padding: how much was added on both sides.
+    """
+
+    kernel_size: Sizes
+    stride: Sizes | None = None
+    padding: Sizes = 0
+
+    unpool: ClassVar[Callable[..., Any]]
+
+    def __call__(self, x: Any, indices: Any, output_size: Sequence[int] | None = None) -> LiteTensor:
+        """Undo a MaxPool; ``output_size`` says which of the sizes that it makes the same was its input's."""
+        return type(self).unpool(x, indices, self.kernel_size, self.stride, self.padding, output_size)  # type: ignore[no-any-return]
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """The inverse of MaxPool1d, with zeros for what it left out."""
+
+    unpool = nexnet.max_unpool1d
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """The inverse of MaxPool2d, with zeros for what it left out."""
+
+    unpool = nexnet.max_unpool2d
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """The inverse of MaxPool3d, with zeros for what it left out."""
+
+    unpool = nexnet.max_unpool3d

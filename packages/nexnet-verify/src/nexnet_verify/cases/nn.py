@@ -161,6 +161,35 @@ def flattened_jax(layer: Any, x: Any) -> Any:
     return x.reshape(2, 6) if layer.start_dim else x.reshape(6, 2)
 
 
+def linear(d: Draw) -> Sample:
+    return Sample(filled(d, nn.Linear(3, 2, d.choice(True, False))), batch(d, 3))
+
+
+def bilinear(d: Draw) -> Sample:
+    return Sample(filled(d, nn.Bilinear(3, 2, 4, d.choice(True, False))), d.tensor((5, 3)), d.tensor((5, 2)))
+
+
+def bilinear_jax(layer: Any, x1: Any, x2: Any) -> Any:
+    return jnp.einsum("bi,oij,bj->bo", x1, layer.weight, x2) + (0.0 if layer.bias is None else layer.bias)
+
+
+def sloped(d: Draw) -> Sample:
+    return Sample(filled(d, nn.PReLU(d.choice(1, 3))), d.tensor((2, 3, 4), DISTINCT))
+
+
+def prelu_jax(layer: Any, x: Any) -> Any:
+    return jnp.where(x > 0, x, layer.weight[:, None] * x)
+
+
+def bags(d: Draw) -> Sample:
+    return Sample(filled(d, nn.EmbeddingBag(5, 3, d.choice("sum", "mean"))), d.index((2, 4), 5))
+
+
+def bags_jax(layer: Any, index: Any) -> Any:
+    rows = layer.weight[index]
+    return rows.sum(1) if layer.mode == "sum" else rows.mean(1)
+
+
 OPERATORS = "its operators are compared with PyTorch, each by itself"
 
 
@@ -202,22 +231,31 @@ def group_norm_jax(layer: Any, x: Any) -> Any:
 
 
 def batches(d: Draw) -> Sample:
-    layer = filled(d, positive(nn.BatchNorm(3)))
-    return Sample(layer, d.tensor((2, 3, 4), DISTINCT), d.tensor((3,)), d.tensor((3,), POSITIVE), d.flag())
+    layer = filled(d, positive(nn.BatchNorm(3))).replace(
+        running_mean=d.tensor((3,)), running_var=d.tensor((3,), POSITIVE)
+    )
+    return Sample(layer.train(d.flag()), d.tensor((2, 3, 4), DISTINCT))
 
 
-def batch_norm_call(layer: Any, x: Any, mean: Any, var: Any, training: bool) -> Any:
-    out, statistics = layer(x, nn.Statistics(mean, var), training)
-    return out, *statistics
+def batch_norm_call(layer: Any, x: Any) -> Any:
+    return nn.with_buffers(apply)(layer.to(x.dtype), x)[0]  # leaves alone are in the dtype of the check
 
 
-def batch_norm_jax(layer: Any, x: Any, mean: Any, var: Any, training: bool) -> Any:
-    if training:
+def batch_norm_jax(layer: Any, x: Any) -> Any:
+    if layer.training:
         z = normal_jax(x, (0, 2), layer.eps)
-        new = [mean + 0.1 * (jnp.mean(x, (0, 2)) - mean), var + 0.1 * (jnp.var(x, (0, 2), ddof=1) - var)]
     else:
-        z, new = (x - mean[:, None]) / jnp.sqrt(var[:, None] + layer.eps), [mean, var]
-    return z * layer.weight[:, None] + layer.bias[:, None], *new
+        mean, var = (jnp.asarray(each.numpy())[:, None] for each in (layer.running_mean, layer.running_var))
+        z = (x - mean) / jnp.sqrt(var + layer.eps)
+    return z * layer.weight[:, None] + layer.bias[:, None]
+
+
+def instances(d: Draw) -> Sample:
+    return Sample(filled(d, positive(nn.InstanceNorm(3, affine=True))), d.tensor((2, 3, 4), DISTINCT))
+
+
+def instance_norm_jax(layer: Any, x: Any) -> Any:
+    return normal_jax(x, (2,), layer.eps) * layer.weight[:, None] + layer.bias[:, None]
 
 
 def attended(d: Draw) -> Sample:
@@ -376,6 +414,11 @@ CASES = [
     layer_case("RMSNorm", scaled, rms_norm_jax),
     layer_case("GroupNorm", grouped, group_norm_jax),
     layer_case("BatchNorm", batches, batch_norm_jax, batch_norm_call),
+    layer_case("InstanceNorm", instances, instance_norm_jax),
+    layer_case("Linear", linear, dense_jax),
+    layer_case("Bilinear", bilinear, bilinear_jax, lambda layer, x1, x2: layer(x1, x2)),
+    layer_case("PReLU", sloped, prelu_jax),
+    layer_case("EmbeddingBag", bags, bags_jax),
     layer_case("Embedding", embedded, lambda layer, index: layer.weight[index]),
     layer_case(
         "Dropout",
@@ -398,12 +441,10 @@ CASES = [
 
 
 def layers_and_losses() -> set[str]:
-    """Name what nexnet_nn has of its own: its modules, and losses that are no operators of nexnet."""
-    modules = {
-        name
-        for name in nn.__all__
-        if isinstance(value := getattr(nn, name), type) and issubclass(value, nn.Module) and value is not nn.Module
-    }
+    """Name what nexnet_nn has of its own: modules and losses that are more than one operator of nexnet."""
+    classes = {value for name in nn.__all__ if isinstance(value := getattr(nn, name), type)}
+    modules = {each.__name__ for each in classes if issubclass(each, nn.Module) and each is not nn.Module}
+    modules -= {each.__name__ for each in classes if issubclass(each, nn.Operation)}
     operators = {id(value) for value in vars(nexnet.ops).values()}
     losses = {name for name in nn.losses.__all__ if id(getattr(nn.losses, name)) not in operators}
     return modules | losses

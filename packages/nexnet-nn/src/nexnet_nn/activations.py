@@ -1,0 +1,276 @@
+"""Activations as layers: elementwise, of any shape, and softmax along a dimension.
+
+A plain function is a layer too, ``nn.Sequential(dense, nexnet.relu)``: these classes have torch's names, and options.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+
+from . import init as initializers
+from .module import Module
+from .operation import Operation
+
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "PReLU",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
+]
+
+
+class ReLU(Operation):
+    """max(x, 0)."""
+
+    operator = nexnet.relu
+
+
+class ReLU6(Operation):
+    """min(max(x, 0), 6)."""
+
+    operator = nexnet.relu6
+
+
+class LeakyReLU(Operation):
+    """x where x > 0, else negative_slope x."""
+
+    negative_slope: float = 0.01
+
+    operator = nexnet.leaky_relu
+
+
+class ELU(Operation):
+    """x where x > 0, else alpha (e^x - 1)."""
+
+    alpha: float = 1.0
+
+    operator = nexnet.elu
+
+
+class CELU(Operation):
+    """x where x > 0, else alpha (e^(x / alpha) - 1)."""
+
+    alpha: float = 1.0
+
+    operator = nexnet.celu
+
+
+class SELU(Operation):
+    """s x where x > 0, else s a (e^x - 1), with the s and a of Klambauer et al., 2017."""
+
+    operator = nexnet.selu
+
+
+class GELU(Operation):
+    """x P(x), P the normal distribution's; approximate="tanh": with a tanh in its place."""
+
+    approximate: str = "none"
+
+    operator = nexnet.gelu
+
+
+class GLU(Operation):
+    """a sigmoid(b), a and b the input's halves along a dimension."""
+
+    dim: int = -1
+
+    operator = nexnet.glu
+
+
+class SiLU(Operation):
+    """x sigmoid(x)."""
+
+    operator = nexnet.silu
+
+
+class Mish(Operation):
+    """x tanh(softplus(x))."""
+
+    operator = nexnet.mish
+
+
+class Sigmoid(Operation):
+    """1 / (1 + e^-x)."""
+
+    operator = nexnet.sigmoid
+
+
+class LogSigmoid(Operation):
+    """ln sigmoid(x)."""
+
+    operator = nexnet.logsigmoid
+
+
+class Tanh(Operation):
+    """The hyperbolic tangent."""
+
+    operator = nexnet.tanh
+
+
+class Tanhshrink(Operation):
+    """x - tanh(x)."""
+
+    operator = nexnet.tanhshrink
+
+
+class Softplus(Operation):
+    """ln(1 + e^(beta x)) / beta; where beta x > threshold, x itself."""
+
+    beta: float = 1.0
+    threshold: float = 20.0
+
+    operator = nexnet.softplus
+
+
+class Softsign(Operation):
+    """x / (1 + |x|)."""
+
+    operator = nexnet.softsign
+
+
+class Softshrink(Operation):
+    """x - lambd sign(x) where |x| > lambd, else 0."""
+
+    lambd: float = 0.5
+
+    operator = nexnet.softshrink
+
+
+class Hardshrink(Operation):
+    """x where |x| > lambd, else 0."""
+
+    lambd: float = 0.5
+
+    operator = nexnet.hardshrink
+
+
+class Hardsigmoid(Operation):
+    """min(max(x + 3, 0), 6) / 6."""
+
+    operator = nexnet.hardsigmoid
+
+
+class Hardswish(Operation):
+    """x min(max(x + 3, 0), 6) / 6."""
+
+    operator = nexnet.hardswish
+
+
+class Hardtanh(Operation):
+    """x between two bounds, else the nearer one."""
+
+    min_val: float = -1.0
+    max_val: float = 1.0
+
+    operator = nexnet.hardtanh
+
+
+class Threshold(Operation):
+    """x where x > threshold, else value."""
+
+    threshold: float
+    value: float
+
+    operator = nexnet.threshold
+
+
+class Softmax(Operation):
+    """e^x / sum e^x along a dimension."""
+
+    dim: int
+
+    operator = nexnet.softmax
+
+
+class LogSoftmax(Operation):
+    """ln softmax(x) along a dimension."""
+
+    dim: int
+
+    operator = nexnet.log_softmax
+
+
+class Softmin(Operation):
+    """softmax(-x) along a dimension."""
+
+    dim: int
+
+    operator = nexnet.softmin
+
+
+class Softmax2d(Operation):
+    """softmax over the channels of ``(batch, channels, height, width)`` or ``(channels, height, width)``."""
+
+    def __call__(self, x: Any) -> LiteTensor:
+        """Give probabilities for each place."""
+        return nexnet.softmax(x, -3)  # type: ignore[no-any-return]
+
+
+class PReLU(Module):
+    """x where x > 0, else w x: the slope is learned.
+
+    Args:
+        num_parameters: 1, or one for each channel: of dimension 1.
+        init: what w starts as.
+        dtype: of the parameter; torch's default by default.
+        device: of the parameter; torch's default by default.
+
+    Attributes:
+        weight: w, of shape ``(num_parameters,)``.
+    """
+
+    weight: LiteTensor
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, *, dtype: torch.dtype | None = None, device: Any = None
+    ) -> None:
+        self.weight = initializers.constant((num_parameters,), init, dtype=dtype, device=device)
+
+    def __call__(self, x: Any) -> LiteTensor:
+        """Map ``x`` of shape ``(batch, channels, ...)``, or any with one parameter."""
+        return nexnet.prelu(x, self.weight)  # type: ignore[no-any-return]
+
+
+class RReLU(Operation):
+    """x where x > 0, else a x: a is drawn for each element of U(lower, upper); without a generator it is their mean.
+
+    Attributes:
+        lower: the least slope.
+        upper: the greatest.
+    """
+
+    lower: float = 1 / 8
+    upper: float = 1 / 3
+
+    def __call__(self, x: Any, generator: torch.Generator | None = None) -> LiteTensor:
+        """Map ``x``, of any shape."""
+        return nexnet.rrelu(x, self.lower, self.upper, generator is not None, generator=generator)  # type: ignore[no-any-return]

@@ -1,0 +1,120 @@
+"""Tables of vectors, picked by index, one by one or in bags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+
+from . import init as initializers
+from .init import Initializer
+from .module import Module
+
+__all__ = ["Embedding", "EmbeddingBag"]
+
+
+class Embedding(Module):
+    """A table of vectors, picked by index.
+
+    Args:
+        rows: how many vectors there are.
+        features: how long each is.
+        padding_idx: a row that gets no gradient; it starts at 0.
+        init: what fills the table; as in torch, N(0, 1).
+        generator: where random numbers come from; torch's global generator by default.
+        dtype: of the table; torch's default by default.
+        device: of the table; torch's default by default.
+
+    Attributes:
+        weight: of shape ``(rows, features)``.
+    """
+
+    weight: LiteTensor
+    padding_idx: int | None
+
+    def __init__(
+        self,
+        rows: int,
+        features: int,
+        padding_idx: int | None = None,
+        *,
+        init: Initializer = initializers.normal,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        weight = init((rows, features), generator=generator, dtype=dtype, device=device)
+        self.weight = weight if padding_idx is None else weight.at[padding_idx].set(0.0)
+        self.padding_idx = padding_idx
+
+    def __call__(self, index: Any) -> LiteTensor:
+        """Give ``(*, features)`` for integer indices of shape ``(*)``."""
+        return nexnet.embedding(index, self.weight, self.padding_idx)  # type: ignore[no-any-return]
+
+
+class EmbeddingBag(Module):
+    """The sum, mean or maximum of a table's rows by bags.
+
+    Args:
+        rows: how many vectors there are.
+        features: how long each is.
+        mode: "sum", "mean" or "max".
+        scale_grad_by_freq: whether a row's gradient is divided by how often it was picked; not for "max".
+        include_last_offset: whether the offsets end with the input's length.
+        padding_idx: a row that is left out of every bag, and gets no gradient; it starts at 0.
+        init: what fills the table; as in torch, N(0, 1).
+        generator: where random numbers come from; torch's global generator by default.
+        dtype: of the table; torch's default by default.
+        device: of the table; torch's default by default.
+
+    Attributes:
+        weight: of shape ``(rows, features)``.
+    """
+
+    weight: LiteTensor
+    mode: str
+    scale_grad_by_freq: bool
+    include_last_offset: bool
+    padding_idx: int | None
+
+    def __init__(
+        self,
+        rows: int,
+        features: int,
+        mode: str = "mean",
+        scale_grad_by_freq: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        *,
+        init: Initializer = initializers.normal,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        weight = init((rows, features), generator=generator, dtype=dtype, device=device)
+        self.weight = weight if padding_idx is None else weight.at[padding_idx].set(0.0)
+        self.mode = mode
+        self.scale_grad_by_freq, self.include_last_offset = scale_grad_by_freq, include_last_offset
+        self.padding_idx = padding_idx
+
+    def __call__(self, index: Any, offsets: Any = None, per_sample_weights: Any = None) -> LiteTensor:
+        """Give ``(bags, features)`` for integer indices ``(bags, n)``, or ``(total,)`` with each bag's offset.
+
+        Args:
+            index: which rows.
+            offsets: where each bag of a one-dimensional index starts.
+            per_sample_weights: a factor for each index, for "sum".
+        """
+        return nexnet.embedding_bag(  # type: ignore[no-any-return]
+            index,
+            self.weight,
+            offsets,
+            scale_grad_by_freq=self.scale_grad_by_freq,
+            mode=self.mode,
+            per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
+        )

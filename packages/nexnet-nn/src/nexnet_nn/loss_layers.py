@@ -1,0 +1,270 @@
+"""Losses as layers: a loss with its options. ``nn.CrossEntropyLoss(reduction="sum")(x, y)``.
+
+The functions are the same, ``nn.cross_entropy(x, y, reduction="sum")``. Weights of classes are not learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Any
+
+import nexnet
+from nexnet import LiteTensor
+
+from .buffers import buffer
+from .operation import Operation
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CTCLoss",
+    "CosineEmbeddingLoss",
+    "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PoissonNLLLoss",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+]
+
+
+class _Loss(Operation):
+    """A loss of ``(input, target)``, or of the inputs that it names; ``reduction`` is "mean", "sum" or "none"."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "pos_weight"):
+            if hasattr(self, name):
+                setattr(self, name, buffer(getattr(self, name)))
+
+
+class BCELoss(_Loss):
+    """-t ln x - (1 - t) ln(1 - x) of probabilities x and targets t."""
+
+    _: KW_ONLY
+    weight: LiteTensor | None = None
+    reduction: str = "mean"
+
+    operator = nexnet.binary_cross_entropy
+
+
+class BCEWithLogitsLoss(_Loss):
+    """BCELoss of sigmoid(x)."""
+
+    _: KW_ONLY
+    weight: LiteTensor | None = None
+    reduction: str = "mean"
+    pos_weight: LiteTensor | None = None
+
+    operator = nexnet.binary_cross_entropy_with_logits
+
+
+class CTCLoss(_Loss):
+    """-ln p(labels), summed over every alignment: of ``(log_probs, targets, input_lengths, target_lengths)``."""
+
+    _: KW_ONLY
+    blank: int = 0
+    reduction: str = "mean"
+    zero_infinity: bool = False
+
+    operator = nexnet.ctc_loss
+
+
+class CosineEmbeddingLoss(_Loss):
+    """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1: of ``(x1, x2, t)``."""
+
+    margin: float = 0.0
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.cosine_embedding_loss
+
+
+class CrossEntropyLoss(_Loss):
+    """-ln softmax(x)[t] of scores ``(batch, classes, ...)`` and class indices ``(batch, ...)``, or probabilities."""
+
+    weight: LiteTensor | None = None
+    _: KW_ONLY
+    ignore_index: int = -100
+    reduction: str = "mean"
+    label_smoothing: float = 0.0
+
+    operator = nexnet.cross_entropy
+
+
+class GaussianNLLLoss(_Loss):
+    """(ln v + (x - t)^2 / v) / 2: of ``(x, t, v)``."""
+
+    _: KW_ONLY
+    full: bool = False
+    eps: float = 1e-6
+    reduction: str = "mean"
+
+    operator = nexnet.gaussian_nll_loss
+
+
+class HingeEmbeddingLoss(_Loss):
+    """x where t is 1, max(margin - x, 0) where t is -1."""
+
+    margin: float = 1.0
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.hinge_embedding_loss
+
+
+class HuberLoss(_Loss):
+    """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+    delta: float = 1.0
+
+    operator = nexnet.huber_loss
+
+
+class KLDivLoss(_Loss):
+    """t (ln t - x), of log-probabilities x and probabilities t."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+    log_target: bool = False
+
+    operator = nexnet.kl_div
+
+
+class L1Loss(_Loss):
+    """|x - t|."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.l1_loss
+
+
+class MSELoss(_Loss):
+    """(x - t)^2."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.mse_loss
+
+
+class MarginRankingLoss(_Loss):
+    """max(-t (x1 - x2) + margin, 0): of ``(x1, x2, t)``."""
+
+    margin: float = 0.0
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.margin_ranking_loss
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Sum over labels t and classes j that are none of max(1 - (x_t - x_j), 0) / classes."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.multilabel_margin_loss
+
+
+class MultiLabelSoftMarginLoss(_Loss):
+    """The mean over classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid(x)."""
+
+    weight: LiteTensor | None = None
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.multilabel_soft_margin_loss
+
+
+class MultiMarginLoss(_Loss):
+    """sum over classes j of w_t max(margin - x_t + x_j, 0)^p / classes."""
+
+    p: int = 1
+    margin: float = 1.0
+    weight: LiteTensor | None = None
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.multi_margin_loss
+
+
+class NLLLoss(_Loss):
+    """-x[t], of log-probabilities x and class indices t."""
+
+    weight: LiteTensor | None = None
+    _: KW_ONLY
+    ignore_index: int = -100
+    reduction: str = "mean"
+
+    operator = nexnet.nll_loss
+
+
+class PoissonNLLLoss(_Loss):
+    """e^x - t x; without ``log_input``, x - t ln(x + eps)."""
+
+    log_input: bool = True
+    full: bool = False
+    _: KW_ONLY
+    eps: float = 1e-8
+    reduction: str = "mean"
+
+    operator = nexnet.poisson_nll_loss
+
+
+class SmoothL1Loss(_Loss):
+    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+    beta: float = 1.0
+
+    operator = nexnet.smooth_l1_loss
+
+
+class SoftMarginLoss(_Loss):
+    """ln(1 + e^(-t x)), t being 1 or -1."""
+
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.soft_margin_loss
+
+
+class TripletMarginLoss(_Loss):
+    """max(d(a, p) - d(a, n) + margin, 0): of ``(anchor, positive, negative)``."""
+
+    margin: float = 1.0
+    p: float = 2.0
+    eps: float = 1e-6
+    swap: bool = False
+    _: KW_ONLY
+    reduction: str = "mean"
+
+    operator = nexnet.triplet_margin_loss
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """TripletMarginLoss of any distance."""
+
+    _: KW_ONLY
+    distance_function: Callable[[Any, Any], Any] | None = None
+    margin: float = 1.0
+    swap: bool = False
+    reduction: str = "mean"
+
+    operator = nexnet.triplet_margin_with_distance_loss

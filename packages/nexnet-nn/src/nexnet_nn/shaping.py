@@ -1,0 +1,147 @@
+"""Layers that only move elements, or resize images: modules without parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import nexnet
+
+from .operation import Operation
+
+__all__ = [
+    "ChannelShuffle",
+    "Flatten",
+    "Fold",
+    "Identity",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Unflatten",
+    "Unfold",
+    "Upsample",
+]
+
+Sizes = int | tuple[int, ...]
+
+
+class Identity(Operation):
+    """The input itself. Arguments are taken, and have no effect."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, x: Any) -> Any:
+        """Give ``x``."""
+        return x
+
+
+class Flatten(Operation):
+    """The dimensions from one to another made one; by default all but that of the batch.
+
+    Attributes:
+        start_dim: the first.
+        end_dim: the last.
+    """
+
+    start_dim: int = 1
+    end_dim: int = -1
+
+    operator = nexnet.flatten
+
+
+class Unflatten(Operation):
+    """One dimension made several.
+
+    Attributes:
+        dim: which.
+        unflattened_size: the sizes of those that it becomes; one may be -1.
+    """
+
+    dim: int
+    unflattened_size: Sequence[int]
+
+    def __call__(self, x: Any) -> Any:
+        """Unflatten ``x``."""
+        return nexnet.unflatten(x, self.dim, self.unflattened_size)
+
+
+class PixelShuffle(Operation):
+    """``(..., c r^2, h, w)`` as ``(..., c, h r, w r)``, r the ``upscale_factor``."""
+
+    upscale_factor: int
+
+    operator = nexnet.pixel_shuffle
+
+
+class PixelUnshuffle(Operation):
+    """``(..., c, h r, w r)`` as ``(..., c r^2, h, w)``, r the ``downscale_factor``."""
+
+    downscale_factor: int
+
+    operator = nexnet.pixel_unshuffle
+
+
+class ChannelShuffle(Operation):
+    """``(batch, channels, ...)`` with the channels dealt out to a number of groups in turn."""
+
+    groups: int
+
+    operator = nexnet.channel_shuffle
+
+
+class Unfold(Operation):
+    """The patches of ``(batch, channels, h, w)`` as columns ``(batch, channels * size of a patch, patches)``.
+
+    Attributes:
+        kernel_size: of a patch.
+        dilation: how far apart its elements are.
+        padding: how many zeros are added on both sides.
+        stride: from patch to patch.
+    """
+
+    kernel_size: Sizes
+    dilation: Sizes = 1
+    padding: Sizes = 0
+    stride: Sizes = 1
+
+    operator = nexnet.unfold
+
+
+class Fold(Operation):
+    """Patches, columns ``(batch, channels * size of a patch, patches)``, added together to ``(batch, channels, h, w)``.
+
+    Attributes:
+        output_size: (h, w).
+        kernel_size: of a patch.
+        dilation: how far apart its elements are.
+        padding: how many rows and columns on both sides are left out.
+        stride: from patch to patch.
+    """
+
+    output_size: Sizes
+    kernel_size: Sizes
+    dilation: Sizes = 1
+    padding: Sizes = 0
+    stride: Sizes = 1
+
+    operator = nexnet.fold
+
+
+class Upsample(Operation):
+    """``(batch, channels, ...)`` in another size.
+
+    Attributes:
+        size: the new one, or
+        scale_factor: how many times the old one it is.
+        mode: "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear" or "area".
+        align_corners: whether the corners' elements stay what they are (of the modes with "linear" or "cubic").
+        recompute_scale_factor: whether the factor is that of the rounded sizes.
+    """
+
+    size: int | Sequence[int] | None = None
+    scale_factor: float | Sequence[float] | None = None
+    mode: str = "nearest"
+    align_corners: bool | None = None
+    recompute_scale_factor: bool | None = None
+
+    operator = nexnet.interpolate
