@@ -17,6 +17,7 @@ from . import (
     meta,
     normalisation,
     padding,
+    parts,
     pooling,
     recurrent,
     shaping,
@@ -39,6 +40,7 @@ from .normalisation import *
 from .operation import Operation
 from .optim import SGD, Adam, AdamState, SGDState
 from .padding import *
+from .parts import *
 from .pooling import *
 from .recurrent import *
 from .shaping import *
@@ -72,6 +74,7 @@ __all__ = [
     *losses.__all__,
     *normalisation.__all__,
     *padding.__all__,
+    *parts.__all__,
     *pooling.__all__,
     *recurrent.__all__,
     *shaping.__all__,
