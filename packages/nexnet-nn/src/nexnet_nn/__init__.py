@@ -19,6 +19,7 @@ from . import (
     normalisation,
     optim,
     padding,
+    parts,
     pooling,
     recurrent,
     schedules,
@@ -45,6 +46,7 @@ from .normalisation import *
 from .operation import Operation
 from .optim import *
 from .padding import *
+from .parts import *
 from .pooling import *
 from .recurrent import *
 from .scaling import LossScale, LossScaleState
@@ -84,6 +86,7 @@ __all__ = [
     *normalisation.__all__,
     *optim.__all__,
     *padding.__all__,
+    *parts.__all__,
     *pooling.__all__,
     *recurrent.__all__,
     *shaping.__all__,

@@ -16,7 +16,7 @@ from nexnet.errors import message
 from nexnet.modules.path import leaves_mark
 
 from ._describing import as_html, describe
-from ._layout import NAMESPACE, Entry, Layout, is_module, split
+from ._layout import NAMESPACE, Entry, Layout, is_module, split, steps_of
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
@@ -144,8 +144,7 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""
         paths, leaves, _ = optree.tree_flatten_with_path(self, namespace=NAMESPACE)
-        steps = [[step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in paths]
-        return [(".".join(map(str, path)), leaf) for path, leaf in zip(steps, leaves, strict=True)]
+        return [(".".join(map(str, steps_of(path))), leaf) for path, leaf in zip(paths, leaves, strict=True)]
 
     def named_buffers(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""
