@@ -51,12 +51,13 @@ class OperatorBase:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the rule with LiteTensors, constants and what else its forward takes."""
+        named = dict(kwargs) if kwargs else kwargs  # a call takes out what is positional
         try:
             return self.call(args, kwargs)
         except MetStandIn as met:
             return stand_ins(self, met, kwargs)
         except AttributeError as error:
-            _complaints.look_for_no_tensor(self.name, (*args, *kwargs.values()), error)
+            _complaints.look_for_no_tensor(self.name, args, named, error)
             raise
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
