@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,15 +110,18 @@ def functional_call(
     try:
         return _evaluated(module, places, given, (args, dict(kwargs or {})), call, outer is not None, with_buffers)
     finally:
-        try:
-            if outer is None:
-                clean(call)
+        begin(outer)
+        release(mine)
+        if outer is None:
+            try:
                 return_adopted(call)
                 check_constants(call)
-        finally:
-            begin(outer)
-            release(mine)
-            call.ended = outer is None
+            finally:
+                modules, reference = call.modules, weakref.ref(call)
+                del call
+                if (kept := reference()) is not None:  # what stands for a tensor refers to it: the model has kept some
+                    clean(modules)
+                    kept.ended = True
 
 
 def _evaluated(
