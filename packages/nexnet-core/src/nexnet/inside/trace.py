@@ -207,7 +207,7 @@ class Trace:
         return to_dot(self)
 
     def to_svg(self) -> str:
-        """Give the graph as a drawing."""
+        """Give the graph as a drawing: by graphviz where its ``dot`` is installed, in simple layers elsewhere."""
         from .page import to_svg
 
         return to_svg(self)
