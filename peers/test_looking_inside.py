@@ -174,6 +174,7 @@ def test_a_gpt2_in_bfloat16_with_a_fully_masked_row_is_told_the_module_the_row_a
         nx.value_and_grad(loss_of)(nx.parameters_of(model))
     error = caught.value
     assert (error.rule, error.module) == ("softmax", "transformer.h.0.attn")
+    assert "module:    transformer.h.0.attn (GPT2Attention)" in str(error)
     assert error.indices[0] == (1, 0, 0, 0)
     assert error.source is not None
     assert "softmax(" in error.source.code

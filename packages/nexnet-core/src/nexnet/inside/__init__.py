@@ -15,10 +15,13 @@ The rooms, what others build on first::
     records        a trace as records, and in a file
     difference     where two traces part ways
     reasons        why a number is not finite
+    deaths         why a rule passes no gradient on
     explain        why a gradient is zero, NaN or huge
     step           the backward, one node at a time
     page           a page, and drawings
     watch          norms over the steps of a training
+    nonfinite      the error that tells of such a number
+    kernels        the mode that sees each of torch's kernels
     nans           debug_nans: the first operation that makes such a number
 """
 

@@ -49,7 +49,8 @@ def to_svg(trace: Trace) -> str:
     """Draw the graph: by graphviz where its ``dot`` is there, or in layers of our own."""
     dot = shutil.which("dot")
     if dot is not None:
-        return subprocess.run([dot, "-Tsvg"], input=to_dot(trace), capture_output=True, text=True, check=True).stdout
+        drawn = subprocess.run([dot, "-Tsvg"], input=to_dot(trace), capture_output=True, text=True, check=True).stdout
+        return drawn[drawn.index("<svg") :]  # without the XML's own head
     return _in_layers(trace)
 
 
