@@ -109,6 +109,8 @@ class Watch(Observer):
         at = self._at
         where = self._where(3)
         self._lines.setdefault(tape, []).append(_Line(node, where))
+        if at.turns:  # what a backward does on its way is looked at when it is done
+            return
         event, at.event, at.carriers = at.event, None, []
         if (event is None and at.watched) or not args:
             return
@@ -246,14 +248,18 @@ def _leads_to_choice(lines: list[_Line], index: int, steps: int = 4) -> bool:
 # Torch's own switch, and the environment's ----------------------------------------------------------------------------
 
 
-def _anomalies() -> Observers | None:
-    """Give the observers of a tape inside of ``torch.autograd.detect_anomaly()``."""
-    if not torch.is_anomaly_check_nan_enabled():
-        return None
-    return also(this_thread().observers, Watch(False))
+def anomalies() -> tuple[Watch, ...]:
+    """Give who is to look on inside of ``torch.autograd.detect_anomaly()``: nobody elsewhere."""
+    wanted = torch.is_anomaly_enabled() and torch.is_anomaly_check_nan_enabled()
+    return (Watch(False),) if wanted else ()
 
 
-register_anomalies(_anomalies)
+def _observers() -> Observers | None:
+    watching = anomalies()
+    return also(this_thread().observers, *watching) if watching else None
+
+
+register_anomalies(_observers)
 
 
 def debug_process() -> None:
