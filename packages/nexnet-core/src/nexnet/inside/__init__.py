@@ -13,6 +13,7 @@ The rooms, what others build on first::
     trace          the operations, to be asked for
     tracing        the tape that is a trace
     records        a trace as records, and in a file
+    of_torch       the trace of a run of PyTorch's own
     difference     where two traces part ways
     reasons        why a number is not finite
     deaths         why a rule passes no gradient on
@@ -27,6 +28,7 @@ The rooms, what others build on first::
 
 from .explain import Explanation, explain
 from .nans import debug_nans
+from .of_torch import TorchTrace, torch_trace
 from .operation import Input, Operation
 from .source import Source
 from .statistics import Statistics, statistics
@@ -43,6 +45,7 @@ __all__ = [
     "Source",
     "Statistics",
     "Stepper",
+    "TorchTrace",
     "Trace",
     "TracedTape",
     "Watcher",
@@ -50,5 +53,6 @@ __all__ = [
     "explain",
     "statistics",
     "step",
+    "torch_trace",
     "watch",
 ]

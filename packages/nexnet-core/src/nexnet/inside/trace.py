@@ -182,7 +182,8 @@ class Trace:
         """Compare with another trace: where the two first part ways, and by how much from there on.
 
         Args:
-            other: the trace of another run, dtype, device, or model of the same structure; both have kept values.
+            other: the trace of another run, dtype, device, or model of the same structure, or what
+                ``inside.torch_trace`` gives of PyTorch's own run; both have kept values.
             rtol: differences up to ``atol + rtol * |value|`` are none.
             atol: see ``rtol``.
         """
