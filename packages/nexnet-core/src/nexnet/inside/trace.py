@@ -182,7 +182,8 @@ class Trace:
         """Compare with another trace: where the two first part ways, and by how much from there on.
 
         Args:
-            other: the trace of another run, dtype, device, or model of the same structure; both have kept values.
+            other: the trace of another run, dtype, device, or model of the same structure, or what
+                ``inside.torch_trace`` gives of PyTorch's own run; both have kept values.
             rtol: differences up to ``atol + rtol * |value|`` are none.
             atol: see ``rtol``.
         """
@@ -207,7 +208,7 @@ class Trace:
         return to_dot(self)
 
     def to_svg(self) -> str:
-        """Give the graph as a drawing."""
+        """Give the graph as a drawing: by graphviz where its ``dot`` is installed, in simple layers elsewhere."""
         from .page import to_svg
 
         return to_svg(self)

@@ -20,6 +20,7 @@ from ..engine import (
     wrap,
 )
 from ..tape import Tape
+from .nans import anomalies
 from .operation import Operation
 from .reading import Leaf, Reader, tensors_in
 from .recorder import Recorder
@@ -32,7 +33,8 @@ class TracedTape(Trace, Tape):
     """The tape of one evaluation, and what is known of each of its operations."""
 
     def __init__(self, recorder: Recorder) -> None:
-        Tape.__init__(self, also(this_thread().observers, recorder))
+        self._observers = (*anomalies(), recorder)
+        Tape.__init__(self, also(this_thread().observers, *self._observers))
         self._recorder = recorder
         self._leaves: list[Leaf] = []
         self._reader: Reader | None = None
@@ -41,7 +43,7 @@ class TracedTape(Trace, Tape):
 
     def run(self, inputs: Sequence[Any], fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Evaluate a function with the tape active."""
-        with looking_on(self._recorder):  # what tapes inside of it do is looked on too
+        with looking_on(*self._observers):  # what tapes inside of it do is looked on too
             value = evaluate(self, inputs, fn, args, kwargs)
         return value
 
