@@ -7,6 +7,7 @@ LiteTensor. ``update_`` writes into the storage of the parameters and of the sta
 from .adagrad import Adagrad, AdagradState
 from .adam import Adam, AdamState, AdamW
 from .by_path import ByPath
+from .lbfgs import LBFGS, LBFGSState
 from .lion import Lion, LionState
 from .muon import Muon, MuonState
 from .nadam import NAdam, NAdamState
@@ -15,6 +16,7 @@ from .rmsprop import RMSprop, RMSpropState
 from .sgd import SGD, SGDState
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adagrad",
     "AdagradState",
@@ -22,6 +24,7 @@ __all__ = [
     "AdamState",
     "AdamW",
     "ByPath",
+    "LBFGSState",
     "Lion",
     "LionState",
     "Muon",
