@@ -89,7 +89,8 @@ def test_a_hundred_steps_are_torchs(name, options, method, exact):
     theirs = [leaf.data.clone() for leaf in nexnet.tree.leaves(mine)]
     optimizer, reference = getattr(nn, name)(**options), reference_of(name, theirs, options)
     state = optimizer.init(mine)
-    for step in range(100 if name != "Muon" else 10):  # in bfloat16 the last bit of a float64 may be a large one
+    steps = 100 if method == "update_" or (name, options) in LARGEST else 10
+    for step in range(steps if name != "Muon" else 5):  # in bfloat16 the last bit of a float64 may be a large one
         grads = slopes(mine, step)
         for p, g in zip(theirs, nexnet.tree.leaves(grads), strict=True):
             p.grad = g.data.clone()
