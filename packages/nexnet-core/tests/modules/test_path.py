@@ -70,6 +70,26 @@ def test_a_grandchild_and_a_forward_that_is_called_directly_have_their_path() ->
     assert notes == ["blocks.first", "blocks.first"]
 
 
+def test_a_module_that_has_moved_has_its_new_path() -> None:
+    notes: list[str] = []
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList([Seen(notes), nn.Identity()])
+
+        def forward(self, x: Any) -> Any:
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Model()
+    model(torch.zeros(2))
+    model.blocks = nn.ModuleList(reversed(model.blocks))
+    model(torch.zeros(2))
+    assert notes == ["blocks.0", "blocks.1"]
+
+
 def test_each_thread_has_its_own() -> None:
     notes: list[str] = []
 

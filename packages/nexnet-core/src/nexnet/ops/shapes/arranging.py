@@ -190,7 +190,8 @@ class as_strided(Linear):
             if is_plain(grad):
                 storage.as_strided(size, stride, start).copy_(grad)
             else:
-                storage = torch.as_strided_scatter(storage, grad, size, stride, start)
+                taken = places(size, stride, start).to(grad.device)  # vmap knows no as_strided_scatter
+                storage = storage.index_add(0, taken, grad.reshape(-1))
             return storage.as_strided(shape, strides, offset)
         own, taken = places(shape, strides, offset), places(size, stride, start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1
