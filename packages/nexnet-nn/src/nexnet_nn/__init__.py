@@ -17,6 +17,7 @@ from . import (
     meta,
     normalisation,
     padding,
+    parallel,
     parts,
     pooling,
     recurrent,
@@ -30,7 +31,7 @@ from .convolution import *
 from .distances import *
 from .dropout import *
 from .embedding import *
-from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError
+from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError, ParallelError
 from .layers import *
 from .loss_layers import *
 from .losses import *
@@ -56,11 +57,13 @@ __all__ = [
     "ModuleError",
     "Operation",
     "OptimizerError",
+    "ParallelError",
     "SGDState",
     "init",
     "load",
     "losses",
     "meta",
+    "parallel",
     "save",
     *activations.__all__,
     *attention.__all__,
