@@ -1,12 +1,16 @@
 import errno
+import json
+import math
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import nexnet
@@ -238,3 +242,187 @@ def test_a_file_that_may_not_be_read_is_the_systems_error(tmp_path):
     finally:
         os.seteuid(user)
         os.chdir(here)
+
+
+# Any tree, and a run that goes on
+
+
+class Step(NamedTuple):
+    """A node of a kind of its own, with a leaf of each kind."""
+
+    tensor: object
+    lite: object
+    generator: torch.Generator
+    numbers: tuple
+    name: str
+
+
+def everything(fill=1.5, seed=3):
+    numbers = (True, 7, fill, math.inf)
+    return {"all": Step(torch.full((2,), fill), LiteTensor(fill), torch.Generator().manual_seed(seed), numbers, "adam")}
+
+
+def test_any_tree_comes_back_with_every_kind_of_leaf(tmp_path):
+    saved, like = everything(), everything(0.0, seed=0)
+    nn.save(saved, tmp_path / "run")
+    loaded = nn.load(like, tmp_path / "run")["all"]
+    assert type(loaded) is Step
+    assert (loaded.tensor.tolist(), loaded.lite.item()) == ([1.5, 1.5], 1.5)
+    assert (type(loaded.tensor), type(loaded.lite)) == (torch.Tensor, LiteTensor)
+    assert (loaded.numbers, loaded.name) == ((True, 7, 1.5, math.inf), "adam")
+    expected = torch.rand(3, generator=saved["all"].generator)
+    untouched = torch.rand(3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(torch.rand(3, generator=loaded.generator), expected)
+    assert torch.equal(torch.rand(3, generator=like["all"].generator), untouched)
+
+
+def test_a_tensor_alone_is_a_tree(tmp_path):
+    nn.save(LiteTensor([1.0, 2.0]), tmp_path / "run")
+    assert nn.load(LiteTensor([0.0, 0.0]), tmp_path / "run").tolist() == [1, 2]
+
+
+def test_leaves_of_another_kind_are_named(tmp_path):
+    nn.save({"a": 1, "b": torch.Generator(), "c": LiteTensor(1.0), "e": 2}, tmp_path / "run")
+    with pytest.raises(nn.CheckpointError) as caught:
+        nn.load({"a": 1.0, "b": LiteTensor(1.0), "c": torch.Generator(), "d": "text"}, tmp_path / "run")
+    text = str(caught.value)
+    assert "missing    d: str" in text
+    assert "unexpected e: int" in text
+    assert "different  a: int where the model has float" in text
+    assert "different  b: generator cpu where the model has () float32" in text
+    assert "different  c: () float32 where the model has generator cpu" in text
+
+
+def test_what_a_file_cant_hold_is_named(tmp_path):
+    with pytest.raises(nn.CheckpointError, match=r"numbers and strings[\s\S]*schedule\.0[\s\S]*StepLR"):
+        nn.save({"schedule": [nn.schedules.StepLR(0.1, 3)]}, tmp_path / "run")
+
+
+def test_the_structure_stands_in_the_metadata_as_json(tmp_path):
+    nn.save({"model": nn.Dense(1, 2), "epoch": 3}, tmp_path / "run")
+    with safe_open(tmp_path / "run", framework="pt") as file:
+        structure = json.loads(file.metadata()["structure"])
+    leaves = {"weight": {"leaf": "(2, 1) float32"}, "bias": {"leaf": "(2,) float32"}}
+    assert structure == {
+        "kind": "dict",
+        "children": {"epoch": {"value": 3}, "model": {"kind": "Dense", "children": leaves}},
+    }
+
+
+@pytest.mark.parametrize("structure", ["{", "[]", "3", '{"children": 3}', "[" * 100_000, '{"leaf": {}}'])
+def test_a_structure_that_is_none_is_a_clear_error(tmp_path, structure):
+    save_file({"a": torch.zeros(1)}, tmp_path / "run", metadata={"structure": structure})
+    with pytest.raises(nn.CheckpointError, match="not a complete safetensors file"):
+        nn.load({"a": LiteTensor([0.0])}, tmp_path / "run")
+
+
+class Run:
+    """A small training run, with every kind of state: what it is after some steps is in its tensors."""
+
+    def __init__(self):
+        self.optimizer = nn.AdamW(nn.schedules.CosineAnnealingLR(0.1, 10), groups={"*.bias": {"weight_decay": 0}})
+        model = nn.MLP([3, 8, 1], generator=torch.Generator().manual_seed(0))
+        self.state = {
+            "model": model,
+            "optimiser": self.optimizer.init(model),
+            "average": nn.EMA(0.9).init(model),
+            "scale": nn.LossScale(growth_interval=2).init(),
+            "generator": torch.Generator().manual_seed(1),
+            "step": 0,
+        }
+
+    def go(self, steps):
+        for _ in range(steps):
+            now = self.state
+            x = torch.randn(4, 3, generator=now["generator"])
+            scaler = nn.LossScale(growth_interval=2)
+
+            def loss(model):
+                noisy = nexnet.dropout(model(x), 0.5, generator=now["generator"])  # noqa: B023
+                return scaler.scale(noisy.square().mean(), now["scale"])  # noqa: B023
+
+            grads, is_finite = scaler.unscale(nexnet.grad(loss)(now["model"]), now["scale"])
+            model, optimiser = self.optimizer.update_(now["model"], grads, now["optimiser"])
+            average = nn.EMA(0.9).update_(now["average"], model)
+            scale = scaler.update(now["scale"], is_finite)
+            rest = {"generator": now["generator"], "step": now["step"] + 1}
+            self.state = {"model": model, "optimiser": optimiser, "average": average, "scale": scale, **rest}
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_by_bit(tmp_path):
+    whole, first, second = Run(), Run(), Run()
+    whole.go(6)
+    first.go(3)
+    nn.save(first.state, tmp_path / "run")
+    second.state = nn.load(second.state, tmp_path / "run")
+    second.go(3)
+    assert second.state.pop("step") == whole.state.pop("step") == 6
+    generators = [run.state.pop("generator").get_state() for run in (second, whole)]
+    assert torch.equal(*generators)
+    for a, b in zip(*(nexnet.tree.leaves(run.state) for run in (second, whole)), strict=True):
+        assert torch.equal(a.data, b.data)
+
+
+def test_buffers_are_saved_with_the_model_and_once_where_others_hold_the_same(tmp_path):
+    def make(seed, fill):
+        draw = torch.Generator().manual_seed(seed)
+        model = nn.freeze(nn.Sequential(nn.Dense(2, 3, generator=draw), nn.BatchNorm(3)), "layers.0.*")
+        model = model.with_buffers({"layers.1.running_mean": torch.full((3,), fill)})
+        return {"model": model, "optimiser": nn.Adam().init(model)}
+
+    saved, like = make(0, 2.0), make(1, 0.0)
+    nn.save(saved, tmp_path / "run")
+    tensors = load_file(tmp_path / "run")
+    assert "optimiser.exp_avg.layers.1.weight" in tensors
+    assert len(tensors) == 2 + 2 + 2 + 4 + 1  # frozen, learned, statistics, moments, the step
+    loaded = nn.load(like, tmp_path / "run")
+    for a, b in zip(loaded["model"].named_buffers(), saved["model"].named_buffers(), strict=True):
+        assert a[0] == b[0]
+        assert torch.equal(a[1].data, b[1].data)
+    assert loaded["optimiser"].exp_avg.layers[1].running_mean.tolist() == [2, 2, 2]
+    nn.save(nn.MLP([2, 3]), tmp_path / "other")
+    with pytest.raises(nn.CheckpointError, match=r"missing    layers\.1\.running_mean: \(3,\) float32"):
+        nn.load(like["model"], tmp_path / "other")
+
+
+# Kills
+
+KILLS = """
+import os, random, signal, sys, time
+import torch
+import nexnet_nn as nn
+from nexnet import LiteTensor
+
+torch.set_num_threads(1)
+draw, path = random.Random(0), sys.argv[1]
+
+
+def tree(fill):
+    return {"number": fill, "parts": [LiteTensor(torch.full((50_000,), fill)) for _ in range(4)]}
+
+
+nn.save(tree(0.0), path)
+for kill in range(int(sys.argv[2])):
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            nn.save(tree(draw.random()), path)
+    time.sleep(0.002 + 0.01 * draw.random())
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    loaded = nn.load(tree(0.0), path)
+    fill = torch.tensor(loaded["number"], dtype=torch.float32)
+    assert all(torch.equal(each.data, fill.expand(50_000)) for each in loaded["parts"]), kill
+print("loaded after each kill")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the kills are those of forked processes")
+def test_every_kill_leaves_a_file_that_loads(tmp_path):
+    """``NEXNET_KILLS=200`` for more of them."""
+    kills = int(os.environ.get("NEXNET_KILLS", "40"))
+    call = [sys.executable, "-c", KILLS, tmp_path / "run", str(kills)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "loaded after each kill\n"), done.stderr
+    cut_short = [each for each in os.listdir(tmp_path) if each.endswith(".part")]
+    assert len(cut_short) > kills / 10  # they did come in the middle

@@ -10,21 +10,25 @@ from . import (
     distances,
     dropout,
     embedding,
+    gradients,
     init,
     layers,
     loss_layers,
     losses,
     meta,
     normalisation,
+    optim,
     padding,
     parallel,
     parts,
     pooling,
     recurrent,
+    schedules,
     shaping,
 )
 from .activations import *
 from .attention import *
+from .averaging import EMA
 from .buffers import *
 from .checkpoint import load, save
 from .convolution import *
@@ -32,6 +36,8 @@ from .distances import *
 from .dropout import *
 from .embedding import *
 from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError, ParallelError
+from .gradients import *
+from .interchange import from_torch, to_torch
 from .layers import *
 from .loss_layers import *
 from .losses import *
@@ -39,32 +45,36 @@ from .module import Module
 from .names import missing
 from .normalisation import *
 from .operation import Operation
-from .optim import SGD, Adam, AdamState, SGDState
+from .optim import *
 from .padding import *
 from .parts import *
 from .pooling import *
 from .recurrent import *
+from .scaling import LossScale, LossScaleState
 from .shaping import *
 
 __all__ = [
-    "SGD",
-    "Adam",
-    "AdamState",
+    "EMA",
     "CheckpointError",
     "FrozenModuleError",
+    "LossScale",
+    "LossScaleState",
     "MissingNameError",
     "Module",
     "ModuleError",
     "Operation",
     "OptimizerError",
     "ParallelError",
-    "SGDState",
+    "from_torch",
     "init",
     "load",
     "losses",
     "meta",
+    "optim",
     "parallel",
     "save",
+    "schedules",
+    "to_torch",
     *activations.__all__,
     *attention.__all__,
     *buffers.__all__,
@@ -72,10 +82,12 @@ __all__ = [
     *distances.__all__,
     *dropout.__all__,
     *embedding.__all__,
+    *gradients.__all__,
     *layers.__all__,
     *loss_layers.__all__,
     *losses.__all__,
     *normalisation.__all__,
+    *optim.__all__,
     *padding.__all__,
     *parts.__all__,
     *pooling.__all__,

@@ -4,7 +4,35 @@
 LiteTensor. ``update_`` writes into the storage of the parameters and of the state, at the speed of torch's kernels.
 """
 
-from .adam import Adam, AdamState
+from .adagrad import Adagrad, AdagradState
+from .adam import Adam, AdamState, AdamW
+from .by_path import ByPath
+from .lbfgs import LBFGS, LBFGSState
+from .lion import Lion, LionState
+from .muon import Muon, MuonState
+from .nadam import NAdam, NAdamState
+from .radam import RAdam
+from .rmsprop import RMSprop, RMSpropState
 from .sgd import SGD, SGDState
 
-__all__ = ["SGD", "Adam", "AdamState", "SGDState"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "AdagradState",
+    "Adam",
+    "AdamState",
+    "AdamW",
+    "ByPath",
+    "LBFGSState",
+    "Lion",
+    "LionState",
+    "Muon",
+    "MuonState",
+    "NAdam",
+    "NAdamState",
+    "RAdam",
+    "RMSprop",
+    "RMSpropState",
+    "SGDState",
+]

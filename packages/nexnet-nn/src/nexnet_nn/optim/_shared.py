@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 import nexnet
@@ -13,11 +15,17 @@ from nexnet.errors import TrackedTensorError, message
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
-Hyperparameter = float | LiteTensor | Tensor
+Schedule = Callable[[Any], Any]
+Hyperparameter = float | LiteTensor | Tensor | Schedule
 
 
 def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = False, below: float | None = None) -> Any:
-    """Take a number, or a tensor of one element, at least 0 unless ``negative`` is allowed, and below a bound."""
+    """Take a number, or a tensor of one element, at least 0 unless ``negative`` is allowed, and below a bound.
+
+    A schedule is taken as it is.
+    """
+    if callable(value) and not isinstance(value, LiteTensor):
+        return value
     if isinstance(value, Tensor):
         value = LiteTensor(value)
     number = value
@@ -108,24 +116,21 @@ def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[Any]:
 
 def is_used(value: Any) -> bool:
     """Say whether a hyper-parameter has an effect: 0 has none, but a tensor of value 0 may be differentiated by."""
-    return isinstance(value, LiteTensor) or value != 0
+    return isinstance(value, (LiteTensor, Tensor)) or value != 0
 
 
-def as_scalar(value: Any) -> Any:
-    """Give a tensor of one element the shape (), in which it broadcasts without a trace."""
-    return value.reshape(()) if isinstance(value, LiteTensor) and value.ndim > 0 else value
+def are_alike(*lists: list[Tensor]) -> bool:
+    """Say whether torch's fused kernels take these: contiguous, of one floating dtype, on one CPU or CUDA device."""
+    first = lists[0][0]
+    dtype, device = first.dtype, first.device
+    return (
+        dtype.is_floating_point
+        and device.type in ("cpu", "cuda")
+        and all(x.dtype is dtype and x.device == device and x.is_contiguous() for each in lists for x in each)
+    )
 
 
-def as_number(value: Any) -> float:
-    """Give the number that a hyper-parameter is."""
-    return value.data.item() if isinstance(value, LiteTensor) else value  # type: ignore[no-any-return]
-
-
-def add_scaled(x: Any, y: Any, factor: Any) -> Any:
-    """Give x + factor y, in one kernel where the factor is a number."""
-    return x + y * factor if isinstance(factor, LiteTensor) else nexnet.add(x, y, alpha=factor)
-
-
-def describe(optimizer: Any) -> str:
-    """Write an optimiser with its hyper-parameters."""
-    return f"{type(optimizer).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(optimizer).items())})"
+def counters(params: list[Tensor], t: Any) -> list[Tensor]:
+    """Give the number of the step as torch's fused kernels take it: a float32 tensor for each parameter."""
+    step = torch.as_tensor(t, dtype=torch.float32, device=params[0].device)
+    return [step] * len(params)

@@ -1,0 +1,27 @@
+"""The paths of a tree's leaves, as ``layers.0.weight``, and patterns of these."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from optree import NamedTupleEntry
+
+__all__ = ["matches", "paths_of"]
+
+
+def paths_of(treespec: Any) -> list[str]:
+    """Give the path of each leaf of a structure: fields, keys and places, with dots between them."""
+    return [".".join(str(step) for entry in path for step in _steps(entry)) for path in treespec.accessors()]
+
+
+def _steps(entry: Any) -> tuple[Any, ...]:
+    """Give what an entry adds to a path: a tuple's name for the place, a module's field and the place in it."""
+    if isinstance(entry, NamedTupleEntry):
+        return (entry.field,)
+    return entry.entry if type(entry.entry) is tuple else (entry.entry,)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Say whether a path is one of a pattern's, as in file names: ``*.bias`` is any ``bias``, the model's own too."""
+    return fnmatchcase(path, pattern) or fnmatchcase(f".{path}", pattern)

@@ -1,0 +1,148 @@
+"""What is done with gradients before a step: they are clipped, and added up over small batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor, LowRank
+from nexnet.errors import InputError, message
+
+from .optim._shared import refuse_tracking
+
+__all__ = ["accumulate", "clip_by_norm", "clip_by_norm_", "clip_by_value", "clip_by_value_"]
+
+Gradients = TypeVar("Gradients")
+Model = TypeVar("Model")
+
+
+def clip_by_norm(
+    grads: Gradients, max_norm: Any, norm_type: float = 2.0, *, error_if_nonfinite: bool = False
+) -> tuple[Gradients, LiteTensor]:
+    """Give gradients whose norm, that of all elements together, is at most ``max_norm``, and the norm that it was.
+
+    What ``torch.nn.utils.clip_grad_norm_`` makes of them: all are multiplied by ``max_norm / (norm + 1e-6)`` where that
+    is below 1. Pure and differentiable, which is also what ``nexnet.vmap`` needs to clip each example's.
+
+    Args:
+        grads: a pytree of gradients, of any shapes.
+        max_norm: a number, or a tensor of one element.
+        norm_type: which norm; ``math.inf`` is the greatest absolute value.
+        error_if_nonfinite: whether a norm that is no finite number is an error.
+
+    Raises:
+        InputError: such a norm.
+    """
+    leaves, treespec = _flatten(grads)
+    norms = [nexnet.linalg.vector_norm(each, norm_type) for each in leaves]
+    total = nexnet.linalg.vector_norm(nexnet.stack(norms), norm_type) if norms else nexnet.zeros(())
+    _check_finite(total, error_if_nonfinite)
+    factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+    return nexnet.tree.unflatten(treespec, [each * factor.to(each.dtype) for each in leaves]), total
+
+
+def clip_by_norm_(
+    grads: Gradients, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False
+) -> tuple[Gradients, LiteTensor]:
+    """Do what ``clip_by_norm`` does in the gradients' storage, by torch's kernels for lists.
+
+    Raises:
+        TrackedTensorError: something is being differentiated.
+        InputError: a norm that is no finite number, if that is to be an error.
+    """
+    refuse_tracking("clip_by_norm_")
+    leaves, treespec = _flatten(grads)
+    data = [each.data for each in leaves]
+    if not data:
+        return grads, nexnet.zeros(())
+    total = torch.linalg.vector_norm(torch.stack([*torch._foreach_norm(data, norm_type)]), norm_type)
+    _check_finite(LiteTensor(total), error_if_nonfinite)
+    torch._foreach_mul_(data, (max_norm / (total + 1e-6)).clamp(max=1.0))
+    return nexnet.tree.unflatten(treespec, leaves), LiteTensor(total)
+
+
+def clip_by_value(grads: Gradients, clip_value: float) -> Gradients:
+    """Give gradients whose elements lie between ``-clip_value`` and ``clip_value``; pure and differentiable."""
+    leaves, treespec = _flatten(grads)
+    clipped: Gradients = nexnet.tree.unflatten(treespec, [each.clamp(-clip_value, clip_value) for each in leaves])
+    return clipped
+
+
+def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
+    """Do what ``clip_by_value`` does in the gradients' storage.
+
+    Raises:
+        TrackedTensorError: something is being differentiated.
+    """
+    refuse_tracking("clip_by_value_")
+    leaves, treespec = _flatten(grads)
+    data = [each.data for each in leaves]
+    if data:
+        torch._foreach_clamp_min_(data, -clip_value)
+        torch._foreach_clamp_max_(data, clip_value)
+    clipped: Gradients = nexnet.tree.unflatten(treespec, leaves)
+    return clipped
+
+
+def accumulate(
+    value_and_grad: Callable[..., tuple[LiteTensor, Any]], model: Model, batches: Iterable[tuple[Any, ...]]
+) -> tuple[LiteTensor, Model]:
+    """Give the mean of the values, and that of the gradients, over some batches: those of one large batch.
+
+    One gradient is kept, and each further one added into it (out of place, in a function that is differentiated).
+
+    Example::
+
+        step = nexnet.value_and_grad(loss)
+        value, grads = nn.accumulate(step, model, zip(x.split(16), y.split(16)))
+
+    Args:
+        value_and_grad: what gives a value and a gradient, as ``nexnet.value_and_grad(loss)``.
+        model: its first argument.
+        batches: tuples of its further arguments, all as large, if the loss is a mean over a batch.
+
+    Raises:
+        InputError: no batches.
+    """
+    values: list[LiteTensor] = []
+    sums: list[Any] = []
+    treespec: Any = None
+    in_place = nexnet.TapeContext.current() is None
+    for batch in batches:
+        value, grads = value_and_grad(model, *batch)
+        leaves, treespec = _flatten(grads)
+        values.append(value)
+        if not sums:
+            sums = leaves
+        elif in_place:
+            torch._foreach_add_([each.data for each in sums], [each.data for each in leaves])
+        else:
+            sums = [a + b for a, b in zip(sums, leaves, strict=True)]
+    if not values:
+        raise InputError(message("there are no batches to take a mean over.", rule="accumulate", argument="batches"))
+    if in_place:
+        torch._foreach_div_([each.data for each in sums], len(values))
+    else:
+        sums = [each / len(values) for each in sums]
+    return nexnet.stack(values).mean(0), nexnet.tree.unflatten(treespec, sums)
+
+
+def _flatten(grads: Any) -> tuple[list[LiteTensor], Any]:
+    """Flatten gradients; those of low rank are multiplied."""
+    leaves, treespec = nexnet.tree.flatten(grads)
+    return [each.to_dense() if isinstance(each, LowRank) else each for each in leaves], treespec
+
+
+def _check_finite(total: LiteTensor, is_asked: bool) -> None:
+    if is_asked and not total.data.isfinite():
+        raise InputError(
+            message(
+                "the norm of the gradients is no finite number, and can't be clipped.",
+                rule="clip_by_norm",
+                got=total.data.item(),
+                remedy="nexnet.debug_nans() finds the operation that made the first one",
+            )
+        )

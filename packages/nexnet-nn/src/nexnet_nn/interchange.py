@@ -1,0 +1,124 @@
+"""Parameters from PyTorch, and to it: a state dict's tensors by name, renamed where the names differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import message
+
+from ._fitting import check_fit, kind_of, shown
+from ._paths import paths_of
+from .errors import CheckpointError
+
+__all__ = ["from_torch", "to_torch"]
+
+Tree = TypeVar("Tree")
+
+
+def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, str | None] | None = None) -> Tree:
+    """Give a model like ``into``, with the tensors of a state dict of torch's; ``into`` itself is not changed.
+
+    Tensors are copied, to the devices of the model's, and floating ones to their dtypes.
+
+    Example::
+
+        model = nn.from_torch(
+            gpt2.state_dict(),
+            into=model,
+            rename={"transformer.h.*.ln_1.*": "blocks.*.norm.*", "*.attn.bias": None},
+        )
+
+    Args:
+        state_dict: tensors by name, as ``module.state_dict()``, or ``safetensors.torch.load_file(path)``.
+        into: a model, or any pytree of LiteTensors; their names are its paths, as ``layers.0.weight``.
+        rename: their names as patterns, and what they are here. Each ``*`` here is what that ``*`` stood for there;
+            ``None`` leaves a tensor out. The first pattern that a whole name matches counts.
+
+    Raises:
+        CheckpointError: tensors that are missing, unexpected, or of another shape or kind, or two with one name: all of
+            them are named.
+    """
+    found = _renamed(state_dict, rename or {})
+    leaves, treespec = nexnet.tree.flatten(into)
+    wanted = dict(zip(paths_of(treespec), leaves, strict=True))
+    kinds = {name: kind_of(each) for name, each in wanted.items()}
+    check_fit(
+        kinds,
+        {name: kinds[name] if _can_become(each, wanted.get(name)) else kind_of(each) for name, each in found.items()},
+        "the state dict does not fit the model:",
+        "state_dict",
+        "rename={their pattern: ours, or None to leave it out}",
+    )
+    made = [
+        LiteTensor(found[name].detach().to(leaf.device, leaf.dtype, copy=True).contiguous())
+        for name, leaf in wanted.items()
+    ]
+    new: Tree = nexnet.tree.unflatten(treespec, made)
+    return new
+
+
+def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict[str, torch.Tensor]:
+    """Give a model's tensors by name, for ``module.load_state_dict``: the tensors themselves, not copies.
+
+    Args:
+        model: a model, or any pytree of LiteTensors.
+        rename: our names as patterns, and what they are there: see ``from_torch``.
+
+    Raises:
+        CheckpointError: two tensors with one name.
+    """
+    leaves, treespec = nexnet.tree.flatten(model)
+    return _renamed({name: leaf.data for name, leaf in zip(paths_of(treespec), leaves, strict=True)}, rename or {})
+
+
+def _can_become(tensor: torch.Tensor, leaf: LiteTensor | None) -> bool:
+    """Say whether a tensor has a leaf's shape, and a dtype that may be converted to the leaf's."""
+    if leaf is None or tensor.shape != leaf.shape:
+        return False
+    return tensor.dtype is leaf.dtype or (tensor.dtype.is_floating_point and leaf.dtype.is_floating_point)
+
+
+def _renamed(tensors: Mapping[str, Any], rename: Mapping[str, str | None]) -> dict[str, torch.Tensor]:
+    """Give tensors by their new names."""
+    patterns = [(re.compile(re.escape(old).replace(r"\*", "(.*?)")), new) for old, new in rename.items()]
+    made: dict[str, torch.Tensor] = {}
+    origin: dict[str, str] = {}
+    for old, tensor in tensors.items():
+        name: str | None = old
+        for pattern, new in patterns:
+            if match := pattern.fullmatch(old):
+                name = None if new is None else _filled(new, match.groups())
+                break
+        if name is None:
+            continue
+        if name in made:
+            raise CheckpointError(
+                message(
+                    "two tensors would have one name.",
+                    argument=shown(name),
+                    got=f"{shown(origin[name])}, and {shown(old)}",
+                    remedy="let rename tell them apart",
+                )
+            )
+        made[name], origin[name] = tensor, old
+    return made
+
+
+def _filled(pattern: str, parts: tuple[str, ...]) -> str:
+    """Put what the stars of the old pattern stood for in the place of those of the new one."""
+    stars = iter(parts)
+    if pattern.count("*") > len(parts):
+        raise CheckpointError(
+            message(
+                "a new name has more stars than the pattern that it is for.",
+                argument=f"rename: {pattern!r}",
+                expected=f"at most {len(parts)}",
+            )
+        )
+    return re.sub(r"\*", lambda _: next(stars), pattern)

@@ -1,0 +1,309 @@
+"""What all optimisers are: hyper-parameters, their check, groups of parameters, and the way of a step round a rule."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import message
+
+from .._paths import matches, paths_of
+from ..errors import OptimizerError
+from ._forms import Form, InPlace, Pure
+from ._shared import Model, check_hyperparameter, check_model, flatten_gradients, flatten_like, is_used, refuse_tracking
+
+__all__ = ["Optimizer", "places_of"]
+
+State = TypeVar("State", bound=tuple[Any, ...])
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Optimizer(Generic[State]):
+    """The base of the optimisers: hyper-parameters, and no state.
+
+    One of these states its hyper-parameters as fields, their bounds, the trees that its state has beside the step, and
+    its ``rule``: new parameters and a new state of the old ones and the gradients, all of them lists of tensors, in the
+    arithmetic of the form that it is given. By that it has ``update``, which is pure and can be differentiated through
+    at every order, and ``update_``, which writes into the tensors.
+
+    All numbers may be LiteTensors of one element, and be differentiated by, or schedules: functions of the number of
+    steps that were made (see ``nexnet_nn.schedules``).
+
+    Args:
+        maximize: whether to climb instead of descending.
+        groups: hyper-parameters of some of the parameters: ``{"*.bias": {"weight_decay": 0}}``. A parameter takes
+            those of the first pattern (as in file names) that its path matches, as ``layers.0.bias``.
+        capturable: whether the number of steps is kept where the parameters are, and numbers that are tensors stay
+            there: nothing waits for a value, which ``nexnet.replay`` can record. On a GPU that takes some small
+            kernels more.
+
+    Raises:
+        OptimizerError: a hyper-parameter out of its range; a group with a hyper-parameter that there isn't.
+    """
+
+    maximize: bool = dataclasses.field(default=False, kw_only=True)
+    groups: Mapping[str, Mapping[str, Any]] | None = dataclasses.field(default=None, kw_only=True)
+    capturable: bool = dataclasses.field(default=False, kw_only=True)
+
+    #: The numbers: whether they may be negative, and what they are below.
+    bounds: ClassVar[Mapping[str, tuple[bool, float | None]]] = {}
+    state_class: ClassVar[type[Any]]
+    takes_complex: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        varying = []
+        for field, (negative, below) in self.bounds.items():
+            value = getattr(self, field)
+            if isinstance(value, (tuple, list)):
+                parts = [(f"{field}[{i}]", each) for i, each in enumerate(value)]
+                value = tuple(check_hyperparameter(name, label, each, negative, below) for label, each in parts)
+                changes = any(isinstance(each, LiteTensor) or callable(each) for each in value)
+            else:
+                value = check_hyperparameter(name, field, value, negative, below)
+                changes = isinstance(value, LiteTensor) or callable(value)
+            object.__setattr__(self, field, value)
+            if changes:
+                varying.append(field)
+        object.__setattr__(self, "_varying", varying)
+        object.__setattr__(self, "_members", [self._member(*group) for group in (self.groups or {}).items()])
+
+    # What an optimiser says of itself
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether the weight decay shrinks the parameters themselves, and is no penalty's gradient."""
+        return False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the state counts the steps."""
+        return True
+
+    def slots(self) -> Mapping[str, float]:
+        """Name the state's trees that are like the model, each with what its tensors begin as."""
+        return {}
+
+    def rule(self: Any, form: Form, p: list[Any], g: list[Any], state: Any, t: Any) -> tuple[list[Any], Any]:
+        """Make step number t, counted from 1, of parameters and gradients; ``state`` has lists for its trees."""
+        raise NotImplementedError
+
+    def fused(self: Any, p: list[Any], g: list[Any], state: Any, t: Any) -> bool:
+        """Make the whole step in place by one kernel of torch's, decay and all, and say whether there is one."""
+        return False
+
+    # What everybody calls
+
+    def init(self, model: Any) -> State:
+        """Make the state for the first step.
+
+        Raises:
+            OptimizerError: a leaf of the model that is no LiteTensor, or is complex (``SGD`` takes these), or a tensor
+                that is two leaves at once: after a step these would be two tensors. A group that matches no parameter.
+        """
+        params, treespec = check_model(type(self).__name__, model)
+        self.check_parameters(params)
+        self._parts(treespec)
+        device = params[0].device if self.capturable and params else "cpu"
+        trees: dict[str, Any] = {
+            name: nexnet.tree.unflatten(treespec, [LiteTensor(torch.full_like(each.data, value)) for each in params])
+            for name, value in self._all_slots().items()
+        }
+        if self._counts():  # as exact as the numbers that torch computes with
+            trees["step"] = LiteTensor(torch.zeros((), dtype=torch.float64, device=device))
+        return cast(State, self.state_class(**trees))
+
+    def update(self, model: Model, grads: Model, state: State) -> tuple[Model, State]:
+        """Give the model and the state after a step. Pure, and differentiable by everything that goes in.
+
+        Raises:
+            OptimizerError: gradients, or a state, of another structure than the model.
+        """
+        params, treespec = nexnet.tree.flatten(model)
+        slopes = flatten_gradients(type(self).__name__, grads, treespec)
+        lists = self._flatten_state(state, treespec)
+        form = Pure()
+        if lists.step is not None:
+            lists = lists._replace(step=lists.step + 1)
+        lists = self.advance(form, lists, lists.step)
+        params, lists = self._in_groups(form, params, slopes, lists, lists.step, treespec)
+        trees = {name: nexnet.tree.unflatten(treespec, getattr(lists, name)) for name in self._all_slots()}
+        return nexnet.tree.unflatten(treespec, params), lists._replace(**trees)
+
+    def update_(self, model: Model, grads: Model, state: State) -> tuple[Model, State]:
+        """Make a step in the storage of the model's tensors and of the state; give this model and the state.
+
+        Raises:
+            TrackedTensorError: something is being differentiated: what its rules have saved would be overwritten.
+            OptimizerError: gradients, or a state, of another structure than the model.
+        """
+        refuse_tracking(type(self).__name__)
+        params, treespec = nexnet.tree.flatten(model)
+        slopes = self.slopes(grads, treespec)
+        lists = self._flatten_state(state, treespec)
+        if not params:  # torch's kernels take no empty lists
+            return model, state
+        form = InPlace(self.capturable)
+        data = {name: [each.data for each in getattr(lists, name)] for name in self._all_slots()}
+        t = None if lists.step is None else form.number(lists.step.data.add_(1))
+        lists = self.advance(form, lists._replace(**data), t)
+        self._in_groups(form, [each.data for each in params], slopes, lists, t, treespec)
+        return model, state
+
+    # The way of a step
+
+    def check_parameters(self, params: list[LiteTensor]) -> None:
+        """Refuse parameters that the rule is not made for."""
+        if not self.takes_complex and any(each.data.is_complex() for each in params):
+            raise OptimizerError(
+                message(
+                    f"{type(self).__name__}'s rule is one of real parameters.",
+                    rule=type(self).__name__,
+                    got="a parameter of complex dtype",
+                    remedy="keep real and imaginary parts as parameters, and use nexnet.view_as_complex of them",
+                )
+            )
+
+    def slopes(self, grads: Any, treespec: Any) -> list[Any]:
+        """Flatten the gradients for a step in place."""
+        return [each.data for each in flatten_gradients(type(self).__name__, grads, treespec)]
+
+    def advance(self, form: Form, state: Any, t: Any) -> Any:
+        """Bring the state's numbers to step t, which are one for all parameters."""
+        return state
+
+    def step(self: Any, form: Form, p: list[Any], g: list[Any], state: Any, t: Any) -> tuple[list[Any], Any]:
+        """Make a step of parameters that have the same hyper-parameters, by one kernel or by the rule."""
+        if form.in_place and self.fused(p, g, state, t):
+            return p, state
+        if self.maximize:
+            g = form.neg(g)
+        weight_decay = getattr(self, "weight_decay", 0)
+        if is_used(weight_decay) and self.decoupled:
+            p = form.mul_(p, 1 - self.lr * weight_decay)
+        elif is_used(weight_decay):
+            g = form.add(g, p, weight_decay)
+        new: tuple[list[Any], Any] = self.rule(form, p, g, state, t)
+        return new
+
+    def _in_groups(
+        self, form: Form, params: list[Any], slopes: list[Any], state: Any, t: Any, treespec: Any
+    ) -> tuple[list[Any], Any]:
+        """Make the step of each group of parameters."""
+        if not self.groups:
+            now: Optimizer[Any] = self._at(form, t)
+            return now.step(form, params, slopes, state, t)
+        names = self._all_slots()
+        lists = {name: [*getattr(state, name)] for name in names}
+        params = [*params]
+        for member, places in self._parts(treespec):
+            some = state._replace(**{name: [lists[name][i] for i in places] for name in names})
+            p, some = member._at(form, t).step(form, [params[i] for i in places], [slopes[i] for i in places], some, t)
+            for j, i in enumerate(places):
+                params[i] = p[j]
+                for name in names:
+                    lists[name][i] = getattr(some, name)[j]
+        return params, state._replace(**lists)
+
+    def _at(self, form: Form, t: Any) -> Any:
+        """Give this optimiser with the numbers that its hyper-parameters are at step t."""
+        if not self._varying:  # type: ignore[attr-defined]
+            return self
+        now = copy.copy(self)
+        for name in self._varying:  # type: ignore[attr-defined]
+            value = getattr(self, name)
+            many = isinstance(value, tuple)
+            numbers = tuple(_number(form, each, t) for each in (value if many else (value,)))
+            object.__setattr__(now, name, numbers if many else numbers[0])
+        return now
+
+    def _member(self, pattern: str, options: Mapping[str, Any]) -> tuple[str, Any]:
+        """Give a group's optimiser."""
+        fields = {field.name for field in dataclasses.fields(self)} - {"groups", "capturable"}
+        if strangers := [name for name in options if name not in fields]:
+            raise OptimizerError(
+                message(
+                    "a group has a hyper-parameter that there isn't.",
+                    rule=type(self).__name__,
+                    argument=f"groups[{pattern!r}]",
+                    expected=", ".join(sorted(fields)),
+                    got=", ".join(strangers),
+                )
+            )
+        return pattern, dataclasses.replace(self, groups=None, **options)
+
+    def _parts(self, treespec: Any) -> list[tuple[Any, list[int]]]:
+        """Give each group's optimiser and the places of its parameters among the leaves; what is left is this one's."""
+        patterns = tuple(self.groups or ())
+        members = [*(member for _, member in self._members), self]  # type: ignore[attr-defined]
+        places = places_of(treespec, patterns)
+        for pattern, some in zip(patterns, places, strict=False):
+            if not some:
+                raise OptimizerError(
+                    message(
+                        "a group matches no parameter.",
+                        rule=type(self).__name__,
+                        argument=f"groups[{pattern!r}]",
+                        expected=f"a pattern of one of the paths {', '.join(paths_of(treespec)[:8])}, ...",
+                        remedy="remember that a parameter goes into the first group that it matches",
+                    )
+                )
+        return [(member, some) for member, some in zip(members, places, strict=True) if some]
+
+    def _all_slots(self) -> Mapping[str, float]:
+        slots = dict(self.slots())
+        for _, member in self._members:  # type: ignore[attr-defined]
+            slots |= member.slots()
+        return slots
+
+    def _counts(self) -> bool:
+        return self.counts or any(member._counts() for _, member in self._members)  # type: ignore[attr-defined]
+
+    def _flatten_state(self, state: Any, treespec: Any) -> Any:
+        """Give the state with lists for its trees; one that has not what this optimiser needs is refused."""
+        name = type(self).__name__
+        slots = self._all_slots()
+        needed = [*slots, "step"] if self._counts() else [*slots]
+        missing = [each for each in needed if getattr(state, each, None) is None]
+        if missing:
+            raise OptimizerError(
+                message(
+                    f"the state has no {missing[0]}, which {name} needs.",
+                    rule=name,
+                    got=f"a state with {', '.join(each for each in state._fields if getattr(state, each) is not None)}"
+                    if hasattr(state, "_fields")
+                    else type(state).__name__,
+                    remedy="begin with the init of this very optimiser",
+                )
+            )
+        return state._replace(**{each: flatten_like(name, "state", getattr(state, each), treespec) for each in slots})
+
+    def __repr__(self) -> str:
+        shared = {field.name for field in dataclasses.fields(Optimizer)}
+        own = [field.name for field in dataclasses.fields(self) if field.name not in shared]
+        shown = [*own, "maximize", *(["groups"] if self.groups else []), *(["capturable"] if self.capturable else [])]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+def _number(form: Form, value: Any, t: Any) -> Any:
+    """Give the number that a hyper-parameter is at step t: a schedule is asked with the number of steps before it."""
+    if callable(value) and not isinstance(value, LiteTensor):
+        value = value(LiteTensor(t) - 1 if isinstance(t, torch.Tensor) else t - 1)
+    return form.number(value)
+
+
+@lru_cache(64)
+def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
+    """Give the leaves that belong to each pattern, and last those that belong to none."""
+    places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
+    for i, path in enumerate(paths_of(treespec)):
+        found = (j for j, pattern in enumerate(patterns) if matches(path, pattern))
+        places[next(found, len(patterns))].append(i)
+    return places

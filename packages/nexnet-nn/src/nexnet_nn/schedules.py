@@ -1,0 +1,261 @@
+"""Schedules: functions of the number of steps made, that any number of an optimiser may be: ``nn.SGD(lr=schedule)``.
+
+Names, arguments and values are those of ``torch.optim.lr_scheduler``, with the learning rate where torch has the
+optimiser. A schedule has no state: the optimiser's counts the steps. Any function will do, as ``lambda step: 0.1``; it
+gets a Python number, or a LiteTensor where the count can't be read (in ``update`` and with ``capturable=True``), and
+these take both. Their numbers may be LiteTensors, and be differentiated by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import InputError, message
+
+__all__ = [
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "SequentialLR",
+    "StepLR",
+    "WarmupLR",
+]
+
+Schedule = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantLR:
+    """``lr factor`` for ``total_iters`` steps, then lr."""
+
+    lr: Any
+    factor: Any = 1 / 3
+    total_iters: int = 5
+
+    def __call__(self, step: Any) -> Any:
+        return _where(step < self.total_iters, self.lr * self.factor, self.lr)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearLR:
+    """From ``lr start_factor`` to ``lr end_factor`` in ``total_iters`` equal steps."""
+
+    lr: Any
+    start_factor: Any = 1 / 3
+    end_factor: Any = 1.0
+    total_iters: int = 5
+
+    def __call__(self, step: Any) -> Any:
+        part = _least(step, self.total_iters) / self.total_iters
+        return self.lr * (self.start_factor + (self.end_factor - self.start_factor) * part)
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialLR:
+    """``lr gamma^step``."""
+
+    lr: Any
+    gamma: Any
+
+    def __call__(self, step: Any) -> Any:
+        return self.lr * self.gamma**step
+
+
+@dataclass(frozen=True, eq=False)
+class StepLR:
+    """Times gamma every ``step_size`` steps."""
+
+    lr: Any
+    step_size: int
+    gamma: Any = 0.1
+
+    def __call__(self, step: Any) -> Any:
+        return self.lr * self.gamma ** (step // self.step_size)
+
+
+@dataclass(frozen=True, eq=False)
+class MultiStepLR:
+    """Times gamma at each of the milestones."""
+
+    lr: Any
+    milestones: Sequence[int]
+    gamma: Any = 0.1
+
+    def __call__(self, step: Any) -> Any:
+        return self.lr * self.gamma ** sum(_where(step >= each, 1, 0) for each in self.milestones)
+
+
+@dataclass(frozen=True, eq=False)
+class PolynomialLR:
+    """``lr (1 - step / total_iters)^power``, and then 0."""
+
+    lr: Any
+    total_iters: int = 5
+    power: float = 1.0
+
+    def __call__(self, step: Any) -> Any:
+        return self.lr * (1 - _least(step, self.total_iters) / self.total_iters) ** self.power
+
+
+@dataclass(frozen=True, eq=False)
+class CosineAnnealingLR:
+    """``eta_min + (lr - eta_min) (1 + cos(pi step / T_max)) / 2`` (I. Loshchilov and F. Hutter, 2017)."""
+
+    lr: Any
+    T_max: float
+    eta_min: Any = 0.0
+
+    def __call__(self, step: Any) -> Any:
+        return _anneal(self.lr, self.eta_min, step / self.T_max)
+
+
+@dataclass(frozen=True, eq=False)
+class CosineAnnealingWarmRestarts:
+    """Half a cosine from lr to ``eta_min`` in ``T_0`` steps, again and again, each ``T_mult`` times as long."""
+
+    lr: Any
+    T_0: int
+    T_mult: int = 1
+    eta_min: Any = 0.0
+
+    def __call__(self, step: Any) -> Any:
+        if self.T_mult == 1:
+            return _anneal(self.lr, self.eta_min, step % self.T_0 / self.T_0)
+        # Restart n is at T_0 (T_mult^n - 1) / (T_mult - 1). A logarithm may fall short of a whole number by rounding.
+        times = _log(step * ((self.T_mult - 1) / self.T_0) + 1) / math.log(self.T_mult)
+        length = self.T_0 * self.T_mult ** ((times + 1e-9) // 1)
+        return _anneal(self.lr, self.eta_min, (step - (length - self.T_0) / (self.T_mult - 1)) / length)
+
+
+@dataclass(frozen=True, eq=False)
+class OneCycleLR:
+    """Up from ``max_lr / div_factor`` to ``max_lr``, and down to the first over ``final_div_factor`` (L. Smith, 2018).
+
+    After ``total_steps`` it stays where it is. ``momentum()`` is what torch cycles the other way: as an optimiser's
+    momentum, ``nn.SGD(cycle, momentum=cycle.momentum())``.
+    """
+
+    max_lr: Any
+    total_steps: int
+    pct_start: float = 0.3
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+    three_phase: bool = False
+
+    def __post_init__(self) -> None:
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise InputError(
+                message(
+                    "invalid anneal_strategy.",
+                    rule="OneCycleLR",
+                    expected="'cos' or 'linear'",
+                    got=self.anneal_strategy,
+                )
+            )
+
+    def __call__(self, step: Any) -> Any:
+        first = self.max_lr / self.div_factor
+        return self._through(step, first, self.max_lr, first / self.final_div_factor)
+
+    def momentum(self, base_momentum: Any = 0.85, max_momentum: Any = 0.95) -> Schedule:
+        """Give the schedule of the momentum: small where the learning rate is large."""
+        return lambda step: self._through(step, max_momentum, base_momentum, max_momentum)
+
+    def _through(self, step: Any, first: Any, top: Any, last: Any) -> Any:
+        """Give the value on the way from the first by the top to the last."""
+        up, end = self.pct_start * self.total_steps - 1, self.total_steps - 1
+        down = 2 * self.pct_start * self.total_steps - 2
+        phases = [(0, up, first, top), (up, down, top, first), (down, end, first, last)]
+        if not self.three_phase:
+            phases[1:] = [(up, end, top, last)]
+        anneal = _anneal if self.anneal_strategy == "cos" else _line
+        *earlier, (begin, stop, a, b) = phases
+        value = anneal(a, b, (_least(step, stop) - begin) / (stop - begin))
+        for begin, stop, a, b in reversed(earlier):
+            value = _where(step <= stop, anneal(a, b, (step - begin) / (stop - begin)), value)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class SequentialLR:
+    """One schedule after the other: each begins at its milestone, and counts from there."""
+
+    schedules: Sequence[Schedule]
+    milestones: Sequence[int]
+
+    def __post_init__(self) -> None:
+        if len(self.milestones) != len(self.schedules) - 1 or list(self.milestones) != sorted(self.milestones):
+            raise InputError(
+                message(
+                    "between schedules there are milestones, in their order.",
+                    rule="SequentialLR",
+                    expected=f"{len(self.schedules) - 1} milestones",
+                    got=self.milestones,
+                )
+            )
+
+    def __call__(self, step: Any) -> Any:
+        value = self.schedules[0](step)
+        for begin, schedule in zip(self.milestones, self.schedules[1:], strict=True):
+            value = _where(step >= begin, schedule(_least(begin - step, 0) * -1), value)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class WarmupLR:
+    """In ``steps`` equal steps from ``start_factor`` times what another schedule begins with, and then that schedule.
+
+    Example::
+
+        adam = nn.AdamW(nn.schedules.WarmupLR(500, nn.schedules.CosineAnnealingLR(3e-4, 10_000)), weight_decay=0.1)
+    """
+
+    steps: int
+    then: Schedule
+    start_factor: Any = 0.0
+
+    def __call__(self, step: Any) -> Any:
+        return SequentialLR([LinearLR(self.then(0), self.start_factor, 1.0, self.steps), self.then], [self.steps])(step)
+
+
+def _anneal(first: Any, last: Any, part: Any) -> Any:
+    return last + (first - last) * (1 + _cos(math.pi * part)) / 2
+
+
+def _line(first: Any, last: Any, part: Any) -> Any:
+    return first + (last - first) * part
+
+
+# What takes numbers and tensors
+
+
+def _cos(x: Any) -> Any:
+    return x.cos() if isinstance(x, LiteTensor) else math.cos(x)
+
+
+def _log(x: Any) -> Any:
+    return x.log() if isinstance(x, LiteTensor) else math.log(x)
+
+
+def _least(x: Any, bound: Any) -> Any:
+    return x.clamp(max=bound) if isinstance(x, LiteTensor) else min(x, bound)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if not isinstance(condition, LiteTensor):
+        return x if condition else y
+    exact = torch.zeros((), dtype=torch.float64, device=condition.device)
+    return nexnet.where(condition, exact + x, exact + y)
