@@ -22,7 +22,7 @@ from nexnet.errors import message
 
 from .errors import ModuleError
 
-__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "is_module", "split", "steps_of"]
+__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "is_module", "split"]
 
 NAMESPACE = "nexnet"
 
@@ -225,11 +225,6 @@ def _kinds(value: Any, where: str) -> set[bool]:
             )
         kinds.add(isinstance(leaf, (nexnet.LiteTensor, Buffer)) or is_module(leaf))
     return kinds
-
-
-def steps_of(path: tuple[Any, ...]) -> list[Any]:
-    """Give the steps of a path of optree's: an entry of a module may be two."""
-    return [step for entry in path for step in (entry if type(entry) is tuple else (entry,))]
 
 
 def is_module(value: Any) -> bool:
