@@ -19,6 +19,8 @@ from . import (
     normalisation,
     optim,
     padding,
+    parallel,
+    parts,
     pooling,
     recurrent,
     schedules,
@@ -33,7 +35,7 @@ from .convolution import *
 from .distances import *
 from .dropout import *
 from .embedding import *
-from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError
+from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError, ParallelError
 from .gradients import *
 from .interchange import from_torch, to_torch
 from .layers import *
@@ -45,6 +47,7 @@ from .normalisation import *
 from .operation import Operation
 from .optim import *
 from .padding import *
+from .parts import *
 from .pooling import *
 from .recurrent import *
 from .scaling import LossScale, LossScaleState
@@ -61,12 +64,14 @@ __all__ = [
     "ModuleError",
     "Operation",
     "OptimizerError",
+    "ParallelError",
     "from_torch",
     "init",
     "load",
     "losses",
     "meta",
     "optim",
+    "parallel",
     "save",
     "schedules",
     "to_torch",
@@ -84,6 +89,7 @@ __all__ = [
     *normalisation.__all__,
     *optim.__all__,
     *padding.__all__,
+    *parts.__all__,
     *pooling.__all__,
     *recurrent.__all__,
     *shaping.__all__,

@@ -17,6 +17,7 @@ from nexnet.modules.path import leaves_mark
 
 from ._describing import as_html, describe
 from ._layout import NAMESPACE, Entry, Layout, is_module, split
+from ._paths import join, paths_of
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
@@ -143,19 +144,17 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""
-        paths, leaves, _ = optree.tree_flatten_with_path(self, namespace=NAMESPACE)
-        steps = [[step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in paths]
-        return [(".".join(map(str, path)), leaf) for path, leaf in zip(steps, leaves, strict=True)]
+        leaves, treespec = nexnet.tree.flatten(self)
+        return list(zip(paths_of(treespec), leaves, strict=True))
 
     def named_buffers(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""
         found: list[tuple[str, Any]] = []
         for path, module in [("", self), *_below(self)]:
             for entry, place in module._layout.buffers.items():
-                start = ".".join(map(str, (path, *entry) if path else entry))
-                paths, leaves, _ = optree.tree_flatten_with_path(module._layout.constants[place], namespace=NAMESPACE)
-                names = [".".join(map(str, (start, *steps))) for steps in paths]
-                found += zip(names, leaves, strict=True)
+                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
+                start = join(path, ".".join(map(str, entry)))
+                found += [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
         return found
 
     def with_buffers(self, new: dict[str, Any]) -> Self:
@@ -170,12 +169,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
             values = {}
             for entry, place in module._layout.buffers.items():
                 start = path + ".".join(map(str, entry))
-                tree = module._layout.constants[place]
-                paths, leaves, treespec = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
-                names = [".".join(map(str, (start, *steps))) for steps in paths]
+                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
+                names = [join(start, each) for each in paths_of(treespec)]
                 if not left.keys().isdisjoint(names):
                     changed = [left.pop(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-                    values[entry] = optree.tree_unflatten(treespec, changed)
+                    values[entry] = nexnet.tree.unflatten(treespec, changed)
             return _unflatten(module._layout.with_buffers(values), module._children) if values else module
 
         module = each_module(self, change)
@@ -272,24 +270,27 @@ def _below(module: Any) -> Iterator[tuple[str, Any]]:
     while near:
         found = [(name, each) for name, each in near if isinstance(each, Module)]
         yield from found
-        inside = [
-            (name, each.items() if isinstance(each, dict) else enumerate(each))
-            for name, each in near
-            if isinstance(each, (tuple, dict))
-        ]
-        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts]
+        inside = [(name, _elements(each)) for name, each in near if isinstance(each, (tuple, dict))]
+        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts.items()]
         near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
+
+
+def _elements(value: Any) -> dict[Any, Any]:
+    """Give what is in a dict or tuple, by key, field or index."""
+    if isinstance(value, dict):
+        return value
+    return value._asdict() if hasattr(value, "_asdict") else dict(enumerate(value))
 
 
 def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
     """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
     if not is_module(tree):
-        found = optree.tree_flatten_with_path(tree, is_leaf=is_module, namespace=NAMESPACE)
-        if not any(map(is_module, found[1])):
+        leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+        if not any(map(is_module, leaves)):
             return tree
-        names = [path + "".join(f"{step}." for step in steps) for steps in found[0]]
-        changed = [each_module(*each) for each in zip(found[1], (change,) * len(names), names, strict=True)]
-        return optree.tree_unflatten(found[2], changed)
+        paths = [f"{path}{each}." for each in paths_of(treespec)]
+        leaves = [each_module(leaf, change, each) for leaf, each in zip(leaves, paths, strict=True)]
+        return optree.tree_unflatten(treespec, leaves)
     layout, children = tree._layout, tree._children
     changed = [
         each if type(each) is nexnet.LiteTensor else each_module(each, change, path + "".join(f"{s}." for s in entry))
