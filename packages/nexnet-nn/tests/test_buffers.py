@@ -68,6 +68,17 @@ class TestBuffers:
         assert structure(layer) != structure(layer.with_buffers({"mask": nexnet.zeros(3, dtype=torch.int64)}))
         assert structure(layer) != structure(nn.unfreeze(layer, "pair.0"))
 
+    def test_who_goes_by_the_structure_can_tell_them_apart(self):
+        layer = Masked()
+        outer = nn.Sequential(nn.Dense(2, 2), nexnet.relu, layer)
+        assert [each is other for each, other in zip(outer.held, (layer.mask, layer.pair[0]), strict=True)] == [
+            True,
+            True,
+        ]
+        assert nn.Dense(2, 2).held == nn.Sequential(nn.Dense(2, 2)).held == nn.unfreeze(outer).held == ()
+        assert len(nn.freeze(nn.Sequential(nn.Dense(2, 2)), "layers.0.bias").held) == 1
+        assert len(nexnet._trees.held({"a": (outer, layer), "b": None})) == 4
+
     def test_they_move_with_the_model(self):
         layer = Masked().to(torch.float64)
         assert (layer.pair[0].dtype, layer.mask.dtype) == (torch.float64, torch.int64)

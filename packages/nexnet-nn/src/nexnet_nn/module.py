@@ -147,6 +147,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         """Whether there are tensors and modules alone below it, and no dict, say, that could be written into."""
         return self._layout.frozen
 
+    @property
+    def held(self) -> tuple[nexnet.LiteTensor, ...]:
+        """The buffers, here and below."""
+        return tuple([each for _, each in self.named_buffers()]) if self._layout.holds else ()
+
     def parameters(self) -> list[Any]:
         """List the tensors that are learned, in the order in which they are flattened."""
         return nexnet.tree.flatten(self)[0]
@@ -308,7 +313,7 @@ def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") ->
         for entry, each in zip(layout.entries, children, strict=True)
     ]
     if any(one is not other for one, other in zip(changed, children, strict=True)):
-        tree = _unflatten(layout, tuple(changed))
+        tree = _unflatten(layout.with_children(tuple(changed)), tuple(changed))
     return change(tree, path)
 
 
