@@ -35,7 +35,15 @@ from .convolution import *
 from .distances import *
 from .dropout import *
 from .embedding import *
-from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError, ParallelError
+from .errors import (
+    CheckpointError,
+    FrozenModuleError,
+    MissingNameError,
+    ModuleError,
+    OptimizerError,
+    ParallelError,
+    SpentModuleError,
+)
 from .gradients import *
 from .interchange import from_torch, to_torch
 from .layers import *
@@ -65,6 +73,7 @@ __all__ = [
     "Operation",
     "OptimizerError",
     "ParallelError",
+    "SpentModuleError",
     "from_torch",
     "init",
     "load",

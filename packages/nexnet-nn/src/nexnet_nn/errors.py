@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from nexnet.errors import NexnetError
 
-__all__ = ["CheckpointError", "FrozenModuleError", "MissingNameError", "ModuleError", "OptimizerError", "ParallelError"]
+__all__ = [
+    "CheckpointError",
+    "FrozenModuleError",
+    "MissingNameError",
+    "ModuleError",
+    "OptimizerError",
+    "ParallelError",
+    "SpentModuleError",
+]
 
 
 class ModuleError(NexnetError, TypeError):
@@ -29,3 +37,7 @@ class CheckpointError(NexnetError, ValueError):
 
 class ParallelError(NexnetError, RuntimeError):
     """A process has left a run of several, or was given what they cannot share."""
+
+
+class SpentModuleError(NexnetError, RuntimeError):
+    """A model was used that ``update_`` has written into: what it returned is to be used."""

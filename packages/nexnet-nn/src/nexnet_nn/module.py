@@ -18,6 +18,7 @@ from nexnet.modules.path import leaves_mark
 from ._describing import as_html, describe
 from ._layout import NAMESPACE, Entry, Layout, is_module, split
 from ._paths import join, paths_of
+from ._succession import SPENT, spent
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
@@ -92,6 +93,14 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
             leaves_mark(cls.__call__.__code__, _below)
         optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
+    if not TYPE_CHECKING:  # type checkers know the fields
+
+        def __getattr__(self, name: str) -> Any:
+            if SPENT in self.__dict__ and not name.startswith("__"):
+                raise spent(self)
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(text, name=name, obj=self)
+
     def __setattr__(self, name: str, value: Any) -> None:
         _check_unfrozen(self, name)
         super().__setattr__(name, value)
@@ -137,6 +146,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     def is_frozen(self) -> bool:
         """Whether there are tensors and modules alone below it, and no dict, say, that could be written into."""
         return self._layout.frozen
+
+    @property
+    def held(self) -> tuple[nexnet.LiteTensor, ...]:
+        """The buffers, here and below."""
+        return tuple([each for _, each in self.named_buffers()]) if self._layout.holds else ()
 
     def parameters(self) -> list[Any]:
         """List the tensors that are learned, in the order in which they are flattened."""
@@ -254,7 +268,9 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         return as_html(self)
 
     def __repr__(self) -> str:
-        return "\n".join(describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
+        if "_layout" in self.__dict__:
+            return "\n".join(describe(self))
+        return f"<{type(self).__name__}, written into>" if SPENT in self.__dict__ else object.__repr__(self)
 
 
 def describe_as_its_base(cls: type[Module]) -> None:
@@ -297,12 +313,14 @@ def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") ->
         for entry, each in zip(layout.entries, children, strict=True)
     ]
     if any(one is not other for one, other in zip(changed, children, strict=True)):
-        tree = _unflatten(layout, tuple(changed))
+        tree = _unflatten(layout.with_children(tuple(changed)), tuple(changed))
     return change(tree, path)
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
     fields = module.__dict__
+    if "_layout" not in fields:
+        raise spent(module)
     layout = fields["_layout"]
     return fields["_children"], layout, layout.entries
 

@@ -15,6 +15,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from .._paths import matches, paths_of
+from .._succession import succeed
 from ..errors import OptimizerError
 from ._forms import Form, InPlace, Pure
 from ._shared import Model, check_hyperparameter, check_model, flatten_gradients, flatten_like, is_used, refuse_tracking
@@ -156,7 +157,10 @@ class Optimizer(Generic[State]):
         return nexnet.tree.unflatten(treespec, params), lists._replace(**trees)
 
     def update_(self, model: Model, grads: Model, state: State) -> tuple[Model, State]:
-        """Make a step in the storage of the model's tensors and of the state; give this model and the state.
+        """Make a step in the storage of the model's tensors and of the state; give the model and the state.
+
+        A module that was given is spent: it raises when it is used, since its tensors are not what they were. What is
+        given takes its place. To keep a model as it is, copy it before the step: ``best = copy.deepcopy(model)``.
 
         Raises:
             TrackedTensorError: something is being differentiated: what its rules have saved would be overwritten.
@@ -173,7 +177,7 @@ class Optimizer(Generic[State]):
         t = None if lists.step is None else form.number(lists.step.data.add_(1))
         lists = self.advance(form, lists._replace(**data), t)
         self._in_groups(form, [each.data for each in params], slopes, lists, t, treespec)
-        return model, state
+        return succeed(model), state
 
     # The way of a step
 

@@ -14,6 +14,7 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
+from .._succession import succeed
 from ..errors import OptimizerError
 from ._shared import Hyperparameter, Model, check_hyperparameter, check_model, refuse_tracking
 
@@ -180,7 +181,7 @@ class LBFGS:
         return unravel(x), new
 
     def update_(self, model: Model, loss: Callable[[Model], LiteTensor], state: LBFGSState) -> tuple[Model, LBFGSState]:
-        """Make a step in the storage of the model's tensors; give this model and the new state.
+        """Make a step in the storage of the model's tensors; give the model and the new state. The given one is spent.
 
         Raises:
             TrackedTensorError: something is being differentiated.
@@ -190,7 +191,7 @@ class LBFGS:
         new, state = self.update(model, loss, state)
         for p, q in zip(nexnet.tree.leaves(model), nexnet.tree.leaves(new), strict=True):
             p.data.copy_(q.data)
-        return model, state
+        return succeed(model), state
 
 
 def _newton(g: Any, changes: list[Any], moves: list[Any], scale: Any) -> Any:

@@ -60,10 +60,7 @@ def main(fn: Callable[..., Result] | None = None, *, backend: str | None = None,
     if fn is None:
         return functools.partial(main, backend=backend, timeout=timeout)
 
-    @functools.wraps(fn)
     def run(*args: Any, **kwargs: Any) -> Result:
-        if "RANK" not in os.environ or dist.is_initialized():
-            return fn(*args, **kwargs)
         _begin(backend, timeout)
         try:
             result = fn(*args, **kwargs)
@@ -74,19 +71,15 @@ def main(fn: Callable[..., Result] | None = None, *, backend: str | None = None,
         dist.destroy_process_group()
         return result
 
-    return _recorded(run)
+    @functools.wraps(fn)
+    def start(*args: Any, **kwargs: Any) -> Any:
+        if "RANK" not in os.environ or dist.is_initialized():
+            return fn(*args, **kwargs)
+        from torch.distributed.elastic.multiprocessing.errors import record  # takes its time to load
 
+        return record(run)(*args, **kwargs)  # torchrun shows why it has failed
 
-def _recorded(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Have torchrun show why a process has failed: torch's own decorator, of a module that takes its time to load."""
-
-    @functools.wraps(run)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        from torch.distributed.elastic.multiprocessing.errors import record
-
-        return record(run)(*args, **kwargs)
-
-    return call
+    return start
 
 
 def _begin(backend: str | None, timeout: float) -> None:

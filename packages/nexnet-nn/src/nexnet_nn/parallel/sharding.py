@@ -12,6 +12,7 @@ import nexnet
 from nexnet import LiteTensor, Policy, function
 from nexnet.errors import message
 
+from .._succession import succeed
 from ..errors import ParallelError
 from ..module import Module
 from .averaging import average
@@ -57,7 +58,7 @@ class Sharded:
         for old, each in zip(nexnet.tree.leaves(model), new, strict=True):
             if old.data is not each.data:
                 old.data.copy_(each.data)
-        return model, state
+        return succeed(model), state
 
     def __repr__(self) -> str:
         return f"Sharded({self.optimizer!r})"
