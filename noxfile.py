@@ -145,6 +145,14 @@ def nn(session: nox.Session) -> None:
         pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), *session.posargs, checked=checked)
 
 
+@nox.session(default=False)
+def processes(session: nox.Session) -> None:
+    """Several processes under torchrun: the examples, processes that die, runs that go on."""
+    install_packages(session, "nexnet-core", "nexnet-nn")
+    install(session, *requirements("nexnet-nn", extra="test"))
+    pytest(session, str(PACKAGES["nexnet-nn"] / "processes"), *session.posargs)
+
+
 @nox.session
 def verify(session: nox.Session) -> None:
     """Every gradient against its references, as reports/verify.html and .json. For a night: ``-- --examples 500``.

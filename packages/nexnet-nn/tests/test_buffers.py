@@ -68,6 +68,23 @@ class TestBuffers:
         assert structure(layer) != structure(layer.with_buffers({"mask": nexnet.zeros(3, dtype=torch.int64)}))
         assert structure(layer) != structure(nn.unfreeze(layer, "pair.0"))
 
+    def test_who_goes_by_the_structure_can_tell_them_apart(self):
+        layer = Masked()
+        outer = nn.Sequential(nn.Dense(2, 2), nexnet.relu, layer)
+        assert list(map(id, outer.held)) == [id(layer.mask), id(layer.pair[0])]
+        assert nn.Dense(2, 2).held == nn.Sequential(nn.Dense(2, 2)).held == nn.unfreeze(outer).held == ()
+        assert len(nn.freeze(nn.Sequential(nn.Dense(2, 2)), "layers.0.bias").held) == 1
+        assert len(nexnet._trees.held({"a": (outer, layer), "b": None})) == 4
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+    def test_a_replayed_step_sees_other_ones(self):
+        layer, x = Masked().to("cuda"), nexnet.ones(2, device="cuda")
+        step = nexnet.replay(lambda layer, x: layer(x))
+        other = layer.with_buffers({"mask": nexnet.zeros(2, dtype=torch.int64, device="cuda")})
+        for _ in range(4):
+            assert step(layer, x).tolist() == [2.0, 1.0]
+            assert step(other, x).tolist() == [1.0, 1.0]
+
     def test_they_move_with_the_model(self):
         layer = Masked().to(torch.float64)
         assert (layer.pair[0].dtype, layer.mask.dtype) == (torch.float64, torch.int64)

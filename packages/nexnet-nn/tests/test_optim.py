@@ -77,9 +77,10 @@ def test_update_is_pure_and_update_in_place():
     sgd = nn.SGD(lr=0.1)
     moved, _ = sgd.update(m, grads, sgd.init(m))
     assert all(torch.equal(leaf.data, b) for leaf, b in zip(m.parameters(), before, strict=True))
+    leaves = m.parameters()
     same, _ = sgd.update_(m, grads, sgd.init(m))
-    assert same is m
-    for a, b in zip(moved.parameters(), m.parameters(), strict=True):
+    assert all(a is b for a, b in zip(same.parameters(), leaves, strict=True))
+    for a, b in zip(moved.parameters(), same.parameters(), strict=True):
         torch.testing.assert_close(a.data, b.data, rtol=1e-12, atol=1e-12)
 
 
@@ -256,7 +257,7 @@ class TestLowRank:
         m = self.wide()
         addresses = [each.data.data_ptr() for each in m.parameters()]
         sgd = nn.SGD(lr=LiteTensor(0.1))
-        sgd.update_(m, low_rank_grads(m, randn(2, 8), randn(2, 7)), sgd.init(m))
+        m, _ = sgd.update_(m, low_rank_grads(m, randn(2, 8), randn(2, 7)), sgd.init(m))
         assert [each.data.data_ptr() for each in m.parameters()] == addresses
 
     @pytest.mark.parametrize("optimizer", [nn.Adam(), nn.SGD(momentum=0.9)], ids=str)
@@ -294,7 +295,7 @@ class TestLowRank:
             return m(x).tanh().sum()
 
         expected, _ = sgd.update(model, nexnet.grad(loss)(model), sgd.init(model))
-        sgd.update_(model, nexnet.grad(loss, low_rank=True)(model), sgd.init(model))
+        model, _ = sgd.update_(model, nexnet.grad(loss, low_rank=True)(model), sgd.init(model))
         torch.testing.assert_close(model.weight.data, expected.weight.data)
 
     @fast_forms

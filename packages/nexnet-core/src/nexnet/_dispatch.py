@@ -53,7 +53,7 @@ _OTHERWISE = {
     "enable_grad": "nothing need be enabled: what is differentiated is what you pass to nexnet.value_and_grad",
     "nn": "import nexnet_nn, a distribution of its own",
     "no_grad": "nexnet.no_tape(); outside of a transform nothing is recorded anyway",
-    "optim": "import nexnet_nn, which has SGD and Adam",
+    "optim": "import nexnet_nn, which has torch's optimisers",
 }
 
 

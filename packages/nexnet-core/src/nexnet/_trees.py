@@ -34,6 +34,11 @@ class Frozen:
         """Whether nothing below it can change: there are tensors and frozen nodes alone."""
         raise NotImplementedError
 
+    @property
+    def held(self) -> tuple[LiteTensor, ...]:
+        """Tensors that belong to its structure: structures are equal in which these are others of their kind."""
+        return ()
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_flat"}
 
@@ -70,6 +75,16 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
     tree = optree.tree_unflatten(treespec, leaves)
     _keep(tree, leaves, treespec)
     return tree
+
+
+def held(tree: Any) -> list[LiteTensor]:
+    """Give the tensors that belong to a tree's structure, and are no leaves."""
+    nodes = optree.tree_leaves(tree, is_leaf=_is_frozen, namespace=NAMESPACE)
+    return [tensor for node in nodes if isinstance(node, Frozen) for tensor in node.held]
+
+
+def _is_frozen(node: Any) -> bool:
+    return isinstance(node, Frozen)
 
 
 def _keep(tree: Any, leaves: list[Any], treespec: optree.PyTreeSpec) -> None:

@@ -19,6 +19,7 @@ from . import (
     normalisation,
     optim,
     padding,
+    parallel,
     parts,
     pooling,
     recurrent,
@@ -34,7 +35,15 @@ from .convolution import *
 from .distances import *
 from .dropout import *
 from .embedding import *
-from .errors import CheckpointError, FrozenModuleError, MissingNameError, ModuleError, OptimizerError
+from .errors import (
+    CheckpointError,
+    FrozenModuleError,
+    MissingNameError,
+    ModuleError,
+    OptimizerError,
+    ParallelError,
+    SpentModuleError,
+)
 from .gradients import *
 from .interchange import from_torch, to_torch
 from .layers import *
@@ -63,12 +72,15 @@ __all__ = [
     "ModuleError",
     "Operation",
     "OptimizerError",
+    "ParallelError",
+    "SpentModuleError",
     "from_torch",
     "init",
     "load",
     "losses",
     "meta",
     "optim",
+    "parallel",
     "save",
     "schedules",
     "to_torch",

@@ -22,7 +22,7 @@ from nexnet.errors import message
 
 from .errors import ModuleError
 
-__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "is_module", "split", "steps_of"]
+__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "holds", "is_module", "split"]
 
 NAMESPACE = "nexnet"
 
@@ -53,11 +53,13 @@ class Layout:
         places: where a field's value, or each element of the tuple that it is, stands in ``children + constants``.
         static: the other fields, and this layout itself, as they go into a module's ``__dict__``.
         frozen: whether the children are tensors and modules alone, and theirs too.
+        holds: whether there are buffers, here or below.
         told: who wants to know of new values for buffers, and this module's path for them: no part of the structure.
     """
 
     __slots__ = (
-        "buffers", "constants", "entries", "frozen", "names", "owner", "places", "static", "stem", "takes", "told",
+        "buffers", "constants", "entries", "frozen", "holds", "names", "owner", "places", "static", "stem", "takes",
+        "told",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +76,7 @@ class Layout:
         self.owner, self.names, self.entries, self.constants = owner, names, entries, constants
         self.frozen = frozen
         self.buffers = buffers
+        self.holds = bool(buffers)
         self.places = places
         self.told: Any = None
         self.stem = object()  # of layouts that are known to be equal
@@ -96,6 +99,15 @@ class Layout:
         """Give this layout with another who wants to know of new values for buffers."""
         other = self._copy()
         other.told = told
+        return other
+
+    def with_children(self, children: tuple[Any, ...]) -> Self:
+        """Give the layout for other children, of the same kinds."""
+        found = bool(self.buffers) or holds(children)
+        if found == self.holds:
+            return self
+        other = self._copy()
+        other.holds = found
         return other
 
     def _copy(self) -> Self:
@@ -182,7 +194,14 @@ def split(owner: type[Any], fields: dict[str, Any], buffers: set[Entry]) -> tupl
         places[name] = tuple(i if is_child else offset + i for is_child, i in found)
     frozen = all(isinstance(each, nexnet.LiteTensor) or (is_module(each) and each._layout.frozen) for each in children)
     layout = Layout(owner, tuple(fields), tuple(entries), tuple(constants), held, places, static, frozen)
+    layout.holds = bool(held) or holds(children)
     return layout, tuple(children)
+
+
+def holds(children: Any) -> bool:
+    """Say whether a module among these, or in them, has buffers."""
+    leaves = optree.tree_leaves(children, is_leaf=is_module, namespace=NAMESPACE)
+    return any(is_module(each) and each._layout.holds for each in leaves)
 
 
 def _opened(value: Any, entry: Entry, buffers: set[Entry]) -> tuple[Any, bool]:
@@ -225,11 +244,6 @@ def _kinds(value: Any, where: str) -> set[bool]:
             )
         kinds.add(isinstance(leaf, (nexnet.LiteTensor, Buffer)) or is_module(leaf))
     return kinds
-
-
-def steps_of(path: tuple[Any, ...]) -> list[Any]:
-    """Give the steps of a path of optree's: an entry of a module may be two."""
-    return [step for entry in path for step in (entry if type(entry) is tuple else (entry,))]
 
 
 def is_module(value: Any) -> bool:

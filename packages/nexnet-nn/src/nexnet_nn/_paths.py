@@ -7,7 +7,7 @@ from typing import Any
 
 from optree import NamedTupleEntry
 
-__all__ = ["matches", "paths_of"]
+__all__ = ["join", "matches", "paths_of"]
 
 
 def paths_of(treespec: Any) -> list[str]:
@@ -20,6 +20,11 @@ def _steps(entry: Any) -> tuple[Any, ...]:
     if isinstance(entry, NamedTupleEntry):
         return (entry.field,)
     return entry.entry if type(entry.entry) is tuple else (entry.entry,)
+
+
+def join(start: str, path: str) -> str:
+    """Give the path of what stands at a path in what stands at another one."""
+    return f"{start}.{path}" if start and path else start or path
 
 
 def matches(path: str, pattern: str) -> bool:

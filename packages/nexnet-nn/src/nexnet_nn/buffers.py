@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 import optree
@@ -14,7 +13,8 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from ._layout import NAMESPACE, Buffer
+from ._layout import NAMESPACE, Buffer, is_module
+from ._paths import join, matches, paths_of
 from .errors import ModuleError
 from .module import each_module
 
@@ -82,12 +82,10 @@ def _mark(tree: Tree, patterns: tuple[str, ...], held: bool) -> Tree:
             places = {entry: layout.constants[place] for entry, place in layout.buffers.items()}
         marks = set(layout.buffers)
         for entry, value in places.items():
-            paths, leaves, _ = optree.tree_flatten_with_path(
-                value, is_leaf=lambda each: hasattr(each, "_layout"), namespace=NAMESPACE
-            )
-            names = [".".join(map(str, (*entry, *steps))) for steps in paths]
+            leaves, treespec = optree.tree_flatten(value, is_leaf=is_module, namespace=NAMESPACE)
+            names = [path + join(".".join(map(str, entry)), each) for each in paths_of(treespec)]
             found = [
-                {each for each in patterns if fnmatchcase(path + name, each)}
+                {each for each in patterns if matches(name, each)}
                 for name, leaf in zip(names, leaves, strict=True)
                 if isinstance(leaf, LiteTensor)
             ]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from nexnet.errors import NexnetError
 
-__all__ = ["CheckpointError", "FrozenModuleError", "MissingNameError", "ModuleError", "OptimizerError"]
+__all__ = [
+    "CheckpointError",
+    "FrozenModuleError",
+    "MissingNameError",
+    "ModuleError",
+    "OptimizerError",
+    "ParallelError",
+    "SpentModuleError",
+]
 
 
 class ModuleError(NexnetError, TypeError):
@@ -25,3 +33,11 @@ class OptimizerError(NexnetError, ValueError):
 
 class CheckpointError(NexnetError, ValueError):
     """A file does not hold what the model needs."""
+
+
+class ParallelError(NexnetError, RuntimeError):
+    """A process has left a run of several, or was given what they cannot share."""
+
+
+class SpentModuleError(NexnetError, RuntimeError):
+    """A model was used that ``update_`` has written into: what it returned is to be used."""

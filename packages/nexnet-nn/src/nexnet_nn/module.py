@@ -16,7 +16,9 @@ from nexnet.errors import message
 from nexnet.modules.path import leaves_mark
 
 from ._describing import as_html, describe
-from ._layout import NAMESPACE, Entry, Layout, is_module, split, steps_of
+from ._layout import NAMESPACE, Entry, Layout, is_module, split
+from ._paths import join, paths_of
+from ._succession import SPENT, spent
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
@@ -91,6 +93,14 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
             leaves_mark(cls.__call__.__code__, _below)
         optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
+    if not TYPE_CHECKING:  # type checkers know the fields
+
+        def __getattr__(self, name: str) -> Any:
+            if SPENT in self.__dict__ and not name.startswith("__"):
+                raise spent(self)
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(text, name=name, obj=self)
+
     def __setattr__(self, name: str, value: Any) -> None:
         _check_unfrozen(self, name)
         super().__setattr__(name, value)
@@ -137,24 +147,28 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         """Whether there are tensors and modules alone below it, and no dict, say, that could be written into."""
         return self._layout.frozen
 
+    @property
+    def held(self) -> tuple[nexnet.LiteTensor, ...]:
+        """The buffers, here and below."""
+        return tuple([each for _, each in self.named_buffers()]) if self._layout.holds else ()
+
     def parameters(self) -> list[Any]:
         """List the tensors that are learned, in the order in which they are flattened."""
         return nexnet.tree.flatten(self)[0]
 
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""
-        paths, leaves, _ = optree.tree_flatten_with_path(self, namespace=NAMESPACE)
-        return [(".".join(map(str, steps_of(path))), leaf) for path, leaf in zip(paths, leaves, strict=True)]
+        leaves, treespec = nexnet.tree.flatten(self)
+        return list(zip(paths_of(treespec), leaves, strict=True))
 
     def named_buffers(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""
         found: list[tuple[str, Any]] = []
         for path, module in [("", self), *_below(self)]:
             for entry, place in module._layout.buffers.items():
-                start = ".".join(map(str, (path, *entry) if path else entry))
-                paths, leaves, _ = optree.tree_flatten_with_path(module._layout.constants[place], namespace=NAMESPACE)
-                names = [".".join(map(str, (start, *steps))) for steps in paths]
-                found += zip(names, leaves, strict=True)
+                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
+                start = join(path, ".".join(map(str, entry)))
+                found += [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
         return found
 
     def with_buffers(self, new: dict[str, Any]) -> Self:
@@ -169,12 +183,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
             values = {}
             for entry, place in module._layout.buffers.items():
                 start = path + ".".join(map(str, entry))
-                tree = module._layout.constants[place]
-                paths, leaves, treespec = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
-                names = [".".join(map(str, (start, *steps))) for steps in paths]
+                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
+                names = [join(start, each) for each in paths_of(treespec)]
                 if not left.keys().isdisjoint(names):
                     changed = [left.pop(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-                    values[entry] = optree.tree_unflatten(treespec, changed)
+                    values[entry] = nexnet.tree.unflatten(treespec, changed)
             return _unflatten(module._layout.with_buffers(values), module._children) if values else module
 
         module = each_module(self, change)
@@ -255,7 +268,9 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         return as_html(self)
 
     def __repr__(self) -> str:
-        return "\n".join(describe(self)) if "_layout" in self.__dict__ else object.__repr__(self)
+        if "_layout" in self.__dict__:
+            return "\n".join(describe(self))
+        return f"<{type(self).__name__}, written into>" if SPENT in self.__dict__ else object.__repr__(self)
 
 
 def describe_as_its_base(cls: type[Module]) -> None:
@@ -271,36 +286,41 @@ def _below(module: Any) -> Iterator[tuple[str, Any]]:
     while near:
         found = [(name, each) for name, each in near if isinstance(each, Module)]
         yield from found
-        inside = [
-            (name, each.items() if isinstance(each, dict) else enumerate(each))
-            for name, each in near
-            if isinstance(each, (tuple, dict))
-        ]
-        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts]
+        inside = [(name, _elements(each)) for name, each in near if isinstance(each, (tuple, dict))]
+        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts.items()]
         near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
+
+
+def _elements(value: Any) -> dict[Any, Any]:
+    """Give what is in a dict or tuple, by key, field or index."""
+    if isinstance(value, dict):
+        return value
+    return value._asdict() if hasattr(value, "_asdict") else dict(enumerate(value))
 
 
 def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
     """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
     if not is_module(tree):
-        found = optree.tree_flatten_with_path(tree, is_leaf=is_module, namespace=NAMESPACE)
-        if not any(map(is_module, found[1])):
+        leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+        if not any(map(is_module, leaves)):
             return tree
-        names = [path + "".join(f"{step}." for step in steps) for steps in found[0]]
-        changed = [each_module(*each) for each in zip(found[1], (change,) * len(names), names, strict=True)]
-        return optree.tree_unflatten(found[2], changed)
+        paths = [f"{path}{each}." for each in paths_of(treespec)]
+        leaves = [each_module(leaf, change, each) for leaf, each in zip(leaves, paths, strict=True)]
+        return optree.tree_unflatten(treespec, leaves)
     layout, children = tree._layout, tree._children
     changed = [
         each if type(each) is nexnet.LiteTensor else each_module(each, change, path + "".join(f"{s}." for s in entry))
         for entry, each in zip(layout.entries, children, strict=True)
     ]
     if any(one is not other for one, other in zip(changed, children, strict=True)):
-        tree = _unflatten(layout, tuple(changed))
+        tree = _unflatten(layout.with_children(tuple(changed)), tuple(changed))
     return change(tree, path)
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
     fields = module.__dict__
+    if "_layout" not in fields:
+        raise spent(module)
     layout = fields["_layout"]
     return fields["_children"], layout, layout.entries
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 import optree
 
 from nexnet.errors import message
 
-from ._layout import NAMESPACE, steps_of
+from ._layout import NAMESPACE
+from ._paths import matches, paths_of
 from .errors import ModuleError
 
 __all__ = ["combine", "partition"]
@@ -33,13 +33,13 @@ def partition(tree: Tree, *where: str | Callable[[str, Any], bool]) -> tuple[Tre
     Raises:
         ModuleError: a pattern that matches nothing.
     """
-    paths, leaves, treespec = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
-    names = [".".join(map(str, steps_of(path))) for path in paths]
+    leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    names = paths_of(treespec)
 
     def chosen_by(each: str | Callable[[str, Any], bool]) -> list[bool]:
         if callable(each):
             return [bool(each(name, leaf)) for name, leaf in zip(names, leaves, strict=True)]
-        found = [fnmatchcase(name, each) for name in names]
+        found = [matches(name, each) for name in names]
         if not any(found):
             raise ModuleError(
                 message("no leaf has such a path.", argument=each, expected=", ".join(names[:20]) or "no leaves at all")

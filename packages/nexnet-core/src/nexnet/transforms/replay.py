@@ -50,6 +50,9 @@ def replay(step: Callable[..., Any], *, lend: bool = False, keep: int = 8) -> Re
     the step runs and when it is recorded, not when it is replayed: what the step closes over is what it was then, and
     tensors among it are read where they were then.
 
+    Tensors that belong to the structure of an argument (a module's buffers) are read where they were: a call with
+    others is another kind of call. A step that gives new ones each time is never recorded.
+
     On the CPU, without a tensor on a GPU among the arguments, and within other transforms, the step is run as it is.
     ``how`` says what happened.
 
@@ -94,23 +97,32 @@ class Replayed:
             self.how = f"run as it is: {reason}"
             return self._step(*args, **kwargs)
         with self._lock:
-            key = (structure, tuple([_kind(each) for each in tensors]))
+            held = trees.held(args)
+            key = (structure, tuple([_kind(each) for each in tensors]), tuple(map(id, held)))
             try:
                 plan = self._plans.get(key)
             except TypeError:
                 raise _unhashable(leaves, structure) from None
             if plan is None:
-                return self._observe(key, args, kwargs, leaves, tensors, structure)
+                return self._observe(key, args, kwargs, leaves, tensors, structure, held)
             self._plans.move_to_end(key)
             return self._replay(plan, leaves, tensors)
 
     def _observe(
-        self, key: Any, args: Any, kwargs: Any, leaves: list[Any], tensors: list[Any], structure: optree.PyTreeSpec
+        self,
+        key: Any,
+        args: Any,
+        kwargs: Any,
+        leaves: list[Any],
+        tensors: list[Any],
+        structure: optree.PyTreeSpec,
+        held: list[LiteTensor],
     ) -> Any:
         device = _device(tensors, structure)
         given = [each for each in tensors if isinstance(each, Tensor)]
         result, observer = observe(lambda: self._step(*args, **kwargs), given)
-        self._plans[key] = _Plan(self._step, structure, bool(kwargs), device, tensors, observer)
+        self._plans[key] = plan = _Plan(self._step, structure, bool(kwargs), device, tensors, observer)
+        plan.held = held  # kept, as the key names them
         self._drop_oldest()
         self.how = "run as it is, and looked at; the next such call records it"
         return result
@@ -159,6 +171,7 @@ class _Plan:
         self.first = {i: weakref.ref(tensors[i]) for i in places if i not in self.written}
         self.fixed: set[int] | None = None  # known when a second call has come
         self.recordings: list[_Recording] = []
+        self.held: list[LiteTensor] = []
 
     def recording_for(self, tensors: list[Any]) -> _Recording | None:
         """Give the recording that suits a call's arguments, the latest one first."""

@@ -4,9 +4,11 @@
 LiteTensor. ``update_`` writes into the storage of the parameters and of the state, at the speed of torch's kernels.
 """
 
+from ._optimizer import Optimizer
 from .adagrad import Adagrad, AdagradState
 from .adam import Adam, AdamState, AdamW
 from .by_path import ByPath
+from .lbfgs import LBFGS, LBFGSState
 from .lion import Lion, LionState
 from .muon import Muon, MuonState
 from .nadam import NAdam, NAdamState
@@ -15,6 +17,7 @@ from .rmsprop import RMSprop, RMSpropState
 from .sgd import SGD, SGDState
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adagrad",
     "AdagradState",
@@ -22,12 +25,14 @@ __all__ = [
     "AdamState",
     "AdamW",
     "ByPath",
+    "LBFGSState",
     "Lion",
     "LionState",
     "Muon",
     "MuonState",
     "NAdam",
     "NAdamState",
+    "Optimizer",
     "RAdam",
     "RMSprop",
     "RMSpropState",

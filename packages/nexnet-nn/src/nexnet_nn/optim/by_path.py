@@ -9,6 +9,7 @@ import nexnet
 from nexnet.errors import message
 
 from .._paths import paths_of
+from .._succession import succeed
 from ..errors import OptimizerError
 from ._optimizer import Optimizer, places_of
 from ._shared import Model, check_model, flatten_like
@@ -57,9 +58,9 @@ class ByPath:
         return self._update("update", model, grads, state)
 
     def update_(self, model: Model, grads: Model, state: tuple[Any, ...]) -> tuple[Model, tuple[Any, ...]]:
-        """Make a step in the storage of the model's tensors and of the state; give this model and the state."""
+        """Make a step in the storage of the model's tensors and of the state; the given model is spent."""
         _, state = self._update("update_", model, grads, state)
-        return model, state
+        return succeed(model), state
 
     def _update(self, method: str, model: Any, grads: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         params, treespec = nexnet.tree.flatten(model)

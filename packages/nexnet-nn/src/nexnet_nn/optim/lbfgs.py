@@ -1,0 +1,237 @@
+"""L-BFGS: steps along Newton's direction, of a Hessian that the last gradients tell of."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch.optim.lbfgs import _strong_wolfe
+
+import nexnet
+from nexnet import LiteTensor
+from nexnet.errors import message
+
+from .._succession import succeed
+from ..errors import OptimizerError
+from ._shared import Hyperparameter, Model, check_hyperparameter, check_model, refuse_tracking
+
+__all__ = ["LBFGS", "LBFGSState"]
+
+
+class LBFGSState(NamedTuple):
+    """What L-BFGS keeps between steps, of a model with n elements; counts are of shape ().
+
+    Attributes:
+        step: how many iterations there were.
+        evaluations: how many gradients.
+        value: the loss with which the last step began.
+        direction, step_size, gradient: the last iteration's, of shapes (n,), () and (n,).
+        gradient_changes, moves: those of the last iterations, of shape (history_size, n).
+        remembered: how many of these there are; the others are 0.
+        scale: that of the initial Hessian's inverse.
+    """
+
+    step: LiteTensor
+    evaluations: LiteTensor
+    value: LiteTensor
+    direction: LiteTensor
+    step_size: LiteTensor
+    gradient: LiteTensor
+    gradient_changes: LiteTensor
+    moves: LiteTensor
+    remembered: LiteTensor
+    scale: LiteTensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LBFGS:
+    """L-BFGS (D. Liu and J. Nocedal, 1989), step for step that of ``torch.optim.LBFGS``.
+
+    A step takes the loss itself, a function of the model, which it evaluates several times::
+
+        lbfgs = nn.LBFGS(line_search_fn="strong_wolfe")
+        state = lbfgs.init(model)
+        for _ in range(10):
+            model, state = lbfgs.update(model, lambda model: loss(model, x, y), state)
+
+    ``update`` is pure, and differentiable: how many iterations there are and what a line search finds is taken as
+    constant. What it decides it decides by values, which ``nexnet.vmap`` does not have. Models must be small: the
+    history is 2 ``history_size`` times as large.
+
+    Args:
+        lr: the step size, from which a line search begins.
+        max_iter: how many iterations a step has at most.
+        max_eval: how many gradients it takes at most; ``max_iter * 5 // 4`` by default.
+        tolerance_grad: it ends where no element of the gradient is larger;
+        tolerance_change: and where neither the loss nor a parameter changes more.
+        history_size: how many iterations are remembered.
+        line_search_fn: ``"strong_wolfe"``, or ``None`` for steps of fixed size.
+
+    Raises:
+        OptimizerError: an option out of its range.
+    """
+
+    lr: Hyperparameter = 1
+    max_iter: int = 20
+    max_eval: int | None = None
+    tolerance_grad: float = 1e-7
+    tolerance_change: float = 1e-9
+    history_size: int = 100
+    line_search_fn: Literal["strong_wolfe"] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lr", check_hyperparameter("LBFGS", "lr", self.lr))
+        if self.line_search_fn not in (None, "strong_wolfe"):
+            raise OptimizerError(
+                message(
+                    "only 'strong_wolfe' is supported.",
+                    rule="LBFGS",
+                    argument="line_search_fn",
+                    got=self.line_search_fn,
+                )
+            )
+
+    def init(self, model: Any) -> LBFGSState:
+        """Make the state for the first step.
+
+        Raises:
+            OptimizerError: a leaf of the model that is no real LiteTensor, or a tensor that is two leaves at once.
+        """
+        params, _ = check_model("LBFGS", model)
+        if any(each.data.is_complex() for each in params):
+            raise OptimizerError(
+                message("L-BFGS's parameters are real.", rule="LBFGS", got="a parameter of complex dtype")
+            )
+        x = nexnet.tree.ravel(model)[0].data
+        none = [LiteTensor(torch.zeros((), dtype=torch.int64)) for _ in range(3)]
+        vectors = [LiteTensor(torch.zeros_like(x)) for _ in range(2)]
+        history = [LiteTensor(x.new_zeros(self.history_size, x.numel())) for _ in range(2)]
+        value, size, scale = (LiteTensor(x.new_zeros(())) for _ in range(3))
+        return LBFGSState(
+            none[0], none[1], value, vectors[0], size, vectors[1], history[0], history[1], none[2], scale
+        )  # fmt: skip
+
+    def update(self, model: Model, loss: Callable[[Model], LiteTensor], state: LBFGSState) -> tuple[Model, LBFGSState]:
+        """Give the model and the state after a step down ``loss(model)``. Pure and differentiable.
+
+        Raises:
+            OptimizerError: a state for a model of another size.
+        """
+        x, unravel = nexnet.tree.ravel(model)
+        if state.direction.shape != x.shape or state.moves.shape[0] != self.history_size:
+            raise OptimizerError(
+                message(
+                    "the state is not that of this model and this history_size.",
+                    rule="LBFGS",
+                    expected=f"{x.shape[0]} elements, {self.history_size} iterations",
+                    got=f"{state.direction.shape[0]} elements, {state.moves.shape[0]} iterations",
+                )
+            )
+
+        def evaluate(x: Any) -> tuple[Any, Any]:
+            value, grads = nexnet.value_and_grad(loss)(unravel(x))
+            return value, nexnet.tree.ravel(grads)[0]
+
+        step, max_eval = int(state.step.data), self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
+        lr: Any = self.lr(step) if callable(self.lr) and not isinstance(self.lr, LiteTensor) else self.lr
+        first, g = evaluate(x)
+        value, evaluations, iterations = first, 1, 0
+        t: Any = state.step_size
+        d, g_before, scale = state.direction, state.gradient, state.scale
+        known = int(state.remembered.data)
+        changes, moves = [state.gradient_changes[i] for i in range(known)], [state.moves[i] for i in range(known)]
+        while not _is_flat(g, self.tolerance_grad) and iterations < self.max_iter:
+            iterations, step = iterations + 1, step + 1
+            if step == 1:
+                d = -g
+            else:
+                y, s = g - g_before, d * t
+                if (y.data @ s.data) > 1e-10:
+                    changes, moves = [*changes, y][-self.history_size :], [*moves, s][-self.history_size :]
+                    scale = (y @ s) / (y @ y)
+                d = _newton(g, changes, moves, scale if step > 1 and moves else 1)
+            g_before, value_before = g, float(value.data)
+            t = (1 / g.abs().sum()).clamp(max=1) * lr if step == 1 else lr
+            slope = g @ d
+            if slope.data > -self.tolerance_change:
+                break
+            if self.line_search_fn:
+                value, g, t, taken = _search(evaluate, x, t, d, value, g, slope, max_eval - evaluations)
+                evaluations += taken
+                x = x + d * t
+                if nexnet.TapeContext.current() is not None:  # the search's own are constants
+                    value, g = evaluate(x)
+            else:
+                x = x + d * t
+                if iterations != self.max_iter:
+                    value, g = evaluate(x)
+                    evaluations += 1
+            if evaluations >= max_eval or _is_flat(d * t, self.tolerance_change):
+                break
+            if abs(float(value.data) - value_before) < self.tolerance_change:
+                break
+        new = LBFGSState(
+            LiteTensor(torch.tensor(step)), state.evaluations + evaluations, first, d, _tensor(t, x), g_before,
+            _padded(changes, self.history_size, x), _padded(moves, self.history_size, x),
+            LiteTensor(torch.tensor(len(moves))), _tensor(scale, x),
+        )  # fmt: skip
+        return unravel(x), new
+
+    def update_(self, model: Model, loss: Callable[[Model], LiteTensor], state: LBFGSState) -> tuple[Model, LBFGSState]:
+        """Make a step in the storage of the model's tensors; give the model and the new state. The given one is spent.
+
+        Raises:
+            TrackedTensorError: something is being differentiated.
+            OptimizerError: a state for a model of another size.
+        """
+        refuse_tracking("LBFGS")
+        new, state = self.update(model, loss, state)
+        for p, q in zip(nexnet.tree.leaves(model), nexnet.tree.leaves(new), strict=True):
+            p.data.copy_(q.data)
+        return succeed(model), state
+
+
+def _newton(g: Any, changes: list[Any], moves: list[Any], scale: Any) -> Any:
+    """Give minus the inverse Hessian times the gradient, by the recursion in two loops."""
+    q, factors = -g, []
+    shares = [1 / (y @ s) for y, s in zip(changes, moves, strict=True)]
+    for y, s, share in zip(reversed(changes), reversed(moves), reversed(shares), strict=True):
+        factors.append((s @ q) * share)
+        q = q - y * factors[-1]
+    r = q * scale
+    for y, s, share, factor in zip(changes, moves, shares, reversed(factors), strict=True):
+        r = r + s * (factor - (y @ r) * share)
+    return r
+
+
+def _search(evaluate: Any, x: Any, t: Any, d: Any, value: Any, g: Any, slope: Any, left: int) -> tuple[Any, ...]:
+    """Find a step size by torch's line search: give value and gradient there, the size, and how many were taken."""
+
+    def at(x: Any, t: Any, d: Any) -> tuple[float, torch.Tensor]:
+        value, g = evaluate(LiteTensor(x + t * d))
+        return float(value.data), g.data
+
+    size = float(t.data if isinstance(t, LiteTensor) else t)
+    recording = nexnet.TapeContext.current() is not None
+    with nexnet.no_tape() if recording else contextlib.nullcontext():
+        found, slopes, size, taken = _strong_wolfe(
+            at, x.data, size, d.data, float(value.data), g.data, slope.data, max_ls=left
+        )
+    return LiteTensor(found, dtype=x.dtype), LiteTensor(slopes), float(size), taken
+
+
+def _is_flat(vector: Any, tolerance: float) -> bool:
+    return bool(vector.data.abs().max() <= tolerance)
+
+
+def _tensor(number: Any, like: Any) -> LiteTensor:
+    return number if isinstance(number, LiteTensor) else LiteTensor(torch.tensor(float(number), dtype=like.dtype))
+
+
+def _padded(rows: list[Any], count: int, like: Any) -> LiteTensor:
+    """Give rows as one tensor, with rows of zeros to make up the count."""
+    zeros = LiteTensor(torch.zeros(count - len(rows), like.shape[0], dtype=like.dtype, device=like.device))
+    return nexnet.cat([nexnet.stack(rows), zeros]) if rows else zeros

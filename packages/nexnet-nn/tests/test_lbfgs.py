@@ -1,0 +1,122 @@
+import pytest
+import torch
+
+import nexnet
+import nexnet_nn as nn
+from nexnet import LiteTensor
+
+
+def start():
+    return {"a": LiteTensor(torch.tensor([-1.2, 1.0], dtype=torch.float64)), "b": LiteTensor(2.0, dtype=torch.float64)}
+
+
+def rosenbrock(params):
+    (x, y), z = (params["a"][0], params["a"][1]), params["b"]
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2 + (z - x) ** 4
+
+
+OPTIONS = [
+    {"lr": 0.5, "max_iter": 4},
+    {"lr": 1e-3, "max_iter": 7, "history_size": 3},
+    {"max_iter": 6, "line_search_fn": "strong_wolfe"},
+    {"lr": 0.7, "line_search_fn": "strong_wolfe", "history_size": 4, "max_eval": 9},
+    {"line_search_fn": "strong_wolfe", "max_iter": 100, "tolerance_grad": 1e-3},
+]
+
+
+@pytest.mark.parametrize("method", ["update", "update_"])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_step_is_torchs(options, method):
+    mine = start()
+    theirs = {key: leaf.data.clone().requires_grad_() for key, leaf in mine.items()}
+    lbfgs, reference = nn.LBFGS(**options), torch.optim.LBFGS(theirs.values(), **options)
+    state = lbfgs.init(mine)
+
+    def closure():
+        reference.zero_grad()
+        value = rosenbrock(theirs)
+        value.backward()
+        return value
+
+    for _ in range(4):
+        value = reference.step(closure)
+        mine, state = getattr(lbfgs, method)(mine, rosenbrock, state)
+        torch.testing.assert_close(state.value.data, value.detach(), rtol=1e-8, atol=1e-12)
+        for key, leaf in mine.items():
+            torch.testing.assert_close(leaf.data, theirs[key].detach(), rtol=1e-8, atol=1e-10)
+    memory = reference.state[theirs["a"]]
+    assert (state.step.item(), state.evaluations.item()) == (memory["n_iter"], memory["func_evals"])
+
+
+def test_steps_are_differentiable_to_second_order():
+    """By finite differences."""
+    lbfgs, h = nn.LBFGS(lr=0.1, max_iter=3), 1e-5
+    target = LiteTensor(0.4, dtype=torch.float64)
+
+    def after(target):
+        def loss(p):
+            return (p["a"] - target).cosh().sum() + (p["b"] * target) ** 2
+
+        p, state = start(), lbfgs.init(start())
+        for _ in range(2):
+            p, state = lbfgs.update(p, loss, state)
+        return (p["a"] ** 2).sum() + p["b"]
+
+    slope = nexnet.grad(after)(target).item()
+    curvature = nexnet.grad(nexnet.grad(after))(target).item()
+    assert slope == pytest.approx((after(target + h) - after(target - h)).item() / (2 * h), rel=1e-6)
+    slopes = [nexnet.grad(after)(target + each).item() for each in (h, -h)]
+    assert curvature == pytest.approx((slopes[0] - slopes[1]) / (2 * h), rel=1e-6)
+
+
+def test_what_a_line_search_finds_is_a_constant():
+    lbfgs = nn.LBFGS(max_iter=1, line_search_fn="strong_wolfe")
+    p, target = LiteTensor(2.0, dtype=torch.float64), LiteTensor(0.4, dtype=torch.float64)
+
+    def searched(target):
+        return lbfgs.update(p, lambda p: (p - target).cosh() * target, lbfgs.init(p))
+
+    size = searched(target)[1].step_size.item()
+
+    def given(target):
+        return p - size * (p - target).sinh() * target
+
+    got, expected = (nexnet.grad(nexnet.grad(fn))(target) for fn in (lambda t: searched(t)[0], given))
+    assert searched(target)[0].item() == pytest.approx(given(target).item())
+    assert nexnet.grad(lambda t: searched(t)[0])(target).item() == pytest.approx(nexnet.grad(given)(target).item())
+    assert got.item() == pytest.approx(expected.item())
+
+
+def test_it_finds_a_least_squares_solution_in_float32():
+    x, draw = nexnet.randn(20, 3), torch.Generator().manual_seed(0)
+    y = x @ torch.randn(3, 1, generator=draw)
+    model, lbfgs = nn.Dense(3, 1), nn.LBFGS(line_search_fn="strong_wolfe", history_size=5)
+    state = lbfgs.init(model)
+    for _ in range(3):
+        model, state = lbfgs.update_(model, lambda model: nn.mse_loss(model(x), y), state)
+    assert nn.mse_loss(model(x), y).item() < 1e-8
+
+
+def test_its_state_can_be_saved_at_any_time(tmp_path):
+    whole, lbfgs = start(), nn.LBFGS(max_iter=3, line_search_fn="strong_wolfe")
+    state = lbfgs.init(whole)
+    whole, state = lbfgs.update(whole, rosenbrock, state)
+    nn.save((whole, state), tmp_path / "run")
+    other, loaded = nn.load((start(), lbfgs.init(start())), tmp_path / "run")
+    whole, _ = lbfgs.update(whole, rosenbrock, state)
+    other, _ = lbfgs.update(other, rosenbrock, loaded)
+    assert all(torch.equal(whole[key].data, other[key].data) for key in whole)
+
+
+def test_what_is_refused():
+    lbfgs = nn.LBFGS()
+    with pytest.raises(nn.OptimizerError, match="only 'strong_wolfe'"):
+        nn.LBFGS(line_search_fn="armijo")
+    with pytest.raises(nn.OptimizerError, match="invalid lr"):
+        nn.LBFGS(lr=-1)
+    with pytest.raises(nn.OptimizerError, match="are real"):
+        lbfgs.init([LiteTensor(1j)])
+    with pytest.raises(nn.OptimizerError, match=r"not that of this model[\s\S]*3 elements[\s\S]*1 elements"):
+        lbfgs.update(start(), rosenbrock, lbfgs.init([LiteTensor(1.0)]))
+    with pytest.raises(nexnet.errors.TrackedTensorError, match="being differentiated"):
+        nexnet.grad(lambda p: lbfgs.update_(p, rosenbrock, lbfgs.init(p))[0]["b"])(start())

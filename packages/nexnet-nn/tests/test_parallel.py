@@ -1,0 +1,95 @@
+"""Several processes: two are started once, and each does all that stands in ``two_processes``."""
+
+import ast
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import nexnet
+import nexnet_nn as nn
+from nexnet import LiteTensor
+from nexnet_nn import parallel
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+CHECKS = [
+    each.name
+    for each in ast.parse(SCRIPT.read_text(encoding="utf-8")).body
+    if isinstance(each, ast.FunctionDef) and [ast.unparse(mark) for mark in each.decorator_list] == ["check"]
+]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each process found, by check, and what they said."""
+    path = tmp_path_factory.mktemp("found")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, path],
+            env={**os.environ, **common, "RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [each.communicate(timeout=60)[1] for each in processes]
+    results = (
+        [json.loads((path / f"{rank}.json").read_text()) for rank in (0, 1)]
+        if not any("json" in s for s in said)
+        else said
+    )
+    return results, [each.returncode for each in processes], said, (path / "end.txt").read_text()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_in_two_processes(found, name):
+    results, _, _, _ = found
+    assert [each[name] for each in results] == ["", ""]
+
+
+def test_a_process_that_fails_ends_the_run_and_is_named(found):
+    _, codes, said, end = found
+    assert codes[1] != 0
+    assert "ValueError: out of luck" in said[1]
+    assert "rank 1 failed: ValueError: out of luck" in end
+    assert "rank 0 of 2" in end
+
+
+class TestOneProcess:
+    def test_everything_is_the_identity(self):
+        tree = {"a": LiteTensor([1.0])}
+        assert (parallel.rank(), parallel.size()) == (0, 1)
+        assert parallel.average(tree) is tree
+        assert parallel.broadcast(tree) is tree
+        value, grads = parallel.value_and_grad(lambda tree: (tree["a"] ** 2).sum())(tree)
+        assert (value.item(), grads["a"].tolist()) == (1.0, [2.0])
+
+    def test_main_runs_the_function(self):
+        @parallel.main
+        def double(x):
+            return 2 * x
+
+        assert double(3) == 6
+
+    def test_a_sharded_module_is_whole(self):
+        dense, x = nn.Dense(3, 2), nexnet.ones(4, 3)
+        sharded = parallel.shard(dense)
+        assert torch.equal(sharded(x).data, dense(x).data)
+        grads = nexnet.grad(lambda model: (model(x) ** 2).sum())(sharded)
+        expected = nexnet.grad(lambda model: (model(x) ** 2).sum())(dense)
+        assert torch.equal(grads.parts.weight.data, expected.weight.data.reshape(-1))
+
+    def test_a_leaf_that_is_no_tensor_is_refused(self):
+        with pytest.raises(nn.ParallelError, match=r"LiteTensors[\s\S]*weight[\s\S]*int"):
+            parallel.shard(nexnet.tree.map(lambda _: 1, nn.Dense(3, 2)))
+        with pytest.raises(nn.ParallelError, match=r"no mean|the mean is that[\s\S]*tree\['a'\][\s\S]*str"):
+            parallel.average({"a": "text"})
