@@ -14,6 +14,7 @@ from .._dispatch import call_rule
 from .._nested import leaves_of, map_leaves, rebuild
 from .._resuming import has_overrides, is_overridden
 from ..engine import DIFFERENTIABLE, TensorBase, register_stand_ins, unwrap, wrap
+from ..engine.noted import note
 from ..errors import InputError, message
 from ..ops import batch_norm_with_statistics, instance_norm
 from ..ops.shapes.indexing import IndexedUpdate
@@ -31,17 +32,21 @@ def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     kind = _KINDS.get(function)
     if kind is None:
         kind = _KINDS[function] = _kind(function)
-    if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
-        return _write_result(function, args, kwargs)
-    if is_overridden(function):
+    try:
+        if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
+            return _write_result(function, args, kwargs)
+        if is_overridden(function):
+            return given(_computed(function, args, kwargs))
+        if kind is _VIEW and isinstance(args[0], ModelTensor):
+            return take_view(function, args, kwargs, given)
+        if kind is _WRITE:
+            return _write_in_place(function, function.__name__, args, kwargs)
+        if kind is _OWN:
+            return OWN[function](*args, **kwargs)
         return given(_computed(function, args, kwargs))
-    if kind is _VIEW and isinstance(args[0], ModelTensor):
-        return take_view(function, args, kwargs, given)
-    if kind is _WRITE:
-        return _write_in_place(function, function.__name__, args, kwargs)
-    if kind is _OWN:
-        return OWN[function](*args, **kwargs)
-    return given(_computed(function, args, kwargs))
+    except Exception as error:
+        note(error, getattr(function, "__name__", "a function"), args, kwargs)
+        raise
 
 
 _OWN, _VIEW, _WRITE, _OTHER = "own", "view", "write", "other"

@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import nn
 
+from ..engine.noted import register_modules
+
 __all__ = ["current_modules", "current_path"]
 
 
@@ -37,15 +39,15 @@ def current_path() -> str:
     return found[-1][0] if found else ""
 
 
-def current_modules() -> tuple[tuple[str, Any], ...]:
+def current_modules(frame: FrameType | None = None) -> tuple[tuple[str, Any], ...]:
     """Give the modules that are being called on this thread, outermost first, as ``(path, module)``.
 
     A module that has several places in the model has the path of the place that it is called from, if its parent
-    calls it, and else its first.
+    calls it, and else its first. With a frame they are those that were being called there.
     """
     found: list[tuple[str, Any]] = []
     children: Callable[[Any], Iterable[tuple[str, Any]]] = _below_torchs
-    for module, next_children in _running():
+    for module, next_children in _running(frame or sys._getframe(1)):
         path = ""
         if found:
             above, parent = found[-1]
@@ -54,6 +56,9 @@ def current_modules() -> tuple[tuple[str, Any], ...]:
         found.append((path, module))
         children = next_children
     return tuple(found)
+
+
+register_modules(current_modules)
 
 
 def begins(name: str) -> Callable[[Any], Any]:
@@ -68,7 +73,7 @@ def begins(name: str) -> Callable[[Any], Any]:
 
 def here() -> Any:
     """Give what ``continues`` takes the running code's place from."""
-    return tuple(_running())
+    return tuple(_running(sys._getframe(1)))
 
 
 def continues(name: str) -> Callable[[Any], Any]:
@@ -89,10 +94,9 @@ def leaves_mark(code: CodeType, children: Callable[[Any], Iterable[tuple[str, An
     _CALLS[code] = children
 
 
-def _running() -> list[tuple[Any, Callable[[Any], Iterable[tuple[str, Any]]]]]:
-    """Give the modules on the stack, outermost first, from the model on in which the evaluation began."""
+def _running(frame: FrameType | None) -> list[tuple[Any, Callable[[Any], Iterable[tuple[str, Any]]]]]:
+    """Give the modules on the stack up to a frame, outermost first, from the model on in which the evaluation began."""
     found: list[tuple[Any, Callable[[Any], Iterable[tuple[str, Any]]]]] = []
-    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         module = None
