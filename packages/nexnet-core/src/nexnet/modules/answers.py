@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .._resuming import is_overridden
 from ..engine import register_stand_ins
+from ..engine.noted import note
 from ..engine.tape import this_thread
 from ..engine.tensor import TensorBase
 from .assigning import in_place, write_in_place, write_result
@@ -29,17 +30,21 @@ def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     kind = _KINDS.get(function)
     if kind is None:
         kind = _KINDS[function] = _kind(function)
-    if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
-        return write_result(function, args, kwargs)
-    if this_thread().overrides is not None and is_overridden(function):
+    try:
+        if kwargs and (kwargs.get("out") is not None or kwargs.get("inplace")):
+            return write_result(function, args, kwargs)
+        if this_thread().overrides is not None and is_overridden(function):
+            return given(computed(function, args, kwargs))
+        if kind == _VIEW and isinstance(args[0], ModelTensor):
+            return take_view(function, args, kwargs, given)
+        if kind == _WRITE:
+            return write_in_place(function, function.__name__, args, kwargs)
+        if kind == _OWN:
+            return OWN[function](*args, **kwargs)
         return given(computed(function, args, kwargs))
-    if kind == _VIEW and isinstance(args[0], ModelTensor):
-        return take_view(function, args, kwargs, given)
-    if kind == _WRITE:
-        return write_in_place(function, function.__name__, args, kwargs)
-    if kind == _OWN:
-        return OWN[function](*args, **kwargs)
-    return given(computed(function, args, kwargs))
+    except Exception as error:
+        note(error, getattr(function, "__name__", "a function"), args, kwargs)
+        raise
 
 
 def _kind(function: Callable[..., Any]) -> int:

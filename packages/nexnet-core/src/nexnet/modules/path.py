@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ..engine.noted import register_modules
+
 __all__ = ["current_modules", "current_path"]
 
 
@@ -56,15 +58,15 @@ def current_path() -> str:
     return found[-1][0] if found else ""
 
 
-def current_modules() -> tuple[tuple[str, Any], ...]:
+def current_modules(frame: FrameType | None = None) -> tuple[tuple[str, Any], ...]:
     """Give the modules that are being called on this thread, outermost first, as ``(path, module)``.
 
     A module that has several places in the model has the path of the place that it is called from, if its parent
-    calls it, and else its first.
+    calls it, and else its first. With a frame they are those that were being called there.
     """
     found: list[tuple[str, Any]] = []
     children: _Children = _below_torchs
-    for module, next_children in _running():
+    for module, next_children in _running(frame or sys._getframe(1)):
         path = ""
         if found:
             above, parent = found[-1]
@@ -98,6 +100,9 @@ def _is_at(parent: Any, path: str, module: Any) -> bool:
     return parent is module
 
 
+register_modules(current_modules)
+
+
 def begins(name: str) -> Callable[[Any], Any]:
     """Mark a function as one in which a model's evaluation begins; ``name`` is the variable that holds the model."""
 
@@ -110,7 +115,7 @@ def begins(name: str) -> Callable[[Any], Any]:
 
 def here() -> Any:
     """Give what ``continues`` takes the running code's place from."""
-    return tuple(_running())
+    return tuple(_running(sys._getframe(1)))
 
 
 def continues(name: str) -> Callable[[Any], Any]:
@@ -131,10 +136,9 @@ def leaves_mark(code: CodeType, children: _Children) -> None:
     _mark(_Mark(code, "self", children))
 
 
-def _running() -> list[tuple[Any, _Children]]:
-    """Give the modules on the stack, outermost first, from the model on in which the evaluation began."""
+def _running(frame: FrameType | None) -> list[tuple[Any, _Children]]:
+    """Give the modules on the stack up to a frame, outermost first, from the model on in which the evaluation began."""
     found: list[tuple[Any, _Children]] = []
-    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         mark = _MARKS.get(id(code))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from .._complaints import look_for_no_tensor
+from ..engine.noted import note
 from ..engine.spelling import own_name
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -35,8 +35,8 @@ def composite(fn: _Function) -> _Function:
                 first = [kwargs.pop(name) for name in places[len(args) :] if name in kwargs]
                 args = (*args, *first, kwargs.pop(rest))
             return fn(*args, **kwargs)
-        except AttributeError as error:
-            look_for_no_tensor(fn.__name__, args, kwargs, error)
+        except Exception as error:
+            note(error, fn.__name__, args, kwargs)
             raise
 
     return call  # type: ignore[return-value]
