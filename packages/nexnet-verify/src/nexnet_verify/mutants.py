@@ -446,7 +446,6 @@ MUTANTS = [
     Rule("writes into what it saved", writes_into_what_it_saved, VECTOR),
     Rule("writes into its input", writes_into_its_input, VECTOR),
     Rule("writes into its output", writes_into_its_output, VECTOR),
-    Rule("writes into the incoming gradient", writes_into_the_gradient, VECTOR),
     Rule("keeps its input in a global", keeps_outside, VECTOR),
     Rule("hands out one buffer for all gradients", hands_out_one_buffer, VECTOR),
     Rule(
@@ -509,6 +508,7 @@ RIGHT = [
     Rule("a pole: sqrt(0)", torch.sqrt, points=[[0.0, 4.0]]),
     Rule("no derivative: a constant output", lambda x: x * 0.0 + 3.0, VECTOR),
     Rule("linear", lambda x: 3.0 * x, VECTOR, order=3),
+    Rule("writes into the incoming gradient, which is its own", writes_into_the_gradient, VECTOR),
     Rule("several outputs", lambda x: (torch.sin(x), {"square": x * x}), VECTOR),
     Rule("even about the point", torch.cos, points=[[0.0, math.pi]]),
 ]
