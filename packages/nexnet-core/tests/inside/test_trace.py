@@ -68,6 +68,15 @@ class TestOneOperation:
         cut = tape[1].inputs[0]
         assert (cut.kind, cut.origin, cut.name) == ("cut", "%0", "stop_gradient(%0)")
 
+    def test_calls_the_parameters_and_buffers_of_a_module_by_their_names_where_they_are_constants(self):
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).eval()
+        params = nx.parameters_of(model)
+        _, tape = nx.trace(lambda x: nx.functional_call(model, params, (x,)))(torch.ones(3, 2))
+        names = [[(each.name, each.kind) for each in operation.inputs][1:] for operation in tape]
+        assert names[0] == [("0.weight", "constant"), ("0.bias", "constant")]
+        statistics = [("1.running_mean", "constant"), ("1.running_var", "constant")]
+        assert names[1] == [("1.weight", "constant"), ("1.bias", "constant"), *statistics]
+
     def test_has_statistics(self):
         _, tape = nx.trace(lambda x: x / 2)(torch.tensor([0.0, 2.0, float("nan"), float("inf")]))
         found = tape[0].statistics

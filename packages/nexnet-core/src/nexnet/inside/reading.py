@@ -112,13 +112,13 @@ class Reader:
         every: dict[str, Any] = {}
         node = note.node
         if not note.given:  # a composite: what it depends on is its parents
-            inputs = [self._input(f"{i}", None, key) for i, key in enumerate(node.parents) if key is not None]
+            inputs = [self._input(f"{i}", None, key, note) for i, key in enumerate(node.parents) if key is not None]
         policy: Any = type(node)
         names, defaults, keywords = _signature(policy)
         for i, value in enumerate(note.given):
             name = names[i] if i < len(names) else f"{names[-1]}.{i - len(names) + 1}" if names else str(i)
             if isinstance(value, Given):
-                inputs.append(self._input(name, value, node.parents[i] if i < len(node.parents) else None))
+                inputs.append(self._input(name, value, node.parents[i] if i < len(node.parents) else None, note))
                 continue
             every[name] = value
             if not (name in defaults and _same(defaults[name], value)):
@@ -126,7 +126,7 @@ class Reader:
         every |= keywords | note.kwargs
         return inputs, static | note.kwargs, every
 
-    def _input(self, argument: str, given: Given | None, key: Key | None) -> Input:
+    def _input(self, argument: str, given: Given | None, key: Key | None, note: Note) -> Input:
         if key is not None:
             if key not in self._names:  # an alias made by a transform, one example of a batch: known by its memory
                 known = self._memory.get(given.storage) if given is not None else None
@@ -136,7 +136,7 @@ class Reader:
             kind = "operation" if name.startswith("%") else "argument"
             return Input(argument, name, kind, tuple(key.shape), key.dtype)
         assert given is not None  # what has no key was given
-        known = self._constants.get(given.identity)
+        known = self._constants.get(given.identity) or (note.own.get(given.storage) if given.storage else None)
         if known is not None:
             return Input(argument, known, "constant", given.shape, given.dtype)
         end = self._ends.get(given.storage)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..engine import Node, Observer, TapeBase, TensorBase, Turn, make_node, unwrap
 from ..modules._replacement import replaced
 from ..modules.path import current_modules
+from ..modules.tensors import seen
 from .source import here
 from .storage import storage_of, unbatched
 
@@ -47,7 +48,7 @@ class Note:
     """What was taken down of one operation."""
 
     __slots__ = (
-        "body", "during", "given", "gradients", "kwargs", "module", "module_type", "node", "place",
+        "body", "during", "given", "gradients", "kwargs", "module", "module_type", "node", "own", "place",
         "replaces", "returned", "seconds", "seconds_backward", "shapes", "storage", "values",
     )  # fmt: skip
 
@@ -57,6 +58,7 @@ class Note:
     place: tuple[CodeType, int] | None
     module: str
     module_type: str
+    own: dict[int, str]  # by their memory, the names of the constants that are the module's parameters and buffers
     replaces: str
     seconds: float
     shapes: list[Any]  # (shape, dtype, device) of each output
@@ -100,6 +102,8 @@ class Recorder(Observer):
         note.module, at_work = modules[-1] if modules else ("", None)
         note.replaces = replaced()
         note.module_type = "" if at_work is None else type(at_work).__name__
+        has_constants = at_work is not None and any(type(each) is Given and each.key is None for each in note.given)
+        note.own = _own(note.module, at_work) if has_constants else {}
         outs = [
             None if each is None else unwrap(each)
             for each in (result if isinstance(result, (tuple, list)) else (result,))
@@ -163,3 +167,13 @@ class Recorder(Observer):
         """Look on no more; a trace is freed when nobody refers to it."""
         self.tape = None
         self._inside, self._turns = [], []
+
+
+def _own(path: str, module: Any) -> dict[int, str]:
+    """Name the parameters and buffers of a module of torch's, by their memory."""
+    own: dict[str, Any] = {**getattr(module, "_parameters", {}), **getattr(module, "_buffers", {})}
+    return {
+        storage_of(unwrap(seen(each))): f"{path}.{name}" if path else name
+        for name, each in own.items()
+        if each is not None
+    }
