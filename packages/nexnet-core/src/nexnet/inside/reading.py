@@ -76,11 +76,10 @@ class Reader:
             if shared and note.values and outputs[0] is not None:
                 self._memory.setdefault(shared, outputs[0])
         shapes = [shape for shape, *_ in filter(None, note.shapes)]
+        outs = [None if each is None else each[0] for each in note.shapes]
         wanted = [each.kind in ("operation", "argument") for each in inputs]
         rule = node.name
-        forward, backward = flops(
-            rule, type(node).__module__, [each.shape for each in inputs], wanted, shapes[0], every
-        )
+        forward, backward = flops(rule, type(node).__module__, [each.shape for each in inputs], wanted, outs, every)
         if body:
             forward, backward = sum(each.flops for each in body), sum(each.flops_backward for each in body)
         belongs = self._labels.get(id(note.during), "") if note.during is not None else ""
