@@ -5,8 +5,9 @@ Computations, 1.1.15); a convolution 2 x (elements of the output) x (elements of
 attention the two products that it is of. These are the counts of ``torch.utils.flop_counter``. A backward that is
 asked for both operands of a product takes two products of the same size; that of attention, whose kernels compute the
 weights anew, five where forward takes two. A recurrent layer multiplies its state in each step, and its backward is
-asked for the state before the first one only if that is differentiated by. Elsewhere an elementwise rule is counted as one operation an element of its
-output, a reduction as one an element of its input, and what only moves or looks at memory as none.
+asked for the state before the first one only if that is differentiated by. Elsewhere an elementwise rule is counted
+as one operation an element of its output, a reduction as one an element of its input, and what only moves or looks at
+memory as none.
 """
 
 from __future__ import annotations
