@@ -572,6 +572,7 @@ def test_bwd_fn_is_the_rules_backward():
     (node,) = tape.nodes
     assert [each.item() for each in node.bwd_fn(torch.tensor(1.0))] == [3.0, 2.0]
     assert repr(node) == "Node(product, parents=2, outputs=1)"
+    assert repr(node.outputs[0]).startswith("<Key (")
 
 
 def test_kernels_only_makes_ordinary_tensors():

@@ -68,6 +68,15 @@ class TestOneOperation:
         cut = tape[1].inputs[0]
         assert (cut.kind, cut.origin, cut.name) == ("cut", "%0", "stop_gradient(%0)")
 
+    def test_calls_the_parameters_and_buffers_of_a_module_by_their_names_where_they_are_constants(self):
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).eval()
+        params = nx.parameters_of(model)
+        _, tape = nx.trace(lambda x: nx.functional_call(model, params, (x,)))(torch.ones(3, 2))
+        names = [[(each.name, each.kind) for each in operation.inputs][1:] for operation in tape]
+        assert names[0] == [("0.weight", "constant"), ("0.bias", "constant")]
+        statistics = [("1.running_mean", "constant"), ("1.running_var", "constant")]
+        assert names[1] == [("1.weight", "constant"), ("1.bias", "constant"), *statistics]
+
     def test_has_statistics(self):
         _, tape = nx.trace(lambda x: x / 2)(torch.tensor([0.0, 2.0, float("nan"), float("inf")]))
         found = tape[0].statistics
@@ -248,6 +257,36 @@ class TestCosts:
         by_hand = 2 * 2 * (2 * 3 * 5 * 5 * 8)  # two products, of 2 x 3 heads: 5 x 5 pairs, 8 features
         conv = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
         assert tape.flops(products=True)[0] == conv + by_hand
+
+    @pytest.mark.parametrize(
+        ("fn", "shapes"),
+        [
+            pytest.param(torch.nn.functional.linear, [(4, 5, 6), (7, 6), (7,)], id="linear"),
+            pytest.param(torch.nn.functional.conv2d, [(2, 4, 9, 9), (6, 4, 3, 3), (6,)], id="convolution"),
+            pytest.param(torch.nn.functional.conv_transpose2d, [(2, 4, 5, 5), (4, 6, 3, 3)], id="transposed"),
+            pytest.param(torch.matmul, [(2, 3, 4), (4, 5)], id="matmul"),
+            pytest.param(torch.baddbmm, [(2, 3, 5), (2, 3, 4), (2, 4, 5)], id="baddbmm"),
+            pytest.param(lambda a, b: torch.tensordot(a, b, dims=1), [(3, 4), (4, 5)], id="tensordot"),
+            pytest.param(lambda a, b: torch.einsum("bij,bjk->bik", a, b), [(2, 3, 4), (2, 4, 5)], id="einsum"),
+        ],
+    )
+    def test_flops_of_a_gradient_that_is_traced_are_those_of_both_ways(self, fn, shapes):
+        arguments = [torch.ones(shape) for shape in shapes]
+        _, tape = nx.trace(lambda *args: fn(*args).sum(), values=False)(*arguments)
+        gradient = nx.grad(lambda *args: fn(*args).sum(), argnums=tuple(range(len(arguments))))
+        _, both = nx.trace(gradient, values=False)(*arguments)
+        with FlopCounterMode(display=False) as counter:
+            fn(*[each.requires_grad_() for each in arguments]).sum().backward()
+        assert sum(tape.flops(products=True)) == both.flops(products=True)[0] == counter.get_total_flops()
+
+    def test_flops_of_a_recurrent_layer_are_torchs(self):
+        layer, x = torch.nn.GRU(4, 5), torch.ones(3, 2, 4)
+        _, tape = nx.trace(lambda params: nx.functional_call(layer, params, (x,))[0].sum())(nx.parameters_of(layer))
+        with FlopCounterMode(display=False) as counter:
+            out = layer(x)[0].sum()
+            forward = counter.get_total_flops()
+            out.backward()
+        assert tape.flops(products=True) == (forward, counter.get_total_flops() - forward)
 
     def test_without_values_no_value_is_kept(self):
         _, tape = traced(values=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 import nexnet as nx
-from nexnet.modules.path import current_modules, current_path
+from nexnet.modules.path import Trail, current_modules, current_path
 
 
 class Seen(nn.Module):
@@ -90,6 +91,44 @@ def test_a_module_that_has_moved_has_its_new_path() -> None:
     model.blocks = nn.ModuleList(reversed(model.blocks))
     model(torch.zeros(2))
     assert notes == ["blocks.0", "blocks.1"]
+
+
+def test_a_trail_says_what_looking_anew_says() -> None:
+    trail = Trail()
+    notes: list[Any] = []
+
+    class Asks(nn.Module):
+        def forward(self, x: Any) -> Any:
+            notes.append((trail.innermost(), current_modules()[-1]))
+            return x
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.Sequential(Asks(), nn.Sequential(Asks())) for _ in range(2))
+            self.last = Asks()
+
+        def outputs(self, x: Any) -> Iterator[Any]:
+            for block in self.blocks:
+                yield block(x)  # resumed in turn from forward and from last's place
+                yield self.last(x)
+
+        def forward(self, x: Any) -> Any:
+            outputs = self.outputs(x)
+            total = next(outputs) + self.last.forward(x)
+            for each in outputs:
+                total = total + self.last(each)
+            return total
+
+    model = Model()
+    for _ in range(2):
+        model(torch.zeros(2))
+        nx.grad(lambda x: nx.functional_call(model, {}, (x,)).sum())(torch.zeros(2))
+        nn.Sequential(nn.Identity(), model)(torch.zeros(2))
+    assert len(notes) == 2 * 3 * 10
+    assert all(told == anew for told, anew in notes)
+    assert {told[0] for told, _ in notes} >= {"last", "blocks.1.1.0", "1.blocks.0.0"}
+    assert trail.innermost() is None
 
 
 def test_each_thread_has_its_own() -> None:

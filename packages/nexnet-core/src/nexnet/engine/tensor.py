@@ -45,6 +45,9 @@ class Key:
     home: Any
     maker: Any
 
+    def __repr__(self) -> str:
+        return f"<Key {tuple(self.shape)}, {str(self.dtype).removeprefix('torch.')}, {self.device}>"
+
 
 class TensorBase:
     """The storage of a LiteTensor: a detached torch tensor, and a key once a tape has tracked it.

@@ -227,7 +227,8 @@ def _not_there(tape: Trace, target: Operation) -> Explanation:
         reason = f"it goes into {end.rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
         return Explanation(target.label, "none", 0.0, end, reason, "differentiate by something else", ())
     if last is target:
-        reason, remedy = "no operation takes it, as far as gradients go", "use it; what item() gives is a number"
+        reason = "no operation takes it, as far as gradients go: it is not used, or as a constant alone"
+        remedy = "use it itself; detach, stop_gradient, .data and item() give constants"
     else:
         reason, remedy = "what was computed of it goes into no output", "return it, or leave it out"
     return Explanation(target.label, "none", 0.0, None if last is target else last, reason, remedy, ())

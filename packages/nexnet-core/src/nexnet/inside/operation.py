@@ -21,7 +21,7 @@ class Input:
     Attributes:
         argument: the name of the parameter of the rule's ``forward``.
         name: the label of the operation that made it, the name of the traced function's argument that it is
-            (``layers.0.weight``), or for a constant what it is.
+            (``layers.0.weight``), of a constant that is a module's parameter or buffer its path, or what it is.
         kind: "operation"; "argument"; "constant": no gradient is asked for; or "cut": a constant that shares its
             memory with a value of the trace, out of which ``stop_gradient``, ``detach`` or the like has taken it.
         origin: of a cut one, the label of that value; of what an integer operation made, of what that was given.

@@ -76,11 +76,10 @@ class Reader:
             if shared and note.values and outputs[0] is not None:
                 self._memory.setdefault(shared, outputs[0])
         shapes = [shape for shape, *_ in filter(None, note.shapes)]
+        outs = [None if each is None else each[0] for each in note.shapes]
         wanted = [each.kind in ("operation", "argument") for each in inputs]
         rule = node.name
-        forward, backward = flops(
-            rule, type(node).__module__, [each.shape for each in inputs], wanted, shapes[0], every
-        )
+        forward, backward = flops(rule, type(node).__module__, [each.shape for each in inputs], wanted, outs, every)
         if body:
             forward, backward = sum(each.flops for each in body), sum(each.flops_backward for each in body)
         belongs = self._labels.get(id(note.during), "") if note.during is not None else ""
@@ -112,13 +111,13 @@ class Reader:
         every: dict[str, Any] = {}
         node = note.node
         if not note.given:  # a composite: what it depends on is its parents
-            inputs = [self._input(f"{i}", None, key) for i, key in enumerate(node.parents) if key is not None]
+            inputs = [self._input(f"{i}", None, key, note) for i, key in enumerate(node.parents) if key is not None]
         policy: Any = type(node)
         names, defaults, keywords = _signature(policy)
         for i, value in enumerate(note.given):
             name = names[i] if i < len(names) else f"{names[-1]}.{i - len(names) + 1}" if names else str(i)
             if isinstance(value, Given):
-                inputs.append(self._input(name, value, node.parents[i] if i < len(node.parents) else None))
+                inputs.append(self._input(name, value, node.parents[i] if i < len(node.parents) else None, note))
                 continue
             every[name] = value
             if not (name in defaults and _same(defaults[name], value)):
@@ -126,7 +125,7 @@ class Reader:
         every |= keywords | note.kwargs
         return inputs, static | note.kwargs, every
 
-    def _input(self, argument: str, given: Given | None, key: Key | None) -> Input:
+    def _input(self, argument: str, given: Given | None, key: Key | None, note: Note) -> Input:
         if key is not None:
             if key not in self._names:  # an alias made by a transform, one example of a batch: known by its memory
                 known = self._memory.get(given.storage) if given is not None else None
@@ -136,7 +135,7 @@ class Reader:
             kind = "operation" if name.startswith("%") else "argument"
             return Input(argument, name, kind, tuple(key.shape), key.dtype)
         assert given is not None  # what has no key was given
-        known = self._constants.get(given.identity)
+        known = self._constants.get(given.identity) or (note.own.get(given.storage) if given.storage else None)
         if known is not None:
             return Input(argument, known, "constant", given.shape, given.dtype)
         end = self._ends.get(given.storage)

@@ -7,6 +7,7 @@ be worked out later is worked out when somebody asks, in ``reading``.
 from __future__ import annotations
 
 import time
+from threading import get_ident
 from types import CodeType
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from ..engine import Node, Observer, TapeBase, TensorBase, Turn, make_node, unwrap
 from ..modules._replacement import replaced
-from ..modules.path import current_modules
+from ..modules.path import Trail
+from ..modules.tensors import seen
 from .source import here
 from .storage import storage_of, unbatched
 
@@ -47,7 +49,7 @@ class Note:
     """What was taken down of one operation."""
 
     __slots__ = (
-        "body", "during", "given", "gradients", "kwargs", "module", "module_type", "node", "place",
+        "body", "during", "given", "gradients", "kwargs", "module", "module_type", "node", "own", "place",
         "replaces", "returned", "seconds", "seconds_backward", "shapes", "storage", "values",
     )  # fmt: skip
 
@@ -57,6 +59,7 @@ class Note:
     place: tuple[CodeType, int] | None
     module: str
     module_type: str
+    own: dict[int, str]  # by their memory, the names of the constants that are the module's parameters and buffers
     replaces: str
     seconds: float
     shapes: list[Any]  # (shape, dtype, device) of each output
@@ -84,6 +87,7 @@ class Recorder(Observer):
         self._values, self._lines = values, lines
         self._inside: list[Note] = []
         self._turns: list[Node] = []
+        self._trails: dict[int, Trail] = {}  # by thread
         self._since = time.perf_counter()
         self._begun = 0.0
 
@@ -96,10 +100,12 @@ class Recorder(Observer):
         note.node, note.kwargs, note.returned, note.gradients, note.seconds_backward = node, {}, [], [], 0.0
         note.given = [Given(each) if isinstance(each, (TensorBase, Tensor)) else each for each in args]
         note.place = here(2) if self._lines else None
-        modules = current_modules() if self._lines else ()
-        note.module, at_work = modules[-1] if modules else ("", None)
+        module = self._trail().innermost() if self._lines else None
+        note.module, at_work = module or ("", None)
         note.replaces = replaced()
         note.module_type = "" if at_work is None else type(at_work).__name__
+        has_constants = at_work is not None and any(type(each) is Given and each.key is None for each in note.given)
+        note.own = _own(note.module, at_work) if has_constants else {}
         outs = [
             None if each is None else unwrap(each)
             for each in (result if isinstance(result, (tuple, list)) else (result,))
@@ -159,7 +165,24 @@ class Recorder(Observer):
             while self._turns and id(self._turns[-1]) in nodes:
                 self._turns.pop()
 
+    def _trail(self) -> Trail:
+        thread = get_ident()
+        found = self._trails.get(thread)
+        if found is None:
+            found = self._trails[thread] = Trail()
+        return found
+
     def finish(self) -> None:
         """Look on no more; a trace is freed when nobody refers to it."""
         self.tape = None
-        self._inside, self._turns = [], []
+        self._inside, self._turns, self._trails = [], [], {}
+
+
+def _own(path: str, module: Any) -> dict[int, str]:
+    """Name the parameters and buffers of a module of torch's, by their memory."""
+    own: dict[str, Any] = {**getattr(module, "_parameters", {}), **getattr(module, "_buffers", {})}
+    return {
+        storage_of(unwrap(seen(each))): f"{path}.{name}" if path else name
+        for name, each in own.items()
+        if each is not None
+    }

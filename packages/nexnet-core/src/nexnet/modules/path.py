@@ -7,7 +7,7 @@ that nobody asks about pays nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -15,10 +15,11 @@ from torch import nn
 
 from ..engine.noted import register_modules
 
-__all__ = ["current_modules", "current_path"]
+__all__ = ["Trail", "current_modules", "current_path"]
 
 
 _Children = Callable[[Any], Iterable[tuple[str, Any]]]
+_Places = tuple[tuple[str, Any, _Children], ...]  # a path, the module there, and how what is below it is found
 
 _paths: dict[tuple[int, int], str] = {}  # of modules below others, as found last; true only if they are still there
 
@@ -35,6 +36,11 @@ class _Mark(NamedTuple):
     variable: str  # what holds the module, or of code that goes on elsewhere, what ``here()`` gave there
     children: _Children | None = _below_torchs  # how what is below such a module is found; None where it goes on
     is_root: bool = False  # whether a model's evaluation begins here
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing above it is looked at."""
+        return self.is_root or self.children is None
 
 
 _MARKS: dict[int, _Mark] = {}  # by the code's identity, which is there as long as the mark: code is slow to hash
@@ -64,17 +70,58 @@ def current_modules(frame: FrameType | None = None) -> tuple[tuple[str, Any], ..
     A module that has several places in the model has the path of the place that it is called from, if its parent
     calls it, and else its first. With a frame they are those that were being called there.
     """
-    found: list[tuple[str, Any]] = []
-    children: _Children = _below_torchs
-    for module, next_children in _running(frame or sys._getframe(1)):
-        path = ""
-        if found:
-            above, parent = found[-1]
-            below = _path_between(parent, module, children)
-            path = f"{above}.{below}" if above and below else above or below
-        found.append((path, module))
-        children = next_children
-    return tuple(found)
+    places: _Places = ()
+    for module, children in _running(frame or sys._getframe(1)):
+        places = _added(places, module, children)
+    return tuple((path, module) for path, module, _ in places)
+
+
+class Trail:
+    """Follows one thread's stack: asked again and again, it looks at those calls alone that are new since then.
+
+    A frame that runs a plain function is on the stack without a break, with all that is above it, for as long as it is
+    there at all. It keeps the frames of the calls that were going on when it was last asked.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[FrameType, _Places] = {}  # of marked calls, the outermost first
+
+    def innermost(self) -> tuple[str, Any] | None:
+        """Give the path of the innermost module that is being called, and the module; None if there is none."""
+        known, fresh = self._known, []
+        places: _Places = ()
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            if id(code) in _MARKS:
+                if frame in known:
+                    places = known[frame]
+                    break
+                fresh.append(frame)
+                if _MARKS[id(code)].ends:
+                    break
+            elif code.co_name == "forward":
+                fresh.append(frame)
+            frame = frame.f_back
+        while known and next(reversed(known)) is not frame:  # calls that are over
+            known.popitem()
+        for each in reversed(fresh):
+            for module, children in _says(each):
+                places = _added(places, module, children)
+            if id(each.f_code) in _MARKS:
+                known[each] = places
+        return places[-1][:2] if places else None
+
+
+def _added(places: _Places, module: Any, children: _Children) -> _Places:
+    """Add a module that is called in the last of these."""
+    if not places:
+        return (("", module, children),)
+    above, parent, below_parent = places[-1]
+    if parent is module:
+        return places
+    below = _path_between(parent, module, below_parent)
+    return (*places, (f"{above}.{below}" if above and below else above or below, module, children))
 
 
 def _path_between(parent: Any, module: Any, children: _Children) -> str:
@@ -142,21 +189,25 @@ def _running(frame: FrameType | None) -> list[tuple[Any, _Children]]:
     while frame is not None:
         code = frame.f_code
         mark = _MARKS.get(id(code))
-        if mark is not None:
-            at_work = frame.f_locals[mark.variable]
-            if mark.children is None:
-                found += at_work[::-1]
+        if mark is not None or code.co_name == "forward":
+            found += reversed(_says(frame))
+            if mark is not None and mark.ends:
                 break
-            if not (found and found[-1][0] is at_work):
-                found.append((at_work, mark.children))
-            if mark.is_root:
-                break
-        elif code.co_name == "forward" and not _is_called(frame) and code.co_varnames[:1] == ("self",):
-            at_work = frame.f_locals["self"]
-            if isinstance(at_work, nn.Module) and not (found and found[-1][0] is at_work):
-                found.append((at_work, _below_torchs))
         frame = frame.f_back
     return found[::-1]
+
+
+def _says(frame: FrameType) -> Sequence[tuple[Any, _Children]]:
+    """Give the modules that a frame tells of, outermost first."""
+    mark = _MARKS.get(id(frame.f_code))
+    if mark is not None:
+        at_work = frame.f_locals[mark.variable]
+        return at_work if mark.children is None else ((at_work, mark.children),)
+    if not _is_called(frame) and frame.f_code.co_varnames[:1] == ("self",):
+        at_work = frame.f_locals["self"]
+        if isinstance(at_work, nn.Module):
+            return ((at_work, _below_torchs),)
+    return ()
 
 
 def _is_called(forward: FrameType) -> bool:

@@ -61,16 +61,17 @@ def trace(
         for i, each in zip(followed, inputs, strict=True):
             leaves[i] = each
         tape = TracedTape(Recorder(values, lines))
-        with kernels_only():
-            value = tape.run(inputs, fn, optree.tree_unflatten(treespec, leaves), kwargs)
-            names = names_of(fn, args, treespec)
-            named = [i for i, leaf in enumerate(leaves) if isinstance(leaf, LiteTensor)]
-            tape.name([names[i] for i in named], [leaves[i] for i in named])
-            outs = optree.tree_leaves(value, namespace=NAMESPACE)
-            tape.returned(outs)
-            if gradients:
-                tape.run_back()
-        tape.finish()
+        try:
+            with kernels_only():
+                value = tape.run(inputs, fn, optree.tree_unflatten(treespec, leaves), kwargs)
+                names = names_of(fn, args, treespec)
+                named = [i for i, leaf in enumerate(leaves) if isinstance(leaf, LiteTensor)]
+                tape.name([names[i] for i in named], [leaves[i] for i in named])
+                tape.returned(optree.tree_leaves(value, namespace=NAMESPACE))
+                if gradients:
+                    tape.run_back()
+        finally:
+            tape.finish()
         return value, tape
 
     return wrapper
