@@ -45,7 +45,8 @@ class Operation:
         number: its place on the tape; -1 for an input.
         label: ``%3``; an input's name.
         rule: the name of the rule.
-        replaces: the name of the rule that it stands in for; empty if it is the operator's own.
+        replaces: the name of the operator in whose place ``override`` has put it, or the function that has called it;
+            empty where nothing is replaced.
         inputs: the tensors that it was given.
         static: its other arguments, as far as they are not the rule's defaults.
         outputs: the label of each output, None for one that carries no gradient. ``%3.0``, where there are several.
@@ -137,6 +138,7 @@ class Operation:
             f"  {name + ':':<10} {fact}"
             for name, fact in (
                 ("shape", f"{self.shape}, {str(self.dtype).removeprefix('torch.')}, {self.device}"),
+                ("replaces", self.replaces),
                 ("module", " ".join(filter(None, (self.module, self.module_type and f"({self.module_type})")))),
                 ("line", f"{self.source}, in {self.source.function}: {self.source.code}" if self.source else ""),
                 ("value", self.statistics),

@@ -15,8 +15,9 @@ from ..engine import Key, Node, TensorBase, unwrap
 from ..tape import letters
 from .flops import flops
 from .operation import Input, Operation
-from .recorder import End, Given, Note, storage_of
+from .recorder import End, Given, Note
 from .source import source_of
+from .storage import storage_of
 
 __all__ = ["Leaf", "Reader", "parameters_of"]
 
@@ -87,7 +88,7 @@ class Reader:
         self._places[label] = where
         storages = [each.storage for each in note.given if isinstance(each, Given)]
         return Operation(
-            number, label, rule, _replaced(node), inputs, static, outputs, shapes,
+            number, label, rule, note.replaces, inputs, static, outputs, shapes,
             [dtype for _, dtype, _ in filter(None, note.shapes)], next(filter(None, note.shapes))[2],
             source_of(place), module, module_type, note.storage in storages if note.storage else None,
             self._kept(node), forward, backward, note.seconds, note.seconds_backward, note.values, note.gradients,
@@ -186,10 +187,6 @@ def tensors_in(saved: Any) -> Iterable[Tensor]:
 
 def _constant(shape: tuple[int, ...], dtype: torch.dtype) -> str:
     return f"·{str(dtype).removeprefix('torch.')}{list(shape)}"
-
-
-def _replaced(node: Node) -> str:
-    return str(getattr(type(node), "replaces", "") or "")
 
 
 def _same(default: Any, value: Any) -> bool:

@@ -29,6 +29,7 @@ def record_of(operation: Operation) -> dict[str, Any]:
         "number": operation.number,
         "label": operation.label,
         "rule": operation.rule,
+        "replaces": operation.replaces,
         "inputs": ", ".join(each.name for each in operation.inputs),
         "static": ", ".join(f"{name}={value!r}" for name, value in operation.static.items()),
         "shape": str(operation.shape),

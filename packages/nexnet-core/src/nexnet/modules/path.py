@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ..engine.noted import register_modules
+
 __all__ = ["current_modules", "current_path"]
 
 
 _Children = Callable[[Any], Iterable[tuple[str, Any]]]
 
-_paths: dict[tuple[int, int], str] = {}  # of a module below another, as found last; true only if it is still there
+_paths: dict[tuple[int, int], str] = {}  # of modules below others, as found last; true only if they are still there
 
 
 def _below_torchs(module: Any) -> Iterator[tuple[str, Any]]:
@@ -42,7 +44,8 @@ def _mark(mark: _Mark) -> None:
     _MARKS[id(mark.code)] = mark
 
 
-_mark(_Mark(nn.Module._call_impl.__code__, "self"))  # a ``forward`` may be called without it
+_mark(_Mark(nn.Module.__call__.__code__, "self"))  # a ``forward`` may be called without it
+_CALLER = nn.Module._call_impl.__code__  # what that calls, and what calls a ``forward``: it has many locals to be read
 
 
 def current_path() -> str:
@@ -55,15 +58,15 @@ def current_path() -> str:
     return found[-1][0] if found else ""
 
 
-def current_modules() -> tuple[tuple[str, Any], ...]:
+def current_modules(frame: FrameType | None = None) -> tuple[tuple[str, Any], ...]:
     """Give the modules that are being called on this thread, outermost first, as ``(path, module)``.
 
     A module that has several places in the model has the path of the place that it is called from, if its parent
-    calls it, and else its first.
+    calls it, and else its first. With a frame they are those that were being called there.
     """
     found: list[tuple[str, Any]] = []
     children: _Children = _below_torchs
-    for module, next_children in _running():
+    for module, next_children in _running(frame or sys._getframe(1)):
         path = ""
         if found:
             above, parent = found[-1]
@@ -76,24 +79,28 @@ def current_modules() -> tuple[tuple[str, Any], ...]:
 
 def _path_between(parent: Any, module: Any, children: _Children) -> str:
     """Give the path of a module below another; where it is nowhere there, its class's name."""
+    if children is not _below_torchs:
+        return next((name for name, each in children(parent) if each is module), type(module).__name__)
     pair = id(parent), id(module)
     known = _paths.get(pair)
     if known is not None and _is_at(parent, known, module):
         return known
-    for name, each in children(parent):
-        if each is module:
-            if children is _below_torchs:
-                if len(_paths) > 10_000:
-                    _paths.clear()
-                _paths[pair] = name
-            return name
-    return type(module).__name__
+    if len(_paths) > 100_000:
+        _paths.clear()
+    names: dict[int, str] = {}
+    for name, each in children(parent):  # all of them: one after the other they would be looked for again and again
+        names.setdefault(id(each), name)
+    _paths.update(((pair[0], each), name) for each, name in names.items())
+    return names.get(pair[1], type(module).__name__)
 
 
 def _is_at(parent: Any, path: str, module: Any) -> bool:
-    for name in path.split("."):
+    for name in path.split(".") if path else ():
         parent = getattr(parent, "_modules", {}).get(name)
     return parent is module
+
+
+register_modules(current_modules)
 
 
 def begins(name: str) -> Callable[[Any], Any]:
@@ -108,7 +115,7 @@ def begins(name: str) -> Callable[[Any], Any]:
 
 def here() -> Any:
     """Give what ``continues`` takes the running code's place from."""
-    return tuple(_running())
+    return tuple(_running(sys._getframe(1)))
 
 
 def continues(name: str) -> Callable[[Any], Any]:
@@ -129,10 +136,9 @@ def leaves_mark(code: CodeType, children: _Children) -> None:
     _mark(_Mark(code, "self", children))
 
 
-def _running() -> list[tuple[Any, _Children]]:
-    """Give the modules on the stack, outermost first, from the model on in which the evaluation began."""
+def _running(frame: FrameType | None) -> list[tuple[Any, _Children]]:
+    """Give the modules on the stack up to a frame, outermost first, from the model on in which the evaluation began."""
     found: list[tuple[Any, _Children]] = []
-    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         mark = _MARKS.get(id(code))
@@ -145,9 +151,14 @@ def _running() -> list[tuple[Any, _Children]]:
                 found.append((at_work, mark.children))
             if mark.is_root:
                 break
-        elif code.co_name == "forward" and code.co_varnames[:1] == ("self",):
+        elif code.co_name == "forward" and not _is_called(frame) and code.co_varnames[:1] == ("self",):
             at_work = frame.f_locals["self"]
             if isinstance(at_work, nn.Module) and not (found and found[-1][0] is at_work):
                 found.append((at_work, _below_torchs))
         frame = frame.f_back
     return found[::-1]
+
+
+def _is_called(forward: FrameType) -> bool:
+    """Say whether it is a call of the module that runs this ``forward``: that is marked itself."""
+    return forward.f_back is not None and forward.f_back.f_code is _CALLER
