@@ -262,6 +262,12 @@ def test_a_group_may_have_a_moment_that_the_others_have_not():
         assert (p["a"].item(), p["b"].item()) == (-1.5, -1)
 
 
+def test_what_a_moment_begins_as_is_its_groups():
+    m = {"a": LiteTensor([1.0]), "b": LiteTensor([1.0])}
+    state = nn.Adagrad(initial_accumulator_value=0.5, groups={"b": {"initial_accumulator_value": 2}}).init(m)
+    assert (state.sum["a"].item(), state.sum["b"].item()) == (0.5, 2)
+
+
 def test_a_group_that_matches_nothing_or_has_a_strange_option_is_an_error():
     with pytest.raises(nn.OptimizerError, match=r"matches no parameter[\s\S]*\*\.biass[\s\S]*layers\.0\.weight"):
         nn.Adam(groups={"*.biass": {"lr": 1}}).init(nn.MLP([2, 1]))
@@ -321,6 +327,16 @@ def test_a_state_that_lacks_what_the_optimiser_needs_is_refused():
         nn.Adam().update(m, m, nn.SGD().init(m))
 
 
+@pytest.mark.parametrize("method", ["update", "update_"])
+def test_a_gradient_or_a_moment_of_another_shape_is_refused(method):
+    m, other = {"a": nexnet.zeros(3, 2)}, {"a": nexnet.zeros(2)}
+    adam = nn.Adam()
+    with pytest.raises(nn.OptimizerError, match=r"a gradient has another shape[\s\S]*a\n[\s\S]*\(3, 2\)[\s\S]*\(2,\)"):
+        getattr(adam, method)(m, other, adam.init(m))
+    with pytest.raises(nn.OptimizerError, match=r"a exp_avg has another shape"):
+        getattr(adam, method)(m, m, adam.init(other))
+
+
 def test_complex_parameters_are_sgds_alone():
     m = {"a": LiteTensor([1j])}
     nn.SGD(momentum=0.9).init(m)
@@ -356,7 +372,7 @@ class Sign(nn.Optimizer[SignState]):
 
     def rule(self, form, p, g, state, t):
         m = form.lerp_(state.momentum, g, 0.1)
-        return form.sub_(p, form.sign_(form.mul(m, 1)), self.lr), state._replace(momentum=m)
+        return form.sub_(p, form.sign(m), self.lr), state._replace(momentum=m)
 
 
 def test_an_optimiser_of_ones_own_has_both_forms_groups_and_schedules():
