@@ -1,5 +1,6 @@
 """All optimisers, by one set of tests: torch's steps, both forms, every order of derivative, groups and schedules."""
 
+import inspect
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -113,6 +114,16 @@ def test_to_climb_is_to_go_down_the_negative(name, options, method):
         up, state = getattr(optimizer, method)(up, grads, state)
         down, other_state = other.update(down, nexnet.tree.map(lambda g: -g, grads), other_state)
     assert_close(up, nexnet.tree.leaves(down))
+
+
+@pytest.mark.parametrize("name", [name for name in (*OPTIONS, "LBFGS") if name != "Lion"])
+def test_arguments_and_their_defaults_are_torchs(name):
+    theirs = inspect.signature(getattr(torch.optim, name).__init__).parameters
+    mine = inspect.signature(getattr(nn, name)).parameters
+    how = {"self", "params", "foreach", "fused", "differentiable", "decoupled_weight_decay"}  # the last, of Adam: AdamW
+    wanted = {key: each.default for key, each in theirs.items() if key not in how}
+    assert {key: each.default for key, each in mine.items() if key in wanted} == wanted
+    assert set(mine) - set(theirs) <= {"groups", "capturable", "maximize", "ns_dtype"}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
