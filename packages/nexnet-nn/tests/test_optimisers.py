@@ -232,6 +232,24 @@ def test_two_steps_are_right_to_second_order_by_all_that_goes_in(name, options):
     assert second(zero).item() == pytest.approx((first(zero + h) - first(zero - h)).item() / (2 * h), rel=1e-5)
 
 
+@pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)
+def test_inner_loops_go_through_vmap_and_checkpoint(name, options):
+    """Two steps for each of three tasks: together as one by one, differentiated, and with steps that are recomputed."""
+    optimizer = getattr(nn, name)(**options | ({"ns_dtype": None} if name == "Muon" else {}))
+    start, targets = model(name), LiteTensor(randn(3, seed=4))
+
+    def loss(p, target):
+        return sum(((leaf - target) ** 2).sum() for leaf in p.values())
+
+    def adapted(p, target, checkpoint=False):
+        p = nn.meta.adapt(loss, p, target, optimizer=optimizer, steps=2, checkpoint=checkpoint)
+        return loss(p, target * 0.5)
+
+    together = nexnet.grad(lambda p: nexnet.vmap(adapted, in_dims=(None, 0))(p, targets).sum())(start)
+    alone = nexnet.grad(lambda p: sum(adapted(p, targets[i], checkpoint=True) for i in range(3)))(start)
+    assert_close(together, nexnet.tree.leaves(alone), 1e-9)
+
+
 # Groups of parameters
 
 
