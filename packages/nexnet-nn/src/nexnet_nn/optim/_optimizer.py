@@ -347,7 +347,7 @@ def _number(form: Form, value: Any, t: Any) -> Any:
     return form.number(value)
 
 
-@lru_cache(64)
+@lru_cache(16)
 def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
     """Give the leaves that belong to each pattern, and last those that belong to none."""
     places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
