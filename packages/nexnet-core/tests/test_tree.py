@@ -17,6 +17,19 @@ def test_flatten_and_unflatten():
     assert nx.tree.unflatten(structure, iter([0, 1, 2])) == {"b": (1, [2]), "a": 0, "none": None}
 
 
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 100])
+def test_tensors_side_by_side_have_the_structure_that_optree_gives(kind, count):
+    tree = kind(nx.ones(1) for _ in range(count))
+    leaves, structure = nx.tree.flatten(tree)
+    assert structure == nx.tree.structure(kind([0] * count))
+    assert len(leaves) == count
+    assert all(a is b for a, b in zip(leaves, tree, strict=True))
+    again = nx.tree.unflatten(structure, leaves)
+    assert type(again) is kind
+    assert all(a is b for a, b in zip(again, tree, strict=True))
+
+
 def test_unflatten_counts_the_leaves():
     with pytest.raises(nx.InputError, match=r"as many leaves(.|\n)*3 leaves(.|\n)*got: +2"):
         nx.tree.unflatten(nx.tree.structure(TREE), [1, 2])

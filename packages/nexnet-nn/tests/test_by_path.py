@@ -52,6 +52,9 @@ def test_what_is_refused():
         nn.ByPath({"*.bias": nn.SGD()}).init(model())
     with pytest.raises(nn.OptimizerError, match=r"are matrices[\s\S]*\(4,\)"):
         nn.ByPath({"*": nn.Muon()}).init(model())
+    by_path = nn.ByPath({"*": nn.SGD()})
+    with pytest.raises(nn.OptimizerError, match=r"not that of these optimisers[\s\S]*1 states"):
+        by_path.update(model(), model(), ())
     with pytest.raises(nn.OptimizerError, match="no optimiser to choose"):
         nn.ByPath({})
     assert repr(nn.ByPath({"*": nn.Lion()})).startswith("ByPath({'*': Lion(lr=0.0001")

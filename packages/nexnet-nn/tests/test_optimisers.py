@@ -1,5 +1,6 @@
 """All optimisers, by one set of tests: torch's steps, both forms, every order of derivative, groups and schedules."""
 
+import inspect
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -115,6 +116,16 @@ def test_to_climb_is_to_go_down_the_negative(name, options, method):
     assert_close(up, nexnet.tree.leaves(down))
 
 
+@pytest.mark.parametrize("name", [name for name in (*OPTIONS, "LBFGS") if name != "Lion"])
+def test_arguments_and_their_defaults_are_torchs(name):
+    theirs = inspect.signature(getattr(torch.optim, name).__init__).parameters
+    mine = inspect.signature(getattr(nn, name)).parameters
+    how = {"self", "params", "foreach", "fused", "differentiable", "decoupled_weight_decay"}  # the last, of Adam: AdamW
+    wanted = {key: each.default for key, each in theirs.items() if key not in how}
+    assert {key: each.default for key, each in mine.items() if key in wanted} == wanted
+    assert set(mine) - set(theirs) <= {"groups", "capturable", "maximize", "ns_dtype"}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)
 def test_both_forms_are_one_step_in_every_dtype(name, options, dtype):
@@ -221,6 +232,24 @@ def test_two_steps_are_right_to_second_order_by_all_that_goes_in(name, options):
     assert second(zero).item() == pytest.approx((first(zero + h) - first(zero - h)).item() / (2 * h), rel=1e-5)
 
 
+@pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)
+def test_inner_loops_go_through_vmap_and_checkpoint(name, options):
+    """Two steps for each of three tasks: together as one by one, differentiated, and with steps that are recomputed."""
+    optimizer = getattr(nn, name)(**options | ({"ns_dtype": None} if name == "Muon" else {}))
+    start, targets = model(name), LiteTensor(randn(3, seed=4))
+
+    def loss(p, target):
+        return sum(((leaf - target) ** 2).sum() for leaf in p.values())
+
+    def adapted(p, target, checkpoint=False):
+        p = nn.meta.adapt(loss, p, target, optimizer=optimizer, steps=2, checkpoint=checkpoint)
+        return loss(p, target * 0.5)
+
+    together = nexnet.grad(lambda p: nexnet.vmap(adapted, in_dims=(None, 0))(p, targets).sum())(start)
+    alone = nexnet.grad(lambda p: sum(adapted(p, targets[i], checkpoint=True) for i in range(3)))(start)
+    assert_close(together, nexnet.tree.leaves(alone), 1e-9)
+
+
 # Groups of parameters
 
 
@@ -260,6 +289,12 @@ def test_a_group_may_have_a_moment_that_the_others_have_not():
         for _ in range(2):
             p, state = getattr(sgd, method)(p, start, state)
         assert (p["a"].item(), p["b"].item()) == (-1.5, -1)
+
+
+def test_what_a_moment_begins_as_is_its_groups():
+    m = {"a": LiteTensor([1.0]), "b": LiteTensor([1.0])}
+    state = nn.Adagrad(initial_accumulator_value=0.5, groups={"b": {"initial_accumulator_value": 2}}).init(m)
+    assert (state.sum["a"].item(), state.sum["b"].item()) == (0.5, 2)
 
 
 def test_a_group_that_matches_nothing_or_has_a_strange_option_is_an_error():
@@ -321,6 +356,16 @@ def test_a_state_that_lacks_what_the_optimiser_needs_is_refused():
         nn.Adam().update(m, m, nn.SGD().init(m))
 
 
+@pytest.mark.parametrize("method", ["update", "update_"])
+def test_a_gradient_or_a_moment_of_another_shape_is_refused(method):
+    m, other = {"a": nexnet.zeros(3, 2)}, {"a": nexnet.zeros(2)}
+    adam = nn.Adam()
+    with pytest.raises(nn.OptimizerError, match=r"a gradient has another shape[\s\S]*a\n[\s\S]*\(3, 2\)[\s\S]*\(2,\)"):
+        getattr(adam, method)(m, other, adam.init(m))
+    with pytest.raises(nn.OptimizerError, match=r"a exp_avg has another shape"):
+        getattr(adam, method)(m, m, adam.init(other))
+
+
 def test_complex_parameters_are_sgds_alone():
     m = {"a": LiteTensor([1j])}
     nn.SGD(momentum=0.9).init(m)
@@ -356,7 +401,7 @@ class Sign(nn.Optimizer[SignState]):
 
     def rule(self, form, p, g, state, t):
         m = form.lerp_(state.momentum, g, 0.1)
-        return form.sub_(p, form.sign_(form.mul(m, 1)), self.lr), state._replace(momentum=m)
+        return form.sub_(p, form.sign(m), self.lr), state._replace(momentum=m)
 
 
 def test_an_optimiser_of_ones_own_has_both_forms_groups_and_schedules():

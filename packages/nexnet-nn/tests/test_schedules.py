@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -48,6 +50,15 @@ def test_the_values_are_torchs_of_numbers_and_of_tensors(name, options):
     assert [schedule(step) for step in range(30)] == pytest.approx(expected, rel=1e-12, abs=1e-16)
     tensors = [LiteTensor(step, dtype=torch.float64) for step in range(30)]
     assert [float(schedule(step)) for step in tensors] == pytest.approx(expected, rel=1e-12, abs=1e-16)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in OPTIONS}))
+def test_arguments_and_their_defaults_are_torchs(name):
+    theirs = inspect.signature(getattr(lr_scheduler, name).__init__).parameters
+    mine = inspect.signature(getattr(schedules, name)).parameters
+    assert all(each.default == theirs[key].default for key, each in mine.items() if key not in ("lr", "total_steps"))
+    order = [key for key in theirs if key in mine]
+    assert order == [key for key in mine if key != "lr"]
 
 
 def test_one_cycle_has_torchs_momentum_and_stays_at_its_end():

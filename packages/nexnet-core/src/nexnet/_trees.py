@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import optree
@@ -49,8 +50,9 @@ def flatten(tree: Any) -> tuple[list[Any], optree.PyTreeSpec]:
         return [tree], _LEAF
     if isinstance(tree, Frozen) and tree._flat is not None:
         return [*tree._flat[0]], tree._flat[1]
-    if type(tree) in (tuple, list) and len(tree) < _FEW and _are_tensors(tree):
-        return [*tree], (_TUPLES if type(tree) is tuple else _LISTS)[len(tree)]
+    if type(tree) in (tuple, list) and _are_tensors(tree):
+        count, is_tuple = len(tree), type(tree) is tuple
+        return [*tree], (_TUPLES if is_tuple else _LISTS)[count] if count < _FEW else _many(is_tuple, count)
     if type(tree) is tuple and len(tree) == 1 and type(tree[0]) is list:
         (parts,) = tree
         if len(parts) < _FEW and _are_tensors(parts):
@@ -85,6 +87,12 @@ def held(tree: Any) -> list[LiteTensor]:
 
 def _is_frozen(node: Any) -> bool:
     return isinstance(node, Frozen)
+
+
+@lru_cache(64)
+def _many(is_tuple: bool, count: int) -> optree.PyTreeSpec:
+    """Give the structure of a tuple or a list of so many leaves."""
+    return optree.tree_structure((0,) * count if is_tuple else [0] * count, namespace=NAMESPACE)
 
 
 def _keep(tree: Any, leaves: list[Any], treespec: optree.PyTreeSpec) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import optree
 
+from nexnet import LiteTensor
 from nexnet.errors import message
 
 from ._layout import NAMESPACE, is_module
@@ -29,6 +30,10 @@ def succeed(tree: Tree) -> Tree:
     """
     if is_module(tree):
         return _succeed(tree)  # type: ignore[no-any-return]
+    if type(tree) in (tuple, list, dict):
+        parts: Any = tree.values() if isinstance(tree, dict) else tree
+        if set(map(type, parts)) == {LiteTensor}:
+            return tree
     leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
     if not any(map(is_module, leaves)):
         return tree

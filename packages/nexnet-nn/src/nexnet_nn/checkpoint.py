@@ -6,12 +6,9 @@ the tree's structure, with the numbers and strings that are in it.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +21,7 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
+from ._atomic import os_error, replacing
 from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
 from ._layout import NAMESPACE
 from ._paths import paths_of
@@ -43,7 +41,8 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
 
     The file appears under its name only when it is complete and on the disk; one that was there is replaced, and its
     permissions are kept (a link stays one). A process that is killed leaves the old file or the new, and perhaps a
-    hidden ``.part`` beside it. Threads and processes may save to one path: the last to finish stays.
+    hidden ``.part`` beside it, which the next to save there removes. Threads and processes may save to one path: the
+    last to finish stays.
 
     Raises:
         CheckpointError: two leaves with one path; a leaf of another kind.
@@ -181,33 +180,17 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[s
 
 def _write(tensors: dict[str, torch.Tensor], metadata: dict[str, str], path: str | os.PathLike[str]) -> None:
     """Write a file so that it has its name when it is complete and on the disk."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise _os_error(errno.EISDIR if target.is_dir() else errno.EINVAL, path)
-    partial = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes
-        mode = (target if target.exists() else partial).stat().st_mode
-        save_file(tensors, partial, metadata=metadata)  # may itself make another file, in the mode 0600
-        partial.chmod(mode & 0o7777)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except (OSError, SafetensorError) as error:
-        code = error.errno if isinstance(error, OSError) else _system_code(error)
-        if code is None:
-            raise
-        raise _os_error(code, path) from error  # of the path that the user knows
-    finally:
-        with contextlib.suppress(OSError):  # where it could not be made, it can't be unlinked
-            partial.unlink()
+    with replacing(path) as partial:
+        try:
+            save_file(tensors, partial, metadata=metadata)
+        except SafetensorError as error:
+            code = _system_code(error)
+            if code is None:
+                raise
+            raise os_error(code, path) from error
 
 
 def _system_code(error: SafetensorError) -> int | None:
     """Find what the system said, of which safetensors has the text alone."""
     code = re.search(r"\(os error (\d+)\)", str(error))
     return None if code is None else int(code[1])
-
-
-def _os_error(code: int, path: str | os.PathLike[str]) -> OSError:
-    return OSError(code, os.strerror(code), os.fspath(path))

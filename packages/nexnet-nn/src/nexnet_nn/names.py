@@ -41,7 +41,7 @@ _INSTEAD = {
     "UpsamplingBilinear2d": 'nn.Upsample(size, scale_factor, mode="bilinear", align_corners=True)',
     "UpsamplingNearest2d": "nn.Upsample(size, scale_factor)",
     "functional": "the functions of nexnet: nexnet.relu, nexnet.conv2d, nn.cross_entropy, ...",
-    "utils": "nexnet_nn's optimisers and nexnet.tree; torch.nn.utils.rnn serves as it is",
+    "utils": "nn.clip_by_norm, nn.clip_by_value, nexnet.tree.ravel; torch.nn.utils.rnn serves as it is",
 }
 
 

@@ -97,7 +97,7 @@ class Pure:
         """Give -x."""
         return [-a for a in x]
 
-    def sign_(self, x: List) -> List:
+    def sign(self, x: List) -> List:
         """Give the sign of x."""
         return [nexnet.sign(a) for a in x]
 
@@ -200,10 +200,9 @@ class InPlace:
         """Give -x, in new tensors."""
         return torch._foreach_neg(x)  # type: ignore[return-value]
 
-    def sign_(self, x: List) -> List:
-        """Set x to its sign."""
-        torch._foreach_sign_(x)
-        return x
+    def sign(self, x: List) -> List:
+        """Give the sign of x, in new tensors."""
+        return torch._foreach_sign(x)  # type: ignore[return-value]
 
     def sqrt(self, x: List) -> List:
         """Give the square root of x, in new tensors."""

@@ -50,7 +50,7 @@ class Optimizer(Generic[State]):
 
             def rule(self, form, p, g, state, t):
                 m = form.lerp_(state.momentum, g, 0.1)
-                return form.sub_(p, form.sign_(form.mul(m, 1)), self.lr), state._replace(momentum=m)
+                return form.sub_(p, form.sign(m), self.lr), state._replace(momentum=m)
 
     All numbers may be LiteTensors of one element, and be differentiated by, or schedules: functions of the number of
     steps that were made (see ``nexnet_nn.schedules``).
@@ -129,11 +129,16 @@ class Optimizer(Generic[State]):
         """
         params, treespec = check_model(type(self).__name__, model)
         self.check_parameters(params)
-        self._parts(treespec)
         device = params[0].device if self.capturable and params else "cpu"
+        begins: dict[int, Mapping[str, float]] = {}
+        for member, places in self._parts(treespec):
+            begins |= dict.fromkeys(places, member.slots())
         trees: dict[str, Any] = {
-            name: nexnet.tree.unflatten(treespec, [LiteTensor(torch.full_like(each.data, value)) for each in params])
-            for name, value in self._all_slots().items()
+            name: nexnet.tree.unflatten(
+                treespec,
+                [LiteTensor(torch.full_like(each.data, begins[i].get(name, 0))) for i, each in enumerate(params)],
+            )
+            for name in self._all_slots()
         }
         if self._counts():  # as exact as the numbers that torch computes with
             trees["step"] = LiteTensor(torch.zeros((), dtype=torch.float64, device=device))
@@ -148,6 +153,7 @@ class Optimizer(Generic[State]):
         params, treespec = nexnet.tree.flatten(model)
         slopes = flatten_gradients(type(self).__name__, grads, treespec)
         lists = self._flatten_state(state, treespec)
+        self._check_shapes(params, slopes, lists, treespec)
         form = Pure()
         if lists.step is not None:
             lists = lists._replace(step=lists.step + 1)
@@ -170,6 +176,7 @@ class Optimizer(Generic[State]):
         params, treespec = nexnet.tree.flatten(model)
         slopes = self.slopes(grads, treespec)
         lists = self._flatten_state(state, treespec)
+        self._check_shapes(params, slopes, lists, treespec)
         if not params:  # torch's kernels take no empty lists
             return model, state
         form = InPlace(self.capturable)
@@ -308,6 +315,24 @@ class Optimizer(Generic[State]):
             )
         return state._replace(**{each: flatten_like(name, "state", getattr(state, each), treespec) for each in slots})
 
+    def _check_shapes(self, params: list[Any], slopes: list[Any], state: Any, treespec: Any) -> None:
+        """Refuse what has another shape than its parameter: kernels would broadcast it, or not even look."""
+        shapes = [each.shape for each in params]
+        for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in self._all_slots())]:
+            found = [each.shape for each in tensors]
+            if found != shapes:
+                i = next(i for i, each in enumerate(found) if each != shapes[i])
+                raise OptimizerError(
+                    message(
+                        f"a {what} has another shape than its parameter.",
+                        rule=type(self).__name__,
+                        argument=paths_of(treespec)[i],
+                        expected=tuple(shapes[i]),
+                        got=tuple(found[i]),
+                        remedy="pass the gradient by this very model, and the state that came with it",
+                    )
+                )
+
     def __repr__(self) -> str:
         shared = {field.name for field in dataclasses.fields(Optimizer)}
         own = [field.name for field in dataclasses.fields(self) if field.name not in shared]
@@ -322,7 +347,7 @@ def _number(form: Form, value: Any, t: Any) -> Any:
     return form.number(value)
 
 
-@lru_cache(64)
+@lru_cache(16)
 def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
     """Give the leaves that belong to each pattern, and last those that belong to none."""
     places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]

@@ -91,6 +91,8 @@ def flatten_gradients(rule: str, grads: Any, treespec: Any) -> list[LiteTensor]:
         OptimizerError: they have another structure than the model.
     """
     leaves = flatten_like(rule, "gradients", grads, treespec)
+    if LowRank not in set(map(type, leaves)):
+        return leaves
     return [each.to_dense() if isinstance(each, LowRank) else each for each in leaves]
 
 

@@ -39,17 +39,7 @@ class ByPath:
             OptimizerError: a parameter that no pattern matches, or that its optimiser does not take.
         """
         params, treespec = check_model("ByPath", model)
-        *places, rest = places_of(treespec, tuple(self.optimizers))
-        if rest:
-            raise OptimizerError(
-                message(
-                    "a parameter is no optimiser's.",
-                    rule="ByPath",
-                    argument=paths_of(treespec)[rest[0]],
-                    expected=f"a path that one of {', '.join(map(repr, self.optimizers))} matches",
-                    remedy='end with "*", and the optimiser of all others',
-                )
-            )
+        places = self._places(treespec)
         each_has = zip(self.optimizers.values(), places, strict=True)
         return tuple(optimizer.init([params[i] for i in some]) for optimizer, some in each_has)
 
@@ -66,13 +56,38 @@ class ByPath:
         params, treespec = nexnet.tree.flatten(model)
         slopes = flatten_like("ByPath", "gradients", grads, treespec)
         states = []
-        places = places_of(treespec, tuple(self.optimizers))
-        for optimizer, some, its in zip(self.optimizers.values(), places, state, strict=False):
+        places = self._places(treespec)
+        if len(state) != len(places):
+            raise OptimizerError(
+                message(
+                    "the state is not that of these optimisers.",
+                    rule="ByPath",
+                    expected=f"{len(places)} states",
+                    got=f"{len(state)}",
+                    remedy="begin with the init of this very ByPath",
+                )
+            )
+        for optimizer, some, its in zip(self.optimizers.values(), places, state, strict=True):
             new, its = getattr(optimizer, method)([params[i] for i in some], [slopes[i] for i in some], its)
             states.append(its)
             for i, p in zip(some, new, strict=True):
                 params[i] = p
         return nexnet.tree.unflatten(treespec, params), tuple(states)
+
+    def _places(self, treespec: Any) -> list[list[int]]:
+        """Give each optimiser's places among the leaves."""
+        *places, rest = places_of(treespec, tuple(self.optimizers))
+        if rest:
+            raise OptimizerError(
+                message(
+                    "a parameter is no optimiser's.",
+                    rule="ByPath",
+                    argument=paths_of(treespec)[rest[0]],
+                    expected=f"a path that one of {', '.join(map(repr, self.optimizers))} matches",
+                    remedy='end with "*", and the optimiser of all others',
+                )
+            )
+        return places
 
     def __repr__(self) -> str:
         return f"ByPath({self.optimizers!r})"

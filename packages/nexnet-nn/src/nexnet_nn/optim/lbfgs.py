@@ -152,7 +152,7 @@ class LBFGS:
                 if (y.data @ s.data) > 1e-10:
                     changes, moves = [*changes, y][-self.history_size :], [*moves, s][-self.history_size :]
                     scale = (y @ s) / (y @ y)
-                d = _newton(g, changes, moves, scale if step > 1 and moves else 1)
+                d = _newton(g, changes, moves, scale if moves else 1)
             g_before, value_before = g, float(value.data)
             t = (1 / g.abs().sum()).clamp(max=1) * lr if step == 1 else lr
             slope = g @ d
