@@ -69,6 +69,15 @@ def install_packages(session: nox.Session, *names: str, constraints: Path = CONS
     install(session, *wheels, constraints=constraints)
 
 
+def constrained(session: nox.Session, torch: str) -> Path:
+    """Write constraints.txt anew, for another torch, which says itself which triton it wants."""
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    others = [each for each in lines if not each.startswith(("torch==", "triton=="))]
+    constraints = Path(session.create_tmp(), "constraints.txt")
+    constraints.write_text("\n".join([*others, torch, ""]), encoding="utf-8")
+    return constraints
+
+
 def requirements(*names: str, extra: str | None = None) -> list[str]:
     """Read what these distributions depend on beside each other, or only what an extra of theirs adds."""
     found = []
@@ -116,10 +125,7 @@ def matrix(session: nox.Session, torch: str) -> None:
 
     A Python that is not there is skipped, and so is a torch that has no build for one.
     """
-    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-    others = [each for each in lines if not each.startswith("torch==")]
-    constraints = Path(session.create_tmp(), "constraints.txt")
-    constraints.write_text("\n".join([*others, f"torch=={torch}", ""]), encoding="utf-8")
+    constraints = constrained(session, f"torch=={torch}")
     try:
         install(session, f"torch=={torch}", constraints=constraints)
     except nox.command.CommandFailed:
@@ -149,14 +155,17 @@ def processes(session: nox.Session) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Every gradient against its references, as reports/verify.html and .json. For a night: ``-- --examples 500``."""
+    """Every gradient against its references, as reports/verify.html and .json. For a night: ``-- --examples 500``.
+
+    Five examples of each case, where the command itself takes eight: with those it took a quarter of a bare ``nox``.
+    """
     install_packages(session, *PACKAGES)
     install(session, "pytest-xdist", *requirements("nexnet-verify", extra="test"))
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
     pages = ("--html", str(reports / "verify.html"), "--json", str(reports / "verify.json"))
     elsewhere = any(each.startswith("--device") for each in session.posargs)  # that makes no page
-    session.run("nexnet-verify", *(() if elsewhere else pages), *session.posargs)
+    session.run("nexnet-verify", *(() if elsewhere else pages), *(session.posargs or ["--examples", "5"]))
     if not session.posargs:
         session.run("python", "-m", "nexnet_verify.referee")
         pytest(session, str(PACKAGES["nexnet-verify"] / "tests"), "-n", "auto")
@@ -187,6 +196,20 @@ def peers(session: nox.Session) -> None:
 def peers_quick(session: nox.Session) -> None:
     """One sample of each operator and dtype, and of each layer, of PyTorch's databases."""
     _peers(session, "--part", "1")
+
+
+@nox.session(default=False)
+def models(session: nox.Session) -> None:
+    """The published models of transformers, torchvision and timm: gradients, and 20 steps of training, as PyTorch's.
+
+    torchvision is built for one torch alone, that of its own release: the newest of both serves.
+    """
+    constraints = constrained(session, f"torch=={TORCHES[-1]}")
+    install_packages(session, "nexnet-core", constraints=constraints)
+    tools = ("pytest-xdist", *requirements("nexnet-core", extra="test"), *requirements("nexnet-core", extra="models"))
+    install(session, *tools, constraints=constraints)
+    tests = ("peers/test_families.py", "peers/test_training.py")
+    pytest(session, *tests, "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

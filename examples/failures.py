@@ -1,6 +1,7 @@
-"""Three trainings that fail, and where: each is found in three lines.
+"""Four trainings that fail, and where: each is found in three lines.
 
-A variational autoencoder whose variance is zero, a network whose ReLUs are dead, and a recurrence that explodes.
+A language model in bfloat16 with a fully masked row, a variational autoencoder whose variance is zero, a network whose
+ReLUs are dead, and a recurrence that explodes.
 """
 
 import torch
@@ -16,7 +17,52 @@ def normal(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator)
 
 
-# 1. A VAE: the divergence from a standard normal takes the logarithm of a variance that a ReLU has made zero.
+# 1. A language model in bfloat16 gives NaN. Its batch is padded on the left: the first token of a sentence may look
+# back at padding alone, so that its row of the mask is -inf throughout.
+
+
+class Decoder(torch.nn.Module):
+    """A causal language model of one layer, written as GPT-2 is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.attention = torch.nn.Embedding(50, 16), torch.nn.Linear(16, 48)
+        self.head = torch.nn.Linear(16, 50)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Give the logits; the mask is added to the attention's."""
+        query, key, value = self.attention(self.embedding(ids)).chunk(3, dim=-1)
+        weights = torch.softmax(query @ key.mT / 4 + mask, dim=-1)
+        return self.head(weights @ value)
+
+
+torch.manual_seed(0)
+decoder = Decoder().bfloat16()
+ids = torch.randint(50, (2, 6), generator=generator)
+visible = torch.ones(6, 6).tril() * torch.tensor([[1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1]])[:, None]
+mask = visible.log().bfloat16()  # 0 and -inf
+
+
+def of_text(params):
+    """Give the loss of the next token."""
+    logits = nexnet.functional_call(decoder, params, (ids, mask))
+    return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten())
+
+
+params = nexnet.parameters_of(decoder)
+assert nexnet.value_and_grad(of_text)(params)[0].isnan()
+try:
+    with nexnet.debug_nans():
+        nexnet.grad(of_text)(params)
+except NonFiniteError as error:
+    print(error, "\n")
+    masked = error
+assert (masked.rule, masked.indices[0]) == ("softmax", (1, 0, 0))
+assert masked.reason.startswith("-inf - -inf: a row is fully masked")
+assert masked.source.code.startswith("weights = torch.softmax(")
+
+
+# 2. A VAE: the divergence from a standard normal takes the logarithm of a variance that a ReLU has made zero.
 
 
 def divergence(params, x):
@@ -35,7 +81,7 @@ except NonFiniteError as error:
 assert (born.rule, born.reason) == ("log", "the logarithm of 0")
 
 
-# 2. A network that learns nothing: a bias has pushed all of a layer below zero.
+# 3. A network that learns nothing: a bias has pushed all of a layer below zero.
 
 
 def loss(params, x):
@@ -51,7 +97,7 @@ print(found, "\n")
 assert (found.verdict, found.operation.rule) == ("zero", "relu")
 
 
-# 3. A recurrent network whose gradient explodes.
+# 4. A recurrent network whose gradient explodes.
 
 
 def recurrent(params, h):

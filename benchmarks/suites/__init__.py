@@ -14,12 +14,13 @@ from . import (
     operator_chain,
     optimisers,
     tape_growth,
+    tracing,
     transformer,
 )
 
 __all__ = ["CASES"]
 
 STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, optimisers)
-COSTS = (engines, tape_growth, deep_mlp, imports)
+COSTS = (engines, tape_growth, deep_mlp, tracing, imports)
 
 CASES = [case for suite in (*STEPS, *COSTS) for case in suite.cases()]

@@ -1,4 +1,4 @@
-"""Steps of SGD and Adam with given gradients: on the few parameters of an MLP 784-256-64-10, and on many small ones."""
+"""Steps of optimisers with given gradients: on the few parameters of an MLP, on many small ones, on some large ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ OPTIMISERS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "SGD": (torch.optim.SGD, nn.SGD, {"lr": 1e-3}),
     "SGD, momentum": (torch.optim.SGD, nn.SGD, {"lr": 1e-3, "momentum": 0.9}),
     "Adam": (torch.optim.Adam, nn.Adam, {"lr": 1e-3}),
+    "AdamW": (torch.optim.AdamW, nn.AdamW, {"lr": 1e-3}),
 }
+LARGE = {"4 of (1024, 1024)": [(1024, 1024)] * 4}
 
 
 def make(name: str, shapes: list[tuple[int, ...]]) -> dict[str, Callable[[], Any]]:
@@ -72,5 +74,5 @@ def cases() -> list[Case]:
     return [
         Case("optimiser", f"{name}, {which}", partial(make, name, shapes))
         for name in OPTIMISERS
-        for which, shapes in SHAPES.items()
+        for which, shapes in (SHAPES | LARGE if name == "AdamW" else SHAPES).items()
     ]

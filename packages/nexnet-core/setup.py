@@ -1,4 +1,4 @@
-"""Compiles the engine's rooms; everything else about this distribution stands in pyproject.toml."""
+"""Compiles the engine's rooms and those of torch's models; everything else about this distribution: pyproject.toml."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
-ROOMS = Path("src/nexnet/engine")
+SOURCES = Path("src/nexnet")
 DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": True, "wraparound": False}
 
 # The rooms whose objects can't be in a reference cycle: these are kept from the garbage collector, which would
@@ -47,22 +47,27 @@ class compile_engine(build_ext):
             sys.exit(f"{error}\n{NO_COMPILER}")
 
 
-def compiled(names: set[str], **directives: int) -> list[Extension]:
+def rooms_of(package: str) -> set[str]:
+    """Name the rooms of a package that are compiled: those with declarations for C."""
+    return {each.stem for each in (SOURCES / package).glob("*.pxd")} - {"cpython"}
+
+
+def compiled(names: set[str], package: str = "engine", **directives: int) -> list[Extension]:
     """Translate rooms to C."""
-    rooms = [Extension(f"nexnet.engine.{name}", [str(ROOMS / f"{name}.py")]) for name in sorted(names)]
+    rooms = [Extension(f"nexnet.{package}.{name}", [str(SOURCES / package / f"{name}.py")]) for name in sorted(names)]
     return cythonize(rooms, build_dir="build", language_level=3, compiler_directives=DIRECTIVES | directives)
 
 
 if os.environ.get("NEXNET_UNCOMPILED", "0") not in ("", "0"):
     setup()
 else:
-    every = {room.stem for room in ROOMS.glob("*.pxd")} - {"cpython"}
     setup(
         cmdclass={"build_ext": compile_engine},
         ext_modules=[
             *compiled({"tensor"}, no_gc=True, freelist=512),  # keys come and go with every call
             *compiled(UNCOLLECTED - {"tensor"}, no_gc=True),
             *compiled(IN_BOUNDS, boundscheck=False),
-            *compiled(every - UNCOLLECTED - IN_BOUNDS),
+            *compiled(rooms_of("engine") - UNCOLLECTED - IN_BOUNDS),
+            *compiled(rooms_of("modules"), "modules"),
         ],
     )

@@ -9,11 +9,11 @@ import pytest
 
 
 class PlainEngine:
-    """Finds the engine's rooms as their source files, so that the tests run on the uncompiled form."""
+    """Finds the compiled rooms as their source files, so that the tests run on the uncompiled form."""
 
     def find_spec(self, name: str, path: list[str] | None, target: object = None) -> ModuleSpec | None:
         package, _, room = name.rpartition(".")
-        if package != "nexnet.engine" or path is None:
+        if package not in ("nexnet.engine", "nexnet.modules") or path is None:
             return None
         return spec_from_file_location(name, Path(next(iter(path)), f"{room}.py"))
 

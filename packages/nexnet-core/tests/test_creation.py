@@ -86,3 +86,30 @@ def test_one_hot():
     assert nx.one_hot(nx.tensor(1), 4).tolist() == [0, 1, 0, 0]
     with pytest.raises(RuntimeError, match="smaller than num_classes"):
         nx.one_hot(nx.tensor([5]), 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: torch.full((x,), 1.0),
+        lambda x: torch.nn.functional.one_hot(torch.tensor([0, 1]), x),
+        lambda x: torch.repeat_interleave(x, output_size=x),
+        lambda x: torch.combinations(nx.ones(3), 2, x),
+    ],
+    ids=["full", "one_hot", "repeat_interleave", "combinations"],
+)
+def test_a_lite_tensor_where_torch_takes_no_tensor(call):
+    with pytest.raises(TypeError, match=r"can't be a tensor, and a LiteTensor was given(.|\n)*x\.item\(\)"):
+        call(nx.tensor([2, 1]))
+
+
+def test_an_endless_recursion_of_the_users_own_stays_one():
+    def endless(x):
+        return torch.sin(endless(x))
+
+    with pytest.raises(RecursionError):
+        endless(nx.ones(2))
+
+
+def test_the_base_of_logspace():
+    assert torch.logspace(0.0, 2.0, 3, base=nx.tensor(2.0)).tolist() == [1.0, 2.0, 4.0]

@@ -1,5 +1,6 @@
 """The formatter that writes every message, and the messages that meet the commonest mistakes."""
 
+import inspect
 import math
 
 import pytest
@@ -86,6 +87,48 @@ class TestMistakes:
             getattr(nx, name)([value] if name == "cat" and value is not None else value, *rest)
         if isinstance(caught.value, nx.InputError):
             assert "takes a tensor" in str(caught.value) or "joins a sequence" in str(caught.value)
+
+    @pytest.mark.parametrize("value", [[1.0, 2.0], 2.0, "a", None, {"a": 1}], ids=repr)
+    def test_no_operator_says_that_an_attribute_is_missing(self, value):
+        """Each operator of the listing, with what is no tensor at each of its first places."""
+        unclear = []
+        for each in nx.ops.listing():
+            operator = getattr(nx, each.name)
+            required = [p for p in inspect.signature(operator).parameters.values() if p.default is p.empty]
+            count = max(len([p for p in required if p.kind is p.POSITIONAL_OR_KEYWORD]), 1)
+            for place in range(count):
+                args = [nx.ones(3, 3)] * count
+                args[place] = value
+                try:
+                    operator(*args)
+                except AttributeError as error:
+                    unclear.append((each.name, place, error))
+                except Exception:
+                    pass
+        assert not unclear
+
+    @pytest.mark.parametrize(
+        ("call", "said"),
+        [
+            (lambda: nx.cross_entropy([1.0], nx.ones(2)), r"cross_entropy takes a tensor(.|\n)*argument: +0"),
+            (lambda: nx.layer_norm(nx.ones(2), (2,), weight="a"), r"layer_norm takes a tensor(.|\n)*argument: +weight"),
+            (lambda: nx.sum(input=[1.0]), r"sum takes a tensor(.|\n)*argument: +input(.|\n)*\[1\.0\] \(list\)"),
+            (
+                lambda: nx.hstack([nx.ones(2), 1.0]),
+                r"hstack takes tensors(.|\n)*argument: +0(.|\n)*1\.0 \(float\) among",
+            ),
+        ],
+        ids=["composite", "by keyword", "an operator by keyword", "among others"],
+    )
+    def test_what_is_no_tensor_is_named_with_its_place(self, call, said):
+        with pytest.raises(nx.InputError, match=said):
+            call()
+
+    @pytest.mark.parametrize("join", [nx.cat, nx.stack, nx.hstack, nx.vstack, nx.dstack, nx.column_stack])
+    @pytest.mark.parametrize("value", [torch.ones(2), 1.0, None, "ab"], ids=["tensor", "number", "None", "string"])
+    def test_what_is_no_sequence_to_join(self, join, value):
+        with pytest.raises(nx.InputError, match=f"{join.__name__} joins a sequence of tensors"):
+            join(value)
 
     def test_an_attribute_error_of_anothers_is_as_it_was(self):
         @nx.function

@@ -47,6 +47,52 @@ def test_a_write_that_nobody_counts_does_not_outlive_the_call(write):
     assert nx.grad(lambda x: x.sum())(nx.ones(2)).tolist() == [1, 1]
 
 
+@pytest.mark.skipif(nx.engine.CHECKED, reason="the debug form sees the write")
+@pytest.mark.parametrize("write", [lambda grad: grad.data.fill_(5), numpys, dlpacks], ids=["data", "numpy", "dlpack"])
+def test_a_write_that_nobody_counts_reaches_nobody_else_in_the_call(write):
+    """Who else holds the gradient: another argument of the same sum, the user, a view of it, another rule's output."""
+    writes = writing(write)
+    x = nx.tensor([1.0, 2.0, 3.0])
+    both = nx.grad(lambda a, b: ((writes(a) + b) * nx.tensor([1.0, 2.0, 3.0])).sum(), argnums=(0, 1))(x, x)
+    assert [each.tolist() for each in both] == [[10, 10, 10], [1, 2, 3]]
+    assert nx.grad(lambda x: (x * 3 + writes(x)).sum())(x).tolist() == [13, 13, 13]
+
+    cotangent = nx.tensor([1.0, 2.0, 3.0])
+    _, pullback = nx.vjp(writes, x)
+    assert pullback(cotangent)[0].tolist() == [10, 10, 10]
+    assert cotangent.tolist() == [1, 2, 3]
+
+    doubled = nx.grad(lambda x: (writes(x).reshape(3, 1) + x.reshape(3, 1) * 2).sum())
+    assert doubled(x).tolist() == [12, 12, 12]
+
+
+def test_a_gradient_that_nobody_else_holds_is_handed_over_as_it_is():
+    seen = []
+
+    @nx.function
+    class looks(nx.Policy):
+        def forward(self, x):
+            return x * 1
+
+        def backward(self, grad):
+            seen.append(grad.data_ptr())
+            return grad
+
+    @nx.function
+    class makes(nx.Policy):
+        def forward(self, x):
+            return x * 1
+
+        def backward(self, grad):
+            made = grad * 1
+            seen.append(made.data_ptr())
+            return made
+
+    nx.grad(lambda x: makes(looks(x)).sum())(nx.ones(3))
+    made, given = seen[-2:]
+    assert made == given
+
+
 @pytest.mark.skipif(nx.engine.CHECKED, reason="the debug form looks whether a number as a tensor gives the same")
 def test_a_scalar_that_calls_share_is_not_handed_to_a_rule():
     @nx.function

@@ -48,6 +48,8 @@ def test_buffers_are_the_models_own():
     model = model.with_buffers({"running_mean": LiteTensor([1.0, 2.0])})
     assert ema.update(average, model).running_mean.tolist() == [1, 2]
     assert ema.update_(average, model).running_mean.tolist() == [1, 2]
+    with pytest.raises(nn.SpentModuleError, match="written into"):
+        ema.update(average, model)
 
 
 def test_it_is_differentiable_by_the_model():

@@ -100,6 +100,18 @@ class TestAccumulate:
         for got, want in zip(grads.parameters(), slopes.parameters(), strict=True):
             torch.testing.assert_close(got.data, want.data)
 
+    def test_what_comes_beside_the_loss_is_a_mean_too(self):
+        def loss(model, x, y):
+            return self.loss(model, x, y), {"mean": x.mean(), "count": len(x), "labels": y.long()[0]}
+
+        step = nexnet.value_and_grad(loss, has_aux=True)
+        (value, aux), _ = nn.accumulate(
+            step, self.model(), zip(LiteTensor(self.x).split(2), LiteTensor(self.y).split(2), strict=True)
+        )
+        torch.testing.assert_close(aux["mean"].data, self.x.mean())
+        assert (value.shape, aux["count"]) == ((), 2)
+        assert torch.equal(aux["labels"].data, self.y.long()[6])
+
     def test_is_differentiable(self):
         def after(model, batches):
             _, grads = nn.accumulate(nexnet.value_and_grad(self.loss), model, batches)

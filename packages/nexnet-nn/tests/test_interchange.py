@@ -42,6 +42,18 @@ def test_they_are_copies_in_the_models_dtype():
     assert same.weight.data.all()
 
 
+def test_running_statistics_come_and_go_too():
+    theirs = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    theirs(torch.randn(4, 1, 5, 5, generator=torch.Generator().manual_seed(0)))
+    rename = {"*.num_batches_tracked": None, "*": "layers.*"}
+    mine = nn.from_torch(theirs.state_dict(), nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), rename)
+    assert torch.equal(mine.layers[1].running_var.data, theirs[1].running_var)
+    x = torch.randn(4, 1, 5, 5, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(mine.eval()(x).data, theirs.eval()(x).detach())
+    names = nn.to_torch(mine, {"layers.*": "*"})
+    assert names.keys() == {name for name in theirs.state_dict() if "tracked" not in name}
+
+
 def test_all_that_does_not_fit_is_named():
     state = {"weight": torch.zeros(2, 2), "extra": torch.zeros(1), "more": torch.zeros(1, dtype=torch.int64)}
     with pytest.raises(nn.CheckpointError) as caught:

@@ -178,16 +178,20 @@ def called_as_it_is(rule: str) -> RuleError:
 # Arguments of an operator ---------------------------------------------------------------------------------------------
 
 
-def look_for_no_tensor(rule: str, args: tuple[Any, ...], error: AttributeError) -> None:
+def look_for_no_tensor(rule: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: AttributeError) -> None:
     """Raise an error where an operator has asked an argument for what tensors have, and it is none."""
-    for i, each in enumerate(args):
-        if type(each) in _NO_TENSORS and each is getattr(error, "obj", None):
+    met = getattr(error, "obj", None)
+    if type(met) not in _NO_TENSORS:
+        return
+    for place, each in (*enumerate(args), *kwargs.items()):
+        among = isinstance(each, (list, tuple, dict, str)) and any(met is element for element in each)
+        if met is each or among:
             raise InputError(
                 message(
-                    f"{rule} takes a tensor.",
+                    f"{rule} takes {'tensors' if among else 'a tensor'}.",
                     rule=rule,
-                    argument=i,
-                    got=f"{each!r:.60} ({type(each).__name__})",
+                    argument=place,
+                    got=f"{met!r:.60} ({type(met).__name__}){' among them' if among else ''}",
                     remedy="nexnet.tensor(...) makes one of numbers, nexnet.stack([x, y]) of a list of tensors",
                 )
             ) from error

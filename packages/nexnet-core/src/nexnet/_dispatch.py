@@ -53,7 +53,7 @@ _OTHERWISE = {
     "enable_grad": "nothing need be enabled: what is differentiated is what you pass to nexnet.value_and_grad",
     "nn": "import nexnet_nn, a distribution of its own",
     "no_grad": "nexnet.no_tape(); outside of a transform nothing is recorded anyway",
-    "optim": "import nexnet_nn, which has SGD and Adam",
+    "optim": "import nexnet_nn, which has torch's optimisers",
 }
 
 
@@ -81,8 +81,16 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     if func in _FORGOTTEN:
         name = _FORGOTTEN[func]
         kwargs = {name: _forgotten(func, name)} | (kwargs or {})
-    if not kwargs:
-        return rule(*args)
+    try:
+        return rule(*args, **_own_keywords(func, rule, kwargs)) if kwargs else rule(*args)
+    except RecursionError:
+        if _calls_itself(func):
+            raise _no_place(func) from None
+        raise
+
+
+def _own_keywords(func: Callable[..., Any], rule: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Give the keywords as the rule calls them, without those that are torch's own affair."""
     known = _keywords(rule)
     for name in [name for name in kwargs if name in _NEUTRAL and name not in known]:
         if kwargs[name] not in _NEUTRAL[name]:
@@ -98,7 +106,31 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
                 )
             )
         del kwargs[name]
-    return rule(*args, **{own_name(name, known): value for name, value in kwargs.items()})
+    return {own_name(name, known): value for name, value in kwargs.items()}
+
+
+def _calls_itself(func: Callable[..., Any]) -> bool:
+    """Say whether the call of this function that has gone too deep was made by nexnet's own answer to it."""
+    frame = sys._getframe(1)  # call_rule's
+    for _ in range(8):
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+        if frame.f_code is call_rule.__code__:
+            return frame.f_locals["func"] is func
+    return False
+
+
+def _no_place(func: Callable[..., Any]) -> TypeError:
+    """Say that a LiteTensor was given where torch's function takes none, so that it asked nexnet again, and again."""
+    return TypeError(
+        message(
+            "one of these arguments can't be a tensor, and a LiteTensor was given for it.",
+            rule=func.__name__,
+            got="a LiteTensor",
+            remedy="x.item(), or x.tolist(), of a constant",
+        )
+    )
 
 
 @functools.cache

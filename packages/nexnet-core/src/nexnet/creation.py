@@ -128,7 +128,7 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
     """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents."""
-    start, end, steps = _numbers("logspace", start, end, steps)
+    start, end, steps, base = _numbers("logspace", start, end, steps, base)
     return from_torch(torch.logspace(start, end, steps, base, dtype=dtype, device=device))
 
 

@@ -189,6 +189,18 @@ class TestSwitches:
             nx.grad(lambda x: nx.sqrt(x) * 0.0)(0.0)
         assert nx.grad(lambda x: nx.sqrt(x) * 0.0)(0.0).isnan().item()
 
+    def test_torchs_own_does_so_in_a_trace_and_in_what_is_differentiated_in_it(self):
+        def root(x):
+            return nx.sqrt(x) * 0.0
+
+        for run in (nx.trace(root, gradients=True), nx.trace(nx.grad(root))):
+            with (
+                pytest.warns(UserWarning, match="Anomaly Detection"),
+                torch.autograd.detect_anomaly(),
+                pytest.raises(NonFiniteError, match=r"sqrt \(backward\)"),
+            ):
+                run(0.0)
+
     def test_torchs_own_without_its_check_does_not(self):
         with pytest.warns(UserWarning, match="Anomaly Detection"), torch.autograd.detect_anomaly(check_nan=False):
             assert nx.grad(lambda x: nx.sqrt(x) * 0.0)(0.0).isnan().item()

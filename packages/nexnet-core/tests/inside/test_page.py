@@ -82,15 +82,48 @@ def test_folds_ten_thousand_operations_of_a_loop(tmp_path):
     assert 'data-told="10002 4"' in document
 
 
-def test_svg_is_a_drawing_of_all(tape):
+@in_browser
+def test_modules_fold_with_all_that_is_below_them_and_their_parameters(tmp_path):
+    block = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+    model = torch.nn.Sequential(block, torch.nn.Linear(2, 1))
+    _, tape = nx.trace(lambda params: nx.functional_call(model, params, (torch.ones(1, 2),)))(nx.parameters_of(model))
+    script = """
+    const told = [[...groups.keys()].join(), shown.length];
+    toggle("0"); told.push(shown.map(one => one.title).join());
+    toggle("0"); told.push(shown.map(one => one.title).join());
+    document.documentElement.dataset.told = told.join(" | ");
+    """
+    document = shown(tape.to_html(), script, tmp_path)
+    told = re.search(r'data-told="([^"]*)"', document)[1].split(" | ")
+    assert told == ["0,0.0,1,0.1", "7", "0,1.bias,1.weight,%2 linear", "0.0,0.1,1.bias,1.weight,%2 linear"]
+
+
+@in_browser
+def test_of_a_deep_model_as_many_levels_are_opened_as_can_be_looked_at(tmp_path):
+    layers = [torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh()) for _ in range(40)]
+    model = torch.nn.Sequential(*layers)
+    _, tape = nx.trace(lambda params: nx.functional_call(model, params, (torch.ones(1, 2),)))(nx.parameters_of(model))
+    script = "document.documentElement.dataset.told = [nodes.length, shown.length, shown[0].title].join(' ')"
+    assert 'data-told="160 40 0"' in shown(tape.to_html(), script, tmp_path)
+
+
+def test_svg_is_a_drawing_of_all(tape, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     root = ElementTree.fromstring(tape.to_svg())
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"layers.0.weight", "%0 matmul", "%4 sum"} <= set(texts)
     assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) == 7
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no graphviz here")
+def test_svg_is_by_graphviz_where_it_is_installed(tape):
+    root = ElementTree.fromstring(tape.to_svg())
+    titles = {each.text for each in root.iter("{http://www.w3.org/2000/svg}title")}
+    assert {"layers.0.weight", "#0", "#0->#1"} <= titles
+
+
 def test_dot_and_mermaid_have_each_edge(tape):
-    assert '"layers.0.weight" -> "%0";' in tape.to_dot()
+    assert '"layers.0.weight" -> "#0";' in tape.to_dot()
     assert tape.to_dot().count(" -> ") == tape.to_mermaid().count(" --> ") == 7
 
 

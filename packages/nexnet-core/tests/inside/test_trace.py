@@ -152,6 +152,23 @@ class TestNesting:
         linked = [(each.rule, rules[each.forward]) for each in tape if each.forward]
         assert linked == [("cos", "sin"), ("mul", "sin"), ("mul", "mul"), ("mul", "mul")]
 
+    def test_a_gradient_inside_of_vmap_does_so_too_and_has_the_lines_and_modules_of_the_forward(self):
+        model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
+        params = nx.parameters_of(model)
+
+        def loss(row):
+            return nx.functional_call(model, params, (row,)).sum()
+
+        _, tape = nx.trace(lambda x: nx.vmap(nx.grad(loss))(x))(torch.ones(4, 1, 2))
+        known = {each.label: each for each in tape[0].body}
+        linked = [each for each in tape[0].body if each.forward]
+        assert [(each.rule, known[each.forward].rule) for each in linked] == [
+            ("tanh_backward", "tanh"),
+            ("linear_backward", "linear"),
+        ]
+        assert [(each.module, each.module_type) for each in linked] == [("1", "Tanh"), ("0", "Linear")]
+        assert all(each.source == known[each.forward].source for each in linked)
+
     def test_users_rules_are_shown_as_they_are(self):
         @nx.function
         class tripled(nx.Policy):

@@ -57,6 +57,20 @@ def test_writes_to_a_tensorboard_writer():
     assert ("update/w", 0.5, 0) in told
 
 
+def test_tensorboard_reads_what_was_written(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(tmp_path) as writer:
+        trained(nx.watch(writer=writer), steps=2)
+    found = EventAccumulator(str(tmp_path)).Reload()
+    assert set(found.Tags()["scalars"]) == {
+        f"{kind}/{name}" for kind in ("gradient", "value", "update") for name in "wb"
+    }
+    assert [(each.step, each.value) for each in found.Scalars("gradient/w")] == [(0, 5.0), (1, 4.5)]
+
+
 def test_shows_a_live_table():
     console = pytest.importorskip("rich.console").Console(width=80, record=True)
     watcher = nx.watch()

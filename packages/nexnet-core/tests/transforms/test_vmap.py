@@ -300,6 +300,12 @@ class TestWhatTorchsVmapCanNot:
             expected = [nx.grad(lambda x, s: (put(x, s) ** 2).sum(), argnums=argnums)(*each) for each in alone]
             assert found.tolist() == [each.tolist() for each in expected]
 
+    @pytest.mark.parametrize(("size", "stride"), [((2, 2), (4, 2)), ((2,), (3,)), ((2, 2), (1, 1))])
+    def test_the_gradient_of_as_strided(self, size, stride):
+        x = nx.LiteTensor(torch.arange(24.0, dtype=torch.float64).reshape(2, 3, 4))
+        slope = nx.grad(lambda x: (nx.as_strided(x * 1, size, stride) ** 3).sum())
+        assert nx.vmap(slope)(x).tolist() == [slope(x[i]).tolist() for i in range(2)]
+
     def test_a_mapped_tensor_as_text(self):
         seen = []
         nx.vmap(lambda x: (seen.append(f"{x} {x:.2f}"), x)[1])(nx.ones(2))

@@ -1,17 +1,39 @@
-"""What fits what: tensors by their names beside those that a model wants, and all that is wrong in one error."""
+"""What fits what: the buffers of a tree by their names, tensors beside those that are wanted, and one error for all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import optree
 import torch
 
 from nexnet.errors import message
 
+from ._layout import NAMESPACE, is_module
+from ._paths import join, paths_of
 from .errors import CheckpointError
 
-__all__ = ["check_fit", "kind_of", "shown"]
+__all__ = ["check_fit", "kind_of", "named_buffers", "shown", "with_buffers"]
+
+
+def named_buffers(tree: Any) -> list[tuple[str, Any]]:
+    """Give the tensors of the tree's modules that are not learned, each with its path."""
+    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+    modules = [(path, each) for path, each in zip(paths_of(treespec), leaves, strict=True) if is_module(each)]
+    return [(join(path, name), leaf) for path, each in modules for name, leaf in each.named_buffers()]
+
+
+def with_buffers(tree: Any, new: dict[str, Any]) -> Any:
+    """Give the tree with these tensors for its modules' buffers."""
+    if not new:
+        return tree
+    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+    for i, path in enumerate(paths_of(treespec)):
+        if is_module(leaves[i]):
+            own = {name: new[join(path, name)] for name, _ in leaves[i].named_buffers()}
+            leaves[i] = leaves[i].with_buffers(own)
+    return optree.tree_unflatten(treespec, leaves)
 
 
 def kind_of(leaf: Any) -> str:

@@ -10,6 +10,7 @@ import torch
 import nexnet
 from nexnet import LiteTensor
 
+from ._succession import succeed
 from .optim._shared import check_hyperparameter, flatten_like, refuse_tracking
 
 __all__ = ["EMA"]
@@ -58,7 +59,7 @@ class EMA:
         return new
 
     def update_(self, average: Model, model: Model) -> Model:
-        """Bring the average up to date in its storage.
+        """Bring the average up to date in its storage; the given one is spent, and what is returned takes its place.
 
         Raises:
             TrackedTensorError: something is being differentiated.
@@ -71,6 +72,7 @@ class EMA:
         for a, p in pairs:
             if not a.dtype.is_floating_point:
                 a.data.copy_(p.data)
+        succeed(average)
         same: Model = nexnet.tree.unflatten(treespec, [a for a, _ in pairs])  # with the model's buffers
         return same
 

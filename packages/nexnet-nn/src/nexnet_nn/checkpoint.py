@@ -24,8 +24,8 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from ._fitting import check_fit, kind_of, shown
-from ._layout import NAMESPACE, is_module
+from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
+from ._layout import NAMESPACE
 from ._paths import paths_of
 from .errors import CheckpointError
 
@@ -53,7 +53,7 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
     names: set[str] = set()
     same: dict[str, str] = {}  # an optimiser's state, of trees like the model, has the model's own buffers
     first: dict[int, str] = {}
-    leaves, buffers = _named_leaves(tree), _named_buffers(tree)
+    leaves, buffers = _named_leaves(tree), named_buffers(tree)
     for name, buffer in buffers:
         if (other := first.setdefault(id(buffer), name)) != name:
             same[name] = other
@@ -84,7 +84,7 @@ def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
     tensors, values = _read(path)
     found = {name: values[name] if name in values else kind_of(each) for name, each in tensors.items()}
     found |= {name: kind_of(value) for name, value in values.items() if name not in tensors}
-    wanted, buffers = _named_leaves(like), _named_buffers(like)
+    wanted, buffers = _named_leaves(like), named_buffers(like)
     check_fit(
         {name: kind_of(leaf) for name, leaf in wanted + buffers},
         found,
@@ -95,7 +95,7 @@ def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
     leaves = [_restored(leaf, tensors[name] if name in tensors else values[name]) for name, leaf in wanted]
     loaded: Tree = nexnet.tree.unflatten(nexnet.tree.structure(like), leaves)
     new = {name: _restored(leaf, tensors[name]) for name, leaf in buffers}
-    loaded = _with_buffers(loaded, new)
+    loaded = with_buffers(loaded, new)
     return loaded
 
 
@@ -121,26 +121,6 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
                 )
             )
     return named
-
-
-def _named_buffers(tree: Any) -> list[tuple[str, Any]]:
-    """Give the tensors of the tree's modules that are not learned, each with its path."""
-    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-    modules = [(path, each) for path, each in zip(paths_of(treespec), leaves, strict=True) if is_module(each)]
-    return [(f"{path}.{name}" if path else name, leaf) for path, each in modules for name, leaf in each.named_buffers()]
-
-
-def _with_buffers(tree: Any, new: dict[str, Any]) -> Any:
-    """Give the tree with these tensors for its modules' buffers."""
-    if not new:
-        return tree
-    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-    for i, path in enumerate(paths_of(treespec)):
-        if is_module(leaves[i]):
-            start = f"{path}." if path else ""
-            own = {name: new[start + name] for name, _ in leaves[i].named_buffers()}
-            leaves[i] = leaves[i].with_buffers(own)
-    return optree.tree_unflatten(treespec, leaves)
 
 
 def _restored(leaf: Any, value: Any) -> Any:

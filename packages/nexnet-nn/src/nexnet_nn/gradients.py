@@ -88,8 +88,8 @@ def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
 
 
 def accumulate(
-    value_and_grad: Callable[..., tuple[LiteTensor, Any]], model: Model, batches: Iterable[tuple[Any, ...]]
-) -> tuple[LiteTensor, Model]:
+    value_and_grad: Callable[..., tuple[Any, Any]], model: Model, batches: Iterable[tuple[Any, ...]]
+) -> tuple[Any, Model]:
     """Give the mean of the values, and that of the gradients, over some batches: those of one large batch.
 
     One gradient is kept, and each further one added into it (out of place, in a function that is differentiated).
@@ -100,14 +100,15 @@ def accumulate(
         value, grads = nn.accumulate(step, model, zip(x.split(16), y.split(16)))
 
     Args:
-        value_and_grad: what gives a value and a gradient, as ``nexnet.value_and_grad(loss)``.
+        value_and_grad: what gives a value and a gradient, as ``nexnet.value_and_grad(loss)``. With ``has_aux`` it is
+            the mean of the auxiliary tensors, too; of what is no floating tensor, the last.
         model: its first argument.
         batches: tuples of its further arguments, all as large, if the loss is a mean over a batch.
 
     Raises:
         InputError: no batches.
     """
-    values: list[LiteTensor] = []
+    values: list[Any] = []
     sums: list[Any] = []
     treespec: Any = None
     in_place = nexnet.TapeContext.current() is None
@@ -127,7 +128,12 @@ def accumulate(
         torch._foreach_div_([each.data for each in sums], len(values))
     else:
         sums = [each / len(values) for each in sums]
-    return nexnet.stack(values).mean(0), nexnet.tree.unflatten(treespec, sums)
+    return nexnet.tree.map(_mean, *values), nexnet.tree.unflatten(treespec, sums)
+
+
+def _mean(*leaves: Any) -> Any:
+    is_floating = isinstance(leaves[0], LiteTensor) and leaves[0].dtype.is_floating_point
+    return nexnet.stack(list(leaves)).mean(0) if is_floating else leaves[-1]
 
 
 def _flatten(grads: Any) -> tuple[list[LiteTensor], Any]:

@@ -12,7 +12,7 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from ._fitting import check_fit, kind_of, shown
+from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
 from ._paths import paths_of
 from .errors import CheckpointError
 
@@ -29,14 +29,14 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
     Example::
 
         model = nn.from_torch(
-            gpt2.state_dict(),
+            torchs.state_dict(),
             into=model,
-            rename={"transformer.h.*.ln_1.*": "blocks.*.norm.*", "*.attn.bias": None},
+            rename={"transformer.h.*.ln_1.*": "blocks.*.norm.*", "*.num_batches_tracked": None},
         )
 
     Args:
         state_dict: tensors by name, as ``module.state_dict()``, or ``safetensors.torch.load_file(path)``.
-        into: a model, or any pytree of LiteTensors; their names are its paths, as ``layers.0.weight``.
+        into: a model, or any pytree of LiteTensors; their names, and its buffers', are paths as ``layers.0.weight``.
         rename: their names as patterns, and what they are here. Each ``*`` here is what that ``*`` stood for there;
             ``None`` leaves a tensor out. The first pattern that a whole name matches counts.
 
@@ -46,7 +46,8 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
     """
     found = _renamed(state_dict, rename or {})
     leaves, treespec = nexnet.tree.flatten(into)
-    wanted = dict(zip(paths_of(treespec), leaves, strict=True))
+    paths, buffers = paths_of(treespec), named_buffers(into)
+    wanted = dict([*zip(paths, leaves, strict=True), *buffers])
     kinds = {name: kind_of(each) for name, each in wanted.items()}
     check_fit(
         kinds,
@@ -55,16 +56,17 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
         "state_dict",
         "rename={their pattern: ours, or None to leave it out}",
     )
-    made = [
-        LiteTensor(found[name].detach().to(leaf.device, leaf.dtype, copy=True).contiguous())
+    made = {
+        name: LiteTensor(found[name].detach().to(leaf.device, leaf.dtype, copy=True).contiguous())
         for name, leaf in wanted.items()
-    ]
-    new: Tree = nexnet.tree.unflatten(treespec, made)
+    }
+    new: Tree = nexnet.tree.unflatten(treespec, [made[name] for name in paths])
+    new = with_buffers(new, {name: made[name] for name, _ in buffers})
     return new
 
 
 def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict[str, torch.Tensor]:
-    """Give a model's tensors by name, for ``module.load_state_dict``: the tensors themselves, not copies.
+    """Give a model's tensors and buffers by name, for ``module.load_state_dict``: the tensors themselves, not copies.
 
     Args:
         model: a model, or any pytree of LiteTensors.
@@ -74,7 +76,8 @@ def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict
         CheckpointError: two tensors with one name.
     """
     leaves, treespec = nexnet.tree.flatten(model)
-    return _renamed({name: leaf.data for name, leaf in zip(paths_of(treespec), leaves, strict=True)}, rename or {})
+    named = [*zip(paths_of(treespec), leaves, strict=True), *named_buffers(model)]
+    return _renamed({name: leaf.data for name, leaf in named}, rename or {})
 
 
 def _can_become(tensor: torch.Tensor, leaf: LiteTensor | None) -> bool:

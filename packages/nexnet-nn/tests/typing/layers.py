@@ -43,6 +43,14 @@ assert_type(model, Residual)
 assert_type(state, nn.AdamState)
 assert_type(model.replace(scale=2.0), Residual)
 
+warm = nn.schedules.WarmupLR(10, nn.schedules.CosineAnnealingLR(0.1, T_max=100))
+sgd = nn.SGD(warm, momentum=LiteTensor(0.9), groups={"*.bias": {"lr": 0.1}})
+assert_type(sgd.update_(model, grads, sgd.init(model)), tuple[Residual, nn.SGDState])
+assert_type(nn.clip_by_norm_(grads, 1.0), tuple[Residual, LiteTensor])
+assert_type(nn.EMA(0.9).update(model, model), Residual)
+assert_type(nn.load(model, "path"), Residual)
+assert_type(nn.from_torch({}, into=model, rename={"a.*": None}), Residual)
+
 nn.Dense(3, out=4)  # E: call-arg, reportCallIssue
 nn.Dense("3", 4)  # E: arg-type, reportArgumentType
 nn.Dense(3, 4, False, nn.init.zeros)  # E: call-arg, reportCallIssue
@@ -52,4 +60,6 @@ Residual(scale=1.0)  # E: call-arg, reportCallIssue
 model.outer  # E: attr-defined, reportAttributeAccessIssue
 model(3)  # E: arg-type, reportArgumentType
 nn.Adam(learning_rate=1e-3)  # E: call-arg, reportCallIssue
+sgd.lr = 0.1  # E: misc, reportAttributeAccessIssue
+nn.Muon(adjust_lr_fn="other")  # E: arg-type, reportArgumentType
 nexnet.grad(loss)(x, x)  # E: arg-type, reportArgumentType

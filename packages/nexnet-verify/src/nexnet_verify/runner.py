@@ -128,6 +128,7 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
     start = time.perf_counter()
     result = Result(case.name, case.kind, order or case.order)
     declared = {"JAX": case.without_jax, "PyTorch": case.without_torch, "tolerance": case.reason}
+    declared["vmap"] = "" if case.mapped else case.reason
     result.remarks = {what: reason for what, reason in declared.items() if reason}
     counterparts: dict[Any, Any] = {}
     seen: Counter[str] = Counter()

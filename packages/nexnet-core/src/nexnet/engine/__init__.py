@@ -11,8 +11,10 @@ The rooms, what others build on first::
     products       a gradient that is a product, left to the backward loop
     rule           a rule's call: what it keeps for its backward, and the node that it becomes
     promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
+    alone          whether a tensor is alone with its memory
     tape           tapes, and which of them are active
     context        who makes them active and who hides them
+    noted          what is added to an error: the operator, the shapes, the module
     operands       what forward gets for the arguments, and what becomes of what it returns
     spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
     autocast       what torch's autocast casts, cast where the tapes see it

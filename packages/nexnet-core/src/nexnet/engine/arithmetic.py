@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from .call import OperatorBase
+from .noted import note
 from .tensor import TensorBase
 
 
@@ -57,7 +58,8 @@ def _infix(operator: OperatorBase, left: Any, right: Any) -> Any:
     """Call an operator; what it can't take is left to the other operand, as Python asks."""
     try:
         return operator.call((left, right), None)
-    except InputError:
+    except Exception as error:
+        if isinstance(error, TypeError) and not isinstance(error, InputError):
+            return NotImplemented
+        note(error, operator.name, (left, right), {})
         raise
-    except TypeError:
-        return NotImplemented

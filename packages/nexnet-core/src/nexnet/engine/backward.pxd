@@ -1,4 +1,5 @@
 cimport cython
+from nexnet.engine.alone cimport private
 from nexnet.engine.fitting cimport call_backward, fitted
 from nexnet.engine.higher_orders cimport differentiable
 from nexnet.engine.in_place cimport InPlace
@@ -10,7 +11,7 @@ from nexnet.engine.tensor cimport Key, wrap
 cpdef object go_back(TapeBase tape, dict grads, bint consume, dict products)
 @cython.locals(nodes=list, node=Node, result=tuple, key=Key, i=Py_ssize_t, j=Py_ssize_t)
 cdef object _loop(TapeBase tape, dict grads, bint consume, bint recorded, InPlace own)
-@cython.locals(outputs=tuple, found=list, used=bint, i=Py_ssize_t)
+@cython.locals(outputs=tuple, found=list, used=bint, lends=bint, i=Py_ssize_t)
 cdef object _incoming(Node node, dict grads, bint recorded)
 cpdef object incoming_of(Node node, dict grads, bint recorded)
 @cython.locals(node=Node, versions=list)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from . import autocast
+from .alone import private
 from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .in_place import InPlace
@@ -88,13 +89,14 @@ def _loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool, 
 
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> Any:
     """Take the gradient of a node's output, or one per output; None if none of them was used."""
+    lends = node.foreign and not recorded  # a rule of the user's might write into it
     if type(node.output) is not tuple:
-        return grads.pop(node.output, None)
+        return private([grads.pop(node.output, None)]) if lends else grads.pop(node.output, None)
     outputs = node.output
     found = []
     used = False
     for key in outputs:
-        grad = None if key is None else grads.pop(key, None)
+        grad = None if key is None else private([grads.pop(key, None)]) if lends else grads.pop(key, None)
         used = used or grad is not None
         found.append(grad)
     if not used:

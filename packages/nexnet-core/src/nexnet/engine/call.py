@@ -9,6 +9,7 @@ from typing import Any
 from .. import _complaints
 from . import autocast
 from .higher_orders import call_nested
+from .noted import note
 from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
 from .promises import CHECKED, check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
@@ -51,12 +52,13 @@ class OperatorBase:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the rule with LiteTensors, constants and what else its forward takes."""
+        named = dict(kwargs) if kwargs else kwargs  # a call takes out what is positional
         try:
             return self.call(args, kwargs)
         except MetStandIn as met:
             return stand_ins(self, met, kwargs)
-        except AttributeError as error:
-            _complaints.look_for_no_tensor(self.name, (*args, *kwargs.values()), error)
+        except Exception as error:
+            note(error, self.name, args, named)
             raise
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:

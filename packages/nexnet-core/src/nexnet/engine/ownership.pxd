@@ -1,4 +1,5 @@
 cimport cython
+from nexnet.engine.alone cimport is_exclusive
 from nexnet.engine.backward cimport go_back
 from nexnet.engine.products cimport Product
 from nexnet.engine.tape cimport TapeBase, tracks
@@ -8,6 +9,3 @@ from nexnet.engine.tensor cimport Key, TensorBase, wrap
 cpdef list gradients(TapeBase tape, list outs, list seeds, list inputs, bint consume=*, object low_rank=*)
 cpdef object zeros_like(TensorBase tensor)
 cdef object _copied(list tensors, Py_ssize_t i, bint recorded)
-@cython.locals(tensor=TensorBase)
-cdef object _references(list tensors, Py_ssize_t i)
-cpdef bint is_exclusive(list tensors, Py_ssize_t i, bint is_new=*)

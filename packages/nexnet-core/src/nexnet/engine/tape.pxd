@@ -17,6 +17,7 @@ cdef class Thread:
     cdef public object overrides
     cdef public object observers
     cdef public object hidden
+    cdef public object model
 
 cdef Thread _latest
 cdef unsigned long long _latest_number

@@ -72,6 +72,7 @@ class Thread:
     overrides: Any  # what replaces operators in the code that runs (see nexnet.override), or None
     observers: Any  # who is told what happens on a new tape
     hidden: Any  # the innermost block that hides tapes, see context
+    model: Any  # the evaluation of a model of torch's, see nexnet.modules
 
     def __init__(self) -> None:
         self.tapes = []
@@ -80,6 +81,7 @@ class Thread:
         self.mapped = 0
         self.overrides = None
         self.observers = None
+        self.model = None
 
 
 class _Local(threading.local):

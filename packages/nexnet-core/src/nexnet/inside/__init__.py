@@ -3,6 +3,7 @@
 The rooms, what others build on first::
 
     source         the user's line
+    storage        a tensor's memory
     statistics     a tensor's numbers in a few
     flops          how many floating-point operations a rule takes
     operation      one operation, and what is known of it
@@ -12,17 +13,22 @@ The rooms, what others build on first::
     trace          the operations, to be asked for
     tracing        the tape that is a trace
     records        a trace as records, and in a file
+    of_torch       the trace of a run of PyTorch's own
     difference     where two traces part ways
     reasons        why a number is not finite
+    deaths         why a rule passes no gradient on
     explain        why a gradient is zero, NaN or huge
     step           the backward, one node at a time
     page           a page, and drawings
     watch          norms over the steps of a training
+    nonfinite      the error that tells of such a number
+    kernels        the mode that sees each of torch's kernels
     nans           debug_nans: the first operation that makes such a number
 """
 
 from .explain import Explanation, explain
 from .nans import debug_nans
+from .of_torch import TorchTrace, torch_trace
 from .operation import Input, Operation
 from .source import Source
 from .statistics import Statistics, statistics
@@ -39,6 +45,7 @@ __all__ = [
     "Source",
     "Statistics",
     "Stepper",
+    "TorchTrace",
     "Trace",
     "TracedTape",
     "Watcher",
@@ -46,5 +53,6 @@ __all__ = [
     "explain",
     "statistics",
     "step",
+    "torch_trace",
     "watch",
 ]

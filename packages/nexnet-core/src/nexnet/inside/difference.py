@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError, message
+from .of_torch import TorchTrace
 from .operation import Operation
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Difference:
 
 
 def difference(one: Trace, other: Trace, rtol: float, atol: float) -> Difference:
-    """Compare two traces; operations stand for each other in the order of their rules."""
+    """Compare two traces; operations stand for each other in the order of their rules, inputs by their names."""
     if not all(any(each.values for each in trace.operations) for trace in (one, other)):
         raise InputError(
             message(
@@ -95,34 +97,52 @@ def difference(one: Trace, other: Trace, rtol: float, atol: float) -> Difference
             )
         )
     rows: list[Parted] = []
-    pairs = list(_pairs(one, other))
+    same_rules = isinstance(one, TorchTrace) == isinstance(other, TorchTrace)  # or each divides the work in its own way
+    pairs = list(_pairs(one, other) if same_rules else _common(one, other))
     for ours, theirs in pairs:
         if ours is None or theirs is None:
             rows.append(Parted(ours, theirs, "missing", math.nan, math.nan, False))
         else:
             rows.append(_compared(ours, theirs, "value", ours.value, theirs.value, rtol, atol))
     for ours, theirs in reversed(pairs):
-        if ours is not None and theirs is not None and not (ours.gradient is None and theirs.gradient is None):
+        if ours is None or theirs is None or (ours.gradient is None and theirs.gradient is None):
+            continue
+        if same_rules or not (ours.gradient is None or theirs.gradient is None):
             rows.append(_compared(ours, theirs, "gradient", ours.gradient, theirs.gradient, rtol, atol))
     return Difference(rows)
 
 
 def _pairs(one: Trace, other: Trace) -> Iterator[tuple[Operation | None, Operation | None]]:
     theirs_by_name = {each.label: each for each in other.leaves}
-    for each in one.leaves:
-        yield each, theirs_by_name.pop(each.label, None)
-    for left in theirs_by_name.values():
-        yield None, left
-    ours, theirs = list(one.operations), list(other.operations)
+    yield from ((each, theirs_by_name.pop(each.label, None)) for each in one.leaves)
+    yield from ((None, each) for each in theirs_by_name.values())
+    for ours, theirs, _ in _aligned(list(one.operations), list(other.operations)):
+        yield from zip_longest(ours, theirs)
+
+
+def _common(one: Trace, other: Trace) -> Iterator[tuple[Operation, Operation]]:
+    """Give the inputs and operations that are the same in both, and what they give out."""
+    theirs_by_name = {each.label: each for each in other.leaves}
+    yield from ((each, theirs_by_name[each.label]) for each in one.leaves if each.label in theirs_by_name)
+    met: set[str] = set()
+    for ours, theirs, same in _aligned(list(one.operations), list(other.operations)):
+        if same:
+            met.update(each.label for each in ours)
+            yield from zip(ours, theirs, strict=True)
+    for mine, others in zip(one.outputs, other.outputs, strict=False):
+        if "·" not in (mine, others) and one[mine].label not in met:
+            yield one[mine], other[others]
+
+
+def _aligned(ours: list[Operation], theirs: list[Operation]) -> Iterator[tuple[list[Operation], list[Operation], bool]]:
+    """Give stretches of the two in their order, and whether they are of the same rules and shapes."""
     matcher = SequenceMatcher(None, [_kind(each) for each in ours], [_kind(each) for each in theirs], autojunk=False)
-    for _, start, end, other_start, other_end in matcher.get_opcodes():
-        mine, others = ours[start:end], theirs[other_start:other_end]
-        for i in range(max(len(mine), len(others))):
-            yield mine[i] if i < len(mine) else None, others[i] if i < len(others) else None
+    for tag, start, end, other_start, other_end in matcher.get_opcodes():
+        yield ours[start:end], theirs[other_start:other_end], tag == "equal"
 
 
 def _kind(operation: Operation) -> tuple[str, tuple[int, ...]]:
-    return operation.rule.lstrip("_"), operation.shape
+    return operation.rule.strip("_"), operation.shape
 
 
 def _compared(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError, message
+from .deaths import FLAT, STEP_FUNCTIONS, why_zero
 from .operation import Input, Operation
 from .reasons import reason_in_backward
 from .source import Source
@@ -222,8 +222,8 @@ def _not_there(tape: Trace, target: Operation) -> Explanation:
             last = operation
     end = next((each for each in tape.ends if any(given.name in reached for given in each.inputs)), None)
     if end is not None:
-        if end.rule in _STEPS:
-            return Explanation(target.label, "none", 0.0, end, *_FLAT, ())
+        if end.rule in STEP_FUNCTIONS:
+            return Explanation(target.label, "none", 0.0, end, *FLAT, ())
         reason = f"it goes into {end.rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
         return Explanation(target.label, "none", 0.0, end, reason, "differentiate by something else", ())
     if last is target:
@@ -239,7 +239,7 @@ def _not_there(tape: Trace, target: Operation) -> Explanation:
 def _died(target: Operation, steps: list[Step]) -> Explanation:
     for step in steps:
         if step.came > 0 and step.went == 0:
-            reason, remedy = _why_zero(step)
+            reason, remedy = why_zero(step.operation, step.argument)
             return Explanation(target.label, "zero", 0.0, step.operation, reason, remedy, tuple(steps))
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         came = _norm(target.gradient) if following is None else following.came
@@ -251,87 +251,6 @@ def _died(target: Operation, steps: list[Step]) -> Explanation:
             )
     reason = "the gradient of the output is zero itself"
     return Explanation(target.label, "zero", 0.0, None, reason, "", tuple(steps))
-
-
-def _why_zero(step: Step) -> tuple[str, str]:
-    operation = step.operation
-    rule = operation.rule.strip("_")
-    for names, tell in _DEATHS:
-        if rule in names:
-            return tell(step) if callable(tell) else tell
-    return f"the rule of {rule} returned zero for {step.argument}", "look at its rule, and at its inputs"
-
-
-_RELU = (
-    "all of its inputs are negative or zero where a gradient comes: a dead ReLU",
-    "a smaller learning rate or bias, another initialisation, or leaky_relu, gelu, silu",
-)
-_BOUNDED = ("all of its inputs are outside of its range, where it is flat", "scale what goes in, or use a smooth bound")
-
-
-def _saturated(step: Step) -> tuple[str, str]:
-    found = step.operation.statistics
-    of = f" (its values go from {found.min:.4g} to {found.max:.4g})" if found else ""
-    return (
-        f"it is saturated: flat where its inputs are{of}",
-        "scale or normalise what goes in, or take a loss of logits",
-    )
-
-
-_CHOSEN = ("the condition never takes this branch", "look at the condition; the other branch gets the gradient")
-_ELSEWHERE = ("other elements than these matter here: its rule passes nothing on to them", "look at the index")
-
-
-def _other_zero(step: Step) -> tuple[str, str]:
-    others = [each.name for each in step.operation.inputs if each.argument != step.argument]
-    others += [f"{name}={value}" for name, value in step.operation.static.items()]
-    return (
-        f"what it is multiplied by is zero ({', '.join(others)})",
-        "look where that comes from: a mask, a weight of zeros",
-    )
-
-
-_FLAT = ("it is a step function: flat everywhere", "nexnet.straight_through or nexnet.surrogate gives it a gradient")
-_AT_ZERO = (
-    "its input is zero, where its slope is zero too",
-    "look why that is: the smallest loss, or dead layers before",
-)
-_UNDERFLOW = ("its values are zero: exp underflows", "work with logarithms, or subtract the maximum first")
-_STEPS = frozenset({"round", "floor", "ceil", "trunc", "fix", "sign", "floor_divide"})
-
-_DEATHS: list[tuple[frozenset[str], tuple[str, str] | Callable[[Step], tuple[str, str]]]] = [
-    (frozenset({"relu", "linear_relu", "threshold"}), _RELU),
-    (
-        frozenset({"clamp", "clip", "hardtanh", "relu6", "hardsigmoid", "hardswish", "hardshrink", "softshrink"}),
-        _BOUNDED,
-    ),
-    (
-        frozenset({"sigmoid", "tanh", "expit", "softmax", "log_softmax", "erf", "gelu", "silu", "logsigmoid"}),
-        _saturated,
-    ),
-    (frozenset({"where", "masked_fill", "maximum", "minimum", "fmax", "fmin"}), _CHOSEN),
-    (
-        frozenset(
-            {
-                "cat",
-                "stack",
-                "split",
-                "slicing",
-                "index",
-                "select",
-                "narrow",
-                "gather",
-                "getitem",
-                "take",
-                "index_select",
-            }
-        ),
-        _ELSEWHERE,
-    ),
-    (frozenset({"mul", "multiply", "matmul", "mm", "bmm", "linear", "addmm", "Product", "einsum"}), _other_zero),
-    (frozenset({"exp", "exp2"}), _UNDERFLOW),
-    (frozenset({"pow", "square", "abs", "vector_norm", "hypot"}), _AT_ZERO),
-]
 
 
 # NaN, and size --------------------------------------------------------------------------------------------------------

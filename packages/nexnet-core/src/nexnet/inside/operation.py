@@ -45,7 +45,8 @@ class Operation:
         number: its place on the tape; -1 for an input.
         label: ``%3``; an input's name.
         rule: the name of the rule.
-        replaces: the name of the rule that it stands in for; empty if it is the operator's own.
+        replaces: the name of the operator in whose place ``override`` has put it, or the function that has called it;
+            empty where nothing is replaced.
         inputs: the tensors that it was given.
         static: its other arguments, as far as they are not the rule's defaults.
         outputs: the label of each output, None for one that carries no gradient. ``%3.0``, where there are several.
@@ -53,7 +54,9 @@ class Operation:
         dtypes: the dtype of each output.
         device: the device of the first one.
         source: the user's line.
-        module: the path of the module that was at work: ``encoder.layers.0.attention``.
+        module: the path of the module that was at work: ``encoder.layers.0.attention``; empty for the model itself, and
+            outside of all modules.
+        module_type: the name of that module's class; empty outside of all modules.
         is_view: whether its output lies in the memory of one of its inputs; None where that can't be seen.
         kept: the bytes that it has added to what the tape keeps for backward.
         flops: its floating-point operations; ``flops_backward``: those of its backward.
@@ -79,6 +82,7 @@ class Operation:
     device: str = "cpu"
     source: Source | None = None
     module: str = ""
+    module_type: str = ""
     is_view: bool | None = None
     kept: int = 0
     flops: int = 0
@@ -134,7 +138,8 @@ class Operation:
             f"  {name + ':':<10} {fact}"
             for name, fact in (
                 ("shape", f"{self.shape}, {str(self.dtype).removeprefix('torch.')}, {self.device}"),
-                ("module", self.module),
+                ("replaces", self.replaces),
+                ("module", " ".join(filter(None, (self.module, self.module_type and f"({self.module_type})")))),
                 ("line", f"{self.source}, in {self.source.function}: {self.source.code}" if self.source else ""),
                 ("value", self.statistics),
                 ("gradient", self.gradient_statistics),

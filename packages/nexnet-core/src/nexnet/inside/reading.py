@@ -15,8 +15,9 @@ from ..engine import Key, Node, TensorBase, unwrap
 from ..tape import letters
 from .flops import flops
 from .operation import Input, Operation
-from .recorder import End, Given, Note, storage_of
+from .recorder import End, Given, Note
 from .source import source_of
+from .storage import storage_of
 
 __all__ = ["Leaf", "Reader", "parameters_of"]
 
@@ -83,16 +84,15 @@ class Reader:
         if body:
             forward, backward = sum(each.flops for each in body), sum(each.flops_backward for each in body)
         belongs = self._labels.get(id(note.during), "") if note.during is not None else ""
-        place, module = self._places.get(belongs, (note.place, note.module))
-        self._places[label] = place, module
+        place, module, module_type = where = self._places.get(belongs, (note.place, note.module, note.module_type))
+        self._places[label] = where
         storages = [each.storage for each in note.given if isinstance(each, Given)]
         return Operation(
-            number, label, rule, _replaced(node), inputs, static, outputs, shapes,
+            number, label, rule, note.replaces, inputs, static, outputs, shapes,
             [dtype for _, dtype, _ in filter(None, note.shapes)], next(filter(None, note.shapes))[2],
-            source_of(note.place), note.module, note.storage in storages if note.storage else None,
+            source_of(place), module, module_type, note.storage in storages if note.storage else None,
             self._kept(node), forward, backward, note.seconds, note.seconds_backward, note.values, note.gradients,
-            note.returned, body, self._labels.get(id(note.during), "") if note.during is not None else "",
-            _policy=type(node),
+            note.returned, body, belongs, _policy=type(node),
         )  # fmt: skip
 
     def _outputs(self, node: Node, label: str) -> list[str | None]:
@@ -187,10 +187,6 @@ def tensors_in(saved: Any) -> Iterable[Tensor]:
 
 def _constant(shape: tuple[int, ...], dtype: torch.dtype) -> str:
     return f"·{str(dtype).removeprefix('torch.')}{list(shape)}"
-
-
-def _replaced(node: Node) -> str:
-    return str(getattr(type(node), "replaces", "") or "")
 
 
 def _same(default: Any, value: Any) -> bool:

@@ -10,16 +10,15 @@ import time
 from types import CodeType
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..engine import Node, Observer, TapeBase, TensorBase, Turn, is_wrapped, make_node, unwrap
-from ..modules.path import current_path
+from ..engine import Node, Observer, TapeBase, TensorBase, Turn, make_node, unwrap
+from ..modules._replacement import replaced
+from ..modules.path import current_modules
 from .source import here
+from .storage import storage_of, unbatched
 
-__all__ = ["End", "Given", "Note", "Recorder", "unbatched"]
-
-_functorch = torch._C._functorch
+__all__ = ["End", "Given", "Note", "Recorder"]
 
 
 class Given:
@@ -48,8 +47,8 @@ class Note:
     """What was taken down of one operation."""
 
     __slots__ = (
-        "body", "during", "given", "gradients", "kwargs", "module", "node", "place", "returned", "seconds",
-        "seconds_backward", "shapes", "storage", "values",
+        "body", "during", "given", "gradients", "kwargs", "module", "module_type", "node", "place",
+        "replaces", "returned", "seconds", "seconds_backward", "shapes", "storage", "values",
     )  # fmt: skip
 
     node: Node
@@ -57,6 +56,8 @@ class Note:
     kwargs: dict[str, Any]
     place: tuple[CodeType, int] | None
     module: str
+    module_type: str
+    replaces: str
     seconds: float
     shapes: list[Any]  # (shape, dtype, device) of each output
     storage: int
@@ -95,7 +96,10 @@ class Recorder(Observer):
         note.node, note.kwargs, note.returned, note.gradients, note.seconds_backward = node, {}, [], [], 0.0
         note.given = [Given(each) if isinstance(each, (TensorBase, Tensor)) else each for each in args]
         note.place = here(2) if self._lines else None
-        note.module = current_path() if self._lines else ""
+        modules = current_modules() if self._lines else ()
+        note.module, at_work = modules[-1] if modules else ("", None)
+        note.replaces = replaced()
+        note.module_type = "" if at_work is None else type(at_work).__name__
         outs = [
             None if each is None else unwrap(each)
             for each in (result if isinstance(result, (tuple, list)) else (result,))
@@ -125,9 +129,11 @@ class Recorder(Observer):
         if tape is self.tape:
             self._inside = self.notes[length:]
             del self.notes[length:]
+            instead: dict[int, Node] = {}
             for note in self._inside:  # what its rule saved is not the tape's any more, nor the trace's
                 node = note.node
-                note.node = make_node(type(node), (), node.parents, None, node.output)
+                note.node = instead[id(node)] = make_node(type(node), (), node.parents, None, node.output)
+                note.during = instead.get(id(note.during), note.during)
 
     def turned(self, tape: TapeBase, turn: Turn) -> None:
         """Follow the backward: of the traced tape its gradients are taken down, of others whose turn it is."""
@@ -153,21 +159,7 @@ class Recorder(Observer):
             while self._turns and id(self._turns[-1]) in nodes:
                 self._turns.pop()
 
-
-def storage_of(data: Tensor) -> int:
-    """Name a tensor's memory (of a batched one, that of the whole batch); 0 where it can't be seen."""
-    while is_wrapped(data):
-        data = _functorch.get_unwrapped(data)
-    try:
-        return int(data.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own: sparse, say
-        return 0
-
-
-def unbatched(data: Tensor) -> Tensor:
-    """Give the tensor in a batched one, with the batch in front; any other as it is."""
-    while is_wrapped(data):
-        dim = _functorch.maybe_get_bdim(data)
-        data = _functorch.get_unwrapped(data)
-        data = data.movedim(dim, 0) if dim >= 0 else data
-    return data
+    def finish(self) -> None:
+        """Look on no more; a trace is freed when nobody refers to it."""
+        self.tape = None
+        self._inside, self._turns = [], []

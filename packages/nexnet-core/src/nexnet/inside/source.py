@@ -21,7 +21,7 @@ _LIBRARIES = (
     "<frozen ",
 )
 _SIBLINGS = ("nexnet_nn",)
-_known: dict[CodeType, bool] = {}
+_known: dict[str, bool] = {}  # by file
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def here(depth: int = 1) -> tuple[CodeType, int] | None:
 
 def is_library(frame: FrameType) -> bool:
     """Say whether a frame runs code of nexnet's, torch's or Python's own."""
-    code = frame.f_code
-    of_library = _known.get(code)
+    file = frame.f_code.co_filename
+    of_library = _known.get(file)
     if of_library is None:
-        of_library = _known[code] = _is_of_library(code, frame)
+        of_library = _known[file] = _is_of_library(file, frame)
     return of_library
 
 
@@ -72,6 +72,6 @@ def source_of(place: tuple[CodeType, int] | None) -> Source | None:
     return Source(code.co_filename, line, code.co_qualname, text)
 
 
-def _is_of_library(code: CodeType, frame: FrameType) -> bool:
+def _is_of_library(file: str, frame: FrameType) -> bool:
     package = frame.f_globals.get("__name__", "").partition(".")[0]
-    return package in _SIBLINGS or code.co_filename.startswith(_LIBRARIES)
+    return package in _SIBLINGS or file.startswith(_LIBRARIES)

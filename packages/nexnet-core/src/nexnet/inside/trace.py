@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError, message
 from .operation import Operation
+from .storage import storage_of
 
 if TYPE_CHECKING:
     from .difference import Difference
@@ -118,6 +119,21 @@ class Trace:
         """The bytes that the tape keeps for backward, beside the inputs."""
         return sum(each.kept for each in self.operations)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all tensors that the trace holds, beside the inputs: of a memory that several share, once."""
+        inputs = {storage_of(value) for each in self.leaves for value in each.values if value is not None}
+        held = {storage_of(each): each.untyped_storage().nbytes() for each in self._held() if storage_of(each)}
+        return sum(size for storage, size in held.items() if storage not in inputs)
+
+    def _held(self) -> Iterator[Tensor]:
+        """Give the tensors that it holds: values, gradients, and what rules returned."""
+        ahead = [*self.leaves, *self.operations, *self.ends]
+        while ahead:
+            each = ahead.pop()
+            yield from (value for value in (*each.values, *each.gradients, *each.returned) if value is not None)
+            ahead += each.body
+
     def flops(self, *, products: bool = False) -> tuple[int, int]:
         """Give the floating-point operations of the evaluation, and those of its backward.
 
@@ -166,7 +182,8 @@ class Trace:
         """Compare with another trace: where the two first part ways, and by how much from there on.
 
         Args:
-            other: the trace of another run, dtype, device, or model of the same structure; both have kept values.
+            other: the trace of another run, dtype, device, or model of the same structure, or what
+                ``inside.torch_trace`` gives of PyTorch's own run; both have kept values.
             rtol: differences up to ``atol + rtol * |value|`` are none.
             atol: see ``rtol``.
         """
@@ -191,7 +208,7 @@ class Trace:
         return to_dot(self)
 
     def to_svg(self) -> str:
-        """Give the graph as a drawing."""
+        """Give the graph as a drawing: by graphviz where its ``dot`` is installed, in simple layers elsewhere."""
         from .page import to_svg
 
         return to_svg(self)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..engine import (
     Observers,
@@ -19,8 +20,9 @@ from ..engine import (
     wrap,
 )
 from ..tape import Tape
+from .nans import anomalies
 from .operation import Operation
-from .reading import Leaf, Reader
+from .reading import Leaf, Reader, tensors_in
 from .recorder import Recorder
 from .trace import Trace
 
@@ -31,7 +33,8 @@ class TracedTape(Trace, Tape):
     """The tape of one evaluation, and what is known of each of its operations."""
 
     def __init__(self, recorder: Recorder) -> None:
-        Tape.__init__(self, also(this_thread().observers, recorder))
+        self._observers = (*anomalies(), recorder)
+        Tape.__init__(self, also(this_thread().observers, *self._observers))
         self._recorder = recorder
         self._leaves: list[Leaf] = []
         self._reader: Reader | None = None
@@ -40,7 +43,7 @@ class TracedTape(Trace, Tape):
 
     def run(self, inputs: Sequence[Any], fn: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Evaluate a function with the tape active."""
-        with looking_on(self._recorder):  # what tapes inside of it do is looked on too
+        with looking_on(*self._observers):  # what tapes inside of it do is looked on too
             value = evaluate(self, inputs, fn, args, kwargs)
         return value
 
@@ -71,6 +74,15 @@ class TracedTape(Trace, Tape):
         for leaf in self._leaves:
             found = grads.get(leaf.key)
             leaf.gradient = None if found is None else unwrap(found)
+
+    def finish(self) -> None:
+        """Take nothing down any more."""
+        self._recorder.finish()
+
+    def _held(self) -> Iterator[Tensor]:
+        yield from super()._held()
+        for each in self.nodes:  # what the rules have saved
+            yield from tensors_in(each.saved)
 
     def inputs(self) -> Sequence[Leaf]:
         """Give the inputs of the traced function."""

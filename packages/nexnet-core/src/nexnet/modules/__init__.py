@@ -1,12 +1,17 @@
 """Torch's models as functions of their parameters, without a change to their code.
 
+What every call of a function goes through is compiled, as the engine is: tensors, computing, views, answers.
+
 The files, what others build on first::
 
     path        where in a model the running code is
     scattering  a write into a part of a tensor, as a value
     tensors     what stands for a LiteTensor inside of a model
+    computing   functions that compute: nexnet's rules
     writing     writes, and torch's own tensors that take part in them
     views       which functions give a view
+    assigning   functions that write
+    special     functions with an answer of their own
     answers     what torch's functions do there: read this second
     methods     the same for methods, signs and attributes
     swapping    the places of a module's parameters

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from ..policy import Operator
 
-__all__ = ["Replacement"]
+__all__ = ["Replacement", "replaced"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Thread(threading.local):
+    """What one thread is at."""
+
+    replaced = ""
+
+
+_at = _Thread()
+
+
+def replaced() -> str:
+    """Give the name of the operator in whose place the running code is called; empty where nothing is replaced."""
+    return _at.replaced
 
 
 class Replacement:
@@ -24,6 +39,7 @@ class Replacement:
         self.is_rule = isinstance(call, Operator)
         self.is_parts = is_parts
         self.name = getattr(call, "__name__", repr(call))
+        self.target_name = getattr(target, "__name__", repr(target))
         self.signature = inspect.signature(target)
         takes = inspect.signature(call).parameters.values()
         kinds = [each.kind for each in takes]
@@ -57,6 +73,15 @@ class Replacement:
         if self.asks_path:
             keywords["module_path"] = path
         return tuple(positional), keywords
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, in the operator's place."""
+        before = _at.replaced
+        _at.replaced = before if self.is_parts else self.target_name  # of parts the user does not know
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            _at.replaced = before
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..engine import TensorBase, wrap
+from ..engine.noted import note_place
 from ..errors import InputError, message
 from ..tensor import LiteTensor
 from . import methods as methods
 from .leaving import check_constants, clean, entered, result, return_adopted
-from .path import begins
+from .path import begins, current_modules
 from .swapping import Place, Places, places_of, release, relist, take
 from .tensors import Call, ModelTensor, begin, running, stand_in, value_of
 from .writing import check_unsaved
@@ -108,16 +111,30 @@ def functional_call(
     begin(call)
     try:
         return _evaluated(module, places, given, (args, dict(kwargs or {})), call, outer is not None, with_buffers)
+    except Exception as error:
+        note_place(error, [], current_modules(_innermost(error)))
+        raise
     finally:
-        try:
-            if outer is None:
-                clean(call)
+        begin(outer)
+        release(mine)
+        if outer is None:
+            try:
                 return_adopted(call)
                 check_constants(call)
-        finally:
-            begin(outer)
-            release(mine)
-            call.ended = outer is None
+            finally:
+                modules, reference = call.modules, weakref.ref(call)
+                del call
+                if (kept := reference()) is not None:  # what stands for a tensor refers to it: the model has kept some
+                    clean(modules)
+                    kept.ended = True
+
+
+def _innermost(error: Exception) -> FrameType | None:
+    """Give the frame in which an error was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else trace.tb_frame
 
 
 def _evaluated(

@@ -99,12 +99,10 @@ def _changes(fields: dict[str, Any], convert: Callable[[Any], Any], memo: dict[i
     return {name: each for name, each in found.items() if each is not fields[name]}
 
 
-def clean(call: Call) -> None:
-    """Put plain tensors in the place of all ModelTensors that the call has left in the modules."""
-    if not any(isinstance(each(), ModelTensor) for each in call.made):
-        return
+def clean(modules: list[nn.Module]) -> None:
+    """Put plain tensors in the place of all ModelTensors that a call has left in the modules."""
     memo: dict[int, Any] = {}
-    for each in dict.fromkeys(below for module in call.modules for below in module.modules()):
+    for each in dict.fromkeys(below for module in modules for below in module.modules()):
         state = each.__dict__
         for name, value in list(state.items()):
             if name in ("_parameters", "_buffers"):
@@ -153,8 +151,7 @@ def return_adopted(call: Call) -> None:
     for reference, kind in call.adopted:
         tensor = reference()
         if tensor is not None:
-            for name in ("_value", "_view", "_call", "_is_viewed"):
-                tensor.__dict__.pop(name, None)
+            del tensor._stand
             tensor.__class__ = kind
     for home, data in homes:
         home.copy_(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +9,9 @@ import torch
 from torch import Tensor
 
 from .._methods import OperatorMethods
-from ..engine import TensorBase, check_may_leave, is_tracked
+from ..engine import check_may_leave, is_tracked
 from ..errors import MissingAttributeError, message
-from .answers import answer
+from .answers import answer, as_method, as_sign
 from .tensors import ModelTensor, value_of
 from .views import take_view
 
@@ -43,35 +42,18 @@ _GETTER: Any = type(Tensor.dtype)
 # Methods that go to their answer at once, without torch's way to __torch_function__ ----------------------------------
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function, assigned=("__name__", "__doc__"), updated=())
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return answer(function, (self, *args), kwargs)
-
-    return method
-
-
-def _sign(function: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Any, other: Any) -> Any:
-        if isinstance(other, (Tensor, TensorBase, float, int, complex)):
-            return answer(function, (self, other), {})
-        return NotImplemented
-
-    return method
-
-
 for _name in vars(OperatorMethods):
     if not _name.startswith("_") and callable(getattr(Tensor, _name, None)):
-        setattr(ModelTensor, _name, _method(getattr(Tensor, _name)))
+        setattr(ModelTensor, _name, as_method(getattr(Tensor, _name)))
 for _name, _function in (
     ("add", torch.add), ("sub", torch.sub), ("mul", torch.mul), ("truediv", torch.div), ("matmul", torch.matmul),
     ("pow", torch.pow), ("eq", torch.eq), ("ne", torch.ne), ("lt", torch.lt), ("le", torch.le), ("gt", torch.gt),
     ("ge", torch.ge),
 ):  # fmt: skip
-    setattr(ModelTensor, f"__{_name}__", _sign(_function))
+    setattr(ModelTensor, f"__{_name}__", as_sign(_function))
 ModelTensor.__radd__ = ModelTensor.__add__  # type: ignore[assignment]
 ModelTensor.__rmul__ = ModelTensor.__mul__  # type: ignore[assignment]
-ModelTensor.__neg__ = _method(torch.neg)  # type: ignore[assignment]
+ModelTensor.__neg__ = as_method(torch.neg)  # type: ignore[assignment]
 ModelTensor.__hash__ = Tensor.__hash__  # type: ignore[assignment]
 
 

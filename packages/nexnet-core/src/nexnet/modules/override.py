@@ -120,7 +120,7 @@ class _Call:
         made = self.replacement
         args, kwargs = made.fit(args, kwargs, self.modules[-1][0] if self.modules else "")
         around = None if made.is_rule else this_thread().overrides if made.is_parts else self.block.outer
-        return with_overrides(around, made.call, args, kwargs)
+        return with_overrides(around, made, args, kwargs)
 
 
 class _Continued:

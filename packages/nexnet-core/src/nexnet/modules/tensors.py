@@ -1,118 +1,183 @@
 """What stands for a LiteTensor inside of a model: a torch tensor that code may write into, and ask what it is.
 
-A LiteTensor never changes. Code that writes into tensors needs something that does: a ``ModelTensor`` holds a
-LiteTensor, and another one after each write. So nothing that a tape, a checkpoint or a rule has kept is ever changed.
-It is a ``torch.Tensor`` to ``isinstance``, and has no elements of its own: what does not ask nexnet finds nothing.
+A LiteTensor never changes. Code that writes into tensors needs something that does: a ``ModelTensor`` has a ``Stand``,
+which holds a LiteTensor, and another one after each write. So nothing that a tape, a checkpoint or a rule has kept is
+ever changed. It is a ``torch.Tensor`` to ``isinstance``, and has no elements of its own: what does not ask nexnet finds
+nothing.
 
 A view of another one knows it, and the steps from there. What it shows is made anew when that has been written into::
 
-    ModelTensor  --> value (a LiteTensor), call
-    a view       --> its base (no view), the steps, and the value of the base that it was made of
+    ModelTensor --> Stand --> value (a LiteTensor), call
+                              of a view: the Stand of its base (no view), the steps, and the value of the base that
+                              it was made of
 """
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..engine import TapeContext, TensorBase, is_tracked
+from ..engine import TapeContext, is_tracked
+from ..engine.tape import this_thread
+from ..engine.tensor import TensorBase
 from ..errors import InputError, message
 from .scattering import Step, take_step
 
-__all__ = ["Call", "ModelTensor", "View", "begin", "is_constant", "may_vary", "running", "seen", "stand_in", "value_of"]
+__all__ = [
+    "Call",
+    "ModelTensor",
+    "Stand",
+    "View",
+    "begin",
+    "is_constant",
+    "may_vary",
+    "new_stand",
+    "running",
+    "seen",
+    "stand_in",
+    "value_of",
+]
 
 _NOTHING = torch.empty(0, device="meta")
-_make = Tensor._make_subclass
+_make: Any = Tensor._make_subclass
 
 
 class Call:
-    """One evaluation of a model on one thread: what it has made, and what it has to put back."""
+    """One evaluation of a model on one thread: what it has made, and what it has to put back.
+
+    What stands for a tensor refers to it, and nothing that lasts longer does: when it is gone, so are they all.
+    """
+
+    name: str
+    ended: bool
+    marks: list[Any]  # what the tapes held before
+    modules: list[Any]  # that have been called
+    adopted: list[Any]  # (reference, class) of torch's that are ModelTensors now
+    homes: list[Any]  # those of them that are no view, in whose memory the others lie
+    constants: list[Any]  # torch's tensors that rules were given: (reference, version, nodes)
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.ended = False
-        self.marks = [(tape, len(tape)) for tape in TapeContext.active()]  # what the tapes held before
-        self.modules: list[Any] = []  # that have been called
-        self.made: list[weakref.ref[Any]] = []  # all ModelTensors
-        self.adopted: list[Any] = []  # (reference, class) of torch's that are ModelTensors now
-        self.homes: list[Any] = []  # those of them that are no view, in whose memory the others lie
-        self.constants: list[Any] = []  # torch's tensors that rules were given: (reference, version, nodes)
+        self.marks = [(tape, len(tape)) for tape in TapeContext.active()]
+        self.modules = []
+        self.adopted = []
+        self.homes = []
+        self.constants = []
 
     def recorded(self) -> int:
         """Say how many nodes the innermost tape has."""
         return len(self.marks[-1][0]) if self.marks else 0
 
 
-class _Local(threading.local):
-    call: Call | None = None
-
-
-_local = _Local()
-
-
 def running() -> Call | None:
     """Give the call that is running on this thread; one inside of another is a part of that."""
-    return _local.call
+    return this_thread().model  # type: ignore[no-any-return]
 
 
 def begin(call: Call | None) -> None:
     """Say which call is running on this thread."""
-    _local.call = call
+    this_thread().model = call
+
+
+class Stand:
+    """What a ModelTensor stands for: a LiteTensor, and if it is a view, how that is made of another one's."""
+
+    value: Any
+    call: Call
+    view: View | None
+    is_viewed: bool
 
 
 class View:
-    """How a ModelTensor is made of another one, which is no view itself."""
+    """How what a ModelTensor stands for is made of another one's, which is no view itself: one step after the others.
 
-    __slots__ = ("base", "detached", "made_of", "steps")
+    ``kept`` is what must not be freed before this view is.
+    """
 
-    def __init__(self, base: Any, steps: tuple[Step, ...], made_of: Any, detached: bool) -> None:
-        self.base, self.steps, self.made_of, self.detached = base, steps, made_of, detached
+    base: Stand
+    before: View | None
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    pick: Any
+    made_of: Any
+    detached: bool
+    kept: Any
+
+    def __init__(
+        self,
+        base: Stand,
+        before: View | None,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        pick: Any,
+        made_of: Any,
+        detached: bool,
+        kept: Any = None,
+    ) -> None:
+        self.base, self.before, self.made_of, self.detached, self.kept = base, before, made_of, detached, kept
+        self.function, self.args, self.kwargs, self.pick = function, args, kwargs, pick
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps from the base."""
+        step = Step(self.function, self.args, self.kwargs, self.pick)
+        return (step,) if self.before is None else (*self.before.steps, step)
 
 
 class ModelTensor(Tensor):
     """A tensor inside of a model that ``nexnet.functional_call`` evaluates. Its methods: methods.py."""
 
-    _value: Any
-    _view: View | None = None
-    _call: Call
-    _is_viewed = False
+    _stand: Stand
 
 
 def stand_in(value: Any, call: Any, view: View | None = None) -> Any:
     """Make a ModelTensor of a LiteTensor."""
     made = _make(ModelTensor, _NOTHING)
-    made._value = value
-    made._call = call
-    if view is not None:
-        made._view = view
-        view.base._is_viewed = True
-    call.made.append(weakref.ref(made))
+    made._stand = new_stand(value, call, view)
     return made
+
+
+def new_stand(value: Any, call: Any, view: View | None) -> Stand:
+    """Make what a ModelTensor stands for."""
+    stand: Stand = Stand()
+    stand.value = value
+    stand.call = call
+    stand.view = view
+    stand.is_viewed = False
+    if view is not None:
+        view.base.is_viewed = True
+    return stand
 
 
 def value_of(tensor: Any) -> Any:
     """Give the LiteTensor that a ModelTensor stands for now."""
-    if tensor._call.ended:
-        raise InputError(
-            message(
-                "a tensor that was made inside of a model was used after the call.",
-                got=f"a tensor that {tensor._call.name} keeps where nexnet can't reach it",
-                remedy="let the model return it, in a tuple, list, dict or dataclass",
-            )
-        )
-    view = tensor._view
-    if view is not None and view.made_of is not view.base._value:
-        value = view.base._value
+    stand: Stand = tensor._stand
+    if stand.call.ended:
+        raise _too_late(stand.call)
+    view = stand.view
+    if view is not None and view.made_of is not view.base.value:
+        value = view.base.value
         view.made_of = value
         for step in view.steps:
             value = take_step(value, step)
-        tensor._value = value
-    return tensor._value
+        stand.value = value
+    return stand.value
+
+
+def _too_late(call: Call) -> InputError:
+    return InputError(
+        message(
+            "a tensor that was made inside of a model was used after the call.",
+            got=f"a tensor that {call.name} keeps where nexnet can't reach it",
+            remedy="let the model return it, in a tuple, list, dict or dataclass",
+        )
+    )
 
 
 def seen(value: Any) -> Any:
@@ -120,14 +185,18 @@ def seen(value: Any) -> Any:
     kind = type(value)
     if kind is ModelTensor:
         return value_of(value)
-    if kind is tuple or kind is list:
-        return kind([seen(each) for each in value])
+    if kind is int or kind is float or kind is Tensor:
+        return value
+    if kind is tuple:
+        return tuple([seen(each) for each in value])
+    if kind is list:
+        return [seen(each) for each in value]
     if kind is dict:
         return {name: seen(each) for name, each in value.items()}
     if isinstance(value, ModelTensor):
         return value_of(value)
     if kind is slice:
-        return slice(*[_whole(each) for each in (value.start, value.stop, value.step)])
+        return slice(_whole(value.start), _whole(value.stop), _whole(value.step))
     return value
 
 
@@ -139,7 +208,8 @@ def may_vary(values: Iterable[Any]) -> bool:
     """Say whether a tape has tracked one of the values; it takes less time than to ask which tapes are active."""
     for value in values:
         if isinstance(value, TensorBase):
-            if value.key is not None:
+            tensor: TensorBase = value
+            if tensor.key is not None:
                 return True
         elif isinstance(value, (tuple, list)) and may_vary(value):
             return True

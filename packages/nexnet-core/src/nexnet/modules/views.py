@@ -11,11 +11,10 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._dispatch import call_rule
 from .._nested import rebuild
-from ..engine import TensorBase
+from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .scattering import Step
-from .tensors import View, seen, stand_in, value_of
+from .tensors import Stand, View, seen, stand_in, value_of
 from .writing import is_alias
 
 __all__ = ["CUTS", "VIEWS", "take_view"]
@@ -49,29 +48,66 @@ CUTS = _functions("detach")
 VIEWS = _ALWAYS | _MAYBE
 
 
+def _is_as_wanted(function: Callable[..., Any], data: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Say whether a function, for which that is known beforehand, gives its very argument."""
+    if function is F.dropout:
+        p = args[0] if args else kwargs.get("p", 0.5)
+        training = args[1] if len(args) > 1 else kwargs.get("training", True)
+        return not training and 0 <= p <= 1
+    if args or kwargs:
+        return False
+    return data.is_contiguous() if function is Tensor.contiguous else data.dtype is _DTYPES.get(function)
+
+
+_DTYPES: dict[Any, torch.dtype] = {
+    Tensor.float: torch.float32,
+    Tensor.double: torch.float64,
+    Tensor.half: torch.float16,
+}
+_TELLING = frozenset((Tensor.contiguous, F.dropout, *_DTYPES))
+
+
 def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], otherwise: Any) -> Any:
     """Answer such a function, whose first argument is a ModelTensor; ``otherwise(result)`` takes what is no view."""
     base = args[0]
     value = value_of(base)
     rest = tuple([seen(each) for each in args[1:]])
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
-    if function in RULES and function is not Tensor.to:
-        out = call_rule(function, (value, *rest), dict(named))
+    if function in _TELLING and _is_as_wanted(function, value.data, rest, named):
+        return base
+    if function in RULES and function is not _to:
+        out = call_rule(function, (value, *rest), dict(named) if named else None)
     else:  # a method that LiteTensor has itself: ``float`` is ``to``
         out = getattr(LiteTensor, function.__name__)(value, *rest, **named)
     if isinstance(out, TensorBase):
-        return _view(base, value, out, Step(function, rest, named, None), otherwise)
-    parts = [_view(base, value, each, Step(function, rest, named, i), otherwise) for i, each in enumerate(out)]
+        return _view(base, value, out, function, rest, named, None, otherwise)
+    parts = [_view(base, value, each, function, rest, named, i, otherwise) for i, each in enumerate(out)]
     return rebuild(out, parts)
 
 
-def _view(base: Any, value: Any, out: Any, step: Step, otherwise: Any) -> Any:
+_to = Tensor.to
+
+
+def _view(
+    base: Any,
+    value: Any,
+    out: Any,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    pick: Any,
+    otherwise: Any,
+) -> Any:
     """Make a ModelTensor that is a view of another one, whose value is known; or the other one, or what is no view."""
-    if out.data is value.data and step.function not in CUTS:
+    cuts = function in CUTS
+    if out.data is value.data and not cuts:
         return base
-    if step.function in _MAYBE and not is_alias(out.data, value.data):
+    if function in _MAYBE and not is_alias(out.data, value.data):
         return otherwise(out)
-    known = base._view
-    root, steps = (base, (step,)) if known is None else (known.base, (*known.steps, step))
-    cut = step.function in CUTS or (known is not None and known.detached)
-    return stand_in(out, base._call, View(root, steps, root._value, cut))
+    stand: Stand = base._stand
+    known = stand.view
+    root = stand if known is None else known.base
+    kept = None if known is None else known.kept
+    cut = cuts or (known is not None and known.detached)
+    view = View(root, known, function, args, kwargs, pick, root.value, cut, kept)
+    return stand_in(out, stand.call, view)

@@ -19,31 +19,32 @@ from .._nested import leaves_of
 from ..engine import is_wrapped, wrap
 from ..errors import InputError, message
 from ..ops import expand, to
-from .scattering import Part, Step, in_memory, laid, overwritten, replaced
-from .tensors import ModelTensor, View, running, value_of
+from .scattering import Part, in_memory, laid, overwritten, replaced
+from .tensors import ModelTensor, View, new_stand, running, value_of
 
 __all__ = ["adopt", "check_unsaved", "is_alias", "storage_of", "was_saved", "write"]
 
 
 def write(target: Any, value: Any, function: str) -> Any:
     """Let a ModelTensor stand for a LiteTensor of its shape, whose dtype is made its own; give the ModelTensor."""
-    view = target._view
-    base = target if view is None else view.base
-    held = value_of(base)
+    stand = target._stand
+    view = stand.view
     now = value_of(target)
+    base = stand if view is None else view.base
+    held = base.value
     value = _fitted(value, now, function)
     _check_memory(target, now.data, held.data, function)
     silent = not torch.is_grad_enabled() or (view is not None and view.detached)
     part = Part(() if view is None else view.steps, held.data.stride(), held.dtype)
     if silent and held.key is not None:
         with torch.enable_grad():
-            base._value = replaced(held, wrap(value.data), part)
+            base.value = replaced(held, wrap(value.data), part)
     elif view is not None:
-        base._value = overwritten(held, value, part)
+        base.value = overwritten(held, value, part)
     elif value.data.stride() != part.stride:
-        base._value = overwritten(wrap(held.data), value, part)
+        base.value = overwritten(wrap(held.data), value, part)
     else:
-        base._value = value
+        base.value = value
     return target
 
 
@@ -93,7 +94,7 @@ def _check_memory(target: Any, part: Tensor, whole: Tensor, function: str) -> No
                 remedy="x.clone(), or x.contiguous(), is one of its own",
             )
         )
-    view = target._view
+    view = target._stand.view
     if view is not None and any(step.function is Tensor.as_strided for step in view.steps):
         dense = laid(whole, whole.stride(), copied=True)
         if dense.stride() != whole.stride() or whole.storage_offset():
@@ -135,17 +136,15 @@ def adopt(tensor: Tensor, function: str) -> Any:
     lies = base.storage_offset(), base.stride()
     kinds = {id(each): type(each) for each in known.values()}
     held = wrap(laid(base.detach(), lies[1], copied=True))
+    home = new_stand(held, call, None)
     for each in known.values():
-        size, stride, offset = each.size(), each.stride(), each.storage_offset()
+        view = None
+        if each is not base:
+            part = each.size(), each.stride(), each.storage_offset() - lies[0]
+            view = View(home, None, in_memory, part, {}, None, None, False, base)
         each.__class__ = ModelTensor
         made: Any = each
-        made._call = call
-        if each is base:
-            made._value = held
-        else:
-            step = Step(in_memory, (size, stride, offset - lies[0]), {}, None)
-            made._view = View(base, (step,), None, False)
-            made._value = held
+        made._stand = home if view is None else new_stand(held, call, view)
         call.adopted.append((weakref.ref(each), kinds[id(each)]))
     call.homes.append(weakref.ref(base))
     return tensor

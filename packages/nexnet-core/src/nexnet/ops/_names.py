@@ -1,20 +1,25 @@
-"""numpy's names for torch's arguments, which torch takes too."""
+"""How functions of several operators are called: as operators are."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from .._complaints import look_for_no_tensor
+from ..engine.noted import note
 from ..engine.spelling import own_name
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function be called with numpy's names for its arguments, and torch's other ones, as operators can."""
+
+def composite(fn: _Function) -> _Function:
+    """Let a function that is made of operators be called as they are.
+
+    It takes numpy's names for its arguments, and torch's other ones, and says so where it was given no tensor.
+    """
     parameters = inspect.signature(fn).parameters
     known = frozenset(parameters)
     places = [each.name for each in parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
@@ -30,11 +35,11 @@ def numpy_names(fn: Callable[..., Any]) -> Callable[..., Any]:
                 first = [kwargs.pop(name) for name in places[len(args) :] if name in kwargs]
                 args = (*args, *first, kwargs.pop(rest))
             return fn(*args, **kwargs)
-        except AttributeError as error:
-            look_for_no_tensor(fn.__name__, (*args, *kwargs.values()), error)
+        except Exception as error:
+            note(error, fn.__name__, args, kwargs)
             raise
 
-    return call
+    return call  # type: ignore[return-value]
 
 
 #: torch's named tuples, of which its annotations know a part.

@@ -70,6 +70,7 @@ def trace(
             tape.returned(outs)
             if gradients:
                 tape.run_back()
+        tape.finish()
         return value, tape
 
     return wrapper

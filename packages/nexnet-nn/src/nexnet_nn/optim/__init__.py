@@ -4,6 +4,7 @@
 LiteTensor. ``update_`` writes into the storage of the parameters and of the state, at the speed of torch's kernels.
 """
 
+from ._optimizer import Optimizer
 from .adagrad import Adagrad, AdagradState
 from .adam import Adam, AdamState, AdamW
 from .by_path import ByPath
@@ -31,6 +32,7 @@ __all__ = [
     "MuonState",
     "NAdam",
     "NAdamState",
+    "Optimizer",
     "RAdam",
     "RMSprop",
     "RMSpropState",

@@ -13,11 +13,26 @@ import torch
 from torch import Tensor
 
 import nexnet
-from nexnet import LiteTensor
+from nexnet import LiteTensor, Policy, function
 
 __all__ = ["Form", "InPlace", "Pure"]
 
 List = list[Any]
+
+
+@function
+class _root(Policy):
+    """The square root y of x >= 0:  dx = g / (2 y),  and 0 where y is 0."""
+
+    def forward(self, x: Any) -> Any:
+        y = torch.sqrt(x)
+        self.ctx.save(y)
+        return y
+
+    def backward(self, grad: Any) -> Any:
+        (y,) = self.ctx.release
+        zero = y == 0
+        return torch.where(zero, 0.0, grad / torch.where(zero, 1.0, 2 * y))
 
 
 class Pure:
@@ -88,8 +103,7 @@ class Pure:
 
     def sqrt(self, x: List) -> List:
         """Give the square root of x, of which the gradient at 0 is 0 and not infinite."""
-        zeros = [a == 0 for a in x]
-        return [nexnet.where(z, 0.0, nexnet.sqrt(nexnet.where(z, 1.0, a))) for a, z in zip(x, zeros, strict=True)]
+        return [_root(a) for a in x]
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """Give the one number or the other."""

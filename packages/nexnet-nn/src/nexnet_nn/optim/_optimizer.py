@@ -29,10 +29,28 @@ State = TypeVar("State", bound=tuple[Any, ...])
 class Optimizer(Generic[State]):
     """The base of the optimisers: hyper-parameters, and no state.
 
-    One of these states its hyper-parameters as fields, their bounds, the trees that its state has beside the step, and
-    its ``rule``: new parameters and a new state of the old ones and the gradients, all of them lists of tensors, in the
-    arithmetic of the form that it is given. By that it has ``update``, which is pure and can be differentiated through
-    at every order, and ``update_``, which writes into the tensors.
+    One of these, a frozen dataclass, states its hyper-parameters as fields, their bounds, the trees that its state has
+    beside the step, and its ``rule``: new parameters and a new state of the old ones and the gradients, all of them
+    lists of tensors, in the arithmetic of the form that it is given. By that it has ``update``, which is pure and can
+    be differentiated through at every order, and ``update_``, which writes into the tensors::
+
+        class SignState(NamedTuple):
+            step: nexnet.LiteTensor
+            momentum: Any
+
+
+        @dataclass(frozen=True, eq=False, repr=False)
+        class Sign(nn.Optimizer[SignState]):
+            lr: float = 1e-3
+            bounds = {"lr": (False, None)}  # whether it may be negative, and what it is below
+            state_class = SignState
+
+            def slots(self):
+                return {"momentum": 0}
+
+            def rule(self, form, p, g, state, t):
+                m = form.lerp_(state.momentum, g, 0.1)
+                return form.sub_(p, form.sign_(form.mul(m, 1)), self.lr), state._replace(momentum=m)
 
     All numbers may be LiteTensors of one element, and be differentiated by, or schedules: functions of the number of
     steps that were made (see ``nexnet_nn.schedules``).
@@ -185,7 +203,8 @@ class Optimizer(Generic[State]):
 
     def step(self: Any, form: Form, p: list[Any], g: list[Any], state: Any, t: Any) -> tuple[list[Any], Any]:
         """Make a step of parameters that have the same hyper-parameters, by one kernel or by the rule."""
-        if form.in_place and self.fused(p, g, state, t):
+        takes_numbers = not (self.capturable and set(self._varying) - {"lr"})
+        if form.in_place and takes_numbers and self.fused(p, g, state, t):
             return p, state
         if self.maximize:
             g = form.neg(g)

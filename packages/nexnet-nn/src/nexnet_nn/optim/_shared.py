@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -122,11 +123,13 @@ def is_used(value: Any) -> bool:
 def are_alike(*lists: list[Tensor]) -> bool:
     """Say whether torch's fused kernels take these: contiguous, of one floating dtype, on one CPU or CUDA device."""
     first = lists[0][0]
-    dtype, device = first.dtype, first.device
+    every = [x for each in lists for x in each]
     return (
-        dtype.is_floating_point
-        and device.type in ("cpu", "cuda")
-        and all(x.dtype is dtype and x.device == device and x.is_contiguous() for each in lists for x in each)
+        first.dtype.is_floating_point
+        and first.device.type in ("cpu", "cuda")
+        and len(set(map(attrgetter("dtype"), every))) == 1
+        and len(set(map(Tensor.get_device, every))) == 1
+        and all(map(Tensor.is_contiguous, every))
     )
 
 

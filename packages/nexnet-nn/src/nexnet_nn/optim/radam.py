@@ -69,5 +69,8 @@ class RAdam(Optimizer[AdamState]):
         length, limit = form.where(enough, length, 5.0), form.where(enough, limit, 6.0)
         adapted = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length) * rest) ** 0.5
         lr = self.lr / (1 - beta1**t)
-        p = form.addcdiv_(p, m, form.plus_(form.sqrt(v), self.eps), form.where(enough, -lr * adapted, 0.0))
-        return form.sub_(p, m, form.where(enough, 0.0, lr)), state._replace(exp_avg=m, exp_avg_sq=v)
+        if enough is not False:  # a number is the one or the other, of a tensor it is not known
+            p = form.addcdiv_(p, m, form.plus_(form.sqrt(v), self.eps), form.where(enough, -lr * adapted, 0.0))
+        if enough is not True:
+            p = form.sub_(p, m, form.where(enough, 0.0, lr))
+        return p, state._replace(exp_avg=m, exp_avg_sq=v)

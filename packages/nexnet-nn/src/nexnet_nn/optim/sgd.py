@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import torch
+
 from nexnet import LiteTensor, LowRank
 from nexnet.errors import message
 from nexnet.low_rank import storages
@@ -13,7 +15,7 @@ from nexnet.low_rank import storages
 from ..errors import OptimizerError
 from ._forms import Form
 from ._optimizer import Optimizer
-from ._shared import Hyperparameter, flatten_like, is_used
+from ._shared import Hyperparameter, are_alike, flatten_like, is_used
 
 __all__ = ["SGD", "SGDState"]
 
@@ -98,6 +100,18 @@ class SGD(Optimizer[SGDState]):
             state = state._replace(momentum_buffer=b)
         return form.sub_(p, g, self.lr), state
 
+    def fused(self: Any, p: list[Any], g: list[Any], state: SGDState, t: Any) -> bool:
+        """Make the step by torch's kernel, where there is one for such tensors."""
+        buffers = state.momentum_buffer if is_used(self.momentum) else []
+        if self.capturable or not are_alike(p, g, buffers):
+            return False
+        torch._fused_sgd_(
+            p, g, buffers,
+            lr=self.lr, momentum=self.momentum, dampening=self.dampening, weight_decay=self.weight_decay,
+            nesterov=self.nesterov, maximize=self.maximize, is_first_step=is_used(self.dampening) and t == 1,
+        )  # type: ignore[call-overload]  # fmt: skip
+        return True
+
     # Gradients of low rank
 
     def slopes(self, grads: Any, treespec: Any) -> list[Any]:
@@ -109,7 +123,7 @@ class SGD(Optimizer[SGDState]):
 
     def step(self: Any, form: Form, p: list[Any], g: list[Any], state: SGDState, t: Any) -> tuple[list[Any], SGDState]:
         """Make a step of parameters that have the same hyper-parameters."""
-        if not any(isinstance(each, LowRank) for each in g):
+        if LowRank not in set(map(type, g)):
             return super().step(form, p, g, state, t)
         lr, kept = self.lr, 1 - self.lr * self.weight_decay  # of a parameter
         dense, slopes, products = _without_products(p, g, kept != 0)

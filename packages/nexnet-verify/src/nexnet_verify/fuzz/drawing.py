@@ -38,7 +38,8 @@ OF_ONE = {
     "torch.sqrt(1 + {0} * {0})": 0, "{0}.abs()": 0, "{0} ** 3": 0, "{0}.mT": 2, "{0}.reshape(-1)": 0, "{0}.sum(0)": 1,
     "{0}.mean()": 0, "{0}[0]": 1, "{0}[..., ::2]": 1, "{0}.flip(0)": 1, "torch.softmax({0}, -1)": 1,
     "{0}.unsqueeze(0)": 0, "{0}.cumsum(0)": 1, "{0}[torch.tensor([0, 0, -1])]": 1, "torch.logsumexp({0}, 0)": 1,
-    "{0}.expand(2, *{0}.shape)": 0, "{0}.amax(-1)": 1, "{0}.std(0, correction=0)": 2, "torch.sort({0}, -1)[0]": 1,
+    "{0}.expand(2, *{0}.shape)": 0, "{0}.amax(-1)": 1, "torch.cat([{0}, 1 + {0}]).std(0, correction=0)": 1,
+    "torch.sort({0}, -1)[0]": 1,
     "T.same({0})": 0, "T.flat({0})": 0, "T.spread({0})": 0, "T.wave({0})": 0, "T.both({0})[0]": 0, "T.both({0})[1]": 0,
     "T.stop({0}) * {0}": 0, "torch.outer({0}.reshape(-1)[:3], {0}.reshape(-1)[:3])": 0, "1 / (2 + {0})": 0,
 }  # fmt: skip
@@ -229,7 +230,10 @@ def _torch_output(case: Case, sample: Sample) -> tuple[int | None, bool] | None:
 
 @functools.lru_cache(maxsize=4096)
 def _anywhere(kind: str, name: str) -> bool:
-    """Say whether torch.func can take the operator through vmap, forward mode and the second order."""
+    """Say whether torch.func can take the operator through vmap, forward mode and the second order, and rightly.
+
+    (Its forward mode is wrong for cholesky_inverse, and the gradient of it for det and layer_norm: differences say so.)
+    """
     case = next(each for each in _cases() if (each.kind, each.name) == (kind, name))
     for _, sample in samples(name, kind):
         _, _, function, tensors = bind(case, sample)
@@ -251,6 +255,20 @@ def _anywhere(kind: str, name: str) -> bool:
                 torch.func.vmap(torch.func.grad(slope, everything))(*doubled)
                 torch.func.jvp(slope, point, point)
                 torch.func.vmap(lambda *x: torch.func.jvp(slope, x, x)[1])(*doubled)
+                along = torch.func.jvp(total, point, point)[1]
+                if not _agree([along], [_dot(torch.func.grad(total, everything)(*point), point)]):
+                    return False
+                mixed = torch.func.grad(lambda *x: torch.func.jvp(total, x, point)[1], everything)(*point)  # noqa: B023
+                if not _agree(mixed, torch.func.jvp(torch.func.grad(total, everything), point, point)[1]):
+                    return False
         except Exception:
             return False
     return True
+
+
+def _dot(gradient: Sequence[Tensor], direction: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(g.conj() * d).real.sum() for g, d in zip(gradient, direction, strict=True)]).sum()
+
+
+def _agree(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return all(torch.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True) for a, b in zip(one, other, strict=True))

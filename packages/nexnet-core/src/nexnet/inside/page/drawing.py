@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -21,13 +23,13 @@ def to_dot(trace: Trace) -> str:
     for each in (*trace.leaves, *trace.operations):
         modules.setdefault(each.module, []).append(each)
     for number, (module, operations) in enumerate(modules.items()):
-        inside = [f"{_quoted(each.label)} [label={_quoted(_title(each))}{_look(each)}];" for each in operations]
+        inside = [f"{_name(each.label)} [label={_quoted(_title(each))}{_look(each)}];" for each in operations]
         if module:
             lines.append(f"  subgraph cluster_{number} {{ label={_quoted(module)};")
             lines += [f"    {each}" for each in inside] + ["  }"]
         else:
             lines += [f"  {each}" for each in inside]
-    lines += [f"  {_quoted(start)} -> {_quoted(end)};" for start, end in _edges(trace)]
+    lines += [f"  {_name(start)} -> {_name(end)};" for start, end in _edges(trace)]
     return "\n".join([*lines, "}"])
 
 
@@ -44,7 +46,15 @@ def to_mermaid(trace: Trace) -> str:
 
 
 def to_svg(trace: Trace) -> str:
-    """Draw the graph."""
+    """Draw the graph: by graphviz where its ``dot`` is there, or in layers of our own."""
+    dot = shutil.which("dot")
+    if dot is not None:
+        drawn = subprocess.run([dot, "-Tsvg"], input=to_dot(trace), capture_output=True, text=True, check=True).stdout
+        return drawn[drawn.index("<svg") :]  # without the XML's own head
+    return _in_layers(trace)
+
+
+def _in_layers(trace: Trace) -> str:
     everything = [*trace.leaves, *trace.operations]
     inputs: dict[str, list[str]] = {each.label: [] for each in everything}
     for start, end in _edges(trace):
@@ -89,6 +99,11 @@ def _title(operation: Operation) -> str:
 
 def _look(operation: Operation) -> str:
     return ', style="rounded,filled", fillcolor="#e8f0ff"' if operation.number < 0 else ""
+
+
+def _name(label: str) -> str:
+    """Name a node; graphviz keeps names that begin with a percent sign to itself."""
+    return _quoted(label.replace("%", "#"))
 
 
 def _quoted(text: str) -> str:

@@ -26,10 +26,13 @@ def layers(names: Sequence[str], inputs: dict[str, list[str]]) -> dict[str, int]
 def positions(names: Sequence[str], inputs: dict[str, list[str]]) -> dict[str, tuple[float, float]]:
     """Give each node's place, x to the right and y down."""
     levels = layers(names, inputs)
-    for name in reversed(names):  # an input stands just above the first that takes it
-        if not inputs.get(name):
-            below = [levels[each] for each in names if name in inputs.get(each, ())] if len(names) < 500 else []
-            levels[name] = max(0, min(below, default=levels[name] + 1) - 1)
+    highest: dict[str, int] = {}  # of those that take it
+    for name in names:
+        for each in inputs.get(name, ()):
+            highest[each] = min(highest.get(each, levels[name]), levels[name])
+    for name, level in highest.items():
+        if not inputs.get(name):  # an input stands just above the first that takes it
+            levels[name] = max(0, level - 1)
     rows: dict[int, list[str]] = {}
     for name in names:
         rows.setdefault(levels[name], []).append(name)

@@ -17,6 +17,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, Reflected, calls, function, implements
 from .._conventions import chosen
 from .._formulas import of_input, of_output
+from .._names import composite
 
 __all__ = [
     "add",
@@ -164,6 +165,7 @@ class neg(Linear):
 
 
 @implements(torch.positive)
+@composite
 def positive(input: Any) -> Any:
     """+x, which is x itself."""
     if input.dtype is torch.bool:

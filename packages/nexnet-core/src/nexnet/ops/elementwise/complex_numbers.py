@@ -14,6 +14,7 @@ import torch
 
 from ...policy import Policy, function, implements
 from .._conventions import chosen
+from .._names import composite
 from ..constant import constant
 
 __all__ = [
@@ -79,12 +80,14 @@ _conjugate.leaf = _conjugate_now.leaf = _resolved.leaf = True
 
 
 @implements(torch.conj)
+@composite
 def conj(input: Any) -> Any:
     """The complex conjugate, as a view whose numbers are conjugated when they are read; a real tensor as it is."""
     return _conjugate(input) if input.dtype.is_complex else input
 
 
 @implements(torch.conj_physical)
+@composite
 def conj_physical(input: Any) -> Any:
     """The complex conjugate, computed at once; a real tensor as it is."""
     return _conjugate_now(input) if input.dtype.is_complex else input
@@ -133,6 +136,7 @@ _real_part.leaf = True
 
 
 @implements(torch.real)
+@composite
 def real(input: Any) -> Any:
     """The real part of a complex tensor; a real one as it is."""
     return _real_part(input) if input.dtype.is_complex else input
@@ -247,6 +251,7 @@ _complex_sign.leaf = True
 
 
 @implements(torch.sgn)
+@composite
 def sgn(input: Any) -> Any:
     """The sign z / |z|, and 0 for 0. That of a real tensor is flat.  Corner: 0 at 0."""
     return _complex_sign(input) if input.dtype.is_complex else _real_sign(input)

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import TensorBase, is_tracked, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._names import composite
 from ..matrices.matmul import matmul
 from ..shapes.joining import cat
 from .dropout import dropout
@@ -161,6 +162,7 @@ _ON_GPU = {_FLASH: _flash_on_gpu, _EFFICIENT: _efficient_on_gpu, _CUDNN: _cudnn_
 
 
 @implements(F.scaled_dot_product_attention)
+@composite
 def scaled_dot_product_attention(
     query: Any,
     key: Any,
@@ -260,6 +262,7 @@ def _shared(each: Any, heads: int, rule: str) -> Any:
 
 
 @implements(F.multi_head_attention_forward)
+@composite
 def multi_head_attention_forward(
     query: Any,
     key: Any,

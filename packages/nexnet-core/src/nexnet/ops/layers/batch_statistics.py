@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._layout import plain_layout
+from .._names import composite
 from .._plain import is_plain
 from .normalisation import (
     _batch_norm,
@@ -111,6 +112,7 @@ class _batch_norm_by_statistics(Policy):
 
 
 @implements(F.batch_norm)
+@composite
 def batch_norm(
     input: Any,
     running_mean: Any,
@@ -150,6 +152,7 @@ def batch_norm(
     return _batch_norm(input, weight, bias, eps, running_mean, running_var, momentum)[0]
 
 
+@composite
 def batch_norm_with_statistics(
     input: Any,
     running_mean: Any,
@@ -179,6 +182,7 @@ def batch_norm_with_statistics(
 
 
 @implements(F.instance_norm)
+@composite
 def instance_norm(
     input: Any,
     running_mean: Any = None,

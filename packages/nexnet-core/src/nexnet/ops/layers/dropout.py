@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._names import composite
 from ..shapes.views import alias, squeeze, unsqueeze
 
 __all__ = [
@@ -140,6 +141,7 @@ def feature_alpha_dropout(
 
 
 @implements(F.dropout1d)
+@composite
 def dropout1d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Any:
@@ -157,6 +159,7 @@ def dropout1d(
 
 
 @implements(F.dropout2d)
+@composite
 def dropout2d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Any:
@@ -167,6 +170,7 @@ def dropout2d(
 
 
 @implements(F.dropout3d)
+@composite
 def dropout3d(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Any:
@@ -187,5 +191,5 @@ def _of_channels(
 def _warn(rule: str, wanted: str, input: Any) -> None:
     warnings.warn(
         f"{rule} is for {wanted}, and was given {tuple(input.shape)}: dimension 1 is taken for the channels.",
-        stacklevel=3,
+        stacklevel=4,  # beside this one and the layer, that of what makes it a composite
     )

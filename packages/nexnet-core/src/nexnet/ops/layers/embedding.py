@@ -12,6 +12,7 @@ from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
+from .._names import composite
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -105,6 +106,7 @@ def _pick(weight: Any, indices: Any) -> Any:
 
 
 @implements(F.embedding)
+@composite
 def embedding(
     input: Any,
     weight: Any,
@@ -276,6 +278,7 @@ _bags_by_sample: Callable[..., Any] = kernel_or_rule(_sample_kernel, _bags_by_sa
 
 
 @implements(F.embedding_bag)
+@composite
 def embedding_bag(
     input: Any,
     weight: Any,

@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._names import composite
 from ..elementwise.arithmetic import div, mul, pow
 from ..shapes.views import alias
 
@@ -31,6 +32,7 @@ class _window_mean(Policy):
 
 
 @implements(F.local_response_norm)
+@composite
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """X / (k + alpha m)^beta, m the mean square of ``size`` neighbouring channels (dimension 1).
 

@@ -29,6 +29,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layout
+from .._names import composite
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
 
@@ -305,6 +306,7 @@ def _count(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, 
 
 
 @implements(F.layer_norm)
+@composite
 def layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
@@ -316,6 +318,7 @@ def layer_norm(
 
 
 @implements(F.rms_norm, torch.rms_norm)
+@composite
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
     """W z, z the last dimensions (``normalized_shape``) divided by the root of their mean square plus eps.
 
@@ -361,6 +364,7 @@ class _complex_rms_norm(Analytic):
 
 
 @implements(F.group_norm)
+@composite
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """W z + b, z the input (N, C, ...) with mean 0 and variance 1 in each of the groups of an example's channels.
 

@@ -17,6 +17,7 @@ from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
+from .._names import composite
 from .._plain import is_plain
 from .activation import _activation, _refuse_inplace
 
@@ -229,6 +230,7 @@ def _for_channels(weight: Any, ndim: int) -> Any:
 
 
 @implements(torch.prelu, F.prelu)
+@composite
 def prelu(input: Any, weight: Any) -> Any:
     """X where x > 0, else w x, with one weight for all or one for each channel (dimension 1).
 

@@ -15,6 +15,7 @@ from torch import Generator
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import implements
+from .._names import composite
 from ..elementwise.arithmetic import add
 from ..shapes.gathering import index_select
 from ..shapes.indexing import narrow
@@ -56,6 +57,7 @@ def _or_packed(layers: _Layers) -> _Layers:
 
 @implements(torch.lstm)
 @_or_packed
+@composite
 def lstm(
     input: Any,
     hx: Sequence[Any],

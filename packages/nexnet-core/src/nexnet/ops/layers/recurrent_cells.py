@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from ...policy import implements
+from .._names import composite
 from .recurrent import _check_weights, _complain, _gru_direction, _lstm_direction, _rnn_direction
 
 __all__ = ["gru_cell", "lstm_cell", "rnn_relu_cell", "rnn_tanh_cell"]
 
 
 @implements(torch.lstm_cell)
+@composite
 def lstm_cell(
     input: Any, hx: Sequence[Any], w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None
 ) -> tuple[Any, Any]:
@@ -30,6 +32,7 @@ def lstm_cell(
 
 
 @implements(torch.gru_cell)
+@composite
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """A step of ``gru``: h' (B, H) of x (B, I) and h (B, H).
 
@@ -40,6 +43,7 @@ def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: 
 
 
 @implements(torch.rnn_tanh_cell)
+@composite
 def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """A step of ``rnn_tanh``: h' (B, H) of x (B, I) and h (B, H).
 
@@ -50,6 +54,7 @@ def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b
 
 
 @implements(torch.rnn_relu_cell)
+@composite
 def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
     """A step of ``rnn_relu``: h' (B, H) of x (B, I) and h (B, H). Corner: 0 at 0.
 

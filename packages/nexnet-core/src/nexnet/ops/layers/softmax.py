@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ... import kernels
 from ...engine import unwrap, wrap
 from ...policy import Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 
 __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 
@@ -88,14 +88,14 @@ class log_softmax(Policy):
 
 
 @implements(F.softmin)
-@numpy_names
+@composite
 def softmin(input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
     """softmax(-x)."""
     return softmax(-input, dim, dtype)
 
 
 @implements(F.gumbel_softmax)
-@numpy_names
+@composite
 def gumbel_softmax(
     logits: Any,
     tau: float = 1,

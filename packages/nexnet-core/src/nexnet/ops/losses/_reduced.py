@@ -84,7 +84,7 @@ def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
         warnings.warn(
             f"{rule} was given an input of shape {tuple(input.shape)} and a target of shape {tuple(target.shape)}: "
             "they are broadcast, which is seldom meant. Give both one shape.",
-            stacklevel=3,
+            stacklevel=4,  # beside this one and the loss, that of what makes it a composite
         )
         shape = torch.broadcast_shapes(input.shape, target.shape)
         input, target = expand(input, shape), expand(target, shape)

@@ -13,6 +13,7 @@ from ...engine import TensorBase, is_tracked
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import overload
+from .._names import composite
 from ..elementwise.arithmetic import mul
 from ..elementwise.selection import where
 from ..layers.linear import linear
@@ -102,6 +103,7 @@ class _cross_entropy(Policy):
 
 
 @implements(F.cross_entropy)
+@composite
 def cross_entropy(
     input: Any,
     target: Any,
@@ -178,6 +180,7 @@ def _cross_entropy_of_probabilities(
 
 
 @implements(F.nll_loss)
+@composite
 def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input[target], the negative log-likelihood of a class index. See ``cross_entropy``; input is log p."""
     code = _code(reduction, "nll_loss")
@@ -225,6 +228,7 @@ def _weighted(values: Any, weight: Any, class_dim: int) -> Any:
     return values * reshape(weight, [-1 if dim == class_dim else 1 for dim in range(values.ndim)])
 
 
+@composite
 def linear_cross_entropy(
     input: Any,
     linear_weight: Any,

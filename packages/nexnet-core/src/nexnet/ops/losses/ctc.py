@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._names import composite
 from .._plain import is_plain
 from ..elementwise.arithmetic import div
 from ._reduced import _answers, _reduce
@@ -138,6 +139,7 @@ def _states(targets: Any, target_lengths: _Lengths, blank: int) -> Any:
     "log_probs", "targets", "input_lengths", "target_lengths", "blank", "reduction", "zero_infinity",
 )  # fmt: skip
 @implements(F.ctc_loss)
+@composite
 def ctc_loss(
     log_probs: Any,
     targets: Any,

@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...engine import unwrap
 from ...policy import Policy, function, implements
+from .._names import composite
 from ._reduced import _answers, _reduce
 
 __all__ = ["gaussian_nll_loss", "poisson_nll_loss"]
@@ -84,6 +85,7 @@ class _gaussian(Policy):
 
 
 @implements(F.gaussian_nll_loss)
+@composite
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Any:

@@ -12,6 +12,7 @@ from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule
+from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance
@@ -69,6 +70,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
 
 @_answers(torch.margin_ranking_loss, "input1", "input2", "target", "margin", "reduction")
 @implements(F.margin_ranking_loss)
+@composite
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """max(-t (x1 - x2) + margin, 0): x1 is to be the larger where t is 1, x2 where t is -1.
 
@@ -128,6 +130,7 @@ class _of_cosine(Policy):
 
 @_answers(torch.cosine_embedding_loss, "input1", "input2", "target", "margin", "reduction")
 @implements(F.cosine_embedding_loss)
+@composite
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1; (N, D), (N, D) and (N,), or no N.
 
@@ -153,6 +156,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
 
 @implements(F.triplet_margin_loss)
+@composite
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -182,6 +186,7 @@ def triplet_margin_loss(
 
 
 @implements(F.triplet_margin_with_distance_loss)
+@composite
 def triplet_margin_with_distance_loss(
     anchor: Any,
     positive: Any,
@@ -343,6 +348,7 @@ class _soft_margin_loss(Policy):
 
 
 @implements(F.soft_margin_loss)
+@composite
 def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """ln(1 + e^(-t x)), t being 1 or -1.
 
@@ -364,6 +370,7 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
 
 
 @implements(F.multilabel_soft_margin_loss)
+@composite
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """The mean over the classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid x, times the weight of the class."""
     if input.dtype.is_complex or target.dtype.is_complex:

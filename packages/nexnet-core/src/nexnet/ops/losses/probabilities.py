@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule, overload
+from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.exponential import exp, xlogy
 from ..layers.activation import logsigmoid
@@ -66,6 +67,7 @@ _bce_gradient = kernel_or_rule(_bce_backward, _binary_cross_entropy_backward)
 
 
 @implements(F.binary_cross_entropy)
+@composite
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """-t ln x - (1 - t) ln(1 - x) of probabilities x, times the weight (it broadcasts).
 
@@ -101,6 +103,7 @@ class _binary_cross_entropy_with_logits(Policy):
 
 @_answers(torch.binary_cross_entropy_with_logits, "input", "target", "weight", "pos_weight", "reduction")
 @implements(F.binary_cross_entropy_with_logits)
+@composite
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:

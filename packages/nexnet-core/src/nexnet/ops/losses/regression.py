@@ -15,6 +15,7 @@ from ...engine import number, scalar
 from ...policy import Operator, Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
+from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where
@@ -88,6 +89,7 @@ _smooth_l1_loss = _difference_loss(
 
 
 @implements(F.mse_loss)
+@composite
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """(x - t)^2. With a weight, of the input's shape, the mean is weighted."""
     input, target = _matched(input, target, "mse_loss")
@@ -98,6 +100,7 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
 
 
 @implements(F.l1_loss)
+@composite
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """|x - t|. With a weight, of the input's shape, the mean is weighted.
 
@@ -111,6 +114,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = N
 
 
 @implements(F.smooth_l1_loss)
+@composite
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
     """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2; l1_loss for beta = 0.
 
@@ -123,6 +127,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
 
 
 @implements(F.huber_loss)
+@composite
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2), times the weight.
 

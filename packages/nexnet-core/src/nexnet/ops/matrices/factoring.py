@@ -14,7 +14,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._names import return_types
+from .._names import composite, return_types
 
 __all__ = [
     "cholesky",
@@ -353,6 +353,7 @@ def _reflect(A: Any, tau: Any, other: Any, left: bool, adjoint: bool) -> Any:  #
 
 
 @implements(torch.linalg.householder_product)
+@composite
 def linalg_householder_product(A: Any, tau: Any) -> Any:  # noqa: N803
     """The first n columns of H_1 ... H_k, from the reflections below A's diagonal, as ``torch.geqrf`` gives them.
 
@@ -372,12 +373,14 @@ def linalg_householder_product(A: Any, tau: Any) -> Any:  # noqa: N803
 
 
 @implements(torch.orgqr)
+@composite
 def orgqr(input: Any, tau: Any) -> Any:
     """``linalg.householder_product`` under LAPACK's name."""
     return linalg_householder_product(input, tau)
 
 
 @implements(torch.ormqr)
+@composite
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False) -> Any:
     """Q C, C Q, or those with Q^H (``transpose``), with Q = H_1 ... H_k of the reflections below input's diagonal.
 

@@ -12,11 +12,13 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import implements
+from .._names import composite
 
 __all__ = ["pca_lowrank", "svd_lowrank"]
 
 
 @implements(torch.svd_lowrank)
+@composite
 def svd_lowrank(A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None) -> Any:  # noqa: N803  torch's names
     """(U, S, V) with A - M = U diag(S) V^H, q singular values of it, after ``niter`` iterations of its column space."""
     matrix = A if M is None else A - M
@@ -29,6 +31,7 @@ def svd_lowrank(A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None)
 
 
 @implements(torch.pca_lowrank)
+@composite
 def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 2) -> Any:  # noqa: N803  torch's name
     """``svd_lowrank`` of a matrix of samples (rows), of which the mean is taken off unless ``center`` is False.
 

@@ -10,6 +10,7 @@ import torch
 from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, Reflected, calls, function, implements
+from .._names import composite
 
 __all__ = [
     "addmm",
@@ -180,6 +181,7 @@ class outer(Analytic):
 
 
 @implements(torch.inner)
+@composite
 def inner(input: Any, other: Any) -> Any:
     """The sum of products over the last dimensions of both: y_ij = sum_k a_ik b_jk."""
     if input.ndim == 0 or other.ndim == 0:
@@ -222,6 +224,7 @@ class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
 
 
 @implements(torch.nn.functional.bilinear, torch.bilinear)
+@composite
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """y_k = x1^T W_k x2 + b_k.  Shapes: x1 (..., m), x2 (..., n), W (out, m, n), b (out)."""
     if weight.ndim != 3:

@@ -10,7 +10,7 @@ import torch
 from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._names import numpy_names, place_of
+from .._names import composite, place_of
 from ..constant import constant
 from ..reductions.norms import vector_norm
 from .solving import linalg_inv_ex
@@ -32,7 +32,7 @@ _ORDERS = ("fro", "nuc", 2, -2, 1, -1, math.inf, -math.inf)
 
 
 @implements(torch.linalg.matrix_norm)
-@numpy_names
+@composite
 def linalg_matrix_norm(
     A: Any,  # noqa: N803  torch's name
     ord: Any = "fro",
@@ -98,7 +98,7 @@ def _two(dim: Any, ndim: int) -> tuple[int, int]:
 
 
 @implements(torch.linalg.norm)
-@numpy_names
+@composite
 def linalg_norm(
     A: Any,  # noqa: N803
     ord: Any = None,
@@ -133,7 +133,7 @@ def linalg_norm(
 
 
 @implements(torch.norm, torch.functional.norm)
-@numpy_names
+@composite
 def norm(
     input: Any,
     p: Any = "fro",
@@ -157,21 +157,21 @@ def norm(
 
 
 @implements(torch.frobenius_norm)
-@numpy_names
+@composite
 def frobenius_norm(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The root of the sum of squares, over the dimensions named."""
     return vector_norm(input, 2, dim, keepdim)
 
 
 @implements(torch.nuclear_norm)
-@numpy_names
+@composite
 def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
     """The sum of each matrix's singular values."""
     return linalg_matrix_norm(input, "nuc", dim, keepdim)
 
 
 @implements(torch.norm_except_dim)
-@numpy_names
+@composite
 def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     """The norm over all dimensions but one, which are kept with size 1; over all, to a scalar, for -1."""
     if dim == -1:
@@ -195,6 +195,7 @@ def _weight_norm(v: Any, g: Any, dim: int = 0) -> Any:
 
 
 @implements(torch.linalg.cond)
+@composite
 def linalg_cond(A: Any, p: Any = None) -> Any:  # noqa: N803
     """How far each matrix is from singular: the norm of A times that of A^-1; p as in ``linalg.matrix_norm``.
 

@@ -10,7 +10,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .._plain import is_plain
 from .matmul import _left
 
@@ -119,6 +119,7 @@ class addbmm(_AddedProduct):
 
 
 @implements(torch.linalg.multi_dot)
+@composite
 def linalg_multi_dot(tensors: Sequence[Any]) -> Any:
     """The product of matrices in the order that needs the fewest multiplications.
 
@@ -151,6 +152,7 @@ def linalg_multi_dot(tensors: Sequence[Any]) -> Any:
 
 
 @implements(torch.functional.chain_matmul, torch.chain_matmul)
+@composite
 def chain_matmul(*matrices: Any) -> Any:
     """The product of matrices in the order that needs the fewest multiplications; of one matrix, the matrix."""
     if any(each.ndim != 2 for each in matrices) or not matrices:
@@ -182,6 +184,7 @@ def _chain(matrices: list[Any]) -> Any:
 
 
 @implements(torch.matrix_power, torch.linalg.matrix_power)
+@composite
 def matrix_power(input: Any, n: int) -> Any:
     """Each matrix to an integer power, by repeated squaring; a negative one is a power of the inverse."""
     if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
@@ -302,6 +305,7 @@ _tensordot.leaf = True
 
 
 @implements(torch.functional.tensordot, torch.tensordot)
+@composite
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The sum of products over dimensions of both.
 
@@ -367,7 +371,7 @@ class linalg_cross(Analytic):
 
 
 @implements(torch.cross)
-@numpy_names
+@composite
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     """The cross product, along the first dimension of size 3 unless one is named."""
     if dim is None:
@@ -400,6 +404,7 @@ _powers.leaf = True
 
 
 @implements(torch.linalg.vander)
+@composite
 def linalg_vander(x: Any, *, N: int | None = None) -> Any:  # noqa: N803  torch's name
     """The powers of the elements as columns, from 0 up to N - 1."""
     n = x.shape[-1] if N is None and x.ndim else N
@@ -415,6 +420,7 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:  # noqa: N803  torch'
 
 
 @implements(torch.vander)
+@composite
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803  torch's name
     """The powers of a vector's elements as columns, from N - 1 down to 0, or up from 0 if ``increasing``."""
     if x.ndim != 1:

@@ -18,7 +18,7 @@ import torch
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._names import place_of, return_types
+from .._names import composite, place_of, return_types
 
 __all__ = [
     "cholesky_inverse",
@@ -90,6 +90,7 @@ def inverse(input: Any) -> Any:
 
 
 @implements(torch.linalg.tensorinv)
+@composite
 def linalg_tensorinv(A: Any, ind: int = 2) -> Any:  # noqa: N803
     """The inverse of what ``tensordot(A, x, x.ndim)`` does: A's first ``ind`` dimensions are its rows."""
     rows, columns = math.prod(A.shape[:ind]), math.prod(A.shape[ind:])
@@ -199,6 +200,7 @@ _tensor_solve.leaf = True
 
 
 @implements(torch.linalg.tensorsolve)
+@composite
 def linalg_tensorsolve(A: Any, B: Any, dims: Sequence[int] | None = None) -> Any:  # noqa: N803
     """The X with tensordot(A, X, X.ndim) = B; the dimensions ``dims`` of A are moved to its end first."""
     ndim = A.ndim
@@ -254,6 +256,7 @@ class linalg_solve_triangular(Policy):
 
 
 @implements(torch.triangular_solve)
+@composite
 def triangular_solve(
     b: Any,
     A: Any,  # noqa: N803

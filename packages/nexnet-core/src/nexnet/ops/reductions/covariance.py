@@ -8,11 +8,13 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import implements
+from .._names import composite
 
 __all__ = ["corrcoef", "cov"]
 
 
 @implements(torch.cov)
+@composite
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """The covariances of variables (rows) over observations (columns); of one variable, its variance.
 
@@ -57,6 +59,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
 
 
 @implements(torch.corrcoef)
+@composite
 def corrcoef(input: Any) -> Any:
     """The correlations of variables (rows) over observations (columns): C_ij / sqrt(C_ii C_jj).
 

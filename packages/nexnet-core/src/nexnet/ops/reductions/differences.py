@@ -9,7 +9,7 @@ import torch
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Analytic, function, implements
-from .._names import numpy_names
+from .._names import composite
 from ..shapes.joining import cat
 from ..shapes.views import movedim
 from .cumulative import cumsum
@@ -37,7 +37,7 @@ _difference = implements()(function(_diff))
 
 
 @implements(torch.diff)
-@numpy_names
+@composite
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The n-th differences of neighbours along a dimension, with further values before and after x, if given."""
     if n < 0 or input.ndim == 0:
@@ -54,7 +54,7 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
 
 
 @implements(torch.trapezoid)
-@numpy_names
+@composite
 def trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     """The integral of y along a dimension, at the points x or in steps of ``dx`` (1)."""
     if y.shape[dim] == 0:
@@ -66,14 +66,14 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
 
 
 @implements(torch.trapz)
-@numpy_names
+@composite
 def trapz(y: Any, x: Any = None, *, dx: Any = 1.0, dim: int = -1) -> Any:
     """``trapezoid``."""
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @implements(torch.cumulative_trapezoid)
-@numpy_names
+@composite
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Any:
     """The integral of y from the first point to each of the others: see ``trapezoid``."""
     if x is not None:
@@ -98,7 +98,7 @@ def _areas(y: Any, x: Any, dim: int) -> Any:
 
 
 @implements(torch.gradient)
-@numpy_names
+@composite
 def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
     """The derivatives of sampled values along each dimension, or those named.
 

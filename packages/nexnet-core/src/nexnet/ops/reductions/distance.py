@@ -10,7 +10,7 @@ import torch
 from ...engine import TensorBase, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .._plain import may_look_at
 from .norms import gradient_of_norm, vector_norm
 
@@ -35,7 +35,7 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 
 
 @implements(torch.nn.functional.pairwise_distance)
-@numpy_names
+@composite
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
     """The p-norm of x1 - x2 + eps over the last dimension; the others broadcast."""
     return vector_norm(torch.sub(x1, x2) + eps, p, -1, keepdim)
@@ -72,7 +72,7 @@ class _cosine_similarity(Policy):
 
 
 @implements(torch.cosine_similarity, torch.nn.functional.cosine_similarity)
-@numpy_names
+@composite
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """The cosine of the angle between x1 and x2 along a dimension; both broadcast.
 
@@ -105,7 +105,7 @@ class _normalized(Policy):
 
 
 @implements(torch.nn.functional.normalize)
-@numpy_names
+@composite
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """X / max(|x|_p, eps), the norm along a dimension (or several).
 
@@ -264,6 +264,7 @@ _own_distances.leaf = True
 
 
 @implements(torch.nn.functional.pdist, torch.pdist)
+@composite
 def pdist(input: Any, p: float = 2) -> Any:
     """The p-norms of the differences of a matrix's rows, each pair once: (n, k) to (n (n - 1) / 2).
 

@@ -13,7 +13,7 @@ import torch
 from ...engine import unwrap
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule
-from .._names import numpy_names
+from .._names import composite
 from .._plain import zeros_for
 from .sums import Dims, restore_dims
 
@@ -152,7 +152,7 @@ median_of_all, nanmedian_of_all = _leaf(function(_median_of_all)), _leaf(functio
 
 
 @implements(torch.max)
-@numpy_names
+@composite
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """``max(x)``: the largest element; ``max(x, dim)``: named (values, indices); ``max(x, y)``: ``maximum``.
 
@@ -165,7 +165,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
 
 @implements(torch.min)
-@numpy_names
+@composite
 def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """``min(x)``: the smallest element; ``min(x, dim)``: named (values, indices); ``min(x, y)``: ``minimum``.
 
@@ -177,7 +177,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
 
 @implements(torch.median)
-@numpy_names
+@composite
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element, the lower one of two; ``median(x, dim)``: named (values, indices).
 
@@ -187,7 +187,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 @implements(torch.nanmedian)
-@numpy_names
+@composite
 def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle of the elements that are not NaN: see ``median``."""
     return nanmedian_of_all(input) if dim is None else nanmedian_along(input, dim, keepdim)

@@ -13,7 +13,7 @@ import torch
 
 from ...engine import unwrap
 from ...policy import Policy, function, implements
-from .._names import numpy_names, place_of
+from .._names import composite, place_of
 from .._plain import is_plain, zeros_for
 from ..shapes.views import movedim, reshape
 from .extrema import selection_backward
@@ -95,7 +95,7 @@ _INTERPOLATIONS = ("linear", "midpoint", *_ROUNDED)
 
 
 @implements(torch.quantile)
-@numpy_names
+@composite
 def quantile(
     input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Any:
@@ -107,7 +107,7 @@ def quantile(
 
 
 @implements(torch.nanquantile)
-@numpy_names
+@composite
 def nanquantile(
     input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Any:

@@ -13,7 +13,7 @@ import torch
 
 from ...engine import unwrap
 from ...policy import Analytic, Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .._plain import is_plain
 from .sums import restore_dims
 
@@ -104,7 +104,7 @@ _product = implements()(function(_prod))
 
 
 @implements(torch.prod)
-@numpy_names
+@composite
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
     """The product of all elements, or of those along one dimension.
 

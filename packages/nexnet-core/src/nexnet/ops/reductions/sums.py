@@ -9,7 +9,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 
 __all__ = ["logsumexp", "mean", "nanmean", "nansum", "sum", "sum_to_size"]
 
@@ -59,7 +59,7 @@ class sum(Linear):
 
 
 @implements(torch.Tensor.sum_to_size)
-@numpy_names
+@composite
 def sum_to_size(input: Any, *size: Any) -> Any:
     """The sum over what broadcasting added to a shape: the reverse of ``expand``.
 

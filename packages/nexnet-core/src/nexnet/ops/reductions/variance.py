@@ -12,7 +12,7 @@ import torch
 
 from ...policy import Policy, function, implements
 from .._conventions import chosen
-from .._names import numpy_names
+from .._names import composite
 from .sums import Dims, count_reduced, restore_dims
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
@@ -99,7 +99,7 @@ _variance.leaf = _deviation.leaf = _variance_and_mean.leaf = _deviation_and_mean
 
 
 @implements(torch.var)
-@numpy_names
+@composite
 def var(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -111,7 +111,7 @@ def var(
 
 
 @implements(torch.std)
-@numpy_names
+@composite
 def std(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -123,7 +123,7 @@ def std(
 
 
 @implements(torch.var_mean)
-@numpy_names
+@composite
 def var_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:
@@ -133,7 +133,7 @@ def var_mean(
 
 
 @implements(torch.std_mean)
-@numpy_names
+@composite
 def std_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ import torch
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .._plain import is_plain
 from .diagonals import diag_embed
 from .gathering import index_select
@@ -102,6 +102,7 @@ class _grid(Linear):
 
 
 @implements(torch.meshgrid, torch._C._VariableFunctions.meshgrid)  # type: ignore[attr-defined]
+@composite
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     """The coordinates of a grid: vectors expanded to the dimensions that they make together.
 
@@ -122,6 +123,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
 
 
 @implements(torch.cartesian_prod)
+@composite
 def cartesian_prod(*tensors: Any) -> Any:
     """Every choice of one element from each vector, as rows; a single vector as it is."""
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
@@ -131,6 +133,7 @@ def cartesian_prod(*tensors: Any) -> Any:
 
 
 @implements(torch.combinations)
+@composite
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Every choice of r elements of a vector, as rows."""
     places = torch.combinations(torch.arange(len(input), device=input.device), operator.index(r), with_replacement)
@@ -138,7 +141,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
 
 
 @implements(torch.repeat_interleave)
-@numpy_names
+@composite
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:
@@ -190,7 +193,8 @@ class as_strided(Linear):
             if is_plain(grad):
                 storage.as_strided(size, stride, start).copy_(grad)
             else:
-                storage = torch.as_strided_scatter(storage, grad, size, stride, start)
+                taken = places(size, stride, start).to(grad.device)  # vmap knows no as_strided_scatter
+                storage = storage.index_add(0, taken, grad.reshape(-1))
             return storage.as_strided(shape, strides, offset)
         own, taken = places(shape, strides, offset), places(size, stride, start)
         length = int(max([int(each.max()) for each in (own, taken) if each.numel()], default=-1)) + 1

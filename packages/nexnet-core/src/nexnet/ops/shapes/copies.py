@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ...policy import Operator, function, implements
-from .._names import numpy_names, place_of
+from .._names import composite, place_of
 from . import arranging, diagonals, indexing, joining, views
 
 __all__ = [
@@ -115,7 +115,7 @@ _slicing_copy = copying("slicing_copy", indexing.slicing)
 
 
 @implements(torch.slice_copy)
-@numpy_names
+@composite
 def slice_copy(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     """``slice``, as a copy."""
     return _slicing_copy(input, *[slice(None)] * place_of(dim, input.ndim), slice(start, end, step))

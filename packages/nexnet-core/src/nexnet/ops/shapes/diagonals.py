@@ -11,6 +11,7 @@ from torch import Tensor
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._kernels import kernel_or_rule
+from .._names import composite
 
 __all__ = ["diag", "diag_embed", "diagonal", "linalg_diagonal", "trace", "tril", "triu"]
 
@@ -70,6 +71,7 @@ class diag_embed(Linear):
 
 
 @implements(torch.diag)
+@composite
 def diag(input: Any, diagonal: int = 0) -> Any:
     """The diagonal of a matrix, or a matrix with the vector on its diagonal."""
     return diag_embed(input, diagonal) if input.ndim == 1 else _diagonal(input, diagonal)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ...policy import Linear, function, implements
-from .._names import numpy_names, place_of
+from .._names import composite, place_of
 from .._plain import is_plain, zeros_for
 from .views import expand, reshape
 
@@ -38,7 +38,7 @@ class gather(Linear):
 
 
 @implements(torch.take_along_dim)
-@numpy_names
+@composite
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements of x at indices of a dimension (of all of it, without ``dim``); the other dimensions broadcast.
 

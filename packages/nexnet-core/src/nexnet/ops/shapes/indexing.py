@@ -18,6 +18,7 @@ from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._kernels import overload
+from .._names import composite
 from .._plain import is_plain, zeros_for
 
 if TYPE_CHECKING:
@@ -364,6 +365,7 @@ def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> LiteTensor:
 
 
 @implements(torch.index_put)
+@composite
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Linear, Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .views import atleast_3d, reshape
 
 __all__ = [
@@ -110,65 +110,74 @@ _cat_tensors, _stack_tensors, _vstack_tensors = function(_cat), function(_stack)
 _cat_tensors.leaf = _stack_tensors.leaf = _vstack_tensors.leaf = True
 
 
-def _one_tensor(rule: str) -> InputError:
-    return InputError(
-        message(
-            f"{rule} joins a sequence of tensors.",
-            rule=rule,
-            argument="tensors",
-            got="a LiteTensor",
-            remedy=f"{rule}([x, y], dim)",
+def _sequence(tensors: Any, rule: str) -> Any:
+    """Give what is to be joined.
+
+    Raises:
+        InputError: it is one tensor, or nothing that has tensors in it.
+    """
+    if isinstance(tensors, (list, tuple)):
+        return tensors
+    if isinstance(tensors, (TensorBase, torch.Tensor, str, dict)) or not isinstance(tensors, Iterable):
+        raise InputError(
+            message(
+                f"{rule} joins a sequence of tensors.",
+                rule=rule,
+                argument="tensors",
+                got=f"a {type(tensors).__name__}",
+                remedy=f"{rule}([x, y])",
+            )
         )
-    )
+    return tensors
 
 
 @implements(torch.cat, torch.concat, torch.concatenate)
-@numpy_names
+@composite
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors along a dimension."""
-    if isinstance(tensors, TensorBase):
-        raise _one_tensor("cat")
-    return _cat_tensors(*tensors, dim=dim)
+    return _cat_tensors(*_sequence(tensors, "cat"), dim=dim)
 
 
 concat = concatenate = cat
 
 
 @implements(torch.stack)
-@numpy_names
+@composite
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new dimension."""
-    if isinstance(tensors, TensorBase):
-        raise _one_tensor("stack")
-    return _stack_tensors(*tensors, dim=dim)
+    return _stack_tensors(*_sequence(tensors, "stack"), dim=dim)
 
 
 @implements(torch.hstack)
+@composite
 def hstack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side: along the second dimension, vectors along their only one."""
-    tensors = [reshape(each, 1) if each.ndim == 0 else each for each in tensors]
+    tensors = [reshape(each, 1) if each.ndim == 0 else each for each in _sequence(tensors, "hstack")]
     return _cat_tensors(*tensors, dim=0 if tensors[0].ndim == 1 else 1)
 
 
 @implements(torch.column_stack)
+@composite
 def column_stack(tensors: Sequence[Any]) -> Any:
     """Join tensors side by side, vectors as columns."""
-    return cat([reshape(each, -1, 1) if each.ndim < 2 else each for each in tensors], 1)
+    return cat([reshape(each, -1, 1) if each.ndim < 2 else each for each in _sequence(tensors, "column_stack")], 1)
 
 
 @implements(torch.vstack, torch.row_stack)
+@composite
 def vstack(tensors: Sequence[Any]) -> Any:
     """Join tensors one above the other: along the first dimension, vectors as rows."""
-    return _vstack_tensors(*tensors)
+    return _vstack_tensors(*_sequence(tensors, "vstack"))
 
 
 row_stack = vstack
 
 
 @implements(torch.dstack)
+@composite
 def dstack(tensors: Sequence[Any]) -> Any:
     """Join tensors along the third dimension."""
-    return cat([atleast_3d(each) for each in tensors], 2)
+    return cat([atleast_3d(each) for each in _sequence(tensors, "dstack")], 2)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -190,14 +199,14 @@ class split(Linear):
 
 
 @implements(torch.split_with_sizes, torch.unsafe_split_with_sizes)
-@numpy_names
+@composite
 def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> Any:
     """X in pieces of several sizes."""
     return split(input, list(split_sizes), dim)
 
 
 @implements(torch.tensor_split)
-@numpy_names
+@composite
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """X in a number of pieces, as equal as can be, or cut at indices, as slices are."""
     where = indices_or_sections
@@ -214,21 +223,21 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 
 
 @implements(torch.hsplit)
-@numpy_names
+@composite
 def hsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces side by side: along the second dimension, a vector along its only one."""
     return _equal(input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
 
 
 @implements(torch.vsplit)
-@numpy_names
+@composite
 def vsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces one above the other: along the first dimension."""
     return _equal(input, indices_or_sections, 0, 2)
 
 
 @implements(torch.dsplit)
-@numpy_names
+@composite
 def dsplit(input: Any, indices_or_sections: Any) -> Any:
     """X in pieces along the third dimension."""
     return _equal(input, indices_or_sections, 2, 3)
@@ -396,6 +405,7 @@ class to(Policy):
 
 
 @implements(torch.Tensor.type_as)
+@composite
 def type_as(input: Any, other: Any) -> Any:
     """X in the dtype and on the device of another tensor."""
     return to(input, dtype=other.dtype, device=other.device)

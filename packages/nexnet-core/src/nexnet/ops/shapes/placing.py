@@ -9,6 +9,7 @@ import torch
 
 from ...engine import TensorBase, unwrap
 from ...policy import Linear, Operator, function, implements
+from .._names import composite
 from .._plain import is_plain
 from .arranging import places
 from .views import expand
@@ -128,6 +129,7 @@ class as_strided_scatter(Linear):
 
 
 @implements(torch.masked_scatter)
+@composite
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     """X with the elements of ``source``, one after the other, where the mask is true. X and the mask broadcast."""
     if input.shape == mask.shape:

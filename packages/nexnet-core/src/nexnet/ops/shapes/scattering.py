@@ -10,7 +10,7 @@ import torch
 from ...engine import TensorBase, unwrap
 from ...errors import HigherOrderError, InputError, message
 from ...policy import Linear, Policy, function, implements
-from .._names import numpy_names
+from .._names import composite
 from .._plain import is_plain
 
 __all__ = ["index_copy", "index_fill", "index_reduce", "scatter", "scatter_add", "scatter_reduce"]
@@ -45,7 +45,7 @@ _scatter = implements()(function(_scatter_tensor))
 
 
 @implements(torch.scatter)
-@numpy_names
+@composite
 def scatter(input: Any, dim: int, index: Any, src: Any = 0, *, value: Any = None, reduce: str | None = None) -> Any:
     """X with ``src`` (a tensor, or a number) put at the indices of a dimension; added or multiplied by ``reduce``."""
     src = src if value is None else value
@@ -66,7 +66,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = 0, *, value: Any = None
 
 
 @implements(torch.scatter_add)
-@numpy_names
+@composite
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """X with ``src`` added at the indices of a dimension."""
     return _scatter_add(input, dim, index, covered(src, index))
@@ -227,7 +227,7 @@ _COMBINATIONS = {"prod": _scatter_prod, "mean": _scatter_mean, "amax": _scatter_
 
 
 @implements(torch.scatter_reduce)
-@numpy_names
+@composite
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """X combined with ``src`` at the indices of a dimension, by "sum", "prod", "mean", "amax" or "amin".
 
@@ -250,7 +250,7 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
 
 
 @implements(torch.index_reduce)
-@numpy_names
+@composite
 def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
     """X with the slices of ``source`` combined at indices of a dimension: see ``scatter_reduce``."""
     shape = [1] * source.ndim

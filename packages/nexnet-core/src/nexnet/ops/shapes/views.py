@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
+from .._names import composite
 from ..elementwise.complex_numbers import conj
 
 __all__ = [
@@ -154,30 +155,35 @@ class ravel(_Reshape):
 
 
 @implements(torch.Tensor.reshape_as)
+@composite
 def reshape_as(input: Any, other: Any) -> Any:
     """X in the shape of another tensor."""
     return reshape(input, other.shape)
 
 
 @implements(torch.Tensor.view_as)
+@composite
 def view_as(input: Any, other: Any) -> Any:
     """X in the shape of another tensor, without a copy."""
     return view(input, other.shape)
 
 
 @implements(torch.atleast_1d, torch._C._VariableFunctions.atleast_1d)  # type: ignore[attr-defined]
+@composite
 def atleast_1d(*tensors: Any) -> Any:
     """Each tensor with one dimension or more."""
     return _each(tensors, lambda x: reshape(x, 1) if x.ndim == 0 else x)
 
 
 @implements(torch.atleast_2d, torch._C._VariableFunctions.atleast_2d)  # type: ignore[attr-defined]
+@composite
 def atleast_2d(*tensors: Any) -> Any:
     """Each tensor with two dimensions or more; a vector becomes a row."""
     return _each(tensors, lambda x: reshape(x, 1, -1) if x.ndim < 2 else x)
 
 
 @implements(torch.atleast_3d, torch._C._VariableFunctions.atleast_3d)  # type: ignore[attr-defined]
+@composite
 def atleast_3d(*tensors: Any) -> Any:
     """Each tensor with three dimensions or more: (n) becomes (1, n, 1), and (m, n) becomes (m, n, 1)."""
     return _each(tensors, lambda x: reshape(x, 1, -1, 1) if x.ndim < 2 else unsqueeze(x, -1) if x.ndim == 2 else x)
@@ -208,6 +214,7 @@ class expand(Linear):
 
 
 @implements(torch.Tensor.expand_as)
+@composite
 def expand_as(input: Any, other: Any) -> Any:
     """X repeated to the shape of another tensor."""
     return expand(input, other.shape)

@@ -8,6 +8,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._names import composite
 from ..elementwise.complex_numbers import view_as_real
 from ..shapes.padding import constant_pad_nd, pad
 from ..shapes.windows import unfold_backward
@@ -70,6 +71,7 @@ def _middle(x: Any, win_length: int) -> Any:
 
 
 @implements(torch.stft)
+@composite
 def stft(
     input: Any,
     n_fft: int,
@@ -197,6 +199,7 @@ def _envelope(window: Any, count: int, hop: int, start: int, end: int) -> Any:
 
 
 @implements(torch.istft)
+@composite
 def istft(
     input: Any,
     n_fft: int,

@@ -1,0 +1,69 @@
+"""What torch's functions compute inside of a model: nexnet's rules, or torch's own kernels where nothing varies."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .._dispatch import call_rule
+from .._nested import leaves_of, map_leaves, rebuild
+from ..engine import DIFFERENTIABLE, unwrap
+from ..engine.tape import this_thread
+from ..engine.tensor import TensorBase
+from ..policy import RULES
+from ..tensor import LiteTensor
+from .tensors import is_constant, may_vary, running, seen, stand_in
+
+__all__ = ["computed", "given"]
+
+_Size = torch.Size
+
+
+def computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Give the result of a function that writes nothing, of LiteTensors, or of torch's tensors where nothing varies."""
+    values = tuple([seen(each) for each in args])
+    named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
+    if not may_vary(values) and not (kwargs and may_vary(named.values())) and this_thread().overrides is None:
+        return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
+    if function in RULES:
+        for each in values:
+            if type(each) is Tensor:
+                return _beside_constants(function, values, named)
+        return call_rule(function, values, named)
+    if is_constant(values) and is_constant(named):
+        return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
+    method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
+    if method is not None and isinstance(values[0], TensorBase):
+        return method(*values, **named)
+    out = function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
+    if any([isinstance(each, Tensor) and each.dtype in DIFFERENTIABLE for each in leaves_of(out)]):  # noqa: C419
+        return call_rule(function, values, named)  # which says that there is none
+    return out
+
+
+def _beside_constants(function: Callable[..., Any], values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call a rule that is given torch's own tensors too: it may keep them, and the model may write into them."""
+    call: Any = running()
+    before = call.recorded()
+    out = call_rule(function, values, named)
+    after = call.recorded()
+    for each in values:
+        if type(each) is Tensor:
+            call.constants.append((weakref.ref(each), each._version, before, after))
+    return out
+
+
+def given(value: Any) -> Any:
+    """Give a result to the model: what is being differentiated as a ModelTensor, else as one of torch's."""
+    if isinstance(value, TensorBase):
+        tensor: TensorBase = value
+        if tensor.key is None and this_thread().overrides is None:
+            return tensor.data
+        return stand_in(value, running())
+    if isinstance(value, (tuple, list)) and type(value) is not _Size:
+        return rebuild(value, [given(each) for each in value])
+    return value
