@@ -375,3 +375,38 @@ def test_a_notebook_shows_each_tensor_and_its_statistics():
     shown = Shown(weight=nexnet.ones(3, 2))._repr_html_()
     assert "<td>weight</td><td>(3, 2)</td>" in shown
     assert "norm" in shown
+
+
+# Rules of modules
+
+
+def test_a_rule_takes_a_module():
+    @nexnet.custom_grad
+    def clipped(model, x):
+        out = (x * model.scale + model.shift).sum()
+
+        def backward(grad):
+            return {"scale": grad * x.sum().clamp(max=1.0), "shift": grad * x.numel()}, grad * model.scale
+
+        return out, backward
+
+    grads = nexnet.grad(lambda model: clipped(model, LiteTensor([3.0, 4.0])))(affine())
+    assert isinstance(grads, Affine)
+    assert (grads.scale.item(), grads.shift.item()) == (1.0, 2.0)
+
+
+def test_a_rule_that_saved_a_module_has_second_derivatives():
+    @nexnet.function
+    class cube(nexnet.Policy):
+        def forward(self, model, x):
+            self.ctx.save(model, x)
+            return model.scale * x**3
+
+        def backward(self, grad):
+            model, x = self.ctx.release
+            return {"scale": grad * x**3}, 3 * grad * model.scale * x * x
+
+    x = LiteTensor([2.0])
+    slope = nexnet.grad(lambda model: nexnet.grad(lambda x: cube(model, x).sum())(x).sum())(affine())
+    assert slope.scale.item() == 12.0
+    assert nexnet.grad(lambda x: nexnet.grad(lambda x: cube(affine(), x).sum())(x).sum())(x).item() == 24.0

@@ -29,6 +29,7 @@ from . import (  # noqa: F401
     _heap,
     _loading,
     _torch_function,
+    _tree_arguments,
     autograd,
     creation,
     errors,

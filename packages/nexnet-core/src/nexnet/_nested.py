@@ -1,4 +1,4 @@
-"""Nested tuples, lists and dicts of what a rule returned or saved."""
+"""Nested tuples, lists, dicts and modules of what a rule was given, returned or saved."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any
 
 import torch
 
+_nodes: list[tuple[type, Callable[..., Any]]] = []
+
+
+def register_nodes(kind: type, mapped: Callable[[Any, Callable[[Any], Any]], Any]) -> None:
+    """Say how a function is applied to the leaves of a kind of node, such as modules."""
+    _nodes.append((kind, mapped))
+
 
 def map_leaves(value: Any, fn: Callable[[Any], Any]) -> Any:
     """Apply ``fn`` to every leaf, except to None and to shapes."""
@@ -18,6 +25,9 @@ def map_leaves(value: Any, fn: Callable[[Any], Any]) -> Any:
         return rebuild(value, [map_leaves(each, fn) for each in value])
     if isinstance(value, dict):
         return {name: map_leaves(each, fn) for name, each in value.items()}
+    for kind, mapped in _nodes:
+        if isinstance(value, kind):
+            return mapped(value, fn)
     return fn(value)
 
 

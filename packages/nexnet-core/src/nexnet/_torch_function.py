@@ -89,6 +89,7 @@ class _Rule(Policy):
     """A Function as a rule; each has a subclass of its own."""
 
     materialize_grads = False
+    takes_trees = False  # torch's engine sees no tensors inside of containers
     wrapped: Any = None
 
     def forward(self, call: _Call, *args: Any) -> Any:

@@ -99,6 +99,10 @@ class Policy(Node, metaclass=_PolicyType):
     forward saved in ``ctx.release``. It is used by ``nexnet.jvp``, ``linearize`` and Jacobians in forward mode, and is
     differentiated itself. A subclass with another backward does not inherit it.
 
+    An argument may be a module or another pytree with LiteTensors in it: forward gets it with torch tensors at its
+    leaves, and backward returns a tree of gradients like it, a dict of them by path, or None. ``needs_input_grad`` is
+    True for it if the gradient of any of its tensors is asked for.
+
     ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward and jvp, and
     ``ctx.needs_input_grad``, one bool per positional argument, in all of them.
 
@@ -121,6 +125,8 @@ class Policy(Node, metaclass=_PolicyType):
     ``gradients_fit``: a promise that each gradient has the shape, dtype and device of its argument, and need not be
     looked at.
 
+    ``takes_trees``: whether arguments may be modules and other pytrees with tensors in them.
+
     ``scalars_as_tensors``: whether forward may get a Python number as a tensor of shape () and of the other operand's
     dtype, which torch is faster with.
 
@@ -142,6 +148,7 @@ class Policy(Node, metaclass=_PolicyType):
     elementwise = False
     gradients_fit = False
     scalars_as_tensors = False
+    takes_trees = True
 
     if TYPE_CHECKING:  # a rule takes what it takes, and its results are what it says
         # mypy takes a decorated class for the class that it was: let a call of it be an operator's call

@@ -51,6 +51,14 @@ assert_type(nn.EMA(0.9).update(model, model), Residual)
 assert_type(nn.load(model, "path"), Residual)
 assert_type(nn.from_torch({}, into=model, rename={"a.*": None}), Residual)
 
+assert_type(nn.freeze(model, "inner.*"), Residual)
+assert_type(model.eval(), Residual)
+assert_type(model.at["inner.weight"].set(x), Residual)
+head, rest = nn.partition(model, "inner.*")
+assert_type(nn.combine(head, rest), Residual)
+assert_type(nn.parallel.average(model), Residual)
+assert_type(nn.CrossEntropyLoss(reduction="sum"), nn.CrossEntropyLoss)
+
 nn.Dense(3, out=4)  # E: call-arg, reportCallIssue
 nn.Dense("3", 4)  # E: arg-type, reportArgumentType
 nn.Dense(3, 4, False, nn.init.zeros)  # E: call-arg, reportCallIssue
@@ -63,3 +71,5 @@ nn.Adam(learning_rate=1e-3)  # E: call-arg, reportCallIssue
 sgd.lr = 0.1  # E: misc, reportAttributeAccessIssue
 nn.Muon(adjust_lr_fn="other")  # E: arg-type, reportArgumentType
 nexnet.grad(loss)(x, x)  # E: arg-type, reportArgumentType
+nn.ReLU(3)  # E: call-arg, reportCallIssue
+nn.Lin  # E: attr-defined, reportAttributeAccessIssue

@@ -38,6 +38,7 @@ from typing import Any
 
 import torch
 
+from .._nested import register_nodes
 from . import backward as _backward
 from .arithmetic import Arithmetic, register_arithmetic
 from .autocast import register_rules
@@ -46,7 +47,7 @@ from .call import OperatorBase
 from .context import Only, TapeContext
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .observed import Observer, Observers, Turn, also, looking_on, turns
-from .operands import MetStandIn, register_stand_ins, scalar, stand_ins
+from .operands import MetStandIn, register_stand_ins, register_trees, scalar, stand_ins
 from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
@@ -105,9 +106,11 @@ __all__ = [
     "record_composite",
     "register_anomalies",
     "register_arithmetic",
+    "register_nodes",
     "register_rules",
     "register_stand_ins",
     "register_tensor_type",
+    "register_trees",
     "saved_versions",
     "scalar",
     "stand_ins",

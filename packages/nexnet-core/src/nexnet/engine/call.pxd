@@ -1,5 +1,5 @@
 cimport cython
-from nexnet.engine.operands cimport operand, scalar, wrap_all
+from nexnet.engine.operands cimport holds_tensors, operand, scalar, wrap_all
 from nexnet.engine.recording cimport may_have_cast, record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling

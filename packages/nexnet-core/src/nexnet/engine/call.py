@@ -10,7 +10,7 @@ from .. import _complaints
 from . import autocast
 from .higher_orders import call_nested
 from .noted import note
-from .operands import MetStandIn, operand, scalar, stand_ins, wrap_all
+from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
 from .promises import CHECKED, check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_on, times_saved
@@ -69,6 +69,8 @@ class OperatorBase:
             if replacement is not None:
                 return replacement(args, kwargs or {})
         args = self.spelled(args, kwargs)
+        if self.foreign and holds_tensors(args):
+            return of_trees(self, args, kwargs)
         tapes = active_tapes()
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))

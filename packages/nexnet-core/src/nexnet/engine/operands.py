@@ -23,6 +23,21 @@ class MetStandIn(TypeError):  # noqa: N818  it is no error of anybody's
     """An operator was given a torch tensor that stands for a LiteTensor (it has ``__lite__``); with its arguments."""
 
 
+#: What the user's rules do with containers and modules that hold tensors: ``call(operator, args, kwargs)``.
+_call_of_trees: Any = None
+
+
+def register_trees(call: Any) -> None:
+    """Say what an operator does with containers and modules that hold tensors."""
+    global _call_of_trees
+    _call_of_trees = call
+
+
+def of_trees(operator: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+    """Call an operator that was given such."""
+    return _call_of_trees(operator, args, kwargs)
+
+
 def register_stand_ins(answer: Any) -> None:
     """Say what an operator does that meets one."""
     global _answer
@@ -71,6 +86,17 @@ def constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
     if any(isinstance(each, TensorBase) for each in leaves_of(value)):
         raise _complaints.tensor_in_container(rule, value)
     return value
+
+
+def holds_tensors(args: tuple[Any, ...]) -> bool:
+    """Say whether an argument is a container or module with LiteTensors in it."""
+    for each in args:
+        if isinstance(each, (TensorBase, Tensor)) or type(each) in PLAIN:
+            continue
+        for leaf in leaves_of(each):  # any() would make a generator
+            if isinstance(leaf, TensorBase):
+                return True
+    return False
 
 
 # Torch wraps a Python number anew whenever it meets a tensor, which takes longer than to multiply by it.
