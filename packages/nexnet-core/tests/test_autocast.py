@@ -62,6 +62,38 @@ def test_values_and_gradients_are_torchs(where, fn):
         torch.testing.assert_close(grad.data, own, rtol=1e-2, atol=1e-3)
 
 
+_Q = torch.randn(2, 4, 3, 8)
+#: Functions that nexnet makes of several operators, with arguments.
+COMPOSITES = {
+    F.scaled_dot_product_attention: (_Q, _Q, _Q),
+    F.prelu: (X, torch.ones(1)),
+    F.cross_entropy: (torch.randn(16, 5), Y),
+    F.triplet_margin_loss: (X, X + 1, X - 2),
+    F.cosine_embedding_loss: (X, X + 1, torch.ones(16)),
+    F.layer_norm: (X, (8,)),
+    F.mse_loss: (X, X + 1),
+    torch.tensordot: (X, W.t(), 1),
+    torch.norm: (X,),
+    torch.cov: (X,),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("function", COMPOSITES, ids=lambda each: each.__name__)
+def test_functions_of_several_operators_by_either_name(function, dtype):
+    args = [each.to(dtype) if getattr(each, "dtype", None) is torch.float32 else each for each in COMPOSITES[function]]
+    with autocast():
+        first = args[0].clone().requires_grad_()
+        expected = function(first, *args[1:])
+        (by_torch,) = torch.autograd.grad(expected.float().sum(), first)
+        for called in (function, getattr(nx, function.__name__)):
+            value, grad = nx.value_and_grad(called)(*args)
+            assert value.dtype is expected.dtype
+            torch.testing.assert_close(value.data, expected.detach(), rtol=2e-2, atol=2e-2)
+            assert grad.dtype is dtype
+            torch.testing.assert_close(grad.data, by_torch, rtol=5e-2, atol=2e-2)
+
+
 def test_half_precision_alone_is_what_it_was():
     w = W.bfloat16()
     with autocast():

@@ -1,6 +1,7 @@
 """LiteTensor as an object: what it is made of, how it leaves nexnet, and how it meets torch, numpy and Python."""
 
 import copy
+import gc
 import math
 import operator
 import pickle
@@ -463,3 +464,11 @@ def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
     assert nx.__version__ == version("nexnet-core")
+
+
+@pytest.mark.parametrize("base", [nx.engine.TensorBase, nx.engine.Arithmetic])
+def test_what_a_tensor_is_made_of_makes_none(base):
+    with pytest.raises(nx.InputError, match=rf"{base.__name__} makes no tensor(.|\n)*nexnet\.LiteTensor"):
+        base()
+    assert base.__new__(base).data is None  # it died of a look at the collector's books
+    gc.collect()

@@ -105,6 +105,11 @@ def broken_promise(rule: str, promise: str, expected: str, wanted: Any, got: Any
     )
 
 
+def no_data(name: str) -> InputError:
+    """The engine's part of a tensor was called, which makes none."""
+    return InputError(message(f"{name} makes no tensor.", remedy="nexnet.LiteTensor(data)"))
+
+
 # How a rule is written ------------------------------------------------------------------------------------------------
 
 

@@ -76,8 +76,8 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         if not _is_question(func):
             raise _no_rule(func)
         return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
-    if not isinstance(rule, Operator) and autocast.is_half_on(args):
-        args = autocast.cast_for(func, args, kwargs or {})
+    if not isinstance(rule, Operator) and autocast.is_on():
+        args, kwargs = autocast.cast_for(rule, args, kwargs or {})
     if func in _FORGOTTEN:
         name = _FORGOTTEN[func]
         kwargs = {name: _forgotten(func, name)} | (kwargs or {})

@@ -7,7 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -45,6 +45,9 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     Operators return new tensors; there are no in-place operations. ``.data`` is the torch tensor inside, detached.
     Two tensors are equal elementwise (``==``), and hash by identity.
 
+    The garbage collector knows nothing of a LiteTensor, which refers to its torch tensor alone: an attribute of
+    ``x.data`` that refers back to ``x`` makes a circle that is never freed.
+
     Methods have the names, signatures and defaults of torch's, and ``torch.<fn>(x)`` calls nexnet's rule for it.
 
     Raises:
@@ -52,6 +55,8 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     """
 
     __slots__ = ()
+    if not TYPE_CHECKING:
+        __init__ = object.__init__  # of which C knows that nothing is to be done
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102
         if isinstance(data, (LiteTensor, list, tuple)) or hasattr(data, "__lite__"):

@@ -9,12 +9,13 @@ own way: it keeps its call, and its backward runs under the autocast that its fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .._nested import leaves_of
+from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
 from .products import multiplied
 from .rule import Node, make_node, new_node
@@ -24,12 +25,8 @@ is_on = torch._C._is_any_autocast_enabled
 at_rest = torch._C._DisableAutocast
 
 
-def is_half_on(args: tuple[Any, ...]) -> bool:
-    """Say whether autocast is on, and may have to do with these arguments: one is of half precision."""
-    return any(isinstance(each, TensorBase) and each.dtype in HALVES for each in args) and bool(is_on())
-
-
 _targets: dict[Any, Any] = {}  # of calls, by operator and dtypes: what autocast casts the arguments to, or None
+_MANY = 1000  # of them, with each number of arguments that was met, are enough to keep
 _rules: dict[Any, Any] = {}
 
 
@@ -41,13 +38,9 @@ def register_rules(rules: dict[Any, Any]) -> None:
 
 def called_again(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     """Make the call again with its arguments cast as autocast casts them; None if it has no part in it."""
-    if not operator.policy.__module__.startswith("nexnet."):
-        return None
     out = next((each.data.dtype for each in leaves_of(result) if each.data.is_floating_point()), None)
     kind = (operator, out, *[each.dtype if isinstance(each, TensorBase) else type(each) for each in args])
-    if kind not in _targets:
-        _targets[kind] = _target(operator, args, kwargs, out)
-    dtype = _targets[kind]
+    dtype = _remembered(kind, lambda: _target(operator, args, kwargs, out))
     if dtype is None:
         return None
     cast = [each.to(dtype) if _is_cast(each, dtype) else each for each in args]
@@ -55,21 +48,54 @@ def called_again(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], r
         return operator(*cast, **kwargs)
 
 
-def cast_for(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Give the arguments of a function of torch's, which nexnet makes of several rules, as autocast casts them."""
-    given = [unwrap(each) for each in args]
+def cast_for(rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give the arguments of a function that is made of several rules as autocast casts those of torch's function."""
+    function = _remembered(rule, lambda: next((each for each, own in _rules.items() if own is rule), None))
+    tensors = [each for each in leaves_of((args, kwargs)) if isinstance(each, (TensorBase, Tensor))]
+    if function is None or not any(isinstance(each, TensorBase) for each in tensors):
+        return args, kwargs
+    device = tensors[0].device.type
+    halves = torch.get_autocast_dtype(device)
+    kind = (function, device, halves, kwargs.get("dtype"), *[each.dtype for each in tensors])
+    dtype = _remembered(kind, lambda: _target_in_torch(function, args, kwargs, device))
+    if dtype is None:
+        return args, kwargs
+
+    def cast(value: Any) -> Any:
+        return value.to(dtype) if _is_cast(value, dtype) else value
+
+    return map_leaves(args, cast), map_leaves(kwargs, cast)
+
+
+def _remembered(kind: Any, ask: Callable[[], Any]) -> Any:
+    """Give the answer to a question that was asked before."""
+    if kind not in _targets:
+        if len(_targets) >= _MANY:
+            _targets.clear()
+        _targets[kind] = ask()
+    return _targets[kind]
+
+
+def _target_in_torch(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: str) -> Any:
+    """Give the dtype to which torch casts the arguments of a function of its own; None if it casts what is inside."""
     random_state = RandomState((*args, *kwargs.values()))
-    raises = _dtype_of(lambda: function(*given, **{name: unwrap(each) for name, each in kwargs.items()}))
+    found = _dtype_of(lambda: function(*map_leaves(args, unwrap), **map_leaves(kwargs, unwrap)))
     random_state.restore()
-    if raises is not torch.float32:
-        return args
-    return tuple([each.to(torch.float32) if _is_cast(each, torch.float32) else each for each in args])
+    if found in HALVES:
+        return found if _is_cast_as_a_whole(function.__name__, f"Autocast{device.upper()}") else None
+    return found if found is torch.float32 else None
+
+
+def _is_cast_as_a_whole(name: str, key: str) -> bool:
+    """Say whether torch's autocast knows a function, and not what it is made of alone."""
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    names = [f"aten::{name}.{each.overload_name}".rstrip(".") for each in schemas]
+    has, has_for = torch._C._dispatch_has_kernel, torch._C._dispatch_has_kernel_for_dispatch_key
+    return any(has(each) and has_for(each, key) for each in names)
 
 
 def remembering(node: Node, result: Any) -> Node:
     """Give the node of a user's rule with a backward that runs under the autocast of now."""
-    if type(node).__module__.startswith("nexnet."):
-        return node
     device = leaves_of(result)[0].device.type
     policy = _under(type(node), device, torch.get_autocast_dtype(device))
     return make_node(policy, node.saved, node.parents, node.links, node.output)

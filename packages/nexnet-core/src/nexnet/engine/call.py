@@ -122,10 +122,12 @@ class OperatorBase:
         else:
             node.exact = self.gradients_fit
             if may_have_cast(node, result):
-                again = autocast.called_again(self, args, kwargs or {}, result)
-                if again is not None:
-                    return again
-                node = autocast.remembering(node, result)
+                if self.foreign:
+                    node = autocast.remembering(node, result)
+                else:
+                    again = autocast.called_again(self, args, kwargs or {}, result)
+                    if again is not None:
+                        return again
             record(node, args, result, recorders)
         return result
 

@@ -51,7 +51,7 @@ cdef inline object out_of_sight(object value):
 
 
 cdef inline object in_sight(object value):
-    if not PyObject_GC_IsTracked(<PyObject*>value):
+    if value is not None and not PyObject_GC_IsTracked(<PyObject*>value):
         PyObject_GC_Track(<PyObject*>value)
     return value
 

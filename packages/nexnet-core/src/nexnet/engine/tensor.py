@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _complaints
 from . import cpython
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
@@ -57,6 +58,9 @@ class TensorBase:
 
     raw: Any  # what ``data`` shows; the garbage collector may not know of it
     key: Any  # a Key, once a tape has tracked it
+
+    def __init__(self) -> None:
+        raise _complaints.no_data(type(self).__name__)
 
     @property
     def data(self) -> Tensor:

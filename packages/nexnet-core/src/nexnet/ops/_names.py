@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..engine.autocast import cast_for, is_on
 from ..engine.noted import note
 from ..engine.spelling import own_name
 
@@ -18,7 +19,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def composite(fn: _Function) -> _Function:
     """Let a function that is made of operators be called as they are.
 
-    It takes numpy's names for its arguments, and torch's other ones, and says so where it was given no tensor.
+    It takes numpy's names for its arguments, and torch's other ones, says so where it was given no tensor, and under
+    torch's autocast gets its arguments as torch's function does.
     """
     parameters = inspect.signature(fn).parameters
     known = frozenset(parameters)
@@ -28,6 +30,8 @@ def composite(fn: _Function) -> _Function:
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
+            if is_on():
+                args, kwargs = cast_for(call, args, kwargs)
             if not kwargs:
                 return fn(*args)
             kwargs = {own_name(name, known): value for name, value in kwargs.items()}
