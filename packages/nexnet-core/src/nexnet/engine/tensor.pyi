@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 import torch
 from torch import Tensor
+from .. import _complaints
 COMPLEX: Any
 HALVES: Any
 DIFFERENTIABLE: Any
@@ -16,9 +17,15 @@ class Key:
     device: torch.device
     home: Any
     maker: Any
+
+    def __repr__(self) -> str:
+        ...
 class TensorBase:
     raw: Any
     key: Any
+
+    def __init__(self) -> None:
+        ...
 
     @property
     def data(self) -> Tensor:
