@@ -88,7 +88,7 @@ class Reader:
         storages = [each.storage for each in note.given if isinstance(each, Given)]
         return Operation(
             number, label, rule, note.replaces, inputs, static, outputs, shapes,
-            [dtype for _, dtype, _ in filter(None, note.shapes)], next(filter(None, note.shapes))[2],
+            [dtype for _, dtype, _ in filter(None, note.shapes)], str(next(filter(None, note.shapes))[2]),
             source_of(place), module, module_type, note.storage in storages if note.storage else None,
             self._kept(node), forward, backward, note.seconds, note.seconds_backward, note.values, note.gradients,
             note.returned, body, belongs, _policy=type(node),

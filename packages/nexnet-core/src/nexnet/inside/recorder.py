@@ -110,7 +110,7 @@ class Recorder(Observer):
             None if each is None else unwrap(each)
             for each in (result if isinstance(result, (tuple, list)) else (result,))
         ]
-        note.shapes = [None if each is None else (tuple(each.shape), each.dtype, str(each.device)) for each in outs]
+        note.shapes = [None if each is None else (tuple(each.shape), each.dtype, each.device) for each in outs]
         note.storage = next((storage_of(each) for each in outs if each is not None), 0)
         note.values = [None if each is None else unbatched(each) for each in outs] if self._values else []
         note.during = self._turns[-1] if self._turns else None
