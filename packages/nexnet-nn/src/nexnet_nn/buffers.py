@@ -177,7 +177,7 @@ def with_buffers(fn: Callable[..., Any], has_aux: bool = False) -> Callable[...,
             return module._telling((renewals, path)) if module._layout.buffers else module
 
         try:
-            result = fn(each_module(model, tell), *args, **kwargs)
+            result = fn(each_module(model, tell, holding=True), *args, **kwargs)
         finally:
             new = renewals.close()
         if not has_aux:

@@ -166,9 +166,8 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         found: list[tuple[str, Any]] = []
         for path, module in [("", self), *_below(self)]:
             for entry, place in module._layout.buffers.items():
-                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
                 start = join(path, ".".join(map(str, entry)))
-                found += [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
+                found += _named(module._layout.constants[place], start)
         return found
 
     def with_buffers(self, new: dict[str, Any]) -> Self:
@@ -182,15 +181,14 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         def change(module: Any, path: str) -> Any:
             values = {}
             for entry, place in module._layout.buffers.items():
-                start = path + ".".join(map(str, entry))
-                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
-                names = [join(start, each) for each in paths_of(treespec)]
-                if not left.keys().isdisjoint(names):
-                    changed = [left.pop(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-                    values[entry] = nexnet.tree.unflatten(treespec, changed)
+                tree = module._layout.constants[place]
+                named = _named(tree, path + ".".join(map(str, entry)))
+                if any(name in left for name, _ in named):
+                    changed = [left.pop(name, leaf) for name, leaf in named]
+                    values[entry] = nexnet.tree.unflatten(nexnet.tree.flatten(tree)[1], changed)
             return _unflatten(module._layout.with_buffers(values), module._children) if values else module
 
-        module = each_module(self, change)
+        module = each_module(self, change, holding=True)
         if left:
             raise ModuleError(
                 message(
@@ -291,6 +289,14 @@ def _below(module: Any) -> Iterator[tuple[str, Any]]:
         near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
 
 
+def _named(tree: Any, start: str) -> list[tuple[str, Any]]:
+    """Give the leaves of a tree with their paths, behind the tree's own."""
+    if type(tree) is nexnet.LiteTensor:
+        return [(start, tree)]
+    leaves, treespec = nexnet.tree.flatten(tree)
+    return [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
+
+
 def _elements(value: Any) -> dict[Any, Any]:
     """Give what is in a dict or tuple, by key, field or index."""
     if isinstance(value, dict):
@@ -298,18 +304,25 @@ def _elements(value: Any) -> dict[Any, Any]:
     return value._asdict() if hasattr(value, "_asdict") else dict(enumerate(value))
 
 
-def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
-    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
+def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "", holding: bool = False) -> Any:
+    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty.
+
+    ``holding``: only those that have buffers, in them or below.
+    """
     if not is_module(tree):
         leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
         if not any(map(is_module, leaves)):
             return tree
         paths = [f"{path}{each}." for each in paths_of(treespec)]
-        leaves = [each_module(leaf, change, each) for leaf, each in zip(leaves, paths, strict=True)]
+        leaves = [each_module(leaf, change, each, holding) for leaf, each in zip(leaves, paths, strict=True)]
         return optree.tree_unflatten(treespec, leaves)
     layout, children = tree._layout, tree._children
+    if holding and not layout.holds:
+        return tree
     changed = [
-        each if type(each) is nexnet.LiteTensor else each_module(each, change, path + "".join(f"{s}." for s in entry))
+        each
+        if type(each) is nexnet.LiteTensor
+        else each_module(each, change, path + "".join([f"{step}." for step in entry]), holding)
         for entry, each in zip(layout.entries, children, strict=True)
     ]
     if any(one is not other for one, other in zip(changed, children, strict=True)):
