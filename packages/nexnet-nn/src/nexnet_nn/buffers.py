@@ -15,8 +15,8 @@ from nexnet.errors import message
 
 from ._layout import NAMESPACE, Buffer, is_module
 from ._paths import join, matches, paths_of
+from ._walking import each_module
 from .errors import ModuleError
-from .module import each_module
 
 __all__ = ["buffer", "freeze", "unfreeze", "with_buffers"]
 
