@@ -42,6 +42,15 @@ def test_sequential_calls_modules_and_functions():
     assert len(optree.tree_leaves(model, namespace="nexnet")) == 4
 
 
+def test_sequential_hands_a_generator_on():
+    model = nn.Sequential(nn.Dropout(0.5), nexnet.relu, nn.Sequential(nn.AlphaDropout(0.5)), nn.Dense(6, 2))
+    x = LiteTensor(torch.randn(4, 6, generator=generator()))
+    draws = generator(3)
+    expected = nn.AlphaDropout(0.5)(nexnet.relu(nn.Dropout(0.5)(x, draws)), draws)
+    assert torch.equal(model(x, generator(3)).data, model.layers[3](expected).data)
+    assert torch.equal(model(x).data, model.layers[3](nexnet.relu(x)).data)
+
+
 def test_sequential_refuses_what_it_cannot_call():
     with pytest.raises(nn.ModuleError, match=r"callable[\s\S]*layers\[1\][\s\S]*Sequential\(\*layers\)"):
         nn.Sequential(nexnet.relu, [nexnet.relu])

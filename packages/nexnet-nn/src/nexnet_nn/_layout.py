@@ -89,7 +89,7 @@ class Layout:
         constants = [*self.constants]
         for entry, value in new.items():
             place = self.buffers[entry]
-            if _kinds_in(constants[place]) != _kinds_in(value):
+            if not _are_alike(constants[place], value):
                 other.stem = object()
             constants[place] = value
         other.constants = tuple(constants)
@@ -200,13 +200,27 @@ def split(owner: type[Any], fields: dict[str, Any], buffers: set[Entry]) -> tupl
 
 def holds(children: Any) -> bool:
     """Say whether a module among these, or in them, has buffers."""
-    leaves = optree.tree_leaves(children, is_leaf=is_module, namespace=NAMESPACE)
-    return any(is_module(each) and each._layout.holds for each in leaves)
+    for each in children:
+        if type(each) is nexnet.LiteTensor:
+            continue
+        if is_module(each):
+            if each._layout.holds:
+                return True
+        elif isinstance(each, (tuple, list, dict)) and holds(optree.tree_leaves(each, is_module, namespace=NAMESPACE)):
+            return True
+    return False
 
 
 def _opened(value: Any, entry: Entry, buffers: set[Entry]) -> tuple[Any, bool]:
     """Give what a Buffer holds, or a value itself; and whether it is a buffer."""
     return (_without_lists(value.value), True) if type(value) is Buffer else (value, entry in buffers)
+
+
+def _are_alike(one: Any, other: Any) -> bool:
+    """Say whether two buffers are the same to a structure."""
+    if type(one) is type(other) is nexnet.LiteTensor:
+        return one.shape == other.shape and one.dtype == other.dtype
+    return bool(_kinds_in(one) == _kinds_in(other))
 
 
 def _kinds_in(buffer: Any) -> Any:

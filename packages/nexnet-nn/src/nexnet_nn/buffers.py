@@ -15,8 +15,8 @@ from nexnet.errors import message
 
 from ._layout import NAMESPACE, Buffer, is_module
 from ._paths import join, matches, paths_of
+from ._walking import each_module
 from .errors import ModuleError
-from .module import each_module
 
 __all__ = ["buffer", "freeze", "unfreeze", "with_buffers"]
 
@@ -177,7 +177,7 @@ def with_buffers(fn: Callable[..., Any], has_aux: bool = False) -> Callable[...,
             return module._telling((renewals, path)) if module._layout.buffers else module
 
         try:
-            result = fn(each_module(model, tell), *args, **kwargs)
+            result = fn(each_module(model, tell, holding=True), *args, **kwargs)
         finally:
             new = renewals.close()
         if not has_aux:

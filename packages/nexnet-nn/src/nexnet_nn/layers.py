@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -148,10 +150,10 @@ class Sequential(Module):
                 )
         self.layers = layers
 
-    def __call__(self, x: Any) -> Any:
-        """Call the layers, one after the other."""
+    def __call__(self, x: Any, generator: torch.Generator | None = None) -> Any:
+        """Call the layers, one after the other; those that take a generator, as dropout does, draw from this one."""
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x) if generator is None or not _takes_generator(type(layer)) else layer(x, generator=generator)  # type: ignore
         return x
 
     def __len__(self) -> int:
@@ -162,6 +164,11 @@ class Sequential(Module):
 
     def __getitem__(self, index: int) -> Callable[[Any], Any]:
         return self.layers[index]
+
+
+@lru_cache
+def _takes_generator(kind: type) -> bool:
+    return issubclass(kind, Module) and "generator" in inspect.signature(kind.__call__).parameters
 
 
 class MLP(Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
@@ -16,13 +15,14 @@ from nexnet.errors import message
 from nexnet.modules.path import leaves_mark
 
 from ._describing import as_html, describe
-from ._layout import NAMESPACE, Entry, Layout, is_module, split
+from ._layout import NAMESPACE, Entry, Layout, split
 from ._paths import join, paths_of
 from ._succession import SPENT, spent
+from ._walking import below, each_module, named_leaves, unflatten
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
-__all__ = ["Module", "describe_as_its_base", "each_module"]
+__all__ = ["Module", "describe_as_its_base"]
 
 
 class _Entry(optree.PyTreeEntry):  # type: ignore[misc]  # optree has no types for mypy
@@ -90,8 +90,8 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         cls._custom_init = "__init__" in vars(cls) or cls._custom_init
         dataclasses.dataclass(init=init and not cls._custom_init, repr=False, eq=False)(cls)
         if isinstance(vars(cls).get("__call__"), FunctionType):
-            leaves_mark(cls.__call__.__code__, _below)
-        optree.register_pytree_node(cls, _flatten, _unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
+            leaves_mark(cls.__call__.__code__, below)
+        optree.register_pytree_node(cls, _flatten, unflatten, path_entry_type=_Entry, namespace=NAMESPACE)
 
     if not TYPE_CHECKING:  # type checkers know the fields
 
@@ -136,11 +136,11 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         module.__dict__.update({name: getattr(self, name) for name in self._layout.names})
         _freeze(module, buffers, self._layout.told)
         new = {entry: module._layout.constants[place] for entry, place in module._layout.buffers.items()}
-        return _unflatten(module._layout.with_buffers(nexnet.stop_gradient(new)), module._children)  # type: ignore[no-any-return]
+        return unflatten(module._layout.with_buffers(nexnet.stop_gradient(new)), module._children)  # type: ignore[no-any-return]
 
     def _telling(self, told: Any) -> Self:
         """Give this module, telling somebody of new values for its buffers."""
-        return _unflatten(self._layout.telling(told), self._children)  # type: ignore[no-any-return]
+        return unflatten(self._layout.telling(told), self._children)  # type: ignore[no-any-return]
 
     @property
     def is_frozen(self) -> bool:
@@ -164,11 +164,10 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     def named_buffers(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""
         found: list[tuple[str, Any]] = []
-        for path, module in [("", self), *_below(self)]:
+        for path, module in [("", self), *below(self)]:
             for entry, place in module._layout.buffers.items():
-                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
                 start = join(path, ".".join(map(str, entry)))
-                found += [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
+                found += named_leaves(module._layout.constants[place], start)
         return found
 
     def with_buffers(self, new: dict[str, Any]) -> Self:
@@ -182,15 +181,14 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         def change(module: Any, path: str) -> Any:
             values = {}
             for entry, place in module._layout.buffers.items():
-                start = path + ".".join(map(str, entry))
-                leaves, treespec = nexnet.tree.flatten(module._layout.constants[place])
-                names = [join(start, each) for each in paths_of(treespec)]
-                if not left.keys().isdisjoint(names):
-                    changed = [left.pop(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-                    values[entry] = nexnet.tree.unflatten(treespec, changed)
-            return _unflatten(module._layout.with_buffers(values), module._children) if values else module
+                tree = module._layout.constants[place]
+                named = named_leaves(tree, path + ".".join(map(str, entry)))
+                if any(name in left for name, _ in named):
+                    changed = [left.pop(name, leaf) for name, leaf in named]
+                    values[entry] = nexnet.tree.unflatten(nexnet.tree.flatten(tree)[1], changed)
+            return unflatten(module._layout.with_buffers(values), module._children) if values else module
 
-        module = each_module(self, change)
+        module = each_module(self, change, holding=True)
         if left:
             raise ModuleError(
                 message(
@@ -280,60 +278,12 @@ def describe_as_its_base(cls: type[Module]) -> None:
         cls.__doc__ = f"{cls.__doc__}\n\n    {base.__doc__}"
 
 
-def _below(module: Any) -> Iterator[tuple[str, Any]]:
-    """Give the modules below one, each with its path, near ones first."""
-    near = [(name, getattr(module, name)) for name in module._layout.names]
-    while near:
-        found = [(name, each) for name, each in near if isinstance(each, Module)]
-        yield from found
-        inside = [(name, _elements(each)) for name, each in near if isinstance(each, (tuple, dict))]
-        near = [(f"{name}.{part}", each) for name, parts in inside for part, each in parts.items()]
-        near += [(f"{name}.{field}", getattr(each, field)) for name, each in found for field in each._layout.names]
-
-
-def _elements(value: Any) -> dict[Any, Any]:
-    """Give what is in a dict or tuple, by key, field or index."""
-    if isinstance(value, dict):
-        return value
-    return value._asdict() if hasattr(value, "_asdict") else dict(enumerate(value))
-
-
-def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
-    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
-    if not is_module(tree):
-        leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-        if not any(map(is_module, leaves)):
-            return tree
-        paths = [f"{path}{each}." for each in paths_of(treespec)]
-        leaves = [each_module(leaf, change, each) for leaf, each in zip(leaves, paths, strict=True)]
-        return optree.tree_unflatten(treespec, leaves)
-    layout, children = tree._layout, tree._children
-    changed = [
-        each if type(each) is nexnet.LiteTensor else each_module(each, change, path + "".join(f"{s}." for s in entry))
-        for entry, each in zip(layout.entries, children, strict=True)
-    ]
-    if any(one is not other for one, other in zip(changed, children, strict=True)):
-        tree = _unflatten(layout.with_children(tuple(changed)), tuple(changed))
-    return change(tree, path)
-
-
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:
     fields = module.__dict__
     if "_layout" not in fields:
         raise spent(module)
     layout = fields["_layout"]
     return fields["_children"], layout, layout.entries
-
-
-def _unflatten(layout: Layout, children: tuple[Any, ...]) -> Any:
-    module = object.__new__(layout.owner)
-    fields = module.__dict__
-    fields.update(layout.static)
-    fields["_children"] = children
-    values = children + layout.constants
-    for name, take in layout.takes:
-        fields[name] = take(values)
-    return module
 
 
 def _freeze(module: Any, buffers: set[Entry], told: Any = None) -> None:
