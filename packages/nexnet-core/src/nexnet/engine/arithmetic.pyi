@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 from ..errors import InputError
 from .call import OperatorBase
+from .noted import note
 from .tensor import TensorBase
 class Signs:
     add: OperatorBase

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 import torch
 from torch import Tensor
+from .. import _complaints
 COMPLEX: Any
 HALVES: Any
 DIFFERENTIABLE: Any
@@ -19,6 +20,9 @@ class Key:
 class TensorBase:
     raw: Any
     key: Any
+
+    def __init__(self) -> None:
+        ...
 
     @property
     def data(self) -> Tensor:
@@ -48,6 +52,8 @@ def wrap(data: Any) -> Any:
 def unwrap(value: Any) -> Any:
     ...
 def wrap_constant(value: Any) -> Any:
+    ...
+def version_of(tensor: Tensor) -> int:
     ...
 def key_of(data: Any, dtype: Any, home: Any) -> Key:
     ...
