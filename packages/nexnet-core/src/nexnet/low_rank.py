@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ._trees import leaf_types
 from .engine import is_recording
+from .engine.tensor import version_of
 from .errors import InputError, TrackedTensorError, message
 from .ops import mm
 from .tensor import LiteTensor, from_torch
@@ -182,7 +183,7 @@ def storages(tensors: Any) -> set[int]:
 
 def _versions(left: Tensor, right: Tensor) -> tuple[int, int]:
     """Say how often the factors have been written into, as far as torch counts that."""
-    return 0 if left.is_inference() else left._version, 0 if right.is_inference() else right._version
+    return version_of(left), version_of(right)
 
 
 leaf_types.add(LowRank)

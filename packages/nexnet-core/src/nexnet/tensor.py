@@ -55,7 +55,11 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     """
 
     __slots__ = ()
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+
+        def __init__(self, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> None: ...
+
+    else:
         __init__ = object.__init__  # of which C knows that nothing is to be done
 
     def __new__(cls, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:  # noqa: D102

@@ -16,7 +16,7 @@ from .in_place import InPlace
 from .promises import CHECKED
 from .rule import Node
 from .tape import TapeBase, active_tapes, this_thread, tracks
-from .tensor import wrap, zeros
+from .tensor import version_of, wrap, zeros
 
 _torchs_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of torch.func's
 
@@ -117,10 +117,5 @@ def saved_versions(tape: TapeBase) -> list[int]:
     """Give how often each tensor that the tape's rules saved has been written into, in the order of the nodes."""
     versions: list[int] = []
     for node in tape.nodes:
-        versions += [_version(each) for each in node._saved if type(each) is Tensor]
+        versions += [version_of(each) for each in node._saved if type(each) is Tensor]
     return versions
-
-
-def _version(tensor: Tensor) -> int:
-    """Give how often a tensor has been written into; of one made in inference mode torch does not count it."""
-    return -1 if tensor.is_inference() else tensor._version

@@ -1,7 +1,7 @@
 cimport cython
 from nexnet.engine.products cimport Product
 from nexnet.engine.rule cimport Node
-from nexnet.engine.tensor cimport Key, TensorBase, fits, wrap
+from nexnet.engine.tensor cimport Key, TensorBase, fits, version_of, wrap
 
 cdef object Tensor
 cdef bint CHECKED

@@ -11,7 +11,7 @@ from .._nested import leaves_of
 from .products import Product
 from .promises import CHECKED
 from .rule import Node
-from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, is_wrapped, unwrap, wrap
+from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, is_wrapped, unwrap, version_of, wrap
 
 _NO_TENSOR = "backward returned something that is no tensor."
 
@@ -46,7 +46,7 @@ def versions_of(grads: Any) -> list[Any]:
     found: list[Any] = []
     for each in grads if type(grads) is tuple else (grads,):
         if type(each) is Tensor:
-            found.append(-1 if each.is_inference() else each._version)
+            found.append(version_of(each))
             if CHECKED:
                 found.append(_values_of(each))
     return found

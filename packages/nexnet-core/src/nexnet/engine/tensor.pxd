@@ -15,6 +15,7 @@ cdef object _missing_attribute
 
 cpdef object wrap(object data)
 cpdef object wrap_constant(object value)
+cpdef object version_of(object tensor)
 cpdef Key key_of(object data, object dtype, object home)
 cpdef Key key_like(Key other, object home)
 cpdef bint are_alike(Key key, Key other)

@@ -128,6 +128,11 @@ def wrap_constant(value: Any) -> Any:
     return wrap(value) if isinstance(value, Tensor) else value
 
 
+def version_of(tensor: Tensor) -> int:
+    """Give how often a torch tensor has been written into; of one made in inference mode torch does not count it."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
 # Keys -----------------------------------------------------------------------------------------------------------------
 
 

@@ -56,7 +56,7 @@ class TestDifferences:
         options = {**options, "reduction": reduction}
         check_against_torch(
             lambda x, t: ours(x, t, **options),
-            lambda x, t: theirs(x.double(), t, **options),
+            lambda x, t: theirs(x.double(), t, **options).to(torch.float32 if ours is nx.huber_loss else torch.float64),
             draw(4, 3, dtype=torch.float32).T,
             draw(4).expand(3, 4),
             rtol=1e-5,
@@ -105,3 +105,14 @@ def test_on_the_meta_device(loss):
 def test_the_mean_of_an_empty_batch_by_example(loss):
     x = nx.LiteTensor(torch.zeros(2, 0, dtype=torch.float64))
     assert nx.vmap(nx.grad(lambda x: loss(x, x * 0)))(x).shape == (2, 0)
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.soft_margin_loss])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.float64, torch.float32)], ids=str)
+def test_of_two_dtypes_a_loss_has_torchs(loss, reduction, dtypes):
+    x, t = torch.linspace(-2, 2, 6, dtype=dtypes[0]), torch.ones(6, dtype=dtypes[1])
+    expected = loss(x, t, reduction=reduction)
+    value, grads = nx.value_and_grad(lambda x, t: loss(x, t, reduction=reduction), argnums=(0, 1))(x, t)
+    torch.testing.assert_close(value.data, expected)
+    assert tuple(each.dtype for each in grads) == dtypes

@@ -17,7 +17,6 @@ KNOWN = {
     "linalg_cond AssertionError": "torch's own words on the meta device",
     "gumbel_softmax AssertionError": "torch's own words on the meta device",
     "soft_margin_loss differs in forward": "to mend: the dtype of a float32 score and a float64 target",
-    "huber_loss differs in forward": "to mend: the dtype of a float32 input and a float64 target",
     "margin_ranking_loss differs in forward": "torch negates the target, and one of uint8 wraps: 255 for 1",
     "complex.var differs in gradient": "of one number it is NaN, and so is the gradient: torch's imaginary part is 0",
     "pad.reflect3d differs in gradient": "torch's kernel reads outside of its memory for a padding of -5",

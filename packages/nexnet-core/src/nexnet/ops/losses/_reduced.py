@@ -25,6 +25,11 @@ _BY_CODE = {code: reduction for reduction, code in _CODES.items()}
 _TENSORS = (TensorBase, torch.Tensor, numpy.ndarray)
 
 
+def _named(reduction: Any) -> Any:
+    """Give the name of a reduction, for which torch's functions outside of torch.nn.functional have a number."""
+    return _BY_CODE.get(reduction, reduction)
+
+
 def _code(reduction: str, rule: str) -> int:
     """Give torch's kernels the number by which they call a reduction."""
     if reduction not in _CODES:
@@ -40,7 +45,7 @@ def _answers(torch_function: Callable[..., Any], *names: str) -> Callable[[_Loss
     def register(loss: _Loss) -> _Loss:
         def call(*args: Any, **given: Any) -> Any:
             arguments = {"reduction": 0} | dict(zip(names, args, strict=False)) | given
-            arguments["reduction"] = _BY_CODE.get(arguments["reduction"], arguments["reduction"])
+            arguments["reduction"] = _named(arguments["reduction"])
             return loss(**arguments)
 
         call.__signature__ = Signature([Parameter(each, Parameter.POSITIONAL_OR_KEYWORD) for each in names])  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance
 from ..reductions.sums import mean
-from ._reduced import _answers, _code, _reduce, _share
+from ._reduced import _answers, _code, _named, _reduce, _share
 from .probabilities import _binary_cross_entropy_with_logits
 
 __all__ = [
@@ -389,11 +389,6 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
 def _as_numbers(target: Any, dtype: torch.dtype) -> Any:
     """Give a target that may be of integers as numbers to compute with."""
     return target if target.dtype.is_floating_point else target.to(dtype)
-
-
-def _named(reduction: Any) -> str:
-    """Take torch's own number for a reduction, which its functions outside of torch.nn.functional have."""
-    return ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
 
 
 def _refuse_tracked(weight: Any, rule: str) -> None:

@@ -19,7 +19,8 @@ from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where
-from ._reduced import _code, _matched, _reduce, _share, _weighted_mean
+from ..shapes.joining import to
+from ._reduced import _code, _matched, _reduce, _share, _tensor, _weighted_mean
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
@@ -133,8 +134,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
     At |x - t| = delta the second derivative is that of the outer side: 0.
     """
+    dtype = _tensor(input).dtype  # which torch's loss has, whatever its target's
     input, target = _matched(input, target, "huber_loss")
     delta = number(delta, "huber_loss", "delta")
-    if weight is None:
-        return _huber_loss(input, target, _code(reduction, "huber_loss"), delta)
-    return _reduce(mul(_huber_loss(input, target, 0, delta), weight), reduction, "huber_loss")
+    loss = _huber_loss(input, target, _code(reduction, "huber_loss") if weight is None else 0, delta)
+    loss = loss if loss.dtype is dtype else to(loss, dtype)
+    return loss if weight is None else _reduce(mul(loss, weight), reduction, "huber_loss")
