@@ -81,8 +81,8 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     if func in _FORGOTTEN:
         name = _FORGOTTEN[func]
         kwargs = {name: _forgotten(func, name)} | (kwargs or {})
-    if not kwargs:
-        return rule(*args)
+    if not kwargs or _are_own(rule, tuple(kwargs)):
+        return rule(*args, **kwargs) if kwargs else rule(*args)
     known = _keywords(rule)
     for name in [name for name in kwargs if name in _NEUTRAL and name not in known]:
         if kwargs[name] not in _NEUTRAL[name]:
@@ -107,6 +107,12 @@ def _is_question(func: Callable[..., Any]) -> bool:
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{getattr(func, '__name__', '')}")
     results = [str(each.type) for schema in schemas for each in schema.returns]
     return bool(results) and not any(each.is_mutable for each in schemas) and not any("Tensor" in r for r in results)
+
+
+@functools.cache
+def _are_own(rule: Callable[..., Any], names: tuple[str, ...]) -> bool:
+    """Say whether a rule has keywords of these names: then they are given as they are."""
+    return _keywords(rule).issuperset(names)
 
 
 @functools.cache
