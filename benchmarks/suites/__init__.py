@@ -11,6 +11,7 @@ from . import (
     lenet,
     maml,
     mlp_step,
+    models,
     operator_chain,
     optimisers,
     tape_growth,
@@ -20,7 +21,7 @@ from . import (
 
 __all__ = ["CASES"]
 
-STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, optimisers)
+STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, models, optimisers)
 COSTS = (engines, tape_growth, deep_mlp, tracing, imports)
 
 CASES = [case for suite in (*STEPS, *COSTS) for case in suite.cases()]

@@ -82,7 +82,9 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         name = _FORGOTTEN[func]
         kwargs = {name: _forgotten(func, name)} | (kwargs or {})
     try:
-        return rule(*args, **_own_keywords(func, rule, kwargs)) if kwargs else rule(*args)
+        if not kwargs:
+            return rule(*args)
+        return rule(*args, **(kwargs if _are_own(rule, tuple(kwargs)) else _own_keywords(func, rule, kwargs)))
     except RecursionError:
         if _calls_itself(func):
             raise _no_place(func) from None
@@ -139,6 +141,12 @@ def _is_question(func: Callable[..., Any]) -> bool:
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{getattr(func, '__name__', '')}")
     results = [str(each.type) for schema in schemas for each in schema.returns]
     return bool(results) and not any(each.is_mutable for each in schemas) and not any("Tensor" in r for r in results)
+
+
+@functools.cache
+def _are_own(rule: Callable[..., Any], names: tuple[str, ...]) -> bool:
+    """Say whether a rule has keywords of these names: then they are given as they are."""
+    return _keywords(rule).issuperset(names)
 
 
 @functools.cache

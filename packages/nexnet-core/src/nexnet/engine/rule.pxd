@@ -14,5 +14,7 @@ cdef class Node(Context):
     cdef readonly bint exact
     cdef bint fuses, multiplies, passes, foreign
 
+cdef frozenset _ATOMS
+cdef bint _is_atom(object value)
 cpdef Node new_node(object policy, tuple parents)
 cpdef Node make_node(object policy, tuple saved, tuple parents, object links, object output, bint exact=*)

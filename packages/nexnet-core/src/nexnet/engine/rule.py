@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .. import _complaints
@@ -28,7 +29,7 @@ class Context:
     def save(self, *values: Any) -> None:
         """Keep values for backward. Tensors come back from ``release`` differentiable, at every order."""
         for each in values:
-            if type(each) is not Tensor and type(each) is not int and refers_to(each, self):
+            if not _is_atom(each) and refers_to(each, self):
                 raise _complaints.saves_itself(type(self).__name__)
         self._saved = values
 
@@ -52,6 +53,20 @@ class Context:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(saved={self._saved!r}, needs_input_grad={self.needs_input_grad!r})"
+
+
+_ATOMS = frozenset({Tensor, int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device})
+
+
+def _is_atom(value: Any) -> bool:
+    """Say whether a value refers to nothing that could refer to a rule, or is a tuple or list of such."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        for each in value:  # noqa: SIM110  all() would make a generator
+            if type(each) not in _ATOMS:
+                return False
+        return True
+    return kind in _ATOMS
 
 
 class Node(Context):

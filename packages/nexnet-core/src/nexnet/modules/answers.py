@@ -16,10 +16,10 @@ from ..engine.tensor import TensorBase
 from .assigning import in_place, write_in_place, write_result
 from .computing import computed, given
 from .special import OWN
-from .tensors import ModelTensor, seen
+from .tensors import ModelTensor, seen, value_of
 from .views import VIEWS, take_view
 
-__all__ = ["answer", "as_method", "as_sign"]
+__all__ = ["answer", "as_method", "as_sign", "torch_function"]
 
 _OWN, _VIEW, _WRITE, _OTHER = 1, 2, 3, 4
 _KINDS: dict[Callable[..., Any], int] = {}
@@ -45,6 +45,17 @@ def answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     except Exception as error:
         note(error, getattr(function, "__name__", "a function"), args, kwargs)
         raise
+
+
+def torch_function(_cls: Any, function: Any, _types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+    """Answer torch's question: a function of torch's, or an attribute of a tensor's."""
+    if type(function) is _Wrapper and function.__name__ == "__get__" and type(function.__self__) is _Getter:
+        return getattr(value_of(args[0]).data, function.__self__.__name__)
+    return answer(function, args, kwargs or {})
+
+
+_Getter: Any = type(Tensor.dtype)
+_Wrapper: Any = type(Tensor.dtype.__get__)  # type: ignore[attr-defined]
 
 
 def _kind(function: Callable[..., Any]) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from .._methods import OperatorMethods
 from ..engine import check_may_leave, is_tracked
 from ..errors import MissingAttributeError, message
-from .answers import answer, as_method, as_sign
+from .answers import answer, as_method, as_sign, torch_function
 from .tensors import ModelTensor, value_of
 from .views import take_view
 
@@ -28,19 +28,7 @@ def _give(name: str) -> Callable[[Any], Any]:
     return put
 
 
-@classmethod  # type: ignore[misc]  # put into the class below
-def _torch_function(_cls: Any, function: Any, _types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-    owner: Any = getattr(function, "__self__", None)
-    if type(owner) is _GETTER and function.__name__ == "__get__":
-        return getattr(value_of(args[0]).data, owner.__name__)
-    return answer(function, args, kwargs or {})
-
-
-_give("__torch_function__")(_torch_function)
-_GETTER: Any = type(Tensor.dtype)
-
-# Methods that go to their answer at once, without torch's way to __torch_function__ ----------------------------------
-
+_give("__torch_function__")(classmethod(torch_function))
 
 for _name in vars(OperatorMethods):
     if not _name.startswith("_") and callable(getattr(Tensor, _name, None)):

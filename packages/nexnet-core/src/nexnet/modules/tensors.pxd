@@ -19,6 +19,7 @@ cdef class Stand:
     cdef public View view
     cdef public bint is_viewed
 
+@cython.trashcan(True)  # a view of a view of a view ... is freed without a recursion
 cdef class View:
     cdef readonly Stand base
     cdef View before
