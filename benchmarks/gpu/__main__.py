@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 CORE, NN = ROOT / "packages/nexnet-core/tests", ROOT / "packages/nexnet-nn/tests"
 
 #: What the quick part of the parity section runs: what is about the GPU, and each transform, optimiser and layer.
-TESTS = (CORE / "test_gpu.py", CORE / "transforms", CORE / "test_higher_order.py", CORE / "ops/test_attention.py", NN)
+TESTS = (CORE / "test_gpu.py", CORE / "transforms", CORE / "test_higher_order.py", CORE / "ops/layers/test_attention.py", NN)
 
 NO_GPU = 2  # exit code
 
@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--without", action="append", default=[], choices=sorted(peers.PEERS), help="leave a peer out")
     options = parser.parse_args(argv)
     peers.LEFT_OUT.update(options.without)
+    os.environ["JAX_PLATFORMS"] = "cuda"  # which nothing has imported yet; it leaves room there for the others
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     start = time.perf_counter()
     global logs
     logs = options.json and options.json.resolve().parent
