@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 
@@ -76,6 +76,13 @@ class Optimizer(Generic[State]):
     state_class: ClassVar[type[Any]]
     takes_complex: ClassVar[bool] = False
 
+    if TYPE_CHECKING:  # what __post_init__ works out once, for a step to be quick
+        _varying: list[str]
+        _members: list[tuple[str, Any]]
+        _slots: dict[str, float]
+        _counts: bool
+        _needed: list[str]
+
     def __post_init__(self) -> None:
         name = type(self).__name__
         varying = []
@@ -92,7 +99,15 @@ class Optimizer(Generic[State]):
             if changes:
                 varying.append(field)
         object.__setattr__(self, "_varying", varying)
-        object.__setattr__(self, "_members", [self._member(*group) for group in (self.groups or {}).items()])
+        members = [self._member(*group) for group in (self.groups or {}).items()]
+        slots = dict(self.slots())
+        for _, member in members:
+            slots |= member._slots
+        counts = self.counts or any(member._counts for _, member in members)
+        object.__setattr__(self, "_members", members)
+        object.__setattr__(self, "_slots", slots)  # with the groups'
+        object.__setattr__(self, "_counts", counts)
+        object.__setattr__(self, "_needed", [*slots, "step"] if counts else [*slots])
 
     # What an optimiser says of itself
 
@@ -138,9 +153,9 @@ class Optimizer(Generic[State]):
                 treespec,
                 [LiteTensor(torch.full_like(each.data, begins[i].get(name, 0))) for i, each in enumerate(params)],
             )
-            for name in self._all_slots()
+            for name in self._slots
         }
-        if self._counts():  # as exact as the numbers that torch computes with
+        if self._counts:  # as exact as the numbers that torch computes with
             trees["step"] = LiteTensor(torch.zeros((), dtype=torch.float64, device=device))
         return cast(State, self.state_class(**trees))
 
@@ -159,7 +174,7 @@ class Optimizer(Generic[State]):
             lists = lists._replace(step=lists.step + 1)
         lists = self.advance(form, lists, lists.step)
         params, lists = self._in_groups(form, params, slopes, lists, lists.step, treespec)
-        trees = {name: nexnet.tree.unflatten(treespec, getattr(lists, name)) for name in self._all_slots()}
+        trees = {name: nexnet.tree.unflatten(treespec, getattr(lists, name)) for name in self._slots}
         return nexnet.tree.unflatten(treespec, params), lists._replace(**trees)
 
     def update_(self, model: Model, grads: Model, state: State) -> tuple[Model, State]:
@@ -180,9 +195,10 @@ class Optimizer(Generic[State]):
         if not params:  # torch's kernels take no empty lists
             return model, state
         form = InPlace(self.capturable)
-        data = {name: [each.data for each in getattr(lists, name)] for name in self._all_slots()}
+        if self._slots:
+            lists = lists._replace(**{name: [each.data for each in getattr(lists, name)] for name in self._slots})
         t = None if lists.step is None else form.number(lists.step.data.add_(1))
-        lists = self.advance(form, lists._replace(**data), t)
+        lists = self.advance(form, lists, t)
         self._in_groups(form, [each.data for each in params], slopes, lists, t, treespec)
         return succeed(model), state
 
@@ -230,7 +246,7 @@ class Optimizer(Generic[State]):
         if not self.groups:
             now: Optimizer[Any] = self._at(form, t)
             return now.step(form, params, slopes, state, t)
-        names = self._all_slots()
+        names = self._slots
         lists = {name: [*getattr(state, name)] for name in names}
         params = [*params]
         for member, places in self._parts(treespec):
@@ -244,10 +260,10 @@ class Optimizer(Generic[State]):
 
     def _at(self, form: Form, t: Any) -> Any:
         """Give this optimiser with the numbers that its hyper-parameters are at step t."""
-        if not self._varying:  # type: ignore[attr-defined]
+        if not self._varying:
             return self
         now = copy.copy(self)
-        for name in self._varying:  # type: ignore[attr-defined]
+        for name in self._varying:
             value = getattr(self, name)
             many = isinstance(value, tuple)
             numbers = tuple(_number(form, each, t) for each in (value if many else (value,)))
@@ -272,7 +288,7 @@ class Optimizer(Generic[State]):
     def _parts(self, treespec: Any) -> list[tuple[Any, list[int]]]:
         """Give each group's optimiser and the places of its parameters among the leaves; what is left is this one's."""
         patterns = tuple(self.groups or ())
-        members = [*(member for _, member in self._members), self]  # type: ignore[attr-defined]
+        members = [*(member for _, member in self._members), self]
         places = places_of(treespec, patterns)
         for pattern, some in zip(patterns, places, strict=False):
             if not some:
@@ -287,21 +303,10 @@ class Optimizer(Generic[State]):
                 )
         return [(member, some) for member, some in zip(members, places, strict=True) if some]
 
-    def _all_slots(self) -> Mapping[str, float]:
-        slots = dict(self.slots())
-        for _, member in self._members:  # type: ignore[attr-defined]
-            slots |= member.slots()
-        return slots
-
-    def _counts(self) -> bool:
-        return self.counts or any(member._counts() for _, member in self._members)  # type: ignore[attr-defined]
-
     def _flatten_state(self, state: Any, treespec: Any) -> Any:
         """Give the state with lists for its trees; one that has not what this optimiser needs is refused."""
         name = type(self).__name__
-        slots = self._all_slots()
-        needed = [*slots, "step"] if self._counts() else [*slots]
-        missing = [each for each in needed if getattr(state, each, None) is None]
+        missing = [each for each in self._needed if getattr(state, each, None) is None]
         if missing:
             raise OptimizerError(
                 message(
@@ -313,12 +318,15 @@ class Optimizer(Generic[State]):
                     remedy="begin with the init of this very optimiser",
                 )
             )
-        return state._replace(**{each: flatten_like(name, "state", getattr(state, each), treespec) for each in slots})
+        if not self._slots:
+            return state
+        lists = {each: flatten_like(name, "state", getattr(state, each), treespec) for each in self._slots}
+        return state._replace(**lists)
 
     def _check_shapes(self, params: list[Any], slopes: list[Any], state: Any, treespec: Any) -> None:
         """Refuse what has another shape than its parameter: kernels would broadcast it, or not even look."""
         shapes = [each.shape for each in params]
-        for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in self._all_slots())]:
+        for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in self._slots)]:
             found = [each.shape for each in tensors]
             if found != shapes:
                 i = next(i for i, each in enumerate(found) if each != shapes[i])
