@@ -27,7 +27,13 @@ ROOT = Path(__file__).parents[2]
 CORE, NN = ROOT / "packages/nexnet-core/tests", ROOT / "packages/nexnet-nn/tests"
 
 #: What the quick part of the parity section runs: what is about the GPU, and each transform, optimiser and layer.
-TESTS = (CORE / "test_gpu.py", CORE / "transforms", CORE / "test_higher_order.py", CORE / "ops/layers/test_attention.py", NN)
+TESTS = (
+    CORE / "test_gpu.py",
+    CORE / "transforms",
+    CORE / "test_higher_order.py",
+    CORE / "ops/layers/test_attention.py",
+    NN,
+)
 
 NO_GPU = 2  # exit code
 
