@@ -19,7 +19,7 @@ Model = TypeVar("Model")
 
 
 class Optimizer(Protocol):
-    """What an inner loop asks of an optimiser: SGD and Adam have it."""
+    """What an inner loop asks of an optimiser, and all of nexnet_nn have but LBFGS."""
 
     def init(self, model: Any) -> Any:
         """Make the state for the first step."""

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 
@@ -25,8 +25,18 @@ __all__ = ["Optimizer", "places_of"]
 State = TypeVar("State", bound=tuple[Any, ...])
 
 
+class _Known:
+    """What an optimiser knows of itself from the beginning, for its steps to be quick."""
+
+    _varying: list[str]  # the hyper-parameters that are no numbers
+    _members: list[tuple[str, Any]]  # each group's pattern and optimiser
+    _slots: dict[str, float]  # with the groups'
+    _counts: bool
+    _needed: list[str]  # of a state
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Optimizer(Generic[State]):
+class Optimizer(_Known, Generic[State]):
     """The base of the optimisers: hyper-parameters, and no state.
 
     One of these, a frozen dataclass, states its hyper-parameters as fields, their bounds, the trees that its state has
@@ -76,13 +86,6 @@ class Optimizer(Generic[State]):
     state_class: ClassVar[type[Any]]
     takes_complex: ClassVar[bool] = False
 
-    if TYPE_CHECKING:  # what __post_init__ works out once, for a step to be quick
-        _varying: list[str]
-        _members: list[tuple[str, Any]]
-        _slots: dict[str, float]
-        _counts: bool
-        _needed: list[str]
-
     def __post_init__(self) -> None:
         name = type(self).__name__
         varying = []
@@ -105,7 +108,7 @@ class Optimizer(Generic[State]):
             slots |= member._slots
         counts = self.counts or any(member._counts for _, member in members)
         object.__setattr__(self, "_members", members)
-        object.__setattr__(self, "_slots", slots)  # with the groups'
+        object.__setattr__(self, "_slots", slots)
         object.__setattr__(self, "_counts", counts)
         object.__setattr__(self, "_needed", [*slots, "step"] if counts else [*slots])
 
