@@ -240,7 +240,7 @@ def batches(d: Draw) -> Sample:
 
 
 def batch_norm_call(layer: Any, x: Any) -> Any:
-    return nn.with_buffers(apply)(layer.to(x.dtype), x)[0]  # leaves alone are in the dtype of the check
+    return nn.with_buffers(apply)(layer.to(x.device, x.dtype), x)[0]  # the check has moved and cast its leaves alone
 
 
 def batch_norm_jax(layer: Any, x: Any) -> Any:
