@@ -12,7 +12,7 @@ from typing import Any
 import optree
 
 from . import _complaints
-from ._trees import NAMESPACE, Frozen
+from ._trees import NAMESPACE, Frozen, steps_to_leaves
 from .engine import Context, register_nodes, register_trees
 from .engine.operands import holds_tensors
 from .errors import RuleError, message
@@ -97,9 +97,8 @@ def _leaves_like(part: optree.PyTreeSpec, tree: Any) -> list[Any]:
 
 
 def _paths(part: optree.PyTreeSpec) -> list[str]:
-    """Give the paths of a structure's leaves as modules write them, ``layers.0.weight``: an entry may be a tuple."""
-    steps = [[each if type(each) is tuple else (each,) for each in path] for path in part.paths()]
-    return [".".join(str(step) for entry in path for step in entry) for path in steps]
+    """Give the paths of a structure's leaves as modules write them, ``layers.0.weight``."""
+    return [".".join(map(str, steps)) for steps in steps_to_leaves(part)]
 
 
 def _no_such_trees(policy: type[Policy], expected: str, got: str) -> RuleError:

@@ -79,6 +79,13 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
     return tree
 
 
+def steps_to_leaves(treespec: optree.PyTreeSpec) -> list[list[Any]]:
+    """Give the keys, places and fields that lead to each leaf of a structure; a module's entry is several of them."""
+    return [
+        [step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in treespec.paths()
+    ]
+
+
 def held(tree: Any) -> list[LiteTensor]:
     """Give the tensors that belong to a tree's structure, and are no leaves."""
     nodes = optree.tree_leaves(tree, is_leaf=_is_frozen, namespace=NAMESPACE)

@@ -127,8 +127,12 @@ def run_case(case: Case, examples: int, seed: int = 0, order: int | None = None)
     """Check a case's examples, until one is wrong."""
     start = time.perf_counter()
     result = Result(case.name, case.kind, order or case.order)
-    declared = {"JAX": case.without_jax, "PyTorch": case.without_torch, "tolerance": case.reason}
-    declared["vmap"] = "" if case.mapped else case.reason
+    declared = {
+        "JAX": case.without_jax,
+        "PyTorch": case.without_torch,
+        "vmap": "" if case.mapped else case.reason,
+        "tolerance": case.reason,
+    }
     result.remarks = {what: reason for what, reason in declared.items() if reason}
     counterparts: dict[Any, Any] = {}
     seen: Counter[str] = Counter()

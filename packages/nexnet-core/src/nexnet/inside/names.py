@@ -9,6 +9,8 @@ from typing import Any
 
 import optree
 
+from .._trees import steps_to_leaves
+
 __all__ = ["names_of"]
 
 
@@ -20,8 +22,7 @@ def names_of(fn: Callable[..., Any], args: tuple[Any, ...], treespec: optree.PyT
     """
     parameters = _parameters(fn, len(args))
     short, full = [], []
-    for path in treespec.paths():
-        first, *rest = [step for entry in path for step in (entry if type(entry) is tuple else (entry,))]
+    for first, *rest in steps_to_leaves(treespec):
         argument = parameters[first]
         below = ".".join(map(str, rest))
         full.append(f"{argument}.{below}" if below else argument)

@@ -14,7 +14,7 @@ import optree
 import torch
 from torch import Tensor
 
-from .._trees import NAMESPACE
+from .._trees import NAMESPACE, steps_to_leaves
 from ..engine import unwrap
 from ..errors import InputError, message
 
@@ -161,10 +161,9 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
 
 
 def _named(tree: Any) -> dict[str, Tensor]:
-    paths, leaves, _ = optree.tree_flatten_with_path(tree, namespace=NAMESPACE)
-    steps = [[step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in paths]
-    pairs = zip(steps, leaves, strict=True)
-    return {".".join(map(str, path)): unwrap(leaf) for path, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
+    leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
+    pairs = zip(steps_to_leaves(treespec), leaves, strict=True)
+    return {".".join(map(str, steps)): unwrap(leaf) for steps, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
 
 
 def _norms(tree: Any) -> dict[str, float]:
