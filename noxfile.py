@@ -162,7 +162,7 @@ def verify(session: nox.Session) -> None:
     reports.mkdir(exist_ok=True)
     pages = ("--html", str(reports / "verify.html"), "--json", str(reports / "verify.json"))
     elsewhere = any(each.startswith("--device") for each in session.posargs)  # that makes no page
-    session.run("nexnet-verify", *(() if elsewhere else pages), *session.posargs)
+    session.run("nexnet-verify", *(() if elsewhere else pages), *(session.posargs or ("--examples", "5")))
     if not session.posargs:
         session.run("python", "-m", "nexnet_verify.referee")
         pytest(session, str(PACKAGES["nexnet-verify"] / "tests"), "-n", "auto")

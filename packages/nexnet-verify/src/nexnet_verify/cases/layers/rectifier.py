@@ -42,6 +42,14 @@ def rrelu(x: Any, training: bool) -> Any:
     return rectifier.rrelu(x, 0.1, 0.4, training, generator=generator_beside(x, DRAWN))
 
 
+def slopes_drawn(d: Draw) -> Sample:
+    return Sample(d.tensor(domain=d.choice(BELOW, BELOW, POSITIVE)), True)
+
+
+def slopes_fixed(d: Draw) -> Sample:
+    return Sample(d.tensor(domain=d.choice(BELOW, BELOW, POSITIVE)), False)
+
+
 def random_slopes(shape: Any, training: bool) -> torch.Tensor:
     """The slopes that nexnet draws: those of an input below 0."""
     below = torch.full(tuple(shape), -1.0, dtype=torch.float64)
@@ -88,14 +96,17 @@ CASES = [
         jax=lambda x, lambd=0.5: jnp.where(jnp.abs(x) > lambd, x - lambd * jnp.sign(x), 0.0),
     ),
     Case(name="prelu", inputs=channel_slopes, jax=prelu_jax),
-    Case(
-        name="rrelu",
-        call=rrelu,
-        inputs=lambda d: Sample(d.tensor(domain=d.choice(BELOW, BELOW, POSITIVE)), d.flag()),
-        jax=rrelu_jax,
-        torch=rrelu_torch,
-        layouts=("plain", "scalar", "empty", "plain"),
-        strided=False,
-        reason="torch draws the slopes in the order of memory: other strides are other slopes",
+    *(
+        Case(
+            name=name,
+            call=rrelu,
+            inputs=inputs,
+            jax=rrelu_jax,
+            torch=rrelu_torch,
+            layouts=("plain", "scalar", "empty", "plain"),
+            strided=False,
+            reason="torch draws the slopes in the order of memory: other strides are other slopes",
+        )
+        for name, inputs in (("rrelu", slopes_drawn), ("rrelu.evaluation", slopes_fixed))
     ),
 ]

@@ -40,8 +40,8 @@ def by_mode(d: Draw) -> Sample:
     return Sample(x, amounts(d, dims), mode=mode)
 
 
-def reflected(dims: int) -> Callable[[Draw], Sample]:
-    return lambda d: Sample(d.tensor((2, *(5, 4, 4)[:dims])), amounts(d, dims), mode="reflect")
+def at_the_borders(mode: str, dims: int) -> Callable[[Draw], Sample]:
+    return lambda d: Sample(d.tensor((2, *(5, 4, 4)[:dims])), amounts(d, dims), mode=mode)
 
 
 def by_number_jax(x: Any, pad: Sequence[int], value: float = 0) -> Any:
@@ -77,13 +77,14 @@ CASES = [
     Case(name="pad", inputs=by_mode, jax=by_mode_jax, layouts=(*LAYOUTS, "plain")),
     *(
         Case(
-            name=f"pad.reflect{dims}d",
+            name=f"pad.{mode}{dims}d",
             call=nexnet.ops.pad,
-            inputs=reflected(dims),
+            inputs=at_the_borders(mode, dims),
             jax=by_mode_jax,
             torch=F.pad,
             layouts=("plain", "strided"),
         )
+        for mode in ("reflect", "replicate")
         for dims in (1, 2, 3)
     ),
 ]
