@@ -224,7 +224,7 @@ def docs(session: nox.Session) -> None:
     install(
         session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
     )
-    install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
+    install(session, *requirements("nexnet-core", extra="triton"))  # for docs/how-to/triton.md
     pytest(session, "tests", "-n", "auto", *session.posargs)
 
 

@@ -1,7 +1,7 @@
 """What was measured, as JSON and as tables: ``python -m benchmarks.report`` makes the documents' tables of it.
 
 ``nox -s bench`` writes reports/benchmarks.json and reports/benchmarks.md. With ``--write``, this command puts the
-tables into README.md and docs/speed.md, between their markers.
+tables into README.md and docs/explanations/speed.md, between their markers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["full", "put", "save", "summary"]
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
-README, PAGE = ROOT / "README.md", ROOT / "docs" / "speed.md"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "explanations" / "speed.md"
 MARKERS = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 #: The contenders that have a column in the summary, and its head.
@@ -192,7 +192,9 @@ def main() -> None:
     parser.add_argument(
         "run", nargs="?", type=Path, default=REPORTS / "benchmarks.json", help="what nox -s bench wrote"
     )
-    parser.add_argument("--write", action="store_true", help=f"put them into {README.name} and docs/{PAGE.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put them into {README.name} and {PAGE.relative_to(ROOT)}"
+    )
     options = parser.parse_args()
     run = json.loads(options.run.read_text())
     if options.write:

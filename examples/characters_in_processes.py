@@ -14,7 +14,7 @@ import torch
 import nexnet
 import nexnet_nn as nn
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[1] / "docs" / "explanations" / "design.md").read_text(encoding="utf-8")
 CHARACTERS = sorted(set(TEXT))
 CODES = torch.tensor([CHARACTERS.index(each) for each in TEXT])
 FEATURES, HEADS, BLOCKS, LENGTH, BATCH = 32, 4, 2, 48, 16

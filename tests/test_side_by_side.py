@@ -1,4 +1,4 @@
-"""Three referees before the same rules: the tables of docs/verify.md are what is measured here."""
+"""Three referees before the same rules: the tables of docs/explanations/verify.md are what is measured here."""
 
 from pathlib import Path
 
@@ -12,17 +12,21 @@ import nexnet
 from nexnet_verify.jax_reference import enable_x64
 from nexnet_verify.side_by_side import RIGHT, WRONG, Contender, in_jax, in_nexnet, in_torch, judge, table
 
-PAGE = Path(__file__).parents[1] / "docs" / "verify.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanations" / "verify.md"
 
 
 def test_the_page_shows_who_catches_what():
     measured = table(WRONG)
-    assert measured in PAGE.read_text(encoding="utf-8"), f"docs/verify.md shows another table than\n\n{measured}"
+    assert measured in PAGE.read_text(encoding="utf-8"), (
+        f"docs/explanations/verify.md shows another table than\n\n{measured}"
+    )
 
 
 def test_the_page_shows_who_turns_down_what_is_right():
     measured = table(RIGHT, right=True)
-    assert measured in PAGE.read_text(encoding="utf-8"), f"docs/verify.md shows another table than\n\n{measured}"
+    assert measured in PAGE.read_text(encoding="utf-8"), (
+        f"docs/explanations/verify.md shows another table than\n\n{measured}"
+    )
 
 
 def test_twenty_wrong_rules_all_caught_by_nexnet_verify():

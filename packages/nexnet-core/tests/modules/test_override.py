@@ -493,3 +493,45 @@ def test_what_is_constant_in_a_model_is_replaced_too() -> None:
     nn.init.constant_(model[0].weight, -1.0)
     with override({F.relu: lambda x: x * 10, torch.flatten: lambda x, *_: x.sum()}):
         assert nx.functional_call(model, {}, (torch.ones(1, 2),)).item() == -400
+
+
+def frames_of(error):
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+@pytest.mark.parametrize(
+    ("fn", "args"),
+    [
+        (nx.layer_norm, ((3,),)),
+        (nx.scaled_dot_product_attention, (nx.ones(2, 3), nx.ones(2, 3))),
+        (nx.gelu, ()),
+        (nx.norm, ()),
+    ],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_the_frames_of_an_overridden_function_can_be_looked_at(fn, args):
+    """As debuggers and pytest do: a variable that it closes over has a cell there, though its code is another's."""
+
+    def failing(*args, **kwargs):
+        raise ZeroDivisionError
+
+    with nx.override({fn: failing}), pytest.raises(ZeroDivisionError) as caught:
+        fn(nx.ones(2, 3), *args)
+    assert any("args" in frame.f_locals for frame in frames_of(caught.value))
+
+
+def test_a_rule_of_any_keywords_gets_those_that_the_caller_wrote():
+    """Not nexnet's own, which torch's function of the name does not take."""
+    seen = []
+
+    def rule(query, key, value, **options):
+        seen.append(options)
+        return query
+
+    with nx.override({F.scaled_dot_product_attention: rule}):
+        F.scaled_dot_product_attention(nx.ones(1, 2, 3), nx.ones(1, 2, 3), nx.ones(1, 2, 3))
+        F.scaled_dot_product_attention(nx.ones(1, 2, 3), nx.ones(1, 2, 3), nx.ones(1, 2, 3), enable_gqa=True)
+    assert [sorted(each) for each in seen] == [[], ["enable_gqa"]]

@@ -8,7 +8,7 @@ Each referee has its defaults, float64 inputs, and the order that the rule asks 
 - ``gradcheck(rule, inputs)``, and from order 2 on ``gradgradcheck(rule, inputs)``;
 - ``check_grads(rule, inputs, order=order, modes=["rev"])``: a custom_vjp has no forward mode.
 
-``python -m nexnet_verify.side_by_side`` prints the table as docs/verify.md shows it.
+``python -m nexnet_verify.side_by_side`` prints the table as docs/explanations/verify.md shows it.
 """
 
 # ruff: noqa: ARG001, ARG005  a rule takes all that it is given, and is described by its mistake

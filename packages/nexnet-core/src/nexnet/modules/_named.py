@@ -7,11 +7,12 @@ whatever name it is called, and pays nothing when no block names it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from ..engine.tape import this_thread
@@ -48,9 +49,31 @@ def _count(targets: list[Any], by: int) -> None:
                 _gates.pop(target).open()
 
 
-def _entry(*args: Any, **kwargs: Any) -> Any:
-    gate: Any = "the gate"
-    return gate(args, kwargs)
+@functools.cache
+def _entry(closed_over: int) -> CodeType:
+    """Give the code that asks the gate, of a function that closes over so many variables, as the one it replaces does.
+
+    It has them as its own: the interpreter, and whoever looks at a frame's variables, takes a cell for each.
+    """
+
+    def asks(*args: Any, **kwargs: Any) -> Any:
+        gate: Any = "the gate"
+        return gate(args, kwargs)
+
+    if closed_over == 0:
+        return asks.__code__
+    names = ", ".join(f"closed_over_{i}" for i in range(closed_over))
+    source = (
+        f"def around({names}):\n"
+        f"    def asks(*args, **kwargs):\n"
+        f"        gate = 'the gate'\n"
+        f"        if False: ({names},)\n"
+        f"        return gate(args, kwargs)\n"
+    )
+    code = compile(source, __file__, "exec")
+    for _ in range(2):  # that of around, and of asks in it
+        code = next(each for each in code.co_consts if isinstance(each, CodeType))
+    return code
 
 
 class _Gate:
@@ -62,8 +85,9 @@ class _Gate:
         self.original.__kwdefaults__ = fn.__kwdefaults__
         self.attributes = {**fn.__dict__}
         fn.__dict__["__signature__"] = inspect.signature(fn)
-        constants = tuple(self if each == "the gate" else each for each in _entry.__code__.co_consts)
-        fn.__code__ = _entry.__code__.replace(co_consts=constants, co_freevars=fn.__code__.co_freevars)
+        entry = _entry(len(fn.__code__.co_freevars))
+        constants = tuple(self if each == "the gate" else each for each in entry.co_consts)
+        fn.__code__ = entry.replace(co_consts=constants)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         overrides = this_thread().overrides

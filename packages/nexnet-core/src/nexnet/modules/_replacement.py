@@ -54,20 +54,23 @@ class Replacement:
         bound = self.signature.bind(*args, **kwargs)
         given = set(bound.arguments)
         bound.apply_defaults()
-        positional, keywords = list(bound.args), bound.kwargs
+        positional, keywords = list(bound.args), {**bound.kwargs}
         parameters = self.signature.parameters
         places = [each for each in parameters.values() if each.kind in _POSITIONAL]
         while len(positional) > self.count and not self.takes_all and len(positional) <= len(places):
             last = places[len(positional) - 1]
             if last.name in given and not _same(positional[-1], last.default):
-                break  # it means something: the function says that it does not take it
+                by_name = last.name in self.keywords or self.takes_any_keyword
+                if not by_name or last.kind is inspect.Parameter.POSITIONAL_ONLY:
+                    break  # it means something: the function says that it does not take it
+                keywords[last.name] = positional[-1]
             positional.pop()
         keywords = {
             name: value
             for name, value in keywords.items()
-            if self.takes_any_keyword
-            or name in self.keywords
+            if name in self.keywords
             or name not in parameters
+            or (self.takes_any_keyword and name in given)
             or not _same(value, parameters[name].default)
         }
         if self.asks_path:

@@ -11,7 +11,8 @@ take float32, float16, bfloat16 and, but for products on a GPU, float64, and sum
 
 They run on NVIDIA's GPUs of compute capability 8.0 (Ampere) or later. With TRITON_INTERPRET=1 in the environment,
 before anything imports Triton, they run in its interpreter: on the CPU, slowly, and can be stepped through.
-``nexnet.kernels.use_triton`` lets nexnet's own operators take them where they are faster; docs/triton.md writes a rule.
+``nexnet.kernels.use_triton`` lets nexnet's own operators take them where they are faster; docs/how-to/triton.md
+writes a rule.
 
 Source: P. Tillet, H. T. Kung and D. Cox, "Triton: an intermediate language and compiler for tiled neural network
 computations", 2019.

@@ -58,14 +58,16 @@ def check_model(rule: str, model: Any) -> tuple[list[LiteTensor], Any]:
     for i, leaf in enumerate(leaves):
         if not isinstance(leaf, LiteTensor) or id(leaf) in seen:
             paths = [accessor.codify("model") for accessor in treespec.accessors()]
-            other = f"the tensor that is also {paths[seen[id(leaf)]]}" if id(leaf) in seen else type(leaf).__name__
+            shared = id(leaf) in seen
             raise OptimizerError(
                 message(
                     "an optimiser takes a model whose leaves are LiteTensors, each of them once.",
                     rule=rule,
                     argument=paths[i],
-                    got=other,
-                    remedy="keep a shared tensor in one place of the model, and use it from there",
+                    got=f"the tensor that is also {paths[seen[id(leaf)]]}" if shared else type(leaf).__name__,
+                    remedy="keep a shared tensor in one place of the model, and use it from there"
+                    if shared
+                    else "make a LiteTensor of each: nexnet.tree.map(nexnet.LiteTensor, model)",
                 )
             )
         seen[id(leaf)] = i

@@ -28,8 +28,11 @@ class LBFGSState(NamedTuple):
         step: how many iterations there were.
         evaluations: how many gradients.
         value: the loss with which the last step began.
-        direction, step_size, gradient: the last iteration's, of shapes (n,), () and (n,).
-        gradient_changes, moves: those of the last iterations, of shape (history_size, n).
+        direction: the last iteration's, of shape (n,).
+        step_size: the last iteration's, of shape ().
+        gradient: the last iteration's, of shape (n,).
+        gradient_changes: those of the last iterations, of shape (history_size, n).
+        moves: as them.
         remembered: how many of these there are; the others are 0.
         scale: that of the initial Hessian's inverse.
     """

@@ -1,0 +1,17 @@
+"""A Sphinx extension: the reference, written from what the packages say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from . import reference
+
+__all__ = ["setup"]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the reference's pages before Sphinx looks which pages there are."""
+    app.connect("builder-inited", reference.write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

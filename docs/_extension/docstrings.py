@@ -1,0 +1,56 @@
+"""Docstrings as reStructuredText: sections in Google's style, formulas in plain text."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from sphinx.ext.napoleon import Config, GoogleDocstring
+
+__all__ = ["first_line", "restructured"]
+
+_CONFIG = Config(napoleon_use_ivar=True, napoleon_use_rtype=False, napoleon_use_admonition_for_examples=False)
+# What is between double backticks is text as it stands; what else reStructuredText would read as markup is escaped.
+_LITERAL = re.compile(r"(``.+?``)", re.DOTALL)
+_MARKUP = re.compile(r"([*|`\\]|(?<=\w)_(?=\W|$))")
+
+
+def restructured(thing: object, doc: str | None = None) -> list[str]:
+    """Give the lines of a docstring; none where there is no docstring of its own."""
+    text = inspect.cleandoc(doc if doc is not None else getattr(thing, "__doc__", None) or "")
+    return str(GoogleDocstring("\n".join(_escaped(text)), _CONFIG)).splitlines()
+
+
+def first_line(thing: object) -> str:
+    """Give a docstring's first line, as it stands."""
+    return inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\n")[0]
+
+
+def _escaped(text: str) -> list[str]:
+    """Escape markup outside of literals and of the indented blocks that follow ``::``."""
+    lines: list[str] = []
+    block: int | None = None  # how far the paragraph was indented whose block this is
+    paragraph: list[str] = []
+
+    def flush() -> None:
+        pieces = _LITERAL.split("\n".join(paragraph))
+        lines.extend(
+            "".join(each if i % 2 else _MARKUP.sub(r"\\\1", each) for i, each in enumerate(pieces)).split("\n")
+        )
+        paragraph.clear()
+
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        if block is not None and line.strip() and indent <= block:
+            block = None
+        if block is not None:
+            lines.append(line)
+            continue
+        paragraph.append(line)
+        if not line.strip() or line.rstrip().endswith("::"):
+            flush()
+        if line.rstrip().endswith("::"):
+            block = indent
+    if paragraph:
+        flush()
+    return lines

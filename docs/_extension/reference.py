@@ -1,0 +1,180 @@
+"""The reference's pages: an entry for each public thing, with its names, signature, docstring, and what is known of it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from nexnet.ops import listing
+
+from . import table
+from .docstrings import restructured
+from .names import Page, look_up, pages, spellings
+
+__all__ = ["write"]
+
+PARTS = {
+    "core": "nexnet",
+    "operators": "Operators",
+    "nn": "nexnet_nn",
+    "verify": "nexnet_verify",
+}
+# A layer's or class's own methods beside those with a name of their own.
+SPECIAL = ("__call__", "__getitem__", "__enter__")
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def write(app: Sphinx) -> None:
+    """Write a page for each module of names, and the operators' table. What has not changed is not written again."""
+    root = Path(app.srcdir) / "reference"
+    verified = _verified(Path(app.srcdir).parent / "reports" / "verify.json")
+    known = {each.name: each for each in listing()}
+    written: set[Path] = set()
+
+    def put(path: str, lines: Sequence[str]) -> None:
+        file = root / f"{path}.rst"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(lines) + "\n"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+        written.add(file)
+
+    everything = pages()
+    for page in everything:
+        put(page.path, _page(page, known, verified))
+    for part, title in PARTS.items():
+        own = [page.path.partition("/")[2] for page in everything if page.path.startswith(f"{part}/")]
+        head = _operators_head() if part == "operators" else []
+        put(f"{part}/index", [*_title(title), *head, *_tree(own)])
+    for file in set(root.glob("*/**/*.rst")) - written:
+        file.unlink()
+    table.write(app, everything, known, verified)
+
+
+def _verified(report: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Read what the last run of nexnet-verify has found, by operator; nothing where it has not run."""
+    if not report.exists():
+        return {}
+    return {case["name"]: case for case in json.loads(report.read_text(encoding="utf-8"))["cases"]}
+
+
+def _title(text: str, line: str = "=") -> list[str]:
+    return [text, line * len(text), ""]
+
+
+def _tree(places: Sequence[str]) -> list[str]:
+    return [".. toctree::", "   :maxdepth: 1", "", *(f"   {each}" for each in places), ""]
+
+
+def _page(page: Page, known: Mapping[str, Any], verified: Mapping[str, Any]) -> list[str]:
+    lines = [*_title(page.title), *restructured(page, page.summary), ""]
+    for name in page.names:
+        lines += _entry(name, known.get(name.removeprefix("nexnet.")), verified)
+    return lines
+
+
+def _entry(name: str, listed: Any, verified: Mapping[str, Any]) -> Iterator[str]:
+    """Give the entry of one thing, under all of its names."""
+    thing = look_up(name)
+    kind = "exception" if isinstance(thing, type) and issubclass(thing, BaseException) else "class"
+    kind = kind if isinstance(thing, type) else "function" if callable(thing) else "data"
+    signature = "" if kind == "data" else _signature(thing)
+    package = name.partition(".")[0]
+    own = [each for each in spellings()[name] if each.startswith(f"{package}.")]
+    first, *others = (each.removeprefix(f"{package}.") for each in own)
+    yield f".. py:{kind}:: {first}{signature}"
+    if kind == "exception" and others:  # that ":raises InputError:" may lead to one place
+        yield f"   :canonical: {package}.{others.pop(0)}"
+    else:
+        yield from (f"{' ' * len(f'.. py:{kind}:: ')}{each}{signature}" for each in others)
+    yield f"   :module: {package}"
+    yield ""
+    body = [] if kind == "data" else restructured(thing)
+    yield from _indented(body)
+    if listed is not None:
+        yield from _indented(_facts(listed, verified))
+    if isinstance(thing, type):
+        for method in _methods(thing):
+            yield from _indented(method)
+    yield ""
+    for other in spellings()[name]:
+        if other not in own:
+            module, _, last = other.rpartition(".")
+            yield from (f".. py:{kind}:: {last}{signature}", f"   :module: {module}", "")
+            yield from (f"   The same as :py:obj:`{name}`.", "")
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"   {line}".rstrip() for line in lines] + [""]
+
+
+def _signature(thing: Any) -> str:
+    """Give the signature without types, which the docstring tells in words, and without an object's address."""
+    try:
+        signature = inspect.signature(thing)
+    except (TypeError, ValueError):
+        return "()"
+    bare = [
+        each.replace(
+            annotation=each.empty, default=_Shown(each.default) if each.default is not each.empty else each.empty
+        )
+        for each in signature.parameters.values()
+        if each.name != "self"
+    ]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
+
+
+class _Shown:
+    """A default as a reader knows it: a function by its name, a module by its own."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        if isinstance(self.value, types.FunctionType | type | types.BuiltinFunctionType):
+            return self.value.__name__
+        return ADDRESS.sub("", repr(self.value))
+
+
+def _methods(thing: type) -> Iterator[list[str]]:
+    """Give entries for a class's own documented methods and properties."""
+    for name, member in vars(thing).items():
+        if (name.startswith("_") and name not in SPECIAL) or not getattr(member, "__doc__", None):
+            continue
+        if isinstance(member, property):
+            yield [f".. py:property:: {name}", "", *_indented(restructured(member))]
+        elif isinstance(member, classmethod | staticmethod):
+            option = "classmethod" if isinstance(member, classmethod) else "staticmethod"
+            function = member.__func__
+            signature = _signature(getattr(thing, name))
+            yield [f".. py:method:: {name}{signature}", f"   :{option}:", "", *_indented(restructured(function))]
+        elif isinstance(member, types.FunctionType):
+            signature = _signature(member)
+            yield [f".. py:method:: {name}{signature}", "", *_indented(restructured(member))]
+
+
+def _facts(listed: Any, verified: Mapping[str, Any]) -> list[str]:
+    """Say of an operator its orders and dtypes, what reaches it in torch, and what the verifier found."""
+    facts = [table.ORDERS[listed.orders], ", ".join(listed.dtypes)]
+    facts += [", ".join(f"``{each}``" for each in listed.torch)] if listed.torch else []
+    facts += [table.verdict(verified[listed.name])] if listed.name in verified else []
+    return [".. rst-class:: facts", "", " · ".join(facts), ""]
+
+
+def _operators_head() -> list[str]:
+    return [
+        "Each has torch's name, signature and defaults: ``nexnet.exp(x)``, ``x.exp()`` and ``torch.exp(x)`` are one.",
+        "",
+        ".. raw:: html",
+        "   :file: ../../_drawn/operators.html",
+        "",
+        "By where they are defined:",
+        "",
+    ]

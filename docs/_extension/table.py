@@ -1,0 +1,95 @@
+"""The operators as a table that can be searched and sorted: one row each, with a link to its entry and its source."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from .docstrings import first_line
+from .names import Page, look_up
+
+__all__ = ["ORDERS", "verdict", "write"]
+
+ORDERS = {
+    "any": "any order",
+    "zero": "any order: the gradient is zero, it is flat between its steps",
+    "none": "has no gradient",
+}
+HEAD = ("name", "value and gradient", "where", "orders", "dtypes", "corner", "verified")
+SHORT = {
+    "float64": "f64",
+    "float32": "f32",
+    "bfloat16": "bf16",
+    "float16": "f16",
+    "complex128": "c128",
+    "complex64": "c64",
+}
+
+
+def verdict(case: Mapping[str, Any]) -> str:
+    """Say in words what the verifier found for an operator."""
+    if not case["passed"]:
+        return "wrong"
+    errors = [each for name, each in case["errors"].items() if not name.startswith("float32") and each is not None]
+    largest = max(errors, default=math.nan)
+    return f"right in {case['examples']} examples, the largest relative error {largest:.0e}"
+
+
+def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified: Mapping[str, Any]) -> None:
+    """Write the table as a piece of HTML that the page of operators takes in."""
+    rows = []
+    operators = [page for page in pages if page.path.startswith("operators/")]
+    for page in sorted(
+        operators, key=lambda page: page.path.startswith("operators/constant")
+    ):  # without gradient: last
+        place = page.path.removeprefix("operators/")
+        for name in page.names:
+            listed = known.get(name.removeprefix("nexnet."))
+            if listed is None:
+                continue
+            case = verified.get(listed.name)
+            shown = "" if case is None else "right" if case["passed"] else "wrong"
+            rows.append(
+                _row(
+                    f'<a href="{place}.html#{name}"><code>{html.escape(listed.name)}</code></a>',
+                    f"<span class='formula'>{_formula(first_line(look_up(name)))}</span>",
+                    html.escape(place),
+                    listed.orders,
+                    " ".join(SHORT[each] for each in listed.dtypes),
+                    _formula(listed.corner),
+                    f"<span title='{verdict(case)}'>{shown}</span>" if case else "",
+                )
+            )
+    head = "".join(f"<th>{each}</th>" for each in HEAD)
+    text = (
+        '<p><input id="operators-search" type="search" placeholder="a name, a torch name, a kind, a word of a formula" '
+        'aria-label="search the operators"> <span id="operators-count"></span></p>\n'
+        f'<div class="operators"><table id="operators"><thead><tr>{head}</tr></thead><tbody>\n'
+        + "\n".join(rows)
+        + "\n</tbody></table></div>\n"
+    )
+    drawn = Path(app.srcdir) / "_drawn"
+    drawn.mkdir(exist_ok=True)
+    (drawn / "operators.html").write_text(text, encoding="utf-8")
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f"<td>{each}</td>" for each in cells) + "</tr>"
+
+
+# A symbol of one or two letters or a bracket, and its index; anything, and its power: braced, in brackets, or a word.
+_INDEX = re.compile(r"((?<![\w.])[A-Za-z]{1,2}|[)\]])_(?:\{([^}]*)\}|(\w))")
+_POWER = re.compile(r"(?<=[\w)\]])\^(?:\{([^}]*)\}|(\([^)]*\))|(-?\w+))")
+
+
+def _formula(text: str) -> str:
+    """Mark up the powers and indices of a formula in plain text: x^2, x_i, e^(a+b), s_{k+1}."""
+    escaped = html.escape(text.replace("``", ""))
+    escaped = _POWER.sub(lambda found: f"<sup>{found[1] or found[2] or found[3]}</sup>", escaped)
+    return _INDEX.sub(lambda found: f"{found[1]}<sub>{found[2] or found[3]}</sub>", escaped)
