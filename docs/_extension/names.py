@@ -54,7 +54,7 @@ _CORE: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the reference: its place, title, a sentence, and the things that it explains, each by its first name."""
+    """A page of the reference: its place, title, a sentence, and what it explains, each thing by its first name."""
 
     path: str
     title: str

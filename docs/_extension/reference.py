@@ -1,4 +1,4 @@
-"""The reference's pages: an entry for each public thing, with its names, signature, docstring, and what is known of it."""
+"""The reference's pages: an entry for each public thing: names, signature, docstring, and what is known of it."""
 
 from __future__ import annotations
 
