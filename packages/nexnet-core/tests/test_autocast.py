@@ -170,6 +170,15 @@ def test_torchs_custom_fwd_and_custom_bwd():
     torch.testing.assert_close(nx.grad(fn)(nx.tensor(W)).data, X.sum(0).expand(12, 8))
 
 
+def test_bilinear_has_torchs_dtype_and_not_the_half_precision_inside_of_it():
+    w = torch.randn(3, 8, 8)
+    with autocast():
+        expected = F.bilinear(X, X + 1, w)
+        value, grad = nx.value_and_grad(lambda w: nx.bilinear(nx.tensor(X), X + 1, w))(w)
+    assert value.dtype is expected.dtype is grad.dtype is torch.float32
+    torch.testing.assert_close(value.data, torch.einsum("bi,kij,bj->bk", X, w, X + 1))
+
+
 @pytest.mark.parametrize("cls", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN, torch.nn.GRUCell])
 def test_recurrent_layers(cls):
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule
+from .._mapped import is_mapped
 from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
@@ -338,11 +339,15 @@ class _soft_margin_loss(Policy):
 
     def forward(self, input: Any, target: Any, reduction: int) -> Any:
         self.ctx.save(input, target, reduction)
-        return _aten.soft_margin_loss.default(input, target, reduction)
+        if not is_mapped(input, target):
+            return _aten.soft_margin_loss.default(input, target, reduction)
+        losses = F.softplus(-target * input)  # torch.vmap has no rule for the kernel
+        return losses if reduction == 0 else losses.mean() if reduction == 1 else losses.sum()
 
     def backward(self, grad: Any) -> Any:
         input, target, reduction = self.ctx.release
-        if not isinstance(grad, TensorBase) and not self.ctx.needs_input_grad[1]:
+        kernel_does = not isinstance(grad, TensorBase) and not is_mapped(grad, input, target)
+        if kernel_does and not self.ctx.needs_input_grad[1]:
             return _soft_margin_backward(grad, input, target, reduction)
         slope = _share(grad, input, reduction) * -torch.sigmoid(-target * input)
         return slope * target, slope * input
