@@ -75,12 +75,7 @@ INTERNAL = (
     "native_batch_norm native_dropout_backward slice"
 )
 # Whose first argument torch's documentation calls as nexnet does, and its parser otherwise.
-RENAMED = (
-    "cholesky_solve dsplit hsplit vsplit tensor_split unsafe_split linalg.cond linalg.eig linalg.eigvals "
-    "linalg.householder_product linalg.lstsq linalg.matrix_norm linalg.norm linalg.norm.subgradients_at_zero "
-    "linalg.pinv linalg.vector_norm lu_solve ormqr triangular_solve"
-)
-CONVERSIONS = "bfloat16 cdouble cfloat chalf double float half"
+RENAMED = "linalg.lstsq triangular_solve"
 
 KNOWN: tuple[Known, ...] = (
     # Other numbers
@@ -140,26 +135,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known("refused", "chalf", "torch has hardly a kernel for complex32", text="complex"),
     Known("fails", "chalf", "torch has hardly a kernel for complex32", text="ComplexHalf"),
-    Known("refused", "atleast_1d atleast_2d atleast_3d", "several tensors at once are not taken", text="no gradient"),
-    Known("refused", "fill", "the value as a keyword is not taken", text="more gradients than forward"),
-    Known("refused", "linalg.vander", "of one column it is not taken", text="at least two columns"),
     Known("refused", "nn.functional.batch_norm", "an input without channels is not taken", text="no channels"),
-    Known(
-        "refused",
-        "nn.functional.feature_alpha_dropout.without_train",
-        "an input without channels is not taken",
-        text="input with channels",
-    ),
     # Other errors
     Known("fails", RENAMED, "torch's documentation names it as nexnet does", "argument", "keywords"),
-    Known("fails", "flip permute permute_copy tile", "dims= is not taken yet", text="'dims'"),
-    Known("fails", "reshape", "shape= is not taken yet", text="'shape'"),
-    Known("fails", CONVERSIONS, "memory_format= is not taken yet", text="memory_format"),
-    Known("fails", "nn.functional.relu", "inplace=False as a keyword is not taken yet", text="threshold_backward"),
-    Known("fails", "take_along_dim", "negative indices are not taken yet", text="out of bounds"),
-    Known(
-        "fails", "nn.functional.multi_margin_loss", "no second order of a 0-d input yet", "tuple index", "second jvp"
-    ),
-    Known("fails", "nn.functional.batch_norm", "torch's vmap has no such evaluation", "save_mean", "vmap"),
-    Known("fails", "narrow", "torch's vmap has no narrow by a tensor", modes="vmap", text="aten::narrow"),
 )

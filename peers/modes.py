@@ -20,12 +20,13 @@ __all__ = ["MODES", "Pair", "Reference"]
 
 @dataclass(frozen=True)
 class Pair:
-    """What nexnet gives, and what it should be."""
+    """What nexnet gives, and what it should be; ``size`` is that of what was added up to it, if it is a sum."""
 
     what: str
     got: Tensor
     expected: Tensor
     rtol: float = 1e-8
+    size: float = 0.0
 
     def differ(self) -> str:
         """Say how they differ; nothing where they do not."""
@@ -35,7 +36,7 @@ class Pair:
         if not (expected.is_floating_point() or expected.is_complex()):
             return "" if torch.equal(got, expected) else f"{self.what}: {got.tolist()}, not {expected.tolist()}"
         finite = expected[expected.isfinite()].abs()
-        size = float(finite.max()) if finite.numel() else 0.0
+        size = max(self.size, float(finite.max()) if finite.numel() else 0.0)
         rtol = max(self.rtol, 64 * torch.finfo(expected.dtype).eps)
         close = torch.isclose(got, expected, rtol=rtol, atol=rtol * size + 1e-10, equal_nan=True)
         if close.all():
@@ -113,12 +114,16 @@ def second_order(reference: Reference) -> Iterator[Pair]:
 def forward(reference: Reference) -> Iterator[Pair]:
     """The tangent of jvp, by <cotangent, J tangent> = <J* cotangent, tangent>."""
     problem = reference.problem
-    rtol = 1e-2 if {each.dtype for each in reference.outs} - {torch.float64, torch.complex128} else 1e-8
+    rounded = bool({each.dtype for each in reference.outs} - {torch.float64, torch.complex128})
     tangents = tuple(_lite(reference.tangents))
     _, found = nexnet.jvp(problem.differentiable, tuple(_lite(problem.points)), tangents)
     got = sum(_real_dot(t.data, c) for t, c in zip(found, reference.cotangents, strict=True))
     expected = sum(_real_dot(g, t) for g, t in zip(reference.gradients, reference.tangents, strict=True))
-    yield Pair("jvp", torch.as_tensor(got), torch.as_tensor(expected).detach(), rtol)
+    rtol, size = 1e-8, 0.0
+    if rounded:
+        rtol = 1e-2
+        size = float(sum((t.data * c).abs().double().sum() for t, c in zip(found, reference.cotangents, strict=True)))
+    yield Pair("jvp", torch.as_tensor(got), torch.as_tensor(expected).detach(), rtol, size)
 
 
 def vmap(reference: Reference) -> Iterator[Pair]:
@@ -233,5 +238,6 @@ def _random(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _real_dot(a: Tensor, b: Tensor) -> Tensor:
-    product = (a * b.conj()).sum().real
+    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float64)  # not summed in half precision
+    product = (a.to(dtype) * b.to(dtype).conj()).sum().real
     return product.double()

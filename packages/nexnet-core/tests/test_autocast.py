@@ -168,3 +168,39 @@ def test_torchs_custom_fwd_and_custom_bwd():
             return cast.apply(nx.tensor(X), w).sum()
 
     torch.testing.assert_close(nx.grad(fn)(nx.tensor(W)).data, X.sum(0).expand(12, 8))
+
+
+def test_bilinear_has_torchs_dtype_and_not_the_half_precision_inside_of_it():
+    w = torch.randn(3, 8, 8)
+    with autocast():
+        expected = F.bilinear(X, X + 1, w)
+        value, grad = nx.value_and_grad(lambda w: nx.bilinear(nx.tensor(X), X + 1, w))(w)
+    assert value.dtype is expected.dtype is grad.dtype is torch.float32
+    torch.testing.assert_close(value.data, torch.einsum("bi,kij,bj->bk", X, w, X + 1))
+
+
+@pytest.mark.parametrize("cls", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN, torch.nn.GRUCell])
+def test_recurrent_layers(cls):
+    torch.manual_seed(0)
+    model, x = cls(4, 5), torch.randn(3, 2, 4)[: 1 if cls is torch.nn.GRUCell else 3]
+
+    def first(out):
+        return out[0] if isinstance(out, tuple) else out
+
+    with autocast():
+        expected = first(model(x.squeeze(0)))
+    loss = (expected.float() ** 2).sum()
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+
+    def fn(parameters):
+        with autocast():
+            out = first(nx.functional_call(model, parameters, (x.squeeze(0),)))
+        assert out.dtype is expected.dtype
+        return (out.float() ** 2).sum()
+
+    value, found = nx.value_and_grad(fn)(nx.parameters_of(model))
+    torch.testing.assert_close(value.data, loss.detach(), rtol=2e-2, atol=0)
+    scale = max(each.abs().max().item() for each in gradients)
+    for (name, parameter), each in zip(model.named_parameters(), gradients, strict=True):
+        assert found[name].dtype is parameter.dtype
+        torch.testing.assert_close(found[name].data, each, rtol=5e-2, atol=5e-2 * scale)

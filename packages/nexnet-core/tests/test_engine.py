@@ -535,6 +535,18 @@ class TestCollector:
         gc.collect()
         assert seen[0]() is None
 
+    @pytest.mark.parametrize(
+        "refer", [lambda x: [x.data], weakref.ref, lambda x: nx.zeros(1)], ids=["data", "weak", "x"]
+    )
+    def test_an_attribute_of_the_data_is_freed_with_it_unless_it_keeps_the_tensor_itself(self, refer):
+        """The one circle that nobody finds is ``x.data.me = x``, which LiteTensor's docstring says."""
+        x = nx.ones(3)
+        x.data.me = refer(x)
+        seen = weakref.ref(x.data)
+        del x
+        gc.collect()
+        assert seen() is None
+
     def test_what_a_kernel_hands_back_as_it_is_stays_with_it(self):
         class Same(nx.Policy):
             forward = nx.calls(torch.real, "x")  # of a real tensor, that tensor

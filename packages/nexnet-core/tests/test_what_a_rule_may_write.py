@@ -66,6 +66,56 @@ def test_a_write_that_nobody_counts_reaches_nobody_else_in_the_call(write):
     assert doubled(x).tolist() == [12, 12, 12]
 
 
+WRITES = {
+    "data": lambda grad: grad.data.mul_(2),
+    "data's data": lambda grad: grad.data.data.mul_(2),
+    "out=": lambda grad: torch.mul(grad.data, 2, out=grad.data),
+    "data's numpy": lambda grad: numpys(grad.data),
+    "numpy": lambda grad: numpys(grad),
+    "dlpack": dlpacks,
+    "storage": lambda grad: grad.data.untyped_storage().fill_(0),
+    "item": lambda grad: grad.__setitem__(1, 123.0),
+    "in place": lambda grad: grad.mul_(2),
+}
+
+
+@pytest.mark.parametrize("loss", [lambda x: x.sum(), lambda x: (x * x).sum()], ids=["constant", "variable"])
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_no_write_is_differentiated(write, loss):
+    """Inside of another gradient, what a rule writes is on no tape: its derivative would be missing without a word."""
+    inner = nx.grad(lambda x: loss(writing(write)(x)))
+    x = nx.tensor([1.0, 2.0, 3.0])
+    refused = (nx.RuleError, nx.errors.NexnetError, ValueError)  # numpy's own: the array is read-only
+    words = "wrote into the gradient|read-only|can't be changed|has no mul_|that is being differentiated"
+    for outer in (nx.grad(lambda x: inner(x).sum()), nx.jacfwd(inner)):
+        with pytest.raises(refused, match=words):
+            outer(x)
+    cotangent = nx.tensor([1.0, 2.0, 3.0])
+    with pytest.raises(refused, match=words):
+        nx.grad(lambda x: nx.vjp(writing(write), x)[1](cotangent)[0].sum())(x)
+    assert cotangent.tolist() == [1, 2, 3]
+
+
+def test_a_gradient_that_is_lent_is_the_same_tensor_to_every_tape():
+    seen = []
+
+    @nx.function
+    class cube(nx.Policy):
+        def forward(self, x):
+            self.ctx.save(x)
+            return x**3
+
+        def backward(self, grad):
+            seen.append(type(grad))
+            (x,) = self.ctx.release
+            return 3 * grad * x * x
+
+    x = nx.tensor([1.0, 2.0])
+    hessian = nx.hessian(lambda x: (cube(x) * x + cube(x)).sum())(x)
+    assert torch.equal(hessian.data, torch.diag(12 * x.data**2 + 6 * x.data))
+    assert nx.LiteTensor in seen
+
+
 def test_a_gradient_that_nobody_else_holds_is_handed_over_as_it_is():
     seen = []
 

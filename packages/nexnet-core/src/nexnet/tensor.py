@@ -20,6 +20,7 @@ from ._dispatch import call_rule, call_sign, missing_attribute
 from ._methods import OperatorMethods
 from ._questions import Questions, attribute
 from .engine import DIFFERENTIABLE, Arithmetic, TapeContext, check_may_leave, is_tracked, register_tensor_type, wrap
+from .engine.tape import this_thread
 from .errors import ConstantWarning, InputError, message
 from .ops.shapes.indexing import Indexer
 from .policy import implements
@@ -46,7 +47,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     Two tensors are equal elementwise (``==``), and hash by identity.
 
     The garbage collector knows nothing of a LiteTensor, which refers to its torch tensor alone: an attribute of
-    ``x.data`` that refers back to ``x`` makes a circle that is never freed.
+    ``x.data`` that refers back to ``x`` makes a circle that is never freed. ``weakref.ref(x)`` there makes none.
 
     Methods have the names, signatures and defaults of torch's, and ``torch.<fn>(x)`` calls nexnet's rule for it.
 
@@ -165,9 +166,11 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         return builtins.bool((self == element).any())
 
     def numpy(self) -> NDArray[Any]:
-        """A copy as a numpy array, from any device."""
+        """A copy as a numpy array, from any device; read-only in a rule, where a torch tensor's is no copy."""
         check_may_leave(self, "numpy()")
-        return numpy.array(_as_numpy(self.data))
+        array = numpy.array(_as_numpy(self.data))
+        array.flags.writeable = not this_thread().inside_rule
+        return array
 
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> NDArray[Any]:
         check_may_leave(self, "numpy.asarray")

@@ -71,8 +71,18 @@ def is_exclusive_view(tensors: list[Any], i: Any) -> bool:
 
 
 def private(tensors: list[Any]) -> Any:
-    """Give the one torch tensor in the list, or a copy of it if it is not alone with its memory; None as it is."""
-    return tensors[0] if tensors[0] is None or is_exclusive(tensors, 0) else tensors[0].clone()
+    """Give the one tensor in the list, or a copy of it if it is not alone with its memory; None as it is.
+
+    The copy of a LiteTensor has its key: it is the same tensor to every tape.
+    """
+    if tensors[0] is None or is_exclusive(tensors, 0):
+        return tensors[0]
+    if not isinstance(tensors[0], TensorBase):
+        return tensors[0].clone()
+    tensor: TensorBase = tensors[0]
+    copy: TensorBase = wrap(tensor.raw.clone())
+    copy.key = tensor.key
+    return copy
 
 
 def _is_torchs(data: Tensor) -> bool:

@@ -50,7 +50,7 @@ def called_again(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], r
 
 def cast_for(rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Give the arguments of a function that is made of several rules as autocast casts those of torch's function."""
-    function = _remembered(rule, lambda: next((each for each, own in _rules.items() if own is rule), None))
+    function = next(iter(_functions_of(rule)), None)
     tensors = [each for each in leaves_of((args, kwargs)) if isinstance(each, (TensorBase, Tensor))]
     if function is None or not any(isinstance(each, TensorBase) for each in tensors):
         return args, kwargs
@@ -65,6 +65,12 @@ def cast_for(rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
         return value.to(dtype) if _is_cast(value, dtype) else value
 
     return map_leaves(args, cast), map_leaves(kwargs, cast)
+
+
+def _functions_of(rule: Any) -> list[Any]:
+    """Give the functions of torch's that a rule answers to, once and for all."""
+    found: list[Any] = _remembered(rule, lambda: [each for each, own in _rules.items() if own is rule])
+    return found
 
 
 def _remembered(kind: Any, ask: Callable[[], Any]) -> Any:
@@ -111,8 +117,7 @@ def _target(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: A
             with at_rest():
                 alone = _dtype_of(lambda: node.forward(*data, **kwargs))
             return None if alone is out else out
-        own = [function for function, rule in _rules.items() if rule is operator]
-        found = {_dtype_of(lambda: function(*data, **kwargs)) for function in own}  # noqa: B023
+        found = {_dtype_of(lambda: function(*data, **kwargs)) for function in _functions_of(operator)}  # noqa: B023
         return torch.float32 if torch.float32 in found and out in HALVES else None
     finally:
         random_state.restore()

@@ -89,7 +89,7 @@ def _loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool, 
 
 def _incoming(node: Node, grads: dict[Any, Any], recorded: bool) -> Any:
     """Take the gradient of a node's output, or one per output; None if none of them was used."""
-    lends = node.foreign and not recorded  # a rule of the user's might write into it
+    lends = node.foreign  # a rule of the user's might write into it
     if type(node.output) is not tuple:
         return private([grads.pop(node.output, None)]) if lends else grads.pop(node.output, None)
     outputs = node.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .. import _complaints
@@ -42,21 +43,26 @@ def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
 
 
 def versions_of(grads: Any) -> list[Any]:
-    """Give how often each of a rule's incoming gradients has been written into; in the debug form, their values."""
+    """Give how often each of a rule's incoming gradients has been written into; in the debug form, their values.
+
+    So of LiteTensors on the CPU, too: what is written past torch's count is not differentiated.
+    """
     found: list[Any] = []
     for each in grads if type(grads) is tuple else (grads,):
-        if type(each) is Tensor:
-            found.append(version_of(each))
-            if CHECKED:
-                found.append(_values_of(each))
+        data = unwrap(each)
+        if type(data) is Tensor:
+            found.append(version_of(data))
+            if CHECKED or (data is not each and data.is_cpu):
+                found.append(_values_of(data))
     return found
 
 
-def _values_of(tensor: Tensor) -> str:
+def _values_of(tensor: Tensor) -> bytes:
     try:
-        return "" if is_wrapped(tensor) else repr(tensor.tolist())
+        plain = tensor.resolve_conj().resolve_neg().reshape(-1)
+        return b"" if is_wrapped(tensor) else plain.view(torch.uint8).cpu().numpy().tobytes()
     except RuntimeError:  # a tensor without a storage of its own, as inside of torch.vmap's older form
-        return ""
+        return b""
 
 
 def fitted(grad: Any, node: Node, key: Key, recorded: bool) -> Any:

@@ -73,7 +73,9 @@ def differentiable(node: Node, tape: TapeBase) -> Node:
         raise links.error()
     saved = map_leaves(node._saved, wrap_constant) if links is None else links
     parents = tuple([key if tape.tracks(key) else None for key in node.parents])
-    return make_node(type(node), saved, parents, None, node.output, node.exact)
+    found = make_node(type(node), saved, parents, None, node.output, node.exact)
+    found.foreign = node.foreign
+    return found
 
 
 # Forward on LiteTensors -----------------------------------------------------------------------------------------------

@@ -128,6 +128,16 @@ class TestCrossEntropyAtLarge:
         with pytest.raises(InputError, match="ignore_index needs class indices"):
             nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3)), torch.zeros(2, 3), ignore_index=0)
 
+    @pytest.mark.parametrize("dtype", [torch.int64, torch.complex64], ids=str)
+    def test_probabilities_that_are_none(self, dtype):
+        with pytest.raises(InputError, match=rf"probabilities, which are real numbers(.|\n)*got: +{dtype}"):
+            nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3)), torch.ones(2, 3, dtype=dtype))
+
+    @pytest.mark.parametrize("share", [-0.1, 1.5])
+    def test_a_share_that_is_none(self, share):
+        with pytest.raises(InputError, match=rf"can't be spread(.|\n)*argument:  label_smoothing(.|\n)*got: +{share}"):
+            nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3)), torch.tensor([0, 1]), label_smoothing=share)
+
     def test_targets_of_another_shape(self):
         with pytest.raises(InputError, match=r"without its classes(.|\n)*expected: +\(2, 4\)(.|\n)*got: +\(2, 5\)"):
             nx.cross_entropy(nx.LiteTensor(torch.zeros(2, 3, 4)), torch.zeros(2, 5, dtype=torch.long))

@@ -179,3 +179,20 @@ def test_multilabel_soft_margin_loss_of_scores_with_a_dimension_less(draw, check
             lambda x, r=reduction: F.multilabel_soft_margin_loss(x, target, reduction=r),
             draw(3),
         )
+
+
+@pytest.mark.parametrize("dtypes", [(torch.float64, torch.float16), (torch.float16, torch.bfloat16)], ids=str)
+def test_multilabel_soft_margin_loss_of_two_dtypes_has_torchs(dtypes):
+    x, t = torch.tensor([[0.1, 0.2, 0.4]], dtype=dtypes[0]), torch.tensor([[1.0, 0.0, 0.25]], dtype=dtypes[1])
+    value, grads = nx.value_and_grad(nx.multilabel_soft_margin_loss, argnums=(0, 1))(x, t)
+    expected = F.multilabel_soft_margin_loss(x, t)
+    torch.testing.assert_close(value.data, expected, rtol=3e-3, atol=0)  # of half precision
+    assert tuple(each.dtype for each in grads) == dtypes
+
+
+@pytest.mark.parametrize("loss", [F.soft_margin_loss, F.multilabel_soft_margin_loss, F.kl_div])
+def test_a_loss_of_complex_tensors_is_refused_and_not_of_their_real_part(loss):
+    x, z = nx.ones(3), nx.ones(3, dtype=torch.complex64)
+    for argument, pair in (("input", (z, x)), ("target", (x, z))):
+        with pytest.raises(InputError, match=rf"of real tensors(.|\n)*argument:  {argument}"):
+            loss(*pair)

@@ -102,6 +102,12 @@ def test_vander_where_x_is_zero(check_against_torch):
     check_against_torch(lambda x: nx.vander(x, 4), lambda x: powers(x).flip(-1), x, order=3)
 
 
+def test_vander_of_a_number_is_that_of_a_vector_of_one_element():
+    value, grad = nx.value_and_grad(lambda x: nx.linalg.vander(x, N=4))(2.0)
+    assert torch.equal(value.data, torch.linalg.vander(torch.tensor(2.0), N=4))
+    assert grad.item() == 0 + 1 + 2 * 2 + 3 * 4
+
+
 @pytest.mark.parametrize(
     ("call", "match"),
     [

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from ...engine import is_wrapped
 from ...policy import Policy, function, implements
+from .. import _mapped
 from .._conventions import chosen
 from .._names import composite
 from ..constant import constant
@@ -59,7 +61,7 @@ class _conj_physical(_Own):
     """conj z, computed at once:  dz = conj g."""
 
     def forward(self, input: Any) -> Any:
-        return torch.conj_physical(input)
+        return _mapped.conj_physical(input)
 
     def backward(self, grad: Any) -> Any:
         return grad.conj()
@@ -109,6 +111,11 @@ def resolve_neg(input: Any) -> Any:
 # Parts
 
 
+def imaginary_part(z: Any) -> Any:
+    """Give Im z; of a conjugate that is a view with a pending sign, which torch.vmap does not have."""
+    return torch.imag(z.resolve_conj() if type(z) is torch.Tensor and is_wrapped(z) else z)
+
+
 class _real(_Own):
     """Re z:  dz = g."""
 
@@ -125,7 +132,7 @@ class imag(_Own):
     """Im z:  dz = i g."""
 
     def forward(self, input: Any) -> Any:
-        return torch.imag(input)
+        return imaginary_part(input)
 
     def backward(self, grad: Any) -> Any:
         return torch.complex(torch.zeros_like(grad), grad)
@@ -176,7 +183,7 @@ class complex(_Own):
 
     def backward(self, grad: Any) -> Any:
         need_real, need_imag = self.ctx.needs_input_grad
-        return grad.real if need_real else None, grad.imag if need_imag else None
+        return grad.real if need_real else None, imaginary_part(grad) if need_imag else None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -199,9 +206,10 @@ class polar(_Own):
     def backward(self, grad: Any) -> Any:
         angle, out = self.ctx.release
         need_abs, need_angle = self.ctx.needs_input_grad
+        along, across = grad.real, imaginary_part(grad)
         return (
-            grad.real * torch.cos(angle) + grad.imag * torch.sin(angle) if need_abs else None,
-            grad.imag * out.real - grad.real * out.imag if need_angle else None,
+            along * torch.cos(angle) + across * torch.sin(angle) if need_abs else None,
+            across * out.real - along * imaginary_part(out) if need_angle else None,
         )
 
 

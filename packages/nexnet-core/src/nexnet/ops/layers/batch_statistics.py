@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._layout import plain_layout
+from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
 from .normalisation import (
@@ -47,9 +48,14 @@ class _batch_norm_and_update(Policy):
     def forward(
         self, x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
     ) -> Any:
-        out, mean, rstd, new_mean, new_var = _aten._native_batch_norm_legit_functional.default(
-            x, weight, bias, running_mean, running_var, True, momentum, eps
-        )
+        if is_mapped(x, weight, bias, running_mean, running_var):  # torch.vmap has no rule for the kernel
+            out, mean, rstd = torch.native_batch_norm(x, weight, bias, None, None, True, momentum, eps)
+            var = torch.var(x, [0, *range(2, x.ndim)])
+            new_mean, new_var = (s + momentum * (t - s) for s, t in ((running_mean, mean), (running_var, var)))
+        else:
+            out, mean, rstd, new_mean, new_var = _aten._native_batch_norm_legit_functional.default(
+                x, weight, bias, running_mean, running_var, True, momentum, eps
+            )
         self.ctx.save(x, weight, mean, rstd, momentum, eps)
         return out, mean, rstd, new_mean, new_var
 

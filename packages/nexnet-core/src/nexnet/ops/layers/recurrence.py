@@ -189,7 +189,8 @@ class _gru_through_time(Policy):
             r, z = r_and_z.chunk(2, 1)
             n = torch.addcmul(parts[step][:, 2 * size :], r, m).tanh()
             parts[step] = torch.cat([r_and_z, n], 1)
-            hiddens[step] = h = torch.lerp(n, h, z)
+            alike = n.dtype is h.dtype  # autocast casts what comes from a product, and not the state
+            hiddens[step] = h = torch.lerp(n, h, z) if alike else n + z * (h - n)
         out, gates, own = torch.cat(hiddens), torch.cat(parts), torch.cat(inner)
         self.ctx.save(hidden, weight, bias, sizes, reverse, out, gates, own)
         return out, gates, own

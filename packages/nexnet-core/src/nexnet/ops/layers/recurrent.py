@@ -56,8 +56,8 @@ def _or_packed(layers: _Layers) -> _Layers:
 
 
 @implements(torch.lstm)
-@_or_packed
 @composite
+@_or_packed
 def lstm(
     input: Any,
     hx: Sequence[Any],
@@ -107,6 +107,7 @@ def lstm(
 
 
 @implements(torch.gru)
+@composite
 @_or_packed
 def gru(
     input: Any,
@@ -136,62 +137,52 @@ def gru(
     return out, h
 
 
-@implements(torch.rnn_tanh)
-@_or_packed
-def rnn_tanh(
-    input: Any,
-    hx: Any,
-    params: Sequence[Any],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool = False,
-    batch_sizes: Any = None,
-    *,
-    generator: Generator | None = None,
-) -> tuple[Any, Any]:
-    """Layers of h' = tanh(W_ih x + b_ih + W_hh h + b_hh): ``(output, h_n)``. As ``lstm``, of one state, with H for 4 H.
+def _simple(name: str, relu: bool, words: str) -> Any:
+    """Make a recurrent layer whose state is a function of one sum."""
+
+    def layers(
+        input: Any,
+        hx: Any,
+        params: Sequence[Any],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool = False,
+        batch_sizes: Any = None,
+        *,
+        generator: Generator | None = None,
+    ) -> tuple[Any, Any]:
+        called = _Layered(
+            name, 1, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes
+        )
+        out, (h,) = called(functools.partial(_rnn_direction, relu), dropout if train else 0.0, generator)
+        return out, h
+
+    layers.__name__ = layers.__qualname__ = name
+    layers.__doc__ = f"""Layers of h' = {words}
 
     Raises:
         InputError: shapes that do not go together, or no steps.
     """
-    layers = _Layered(
-        "rnn_tanh", 1, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes
+    return composite(_or_packed(layers))
+
+
+rnn_tanh = implements(torch.rnn_tanh)(
+    _simple(
+        "rnn_tanh",
+        False,
+        "tanh(W_ih x + b_ih + W_hh h + b_hh): ``(output, h_n)``. As ``lstm``, of one state, with H for 4 H.",
     )
-    out, (h,) = layers(functools.partial(_rnn_direction, False), dropout if train else 0.0, generator)
-    return out, h
-
-
-@implements(torch.rnn_relu)
-@_or_packed
-def rnn_relu(
-    input: Any,
-    hx: Any,
-    params: Sequence[Any],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool = False,
-    batch_sizes: Any = None,
-    *,
-    generator: Generator | None = None,
-) -> tuple[Any, Any]:
-    """Layers of h' = max(W_ih x + b_ih + W_hh h + b_hh, 0): ``(output, h_n)``. As ``rnn_tanh``.
-
-    Corner: 0 at 0.
-
-    Raises:
-        InputError: shapes that do not go together, or no steps.
-    """
-    layers = _Layered(
-        "rnn_relu", 1, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes
+)
+rnn_relu = implements(torch.rnn_relu)(
+    _simple(
+        "rnn_relu",
+        True,
+        "max(W_ih x + b_ih + W_hh h + b_hh, 0): ``(output, h_n)``. As ``rnn_tanh``. Corner: 0 at 0.",
     )
-    out, (h,) = layers(functools.partial(_rnn_direction, True), dropout if train else 0.0, generator)
-    return out, h
+)
 
 
 # One direction of one layer: the states of all steps, as rows, and those after its last step --------------------------

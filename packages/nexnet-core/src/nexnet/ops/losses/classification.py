@@ -128,12 +128,13 @@ def cross_entropy(
         The loss: a scalar, or of the input's shape without C.
 
     Raises:
-        InputError: a target of another shape, an unknown reduction, ``ignore_index`` with probabilities.
+        InputError: a target of another shape, an unknown reduction, ``ignore_index`` with probabilities, probabilities
+            that are integers or complex, a ``label_smoothing`` that is no share.
     """
     code = _code(reduction, "cross_entropy")
     _require_tensor(target, "cross_entropy")
-    if not isinstance(label_smoothing, TensorBase) and math.isnan(label_smoothing):
-        label_smoothing = 0.0  # as in torch
+    if not isinstance(label_smoothing, TensorBase) and label_smoothing:
+        label_smoothing = _share_to_spread(label_smoothing)
     smooth = isinstance(label_smoothing, TensorBase) or label_smoothing
     if weight is None and not smooth and (input.ndim, target.ndim) in ((2, 1), (4, 3)):
         return _cross_entropy(input, target, code, ignore_index)[0]
@@ -152,7 +153,18 @@ def cross_entropy(
                     got=ignore_index,
                 )
             )
-        return _cross_entropy_of_probabilities(log_p, _tensor(target), weight, code, label_smoothing, class_dim)
+        target = _tensor(target)
+        if not target.dtype.is_floating_point:
+            raise InputError(
+                message(
+                    "the target has the input's shape: it is probabilities, which are real numbers.",
+                    rule="cross_entropy",
+                    argument="target",
+                    expected="a floating dtype, or class indices without the dimension of the classes",
+                    got=target.dtype,
+                )
+            )
+        return _cross_entropy_of_probabilities(log_p, target, weight, code, label_smoothing, class_dim)
 
     loss = nll_loss(log_p, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not smooth:
@@ -166,6 +178,22 @@ def cross_entropy(
     elif code == 2:
         spread = sum(spread)
     return (1 - label_smoothing) * loss + label_smoothing / input.shape[class_dim] * spread
+
+
+def _share_to_spread(label_smoothing: float) -> float:
+    if math.isnan(label_smoothing):
+        return 0.0  # as in torch
+    if not 0 <= label_smoothing <= 1:
+        raise InputError(
+            message(
+                "that share of the target can't be spread.",
+                rule="cross_entropy",
+                argument="label_smoothing",
+                expected="a number from 0 to 1",
+                got=label_smoothing,
+            )
+        )
+    return label_smoothing
 
 
 def _cross_entropy_of_probabilities(

@@ -12,12 +12,14 @@ from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import kernel_or_rule
+from .._mapped import is_mapped
 from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance
 from ..reductions.sums import mean
-from ._reduced import _answers, _code, _named, _reduce, _share
+from ..shapes.joining import to
+from ._reduced import _answers, _code, _named, _reduce, _require_real, _share
 from .probabilities import _binary_cross_entropy_with_logits
 
 __all__ = [
@@ -337,11 +339,15 @@ class _soft_margin_loss(Policy):
 
     def forward(self, input: Any, target: Any, reduction: int) -> Any:
         self.ctx.save(input, target, reduction)
-        return _aten.soft_margin_loss.default(input, target, reduction)
+        if not is_mapped(input, target):
+            return _aten.soft_margin_loss.default(input, target, reduction)
+        losses = F.softplus(-target * input)  # torch.vmap has no rule for the kernel
+        return losses if reduction == 0 else losses.mean() if reduction == 1 else losses.sum()
 
     def backward(self, grad: Any) -> Any:
         input, target, reduction = self.ctx.release
-        if not isinstance(grad, TensorBase) and not self.ctx.needs_input_grad[1]:
+        kernel_does = not isinstance(grad, TensorBase) and not is_mapped(grad, input, target)
+        if kernel_does and not self.ctx.needs_input_grad[1]:
             return _soft_margin_backward(grad, input, target, reduction)
         slope = _share(grad, input, reduction) * -torch.sigmoid(-target * input)
         return slope * target, slope * input
@@ -353,8 +359,9 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
     """ln(1 + e^(-t x)), t being 1 or -1.
 
     Raises:
-        InputError: input and target differ in shape.
+        InputError: input and target differ in shape; a complex target.
     """
+    _require_real("soft_margin_loss", input=input, target=target)
     if input.shape != target.shape:
         raise InputError(
             message(
@@ -372,12 +379,15 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
 @implements(F.multilabel_soft_margin_loss)
 @composite
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
-    """The mean over the classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid x, times the weight of the class."""
-    if input.dtype.is_complex or target.dtype.is_complex:
-        raise InputError(
-            message("the loss is of real tensors.", rule="multilabel_soft_margin_loss", got="complex ones")
-        )
-    losses = _binary_cross_entropy_with_logits(input, _as_numbers(target, input.dtype), 0)
+    """The mean over the classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid x, times the weight of the class.
+
+    Raises:
+        InputError: complex tensors.
+    """
+    _require_real("multilabel_soft_margin_loss", input=input, target=target)
+    dtype = torch.result_type(unwrap(input), unwrap(target))
+    input, target = (each if each.dtype is dtype else to(each, dtype) for each in (input, target))
+    losses = _binary_cross_entropy_with_logits(input, target, 0)
     if weight is not None:
         losses = mul(losses, weight)
     # The classes are the input's last dimension, also where the target has more dimensions.

@@ -14,7 +14,7 @@ from ..elementwise.arithmetic import mul, sub
 from ..elementwise.exponential import exp, xlogy
 from ..layers.activation import logsigmoid
 from ..reductions.sums import sum
-from ._reduced import _answers, _check_shapes, _code, _matched, _reduce, _require_tensor, _share
+from ._reduced import _answers, _check_shapes, _code, _matched, _reduce, _require_real, _require_tensor, _share, _tensor
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
 
@@ -128,8 +128,12 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     """The divergence t (ln t - x) of probabilities t from p = e^x;  with ``log_target``, e^t (t - x).
 
     "mean" divides by the number of elements; "batchmean", by the size of the first dimension, is the divergence.
+
+    Raises:
+        InputError: complex tensors.
     """
     _require_tensor(target, "kl_div")
+    _require_real("kl_div", input=input, target=_tensor(target))
     losses = mul(exp(target), sub(target, input)) if log_target else xlogy(target, target) - mul(target, input)
     if reduction == "batchmean":
         return sum(losses) / (input.shape[0] if input.ndim else 1)

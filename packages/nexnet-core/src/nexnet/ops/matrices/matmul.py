@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...engine import TensorBase
+from ...engine.autocast import at_rest, is_on
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, Reflected, calls, function, implements
 from .._names import composite
@@ -227,6 +228,9 @@ class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
 @composite
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """y_k = x1^T W_k x2 + b_k.  Shapes: x1 (..., m), x2 (..., n), W (out, m, n), b (out)."""
+    if is_on():  # torch's own has the operands' dtype, whatever the products inside of it are cast to
+        with at_rest():
+            return bilinear(input1, input2, weight, bias)
     if weight.ndim != 3:
         raise InputError(message("a bilinear weight has shape (out, in1, in2).", rule="bilinear", got=weight.shape))
     left = input1.matmul(weight.movedim(1, 0).reshape(weight.shape[1], -1))

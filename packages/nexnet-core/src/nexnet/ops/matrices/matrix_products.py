@@ -406,9 +406,14 @@ _powers.leaf = True
 @implements(torch.linalg.vander)
 @composite
 def linalg_vander(x: Any, *, N: int | None = None) -> Any:  # noqa: N803  torch's name
-    """The powers of the elements as columns, from 0 up to N - 1."""
-    n = x.shape[-1] if N is None and x.ndim else N
-    if x.ndim == 0 or n is None or n < 2:
+    """The powers of the elements as columns, from 0 up to N - 1; a number is a vector of one element.
+
+    Raises:
+        InputError: fewer than two columns.
+    """
+    x = x if x.ndim else x.reshape(1)
+    n = x.shape[-1] if N is None else N
+    if n < 2:
         raise InputError(
             message(
                 "vander makes at least two columns of a vector.",

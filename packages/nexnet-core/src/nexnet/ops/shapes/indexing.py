@@ -17,6 +17,7 @@ from torch import Tensor
 from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
+from .. import _mapped
 from .._kernels import overload
 from .._names import composite
 from .._plain import is_plain, zeros_for
@@ -249,7 +250,7 @@ class take(Linear):
 
     def forward(self, input: Any, index: Any) -> Any:
         self.ctx.save(input.shape, index)
-        return torch.take(input, index)
+        return _mapped.take(input, index)
 
     def backward(self, grad: Any) -> Any:
         shape, index = self.ctx.release

@@ -9,9 +9,12 @@ import torch
 
 from ...engine import TensorBase, unwrap
 from ...policy import Linear, Operator, function, implements
+from .. import _mapped
+from .._kernels import kernel_or_rule
 from .._names import composite
 from .._plain import is_plain
 from .arranging import places
+from .indexing import take
 from .views import expand
 
 __all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
@@ -144,7 +147,7 @@ class _masked_scatter_tensor(Linear):
 
     def forward(self, input: Any, mask: Any, source: Any) -> Any:
         self.ctx.save(mask, source.shape)
-        return torch.masked_scatter(input, mask, source)
+        return _mapped.masked_scatter(input, mask, source)
 
     def backward(self, grad: Any) -> Any:
         mask, shape = self.ctx.release
@@ -163,16 +166,17 @@ class _masked_scatter_backward(Linear):
 
     def forward(self, input: Any, mask: Any, shape: Sequence[int]) -> Any:
         self.ctx.save(mask)
-        return torch.ops.aten.masked_scatter_backward(input, mask, shape)
+        return _mapped.masked_scatter_backward(input, mask, shape)
 
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release
-        return torch.masked_scatter(torch.zeros(mask.shape, dtype=grad.dtype, device=grad.device), mask, grad)
+        kernel = _masked_scatter if isinstance(grad, TensorBase) else _mapped.masked_scatter
+        return kernel(torch.zeros(mask.shape, dtype=grad.dtype, device=grad.device), mask, grad)
 
 
 def masked_scatter_backward(grad: Any, mask: Any, shape: Sequence[int]) -> Any:
     """Call the rule for LiteTensors, and else torch's kernel."""
-    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else torch.ops.aten.masked_scatter_backward
+    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else _mapped.masked_scatter_backward
     return kernel(grad, mask, shape)
 
 
@@ -189,16 +193,19 @@ class put(Linear):
 
     def forward(self, input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         self.ctx.save(index, source.shape, accumulate)
-        return torch.put(input, index, source, accumulate)
+        return _mapped.put(input, index, source, accumulate)
 
     def backward(self, grad: Any) -> Any:
         index, shape, accumulate = self.ctx.release
         need_input, _, need_source, *_ = self.ctx.needs_input_grad
         if need_input and not accumulate:
-            dx = torch.put(grad, index, torch.zeros(index.shape, dtype=grad.dtype, device=grad.device))
+            dx = _put(grad, index, torch.zeros(index.shape, dtype=grad.dtype, device=grad.device))
         else:
             dx = grad
-        return dx, None, torch.take(grad, index).reshape(shape) if need_source else None
+        return dx, None, _take(grad, index).reshape(shape) if need_source else None
+
+
+_put, _take = kernel_or_rule(_mapped.put, put), kernel_or_rule(_mapped.take, take)
 
 
 @implements(torch.fill)
@@ -210,7 +217,7 @@ class fill(Linear):
     """
 
     def forward(self, input: Any, value: Any) -> Any:
-        return torch.fill(input, value)
+        return _mapped.fill(input, value)
 
     def backward(self, grad: Any) -> Any:
         return None, grad

@@ -104,13 +104,13 @@ def labelled(d: Draw) -> Sample:
     return Sample(x, target, reduction=d.choice(*REDUCTIONS))
 
 
-def multilabel_margin(minimum: Callable[[Any], Any], zeros: Callable[[], Any]) -> Callable[..., Any]:
+def multilabel_margin(minimum: Callable[[Any], Any], zeros: Callable[[Any], Any]) -> Callable[..., Any]:
     def loss(x: Any, t: Any, reduction: str) -> Any:
         rows = []
         table = numpy.asarray(t).reshape(-1, x.shape[-1])
         for i, row in enumerate(table.tolist()):
             labels = row[: row.index(-1)] if -1 in row else row
-            total = zeros()
+            total = zeros(x.dtype)
             for label in labels:
                 for other in range(len(row)):
                     if other not in labels:
@@ -134,8 +134,8 @@ def soft(d: Draw) -> Sample:
 
 
 def soft_margin_torch(x: torch.Tensor, t: torch.Tensor, reduction: str) -> torch.Tensor:
-    """By the target too, by which torch has no gradient."""
-    losses = torch.nn.functional.softplus(-t * x)
+    """By the target too, by which torch has no gradient; in the scores' dtype, as torch's."""
+    losses = torch.nn.functional.softplus(-t.to(x.dtype) * x)
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
 
 
@@ -166,8 +166,8 @@ CASES = [
     Case(
         name="multilabel_margin_loss",
         inputs=labelled,
-        jax=multilabel_margin(lambda z: jnp.maximum(z, 0.0), lambda: jnp.zeros(())),
-        torch=multilabel_margin(lambda z: torch.clamp(z, min=0.0), lambda: torch.zeros((), dtype=torch.float64)),
+        jax=multilabel_margin(lambda z: jnp.maximum(z, 0.0), lambda dtype: jnp.zeros((), dtype)),
+        torch=multilabel_margin(lambda z: torch.clamp(z, min=0.0), lambda dtype: torch.zeros((), dtype=dtype)),
         layouts=CLASSES,
     ),
     Case(
