@@ -158,6 +158,6 @@ def _common_key(parents: tuple[Any, ...], args: tuple[Any, ...]) -> Key | None:
                 tensor: TensorBase = arg
                 if not fits(tensor.raw, common):
                     return None
-            elif type(arg) is not float and type(arg) is not int and arg is not None:
+            elif type(arg) is not float and type(arg) is not int and arg is not None and type(arg) is not bool:
                 return None
     return common
