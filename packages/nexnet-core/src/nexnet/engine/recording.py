@@ -85,7 +85,10 @@ def record_composite(
 
 
 def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
-    """Give new tensors of the same values, linked by the rule to the old ones on the tapes that track those."""
+    """Give new tensors of the same values, linked to the old ones on the tapes that track those.
+
+    The rule is one whose ``backward`` is ``passes_on``.
+    """
     tapes = active_tapes()
     found = []
     for tensor in tensors:
@@ -95,7 +98,9 @@ def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
             recorders = those_tracking((key,), tapes)
             home = recorders[0]
             fresh.key = key_like(key, home.token)
-            append(make_node(policy, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
+            node = make_node(policy, (), (key,), None, fresh.key, True)
+            node.passes = 1
+            append(node, (tensor,), fresh, recorders)
         found.append(fresh)
     return found
 
