@@ -74,7 +74,10 @@ def append(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeB
         if tape.observers is not None:
             tape.observers.recorded(tape, node, args, result)
         if i > 0:  # the first is the outputs' home
-            tape.tracked.update([key for key in node.outputs if key is not None])
+            if type(node.output) is tuple:
+                tape.tracked.update([key for key in node.outputs if key is not None])
+            else:
+                tape.tracked.add(node.output)
 
 
 def record_composite(
@@ -130,7 +133,7 @@ def _ended_here(node: Node, args: tuple[Any, ...], result: Any, recorders: list[
 
 def _for_dtypes(node: Node) -> Node:
     """Give the node; if a tensor is complex, as one of the form that its rule has for complex tensors."""
-    gives = _has_complex(node.outputs)
+    gives = _has_complex(node.output) if type(node.output) is tuple else is_complex(node.output)
     if not gives and not _has_complex(node.parents):
         return node
     policy = type(node).for_complex(gives)  # type: ignore[attr-defined]

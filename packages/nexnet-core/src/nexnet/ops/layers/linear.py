@@ -130,16 +130,17 @@ def _second_order(call: Node, p: Any, q: Any, r: Any) -> Any:
     grad, input, weight, _ = call.release
     by_grad, by_input, by_weight, _ = call.parents
     return (
-        None if by_grad is None else _by_grad(grad, input, weight, p, q, r),
+        None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r),
         None if by_input is None or q is None else product_for(call, grad, q),
         None if by_weight is None or p is None else product_for(call, grad.t(), p),
     )
 
 
-def _by_grad(grad: Any, input: Any, weight: Any, p: Any, q: Any, r: Any) -> Any:
+def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: Any) -> Any:
     """Give P W^T + x Q^T + r, of those that there are."""
+    if p is None:
+        return r.expand(grad.shape) if q is None else torch.nn.functional.linear(input, q, r)
+    r = torch.nn.functional.linear(p, weight, r)
     if q is None:
-        return r.expand(grad.shape) if p is None else torch.nn.functional.linear(p, weight, r)
-    if p is not None:
-        r = torch.nn.functional.linear(p, weight, r)
-    return input.mm(q.t()) if r is None else torch.addmm(r, input, q.t())
+        return r
+    return r.addmm_(input, q.t()) if call.fuses else torch.addmm(r, input, q.t())  # fused: nobody else has seen r
