@@ -1,4 +1,4 @@
-"""Compiles the engine's rooms and those of torch's models; everything else about this distribution: pyproject.toml."""
+"""Compiles the engine's rooms, those of models of torch and some rules; for all else: pyproject.toml."""
 
 import os
 import sys
@@ -54,7 +54,10 @@ def rooms_of(package: str) -> set[str]:
 
 def compiled(names: set[str], package: str = "engine", **directives: int) -> list[Extension]:
     """Translate rooms to C."""
-    rooms = [Extension(f"nexnet.{package}.{name}", [str(SOURCES / package / f"{name}.py")]) for name in sorted(names)]
+    rooms = [
+        Extension(f"nexnet.{package.replace('/', '.')}.{name}", [str(SOURCES / package / f"{name}.py")])
+        for name in sorted(names)
+    ]
     return cythonize(rooms, build_dir="build", language_level=3, compiler_directives=DIRECTIVES | directives)
 
 
@@ -69,5 +72,6 @@ else:
             *compiled(IN_BOUNDS, boundscheck=False),
             *compiled(rooms_of("engine") - UNCOLLECTED - IN_BOUNDS),
             *compiled(rooms_of("modules"), "modules"),
+            *compiled(rooms_of("ops/layers"), "ops/layers", wraparound=True),  # written for Python first
         ],
     )

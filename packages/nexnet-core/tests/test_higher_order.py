@@ -6,6 +6,7 @@ import torch
 
 import nexnet as nx
 from nexnet import grad
+from nexnet.engine import wrap
 
 
 def derivatives(fn, x, orders):
@@ -122,6 +123,24 @@ class TestSavedValues:
         for shared in (nx.LiteTensor(3.0), torch.tensor(3.0)):
             firsts = [lambda a, b, i=i: grad(fn, i)(a, b) for i in (0, 1)]
             assert [[grad(first, j)(shared, shared).item() for j in (0, 1)] for first in firsts] == [[6, 6], [6, 0]]
+
+    @pytest.mark.parametrize("rule", [nx.linear, nx.addcmul, nx.mul], ids=lambda rule: rule.__name__)
+    def test_a_kernels_arguments_that_share_one_torch_tensor(self, rule):
+        """What outer tapes see of what a kernel saves is known by its place, and not by the tensor."""
+
+        def mixed(a, b):
+            arguments = (nx.ones(3, 3), a, b) if rule is nx.addcmul else (a, b)
+            return grad(lambda a, b: (rule(*arguments[:-2], a, b) * b).sin().sum(), (0, 1))(a, b)
+
+        def curvature(a, b):
+            return grad(lambda a, b: sum((each * each).sum() for each in mixed(a, b)), (0, 1))(a, b)
+
+        data = torch.rand(3, 3, dtype=torch.float64)
+        together = curvature(wrap(data), wrap(data))
+        apart = curvature(wrap(data.clone()), wrap(data.clone()))
+        for one, other in zip(together, apart, strict=True):
+            torch.testing.assert_close(one.data, other.data)
+        assert not torch.allclose(together[0].data, together[1].data)
 
     def test_an_output_that_is_the_input(self):
         @nx.function

@@ -52,7 +52,7 @@ from .ownership import gradients, zeros_like
 from .products import multiplied
 from .promises import CHECKED
 from .recording import aliases, record_composite
-from .rule import Context, Node, make_node, passes_on, times_saved, uncollected
+from .rule import Context, Node, make_node, passes_less, passes_on, times_saved, uncollected
 from .spelling import number
 from .tape import (
     TapeBase,
@@ -102,6 +102,7 @@ __all__ = [
     "mapping",
     "multiplied",
     "number",
+    "passes_less",
     "passes_on",
     "record_composite",
     "register_anomalies",

@@ -29,9 +29,9 @@ def _references(tensors: list[Any], i: Any) -> Any:
     return 1000 * min(sys.getrefcount(value), 999) + min(sys.getrefcount(data), 999)
 
 
-def _tensors_on(data: Tensor) -> int:
-    """Count the tensors of torch's that lie in this one's memory."""
-    return _storage_uses(data.untyped_storage()._cdata)  # type: ignore[misc]
+def _tensors_on(storage: torch.UntypedStorage) -> int:
+    """Count the tensors of torch's that lie in this memory."""
+    return _storage_uses(storage._cdata)  # type: ignore[misc]
 
 
 def is_exclusive(tensors: list[Any], i: Any, is_new: bool = False) -> bool:
@@ -50,7 +50,8 @@ def is_exclusive(tensors: list[Any], i: Any, is_new: bool = False) -> bool:
     if data._base is not None and (data.is_conj() or data.is_neg()):  # a view whose values wait to be computed
         return False
     try:
-        return _tensors_on(data) == _USES_ALONE and _is_torchs(data)
+        storage = data.untyped_storage()
+        return _tensors_on(storage) == _USES_ALONE and storage.resizable()  # torch's own: that of numpy's is not
     except (NotImplementedError, RuntimeError):  # a tensor without a storage of its own, as inside of torch.vmap
         return False
 
@@ -65,9 +66,10 @@ def is_exclusive_view(tensors: list[Any], i: Any) -> bool:
     data = tensors[i]
     if data._base is None or data.is_neg() or not data.is_contiguous():
         return False
-    if data.untyped_storage().nbytes() > 2 * data.nbytes:
+    storage = data.untyped_storage()
+    if storage.nbytes() > 2 * data.nbytes:
         return False
-    return (_base_references(data), _tensors_on(data)) == _ALONE_AS_VIEW and _is_torchs(data)
+    return (_base_references(data), _tensors_on(storage)) == _ALONE_AS_VIEW and storage.resizable()
 
 
 def private(tensors: list[Any]) -> Any:
@@ -85,19 +87,16 @@ def private(tensors: list[Any]) -> Any:
     return copy
 
 
-def _is_torchs(data: Tensor) -> bool:
-    """Say whether torch allocated the memory: that of numpy's and other libraries is kept elsewhere, too."""
-    return data.untyped_storage().resizable()
-
-
 def _base_references(view: Tensor) -> int:
     return sys.getrefcount(view._base)
 
 
 _ALONE = _references([torch.zeros(2)], 0)
 _ALONE_IN_LITE = _references([wrap(torch.zeros(2))], 0)
-_USES_ALONE = 0 if _storage_uses is None else _tensors_on(torch.zeros(2))
+_USES_ALONE = 0
 _ALONE_AS_VIEW = (0, 0)
 if _storage_uses is not None:
+    _tensor = torch.zeros(2)
+    _USES_ALONE = _tensors_on(_tensor.untyped_storage())
     _view = torch.zeros(2)[:]
-    _ALONE_AS_VIEW = (_base_references(_view), _tensors_on(_view))
+    _ALONE_AS_VIEW = (_base_references(_view), _tensors_on(_view.untyped_storage()))

@@ -12,7 +12,8 @@ cdef class OperatorBase:
     cdef readonly str name
     cdef public bint leaf
     cdef public int overridden
-    cdef bint elementwise, gradients_fit, multiplies, passes, scalars_as_tensors, foreign
+    cdef bint elementwise, gradients_fit, multiplies, scalars_as_tensors, foreign
+    cdef int passes
     cdef object _signature
     cdef Spelling _spelling
 

@@ -13,7 +13,7 @@ from .noted import note
 from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
 from .promises import CHECKED, check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
-from .rule import Node, new_node, passes_on, times_saved
+from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
 from .tensor import unwrap
@@ -28,7 +28,7 @@ class OperatorBase:
     elementwise: bool
     gradients_fit: bool
     multiplies: bool
-    passes: bool
+    passes: int
     scalars_as_tensors: bool
     overridden: int  # by so many blocks of nexnet.override, on any thread
     foreign: bool  # the user's
@@ -42,7 +42,7 @@ class OperatorBase:
         self.elementwise = policy.elementwise
         self.gradients_fit = policy.gradients_fit
         self.multiplies = policy.backward is times_saved
-        self.passes = policy.backward is passes_on
+        self.passes = 1 if policy.backward is passes_on else -1 if policy.backward is passes_less else 0
         self.foreign = not policy.__module__.startswith("nexnet.")
         # a rule of the user's might write into the scalar that all calls share
         self.scalars_as_tensors = policy.scalars_as_tensors and (CHECKED or not self.foreign)

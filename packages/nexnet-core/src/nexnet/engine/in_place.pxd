@@ -6,7 +6,7 @@ from nexnet.engine.tape cimport TapeBase, tracks
 from nexnet.engine.tensor cimport Key
 
 cdef object Tensor
-cdef object _add_into, _multiply_into, _add_product, _add_product_into
+cdef object _add_into, _subtract_from, _multiply_into, _add_product, _add_product_into
 
 cdef class InPlace:
     cdef object token
@@ -17,6 +17,7 @@ cdef class InPlace:
     @cython.locals(product=Product)
     cdef object accumulate(self, Key key, object grad, Node node)
     cdef object _add(self, Key key, object total, object grad)
+    cdef object _subtract(self, Key key, object total, object grad)
     cdef bint _can_wait(self, Product product, Node node, Key key)
     @cython.locals(key=Key, output=Key, last=Py_ssize_t, j=Py_ssize_t, mine=bint)
     cdef object _multiply(self, Node node, object grad)

@@ -1,4 +1,4 @@
-"""The backward loop's fast forms: what it may add into, and the two backwards that it knows.
+"""The backward loop's fast forms: what it may add into, and the three backwards that it knows.
 
 They serve where nothing else looks on: no outer tape, no vmap, no transform of torch's. What they write into are
 tensors that the loop itself has made and nobody has seen (its sums, and products written over a gradient that only
@@ -19,6 +19,7 @@ from .tape import TapeBase, tracks
 from .tensor import Key
 
 _add_into = Tensor.add_
+_subtract_from = Tensor.sub_
 _multiply_into = Tensor.mul_
 _add_product = torch.addcmul
 _add_product_into = Tensor.addcmul_
@@ -84,6 +85,16 @@ class InPlace:
             self.grads[key] = total + grad
             key.maker = self.token
 
+    def _subtract(self, key: Key, total: Any, grad: Any) -> None:
+        """Subtract a gradient from the sum of those that have come to a key, if any have."""
+        if total is None:
+            self.grads[key] = -grad
+        elif key.maker is self.token:
+            _subtract_from(total, grad)
+        else:
+            self.grads[key] = total - grad
+        key.maker = self.token
+
     def _can_wait(self, product: Product, node: Node, key: Key) -> bool:
         """Say whether a product may be left to who asked for the gradients: the first of its key, of low rank."""
         products = self.products
@@ -117,7 +128,7 @@ class InPlace:
             key.maker = self.token
 
     def _pass_on(self, node: Node, grad: Any) -> None:
-        """Do what ``passes_on`` does; what was the loop's own remains so if one argument alone gets it."""
+        """Do what ``passes_on`` or ``passes_less`` does; what was the loop's own remains so if one argument gets it."""
         output: Key = node.output
         mine = output.maker is self.token
         only: Key | None = None
@@ -127,7 +138,9 @@ class InPlace:
             if key is None or not tracks(self.tape, key):
                 continue
             total = self.grads.get(key)
-            if total is None:
+            if j == 1 and node.passes < 0:
+                self._subtract(key, total, grad)
+            elif total is None:
                 self.grads[key] = grad
                 only = key
                 taken += 1

@@ -19,7 +19,7 @@ from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
 from .promises import CHECKED, check_equal
 from .rule import Node, new_node
-from .tape import active_tapes, those_tracking, tracked_key
+from .tape import active_tapes, those_tracking, tracked_key, tracked_keys
 from .tensor import TensorBase, wrap
 
 #: What such a rule may save: nothing, the inputs, the output, or of two operands each for the other's gradient.
@@ -39,6 +39,7 @@ class KernelCall:
     defaults: tuple[Any, ...]  # of the positional parameters that may be left out
     keywords: dict[str, Any]  # and their defaults; they are saved, last
     rest: tuple[Any, ...]  # these defaults alone
+    takes_two: bool  # it is a call of two operands, neither of which may be left out
     saves_others: bool
     saves_inputs: bool
     saves_output: bool
@@ -54,6 +55,7 @@ class KernelCall:
         self.required = len(parameters) - len(self.defaults)
         self.keywords = keywords
         self.rest = tuple(keywords.values())
+        self.takes_two = len(parameters) == 2 == self.required
         self.saves_others = saves == "others"
         self.saves_inputs = saves == "inputs"
         self.saves_output = saves == "output"
@@ -70,11 +72,6 @@ class KernelCall:
         found += [kind(name, kind.KEYWORD_ONLY, default=default) for name, default in self.keywords.items()]
         return inspect.Signature(found)
 
-    @property
-    def takes_two(self) -> bool:
-        """Whether it is a call of two operands, neither of which may be left out."""
-        return len(self.parameters) == 2 == self.required
-
     def __call__(self, node: Node, *data: Any, **kwargs: Any) -> Any:
         """Call the function, and save: forward's plain form."""
         data += self.defaults[len(data) - self.required :] if self.required <= len(data) else ()
@@ -88,8 +85,7 @@ class KernelCall:
             if CHECKED and (self.fast is not self.function or self.defaults or self.keywords):
                 promise = "defaults" if self.fast is self.function else "fast"
                 check_equal(node.name, promise, out, self.function(*data, **self.keywords))
-        second = data[1] if len(data) > 1 else None
-        node._saved = (data if self.saves_inputs else self.kept(node.parents, data[0], second, out)) + rest
+        node._saved = self.saves(node.parents, data, out) + rest
         return out
 
     def __get__(self, instance: Any, owner: Any) -> Any:
@@ -104,8 +100,12 @@ class KernelCall:
                 return self.function(*data)
         return self.fast(*data[: self.required])
 
+    def saves(self, parents: tuple[Any, ...], data: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
+        """Give what the call saves: torch tensors, or what the tapes know in their place."""
+        return data if self.saves_inputs else self.kept(parents, data[0], data[1] if len(data) > 1 else None, out)
+
     def kept(self, parents: tuple[Any, ...], first: Any, second: Any, out: Any) -> tuple[Any, ...]:
-        """Give what the call saves of its first two operands: torch tensors, or what the tapes know in their place."""
+        """Give what the call saves of two operands, or of none."""
         if self.saves_others:
             return (second if parents[0] is not None else None, first if parents[1] is not None else None)
         if self.saves_inputs:
@@ -114,7 +114,7 @@ class KernelCall:
 
 
 class KernelOperator(OperatorBase):
-    """An operator that calls the function of such a rule at once, if that has two operands, as most of them have."""
+    """An operator that calls the function of such a rule at once; most of them have two operands."""
 
     kernel: Any
 
@@ -124,14 +124,16 @@ class KernelOperator(OperatorBase):
         forward = policy.forward
         if isinstance(forward, KernelCall):
             self.leaf = True  # even for higher orders forward is called, not recorded
-            if not CHECKED and forward.takes_two:
+            if not CHECKED:
                 self.kernel = forward
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Do what the plain call does."""
         kernel: KernelCall = self.kernel
-        if kernel is None or kwargs or len(args) != 2 or self.overridden:
+        if kernel is None or kwargs or self.overridden:
             return OperatorBase.call(self, args, kwargs)
+        if not kernel.takes_two or len(args) != 2:
+            return self._of_some(args)
         left, right = args[0], args[1]
         first = self._raw(left, args)
         second = self._raw(right, args)
@@ -152,6 +154,28 @@ class KernelOperator(OperatorBase):
         if len(recorders) > 1:
             linked = kernel.kept(node.parents, as_linked(left, first), as_linked(right, second), result)
             node.links = linked + kernel.rest
+        return self.add_to_tapes(node, args, None, result, recorders)
+
+    def _of_some(self, args: tuple[Any, ...]) -> Any:
+        """Do the same for any number of operands, of which some may be left out."""
+        kernel: KernelCall = self.kernel
+        left_out = len(args) - kernel.required
+        if left_out < 0 or len(args) > len(kernel.parameters) or self.foreign:
+            return OperatorBase.call(self, args, None)
+        if left_out < len(kernel.defaults):
+            args = args + kernel.defaults[left_out:]
+        data = tuple([self._raw(each, args) for each in args])
+        out = kernel.compute(data)
+        result = wrap_all(out, self.name)
+        tapes = active_tapes()
+        node = new_node(self.policy, tracked_keys(args, tapes))
+        recorders = those_tracking(node.parents, tapes)
+        if not recorders:
+            return result
+        node._saved = kernel.saves(node.parents, data, out) + kernel.rest
+        if len(recorders) > 1:
+            linked = tuple([as_linked(args[i], data[i]) for i in range(len(args))])
+            node.links = kernel.saves(node.parents, linked, result) + kernel.rest
         return self.add_to_tapes(node, args, None, result, recorders)
 
     def _raw(self, value: Any, args: tuple[Any, ...]) -> Any:

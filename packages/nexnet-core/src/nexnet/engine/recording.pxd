@@ -13,7 +13,7 @@ cpdef bint is_autocast(Key key)
 cpdef bint may_have_cast(Node node, object result)
 @cython.locals(tape=TapeBase)
 cpdef object append(Node node, tuple args, object result, list[TapeBase] recorders)
-@cython.locals(tapes=list[TapeBase], tensor=TensorBase, fresh=TensorBase, key=Key, recorders=list[TapeBase], home=TapeBase)
+@cython.locals(tapes=list[TapeBase], tensor=TensorBase, fresh=TensorBase, key=Key, recorders=list[TapeBase], home=TapeBase, node=Node)
 cpdef list aliases(object tensors, object policy)
 
 @cython.locals(key=Key, parent=Key)

@@ -74,7 +74,10 @@ def append(node: Node, args: tuple[Any, ...], result: Any, recorders: list[TapeB
         if tape.observers is not None:
             tape.observers.recorded(tape, node, args, result)
         if i > 0:  # the first is the outputs' home
-            tape.tracked.update([key for key in node.outputs if key is not None])
+            if type(node.output) is tuple:
+                tape.tracked.update([key for key in node.outputs if key is not None])
+            else:
+                tape.tracked.add(node.output)
 
 
 def record_composite(
@@ -85,7 +88,10 @@ def record_composite(
 
 
 def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
-    """Give new tensors of the same values, linked by the rule to the old ones on the tapes that track those."""
+    """Give new tensors of the same values, linked to the old ones on the tapes that track those.
+
+    The rule is one whose ``backward`` is ``passes_on``.
+    """
     tapes = active_tapes()
     found = []
     for tensor in tensors:
@@ -95,7 +101,9 @@ def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
             recorders = those_tracking((key,), tapes)
             home = recorders[0]
             fresh.key = key_like(key, home.token)
-            append(make_node(policy, (), (key,), None, fresh.key, True), (tensor,), fresh, recorders)
+            node = make_node(policy, (), (key,), None, fresh.key, True)
+            node.passes = 1
+            append(node, (tensor,), fresh, recorders)
         found.append(fresh)
     return found
 
@@ -125,7 +133,7 @@ def _ended_here(node: Node, args: tuple[Any, ...], result: Any, recorders: list[
 
 def _for_dtypes(node: Node) -> Node:
     """Give the node; if a tensor is complex, as one of the form that its rule has for complex tensors."""
-    gives = _has_complex(node.outputs)
+    gives = _has_complex(node.output) if type(node.output) is tuple else is_complex(node.output)
     if not gives and not _has_complex(node.parents):
         return node
     policy = type(node).for_complex(gives)  # type: ignore[attr-defined]
@@ -158,6 +166,6 @@ def _common_key(parents: tuple[Any, ...], args: tuple[Any, ...]) -> Key | None:
                 tensor: TensorBase = arg
                 if not fits(tensor.raw, common):
                     return None
-            elif type(arg) is not float and type(arg) is not int and arg is not None:
+            elif type(arg) is not float and type(arg) is not int and arg is not None and type(arg) is not bool:
                 return None
     return common

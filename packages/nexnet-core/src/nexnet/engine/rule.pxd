@@ -12,9 +12,11 @@ cdef class Context:
 cdef class Node(Context):
     cdef readonly object output
     cdef readonly bint exact
-    cdef bint fuses, multiplies, passes, foreign
+    cdef bint fuses, multiplies, foreign
+    cdef int passes
 
 cdef frozenset _ATOMS
 cdef bint _is_atom(object value)
 cpdef Node new_node(object policy, tuple parents)
+cpdef object product_for(Node node, object a, object b)
 cpdef Node make_node(object policy, tuple saved, tuple parents, object links, object output, bint exact=*)

@@ -80,7 +80,7 @@ class Node(Context):
         exact: each gradient is known to fit its argument (see ``Policy.gradients_fit`` and ``Policy.elementwise``).
         fuses: the loop that calls backward multiplies and adds in one step.
         multiplies: backward is ``times_saved``, of operands that are alike, and the loop knows it.
-        passes: the same for ``passes_on``.
+        passes: the same for ``passes_on`` (1) and ``passes_less`` (-1).
         foreign: the rule is the user's, and might write into the gradients that it gets.
     """
 
@@ -88,7 +88,7 @@ class Node(Context):
     exact: bool
     fuses: bool
     multiplies: bool
-    passes: bool
+    passes: int
     foreign: bool
 
     @property
@@ -124,7 +124,7 @@ class Node(Context):
 
     def matrix_product(self, a: Any, b: Any) -> Any:
         """``a.mm(b)``, of two matrices: a gradient for ``backward`` to return, as ``product`` is."""
-        return product_of(a, b, True) if self.fuses else a.mm(b)
+        return product_for(self, a, b)
 
     def __repr__(self) -> str:
         if self.output is None:
@@ -148,6 +148,11 @@ def new_node(policy: Any, parents: tuple[Any, ...]) -> Node:
     return node
 
 
+def product_for(node: Node | None, a: Any, b: Any) -> Any:
+    """Multiply two matrices; a gradient for this node's ``backward`` to return is left to the loop where that may."""
+    return product_of(a, b, True) if node is not None and node.fuses else a.mm(b)
+
+
 def make_node(
     policy: Any, saved: tuple[Any, ...], parents: tuple[Any, ...], links: Any, output: Any, exact: bool = False
 ) -> Node:
@@ -160,7 +165,7 @@ def make_node(
     return node
 
 
-# Two backwards that rules share. The loop knows them, too: it takes no step into Python for them.
+# Three backwards that rules share. The loop knows them, too: it takes no step into Python for them.
 
 
 def times_saved(self: Any, grad: Any) -> tuple[Any, ...]:
@@ -176,4 +181,12 @@ def passes_on(self: Any, grad: Any) -> tuple[Any, ...]:
     return grad, grad * saved[0].conjugate()
 
 
-times_saved.__name__ = passes_on.__name__ = "backward"  # which is what a node calls it
+def passes_less(self: Any, grad: Any) -> tuple[Any, ...]:
+    """The ``backward`` of x - alpha y: (g, -conj(alpha) g)."""
+    (alpha,) = self.release
+    if self.parents[1] is None:
+        return (grad,)
+    return grad, -grad if alpha == 1 else grad * -alpha.conjugate()
+
+
+times_saved.__name__ = passes_on.__name__ = passes_less.__name__ = "backward"  # which is what a node calls it

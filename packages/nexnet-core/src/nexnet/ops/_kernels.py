@@ -11,11 +11,11 @@ from ._formulas import operator
 
 
 def kernel(
-    formula: str, curvature: Callable[..., Any], torch_kernel: Callable[..., Any], **options: Any
+    formula: str, curvature: Callable[..., Any] | None, torch_kernel: Callable[..., Any], **options: Any
 ) -> Callable[..., Any]:
     """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and a function of both, for use in another rule.
 
-    It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s), or None where f'' is 0.
+    It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s); None stands for f'' = 0.
     ``options`` are the kernel's keywords with their defaults, which go to ``curvature`` too.
     """
     compute = overload(torch_kernel)
@@ -34,7 +34,7 @@ def kernel(
             needs = self.ctx.needs_input_grad
             return (
                 apply(cotangent, saved, *parameters, **given) if needs[0] else None,
-                curvature(cotangent * grad, saved, *parameters, **given) if needs[1] else None,
+                curvature(cotangent * grad, saved, *parameters, **given) if needs[1] and curvature else None,
             )
 
     apply = kernel_or_rule(compute, operator(rule, formula, (torch_kernel,)))

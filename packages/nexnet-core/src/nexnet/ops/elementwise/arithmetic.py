@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ...engine import TensorBase, passes_on, times_saved
+from ...engine import TensorBase, passes_less, passes_on, times_saved
 from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, Reflected, calls, function, implements
 from .._conventions import chosen
@@ -66,12 +66,7 @@ class sub(Linear):
     scalars_as_tensors = True
 
     forward = calls(torch.sub, "input", "other", fast=operator.sub, alpha=1)
-
-    def backward(self, grad: Any) -> Any:
-        (alpha,) = self.ctx.release
-        if not self.ctx.needs_input_grad[1]:
-            return grad
-        return grad, -grad if alpha == 1 else grad * -alpha.conjugate()
+    backward = passes_less
 
 
 @implements(torch.rsub, torch.Tensor.__rsub__)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ... import kernels
-from ...engine import TensorBase
+from ...engine.rule import Node, product_for
+from ...engine.tensor import Key, TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 
@@ -52,21 +53,22 @@ class linear_relu(Policy):
 linear_relu.leaf = True
 
 
-def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
+def _by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
     """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
-    needs = call.needs_input_grad
-    with_bias = bias_too and len(needs) > 2 and needs[2]
-    if with_bias:
-        shape = call.parents[2].shape
-        if len(shape) != 1 or shape[0] != grad.shape[-1]:  # it was broadcast
+    bias: Key | None = call.parents[2] if bias_too and len(call.parents) > 2 else None
+    with_bias = bias is not None
+    if bias is not None:
+        shape = bias.shape
+        output: Key = call.output
+        if len(shape) != 1 or shape[0] != output.shape[-1]:  # it was broadcast
             dx, dw, _ = _by_arguments(call, grad, input, weight, bias_too=False)
             return dx, dw, _summed_to(grad, shape)
-    if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
-        if isinstance(grad, TensorBase):
-            return linear_backward(grad, input, weight, with_bias)
-        return kernels.linear_gradients(grad, input, weight, with_bias, call.matrix_product)
     if input is None and weight is None:
         return None, None, _summed_to(grad, shape) if with_bias else None
+    if _is_of_matrices(call):
+        if isinstance(grad, TensorBase):
+            return linear_backward(grad, input, weight, with_bias)
+        return _gradients(call, grad, input, weight, with_bias)
 
     one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
     rows = grad.unsqueeze(-1) if one_row else grad
@@ -81,10 +83,31 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bo
     return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
 
 
+def _is_of_matrices(call: Node) -> bool:
+    """Say whether x, W and y have two dimensions each: y has, and so has what is differentiated by."""
+    known: Key = call.parents[1] if call.parents[0] is None else call.parents[0]
+    output: Key = call.output
+    return len(known.shape) == 2 == len(output.shape)
+
+
 def _summed_to(grad: Any, shape: Any) -> Any:
     if grad.ndim < len(shape):
         return grad.reshape(shape)  # sizes of 1 in front
     return grad.sum_to_size(shape)
+
+
+def _gradients(call: Node | None, grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
+    """Give (g W, g^T x, sum over rows of g) of matrices; which kernel multiplies is a question of large ones alone."""
+    if grad.numel() * (weight if input is None else input).shape[1] >= kernels.SMALL:
+        product = torch.mm if call is None else call.matrix_product
+        return kernels.linear_gradients(grad, input, weight, with_bias, product)
+    dx = None if weight is None else product_for(call, grad, weight)
+    dw = None if input is None else product_for(call, grad.t(), input)
+    return dx, dw, grad.sum(0) if with_bias else None
+
+
+def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
+    return _gradients(None, grad, input, weight, with_bias)
 
 
 @function
@@ -97,22 +120,27 @@ class linear_backward(Analytic):
     materialize_grads = False
     gradients_fit = True
 
-    forward = calls(kernels.linear_gradients, "grad", "input", "weight", "with_bias", saves="inputs")
+    forward = calls(_gradients_of, "grad", "input", "weight", "with_bias", saves="inputs")
 
     def backward(self, p: Any, q: Any, r: Any) -> Any:
-        grad, _, _, _ = self.ctx.release
-        need_grad, need_input, need_weight, _ = self.ctx.needs_input_grad
-        product = self.ctx.matrix_product
-        return (
-            self._by_grad(p, q, r) if need_grad else None,
-            product(grad, q) if need_input and q is not None else None,
-            product(grad.t(), p) if need_weight and p is not None else None,
-        )
+        return _second_order(self, p, q, r)
 
-    def _by_grad(self, p: Any, q: Any, r: Any) -> Any:
-        grad, input, weight, _ = self.ctx.release
-        if q is None:
-            return r.expand(grad.shape) if p is None else torch.nn.functional.linear(p, weight, r)
-        if p is not None:
-            r = torch.nn.functional.linear(p, weight, r)
-        return input.mm(q.t()) if r is None else torch.addmm(r, input, q.t())
+
+def _second_order(call: Node, p: Any, q: Any, r: Any) -> Any:
+    grad, input, weight, _ = call.release
+    by_grad, by_input, by_weight, _ = call.parents
+    return (
+        None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r),
+        None if by_input is None or q is None else product_for(call, grad, q),
+        None if by_weight is None or p is None else product_for(call, grad.t(), p),
+    )
+
+
+def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: Any) -> Any:
+    """Give P W^T + x Q^T + r, of those that there are."""
+    if p is None:
+        return r.expand(grad.shape) if q is None else torch.nn.functional.linear(input, q, r)
+    r = torch.nn.functional.linear(p, weight, r)
+    if q is None:
+        return r
+    return r.addmm_(input, q.t()) if call.fuses else torch.addmm(r, input, q.t())  # fused: nobody else has seen r

@@ -37,15 +37,11 @@ __all__ = [
 _aten = torch.ops.aten
 
 
-def _straight(hg: Any, input: Any, *parameters: Any) -> None:
-    """No second derivative: f'' = 0 wherever it exists."""
-
-
-_threshold_backward = kernel("g where x > threshold, else 0", _straight, _aten.threshold_backward.default)
-_leaky_relu_backward = kernel("g where x > 0, else slope g", _straight, _aten.leaky_relu_backward.default)
-_hardtanh_backward = kernel("g where a < x < b, else 0", _straight, _aten.hardtanh_backward.default)
-_hardshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.hardshrink_backward.default)
-_softshrink_backward = kernel("g where |x| > lambd, else 0", _straight, _aten.softshrink_backward.default)
+_threshold_backward = kernel("g where x > threshold, else 0", None, _aten.threshold_backward.default)
+_leaky_relu_backward = kernel("g where x > 0, else slope g", None, _aten.leaky_relu_backward.default)
+_hardtanh_backward = kernel("g where a < x < b, else 0", None, _aten.hardtanh_backward.default)
+_hardshrink_backward = kernel("g where |x| > lambd, else 0", None, _aten.hardshrink_backward.default)
+_softshrink_backward = kernel("g where |x| > lambd, else 0", None, _aten.softshrink_backward.default)
 
 
 def _relu(input: Any, inplace: bool) -> Any:

@@ -37,7 +37,7 @@ def _difference_loss(
     batching rule for it.
     """
     torch_value, torch_kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
-    value, kernel = overload(torch_value), overload(torch_kernel)
+    kernel = overload(torch_kernel)
 
     def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
         batched = torch._C._functorch.is_batchedtensor(input)
@@ -50,7 +50,7 @@ def _difference_loss(
     class loss(Policy):
         gradients_fit = True
 
-        forward = calls(value, "input", "target", "reduction", saves="inputs")
+        forward = calls(getattr(torch._C._nn, name), "input", "target", "reduction", saves="inputs")
 
         def backward(self, grad: Any) -> Any:
             dx = gradient(grad, *self.ctx.release)
