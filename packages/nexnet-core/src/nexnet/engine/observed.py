@@ -81,6 +81,9 @@ class Observer:
     def stopped(self, tape: TapeBase) -> None:
         """Learn that a backward loop is over, by an error or at its end."""
 
+    def left(self) -> None:
+        """Learn that this thread's call of a model is over: what is kept of its frames keeps its tensors alive."""
+
 
 class Observers(Observer):
     """Several observers as one, which is what a tape has."""
@@ -107,6 +110,11 @@ class Observers(Observer):
         """Tell each."""
         for one in self.each:
             one.forgot(tape, length)
+
+    def left(self) -> None:
+        """Tell each."""
+        for one in self.each:
+            one.left()
 
     def go_back(self, tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
         """Run the backward loop, and tell each of every turn."""
