@@ -15,6 +15,7 @@ from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .rule import Node
 from .tape import TapeBase, this_thread, tracks
+from .tensor import TensorBase, wrap
 
 
 class Turn:
@@ -130,6 +131,15 @@ class Observers(Observer):
 def also(observers: Observers | None, *more: Observer) -> Observers:
     """Give those who look on already, if any, and more of them."""
     return Observers(*(() if observers is None else observers.each), *more)
+
+
+def cut_off(tensor: TensorBase, by: str) -> Any:
+    """Give a tensor's values as a constant; ``by`` is what whoever looks on is told to have done that."""
+    constant = wrap(tensor.data)
+    observers = this_thread().observers
+    if observers is not None:
+        observers.ended(by, (tensor,), constant)
+    return constant
 
 
 class looking_on:
