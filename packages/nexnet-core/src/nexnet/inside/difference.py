@@ -140,8 +140,8 @@ def _aligned(ours: list[Operation], theirs: list[Operation]) -> Iterator[tuple[l
     Where a model stands elsewhere in the other, no module is the same, and they are not asked for.
     """
     same_modules = bool({each.module for each in ours} & {each.module for each in theirs})
-    kinds = [[_kind(each, same_modules) for each in trace] for trace in (ours, theirs)]
-    matcher = SequenceMatcher(None, *kinds, autojunk=False)
+    mine, others = ([_kind(each, same_modules) for each in trace] for trace in (ours, theirs))
+    matcher = SequenceMatcher(None, mine, others, autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         yield ours[start:end], theirs[other_start:other_end], tag == "equal"
 
