@@ -19,7 +19,16 @@ from . import _complaints, ops
 from ._dispatch import call_rule, call_sign, missing_attribute
 from ._methods import OperatorMethods
 from ._questions import Questions, attribute
-from .engine import DIFFERENTIABLE, Arithmetic, TapeContext, check_may_leave, is_tracked, register_tensor_type, wrap
+from .engine import (
+    DIFFERENTIABLE,
+    Arithmetic,
+    TapeContext,
+    check_may_leave,
+    cut_off,
+    is_tracked,
+    register_tensor_type,
+    wrap,
+)
 from .engine.tape import this_thread
 from .errors import ConstantWarning, InputError, message
 from .ops.shapes.indexing import Indexer
@@ -198,7 +207,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     @implements(torch.detach)
     def detach(self) -> LiteTensor:
         """The same values as a constant: no gradient passes."""
-        return from_torch(self.data)
+        return cut_off(self, "detach")  # type: ignore[no-any-return]
 
     # Other dtypes and devices ----------------------------------------------------------------------------------------
 

@@ -48,6 +48,8 @@ def test_zero_since_gradients_cancel():
     ("fn", "reason"),
     [
         (lambda x, y: (nx.stop_gradient(x * 2) * y).sum(), "stop_gradient"),
+        (lambda x, y: y.sum() + (nx.stop_gradient(x) * 2).sum(), "stop_gradient(x) takes it out"),
+        (lambda x, y: y.sum() + (x * 2).sin().detach().sum(), "detach(%2) takes it out"),
         (lambda x, y: (x.long() * y).sum(), "goes into to, of which nothing carries a gradient"),
         (lambda x, y: y.sum(), "no operation takes it"),
         (lambda x, y: (y * 2 + 0 * len(str((x * 2).shape))).sum(), "goes into no output"),
@@ -57,6 +59,17 @@ def test_not_there(fn, reason):
     found = explained(fn, "x", ONES, ONES)
     assert found.verdict == "none"
     assert reason in found.reason
+
+
+def test_a_cut_is_named_where_it_is_made():
+    def fn(x, y):
+        target = x.exp().detach()
+        return ((y - target.sqrt()) ** 2).sum()
+
+    found = explained(fn, "x", ONES, ONES)
+    assert found.operation.called() == "detach(%0)"
+    assert found.operation.source.code == "target = x.exp().detach()"
+    assert "line:" in str(found)
 
 
 def test_nan_names_the_operation_that_made_it():

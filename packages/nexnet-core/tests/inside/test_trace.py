@@ -293,6 +293,13 @@ class TestCosts:
         assert not any(each.values for each in tape)
         assert tape[0].statistics is None
 
+    def test_a_models_call_is_over_when_it_is_over(self, monkeypatch):
+        left_over = []  # modules are gone through for what they hold, where a call of theirs lives on
+        monkeypatch.setattr("nexnet.modules.calling.clean", left_over.extend)
+        block = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Sequential(torch.nn.GELU(), torch.nn.Linear(3, 1)))
+        nx.trace(lambda params: nx.functional_call(block, params, torch.ones(2, 3)))(nx.parameters_of(block))
+        assert left_over == []
+
     def test_records_are_plain(self):
         _, tape = traced(gradients=True)
         (record,) = [each for each in tape.to_records() if each["rule"] == "mean"]

@@ -46,7 +46,7 @@ from .backward import backward, saved_versions
 from .call import OperatorBase
 from .context import Only, TapeContext
 from .kernel_call import SAVES, KernelCall, KernelOperator
-from .observed import Observer, Observers, Turn, also, looking_on, turns
+from .observed import Observer, Observers, Turn, also, cut_off, looking_on, turns
 from .operands import MetStandIn, register_stand_ins, register_trees, scalar, stand_ins
 from .ownership import gradients, zeros_like
 from .products import multiplied
@@ -91,6 +91,7 @@ __all__ = [
     "also",
     "backward",
     "check_may_leave",
+    "cut_off",
     "evaluate",
     "gradients",
     "is_recording",

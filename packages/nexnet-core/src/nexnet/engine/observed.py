@@ -15,6 +15,7 @@ from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .rule import Node
 from .tape import TapeBase, this_thread, tracks
+from .tensor import TensorBase, wrap
 
 
 class Turn:
@@ -81,6 +82,9 @@ class Observer:
     def stopped(self, tape: TapeBase) -> None:
         """Learn that a backward loop is over, by an error or at its end."""
 
+    def left(self) -> None:
+        """Learn that this thread's call of a model is over: what is kept of its frames keeps its tensors alive."""
+
 
 class Observers(Observer):
     """Several observers as one, which is what a tape has."""
@@ -108,6 +112,11 @@ class Observers(Observer):
         for one in self.each:
             one.forgot(tape, length)
 
+    def left(self) -> None:
+        """Tell each."""
+        for one in self.each:
+            one.left()
+
     def go_back(self, tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool) -> None:
         """Run the backward loop, and tell each of every turn."""
         try:
@@ -122,6 +131,15 @@ class Observers(Observer):
 def also(observers: Observers | None, *more: Observer) -> Observers:
     """Give those who look on already, if any, and more of them."""
     return Observers(*(() if observers is None else observers.each), *more)
+
+
+def cut_off(tensor: TensorBase, by: str) -> Any:
+    """Give a tensor's values as a constant; ``by`` is what whoever looks on is told to have done that."""
+    constant = wrap(tensor.data)
+    observers = this_thread().observers
+    if observers is not None:
+        observers.ended(by, (tensor,), constant)
+    return constant
 
 
 class looking_on:

@@ -135,14 +135,19 @@ def _common(one: Trace, other: Trace) -> Iterator[tuple[Operation, Operation]]:
 
 
 def _aligned(ours: list[Operation], theirs: list[Operation]) -> Iterator[tuple[list[Operation], list[Operation], bool]]:
-    """Give stretches of the two in their order, and whether they are of the same rules and shapes."""
-    matcher = SequenceMatcher(None, [_kind(each) for each in ours], [_kind(each) for each in theirs], autojunk=False)
+    """Give stretches of the two in their order, and whether they are of the same rules and shapes, in the same modules.
+
+    Where a model stands elsewhere in the other, no module is the same, and they are not asked for.
+    """
+    same_modules = bool({each.module for each in ours} & {each.module for each in theirs})
+    mine, others = ([_kind(each, same_modules) for each in trace] for trace in (ours, theirs))
+    matcher = SequenceMatcher(None, mine, others, autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         yield ours[start:end], theirs[other_start:other_end], tag == "equal"
 
 
-def _kind(operation: Operation) -> tuple[str, tuple[int, ...]]:
-    return operation.rule.strip("_"), operation.shape
+def _kind(operation: Operation, with_module: bool) -> tuple[str, tuple[int, ...], str]:
+    return operation.rule.strip("_"), operation.shape, operation.module if with_module else ""
 
 
 def _compared(

@@ -205,33 +205,40 @@ def _weight(norm: float) -> float:
 def _not_there(tape: Trace, target: Operation) -> Explanation:
     """Say where the way from the target to the output ends."""
     reached = {target.label, *filter(None, target.outputs)}
+    ends = {each.label: each for each in tape.ends}
     last = target
     for operation in tape.operations:
         cut = next((each for each in operation.inputs if each.kind == "cut" and each.origin in reached), None)
         if cut is not None:
-            rule = cut.name.partition("(")[0]
-            what = (
-                f"{cut.name} takes it out: stop_gradient, detach() or .data"
-                if rule == "stop_gradient"
-                else f"it goes into {rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
-            )
-            remedy = "leave the cut out, or differentiate by something else"
-            return Explanation(target.label, "none", 0.0, operation, what, remedy, ())
+            at = ends.get(cut.name, operation)
+            return Explanation(target.label, "none", 0.0, at, *_why_cut(cut.name.partition("(")[0], cut.name), ())
         if any(each.name in reached for each in operation.inputs):
             reached.update(filter(None, operation.outputs))
             last = operation
     end = next((each for each in tape.ends if any(given.name in reached for given in each.inputs)), None)
     if end is not None:
-        if end.rule in STEP_FUNCTIONS:
-            return Explanation(target.label, "none", 0.0, end, *FLAT, ())
-        reason = f"it goes into {end.rule}, of which nothing carries a gradient on (an integer, an index or a mask)"
-        return Explanation(target.label, "none", 0.0, end, reason, "differentiate by something else", ())
+        return Explanation(target.label, "none", 0.0, end, *_why_cut(end.rule, end.label), ())
     if last is target:
         reason = "no operation takes it, as far as gradients go: it is not used, or as a constant alone"
-        remedy = "use it itself; detach, stop_gradient, .data and item() give constants"
+        remedy = "use it itself; what is computed in no_tape or no_grad is a constant, and so are .data and item()"
     else:
         reason, remedy = "what was computed of it goes into no output", "return it, or leave it out"
     return Explanation(target.label, "none", 0.0, None if last is target else last, reason, remedy, ())
+
+
+def _why_cut(rule: str, name: str) -> tuple[str, str]:
+    """Say why nothing of what a rule gives carries a gradient on, and the remedy."""
+    if rule in STEP_FUNCTIONS:
+        return FLAT
+    if rule in ("stop_gradient", "detach"):
+        return (
+            f"{name} takes it out, as stop_gradient, detach() and .data do",
+            "leave the cut out, or differentiate by something else",
+        )
+    return (
+        f"it goes into {rule}, of which nothing carries a gradient on (an integer, an index or a mask)",
+        "differentiate by something else",
+    )
 
 
 # Zero -----------------------------------------------------------------------------------------------------------------

@@ -165,6 +165,10 @@ class Recorder(Observer):
             while self._turns and id(self._turns[-1]) in nodes:
                 self._turns.pop()
 
+    def left(self) -> None:
+        """Forget the frames of a model's call."""
+        self._trails.pop(get_ident(), None)
+
     def _trail(self) -> Trail:
         thread = get_ident()
         found = self._trails.get(thread)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..engine import TensorBase, wrap
+from ..engine import TensorBase, this_thread, wrap
 from ..engine.noted import note_place
 from ..errors import InputError, message
 from ..tensor import LiteTensor
@@ -104,13 +104,18 @@ def functional_call(
     places = places_of(module)
     given = _given(module, places, parameters_and_buffers, tie_weights, strict)
     args = args if isinstance(args, tuple) else (args,)
+    return _called(module, places, given, (args, dict(kwargs or {})), with_buffers)
+
+
+def _called(module: nn.Module, places: Places, given: dict[str, Any], inputs: Any, with_buffers: bool) -> Any:
+    """Call the module, as ``functional_call`` does: whoever asks for the path looks into that one's frame, not this."""
     mine = take({id(place.owner) for place in places.by_path.values()}, type(module).__name__)
     outer = running()
     call = Call(type(module).__name__) if outer is None else outer
     call.modules.append(module)
     begin(call)
     try:
-        return _evaluated(module, places, given, (args, dict(kwargs or {})), call, outer is not None, with_buffers)
+        return _evaluated(module, places, given, inputs, call, outer is not None, with_buffers)
     except Exception as error:
         note_place(error, [], current_modules(_innermost(error)))
         raise
@@ -118,6 +123,8 @@ def functional_call(
         begin(outer)
         release(mine)
         if outer is None:
+            if (looking_on := this_thread().observers) is not None:
+                looking_on.left()
             try:
                 return_adopted(call)
                 check_constants(call)

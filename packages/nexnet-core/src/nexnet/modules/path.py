@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ __all__ = ["Trail", "current_modules", "current_path"]
 
 _Children = Callable[[Any], Iterable[tuple[str, Any]]]
 _Places = tuple[tuple[str, Any, _Children], ...]  # a path, the module there, and how what is below it is found
+
+_PAUSES = CO_ASYNC_GENERATOR | CO_COROUTINE | CO_GENERATOR  # of code: its frame may leave the stack, and come back
 
 _paths: dict[tuple[int, int], str] = {}  # of modules below others, as found last; true only if they are still there
 
@@ -84,7 +87,7 @@ class Trail:
     """
 
     def __init__(self) -> None:
-        self._known: dict[FrameType, _Places] = {}  # of marked calls, the outermost first
+        self._known: dict[FrameType, _Places] = {}  # of marked calls and of each ``forward``, the outermost first
 
     def innermost(self) -> tuple[str, Any] | None:
         """Give the path of the innermost module that is being called, and the module; None if there is none."""
@@ -93,22 +96,21 @@ class Trail:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
-            if id(code) in _MARKS:
+            is_marked = id(code) in _MARKS
+            if is_marked or code.co_name == "forward":
                 if frame in known:
                     places = known[frame]
                     break
                 fresh.append(frame)
-                if _MARKS[id(code)].ends:
+                if is_marked and _MARKS[id(code)].ends:
                     break
-            elif code.co_name == "forward":
-                fresh.append(frame)
             frame = frame.f_back
         while known and next(reversed(known)) is not frame:  # calls that are over
             known.popitem()
         for each in reversed(fresh):
             for module, children in _says(each):
                 places = _added(places, module, children)
-            if id(each.f_code) in _MARKS:
+            if not each.f_code.co_flags & _PAUSES:
                 known[each] = places
         return places[-1][:2] if places else None
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import optree
 
-from ..engine import Only, TapeContext, wrap
+from ..engine import Only, TapeContext, cut_off
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE
 
@@ -18,7 +18,7 @@ _Tree = TypeVar("_Tree")
 def stop_gradient(x: _Tree) -> _Tree:
     """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes."""
     return optree.tree_map(  # type: ignore[no-any-return]
-        lambda leaf: wrap(leaf.data) if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
+        lambda leaf: cut_off(leaf, "stop_gradient") if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
     )
 
 
