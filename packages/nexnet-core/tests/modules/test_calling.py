@@ -245,7 +245,7 @@ def test_a_module_that_takes_the_place_of_a_deleted_one_is_seen() -> None:
         model.append(nn.Linear(2, size))
         parameters = nx.parameters_of(model)
         assert nx.functional_call(model, parameters, torch.ones(1, 2)).shape == (1, size)
-        gradients = nx.grad(lambda p: nx.functional_call(model, p, torch.ones(1, 2)).sum())(parameters)  # noqa: B023
+        gradients = nx.grad(lambda p: nx.functional_call(model, p, torch.ones(1, 2)).sum())(parameters)
         assert gradients["0.bias"].tolist() == [1.0] * size
 
 

@@ -18,7 +18,7 @@ cdef class Places:
     cdef readonly set owners
     cdef list _modules, _numbers
     cdef dict _tied
-    @cython.locals(parameters=dict, buffers=dict, children=list)
+    @cython.locals(parameters=dict, buffers=dict, children=list, state=dict, count=Py_ssize_t)
     cpdef bint are_current(self)
     @cython.locals(place=Place, numbers=list)
     cpdef dict tied(self)

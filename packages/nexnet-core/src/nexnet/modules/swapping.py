@@ -72,9 +72,12 @@ class Places:
         """Say whether the module still has these submodules, and as many parameters and buffers."""
         for reference, children, parameters, buffers, count in self._modules:
             module = reference()
-            if module is None or module._parameters is not parameters or module._buffers is not buffers:
+            if module is None:
                 return False
-            if len(parameters) + len(buffers) != count or [id(each) for each in module._modules.values()] != children:
+            state = module.__dict__  # an attribute of a module takes torch's __getattr__
+            if state["_parameters"] is not parameters or state["_buffers"] is not buffers:
+                return False
+            if len(parameters) + len(buffers) != count or [id(each) for each in state["_modules"].values()] != children:
                 return False
         return True
 
@@ -159,7 +162,7 @@ class Swap:
 
     def standing(self, value: Any, place: Any = None) -> Any:
         """Give what stands for a tensor inside of the model, as an argument or in a place."""
-        if isinstance(value, ModelTensor):
+        if type(value) is ModelTensor:
             return value
         found = self._stands.get(id(value))
         if found is None:
@@ -185,7 +188,7 @@ class Swap:
             if old is None:
                 continue
             if value is None:
-                if isinstance(old, ModelTensor) or (place.is_buffer and not self.with_buffers):
+                if type(old) is ModelTensor or (place.is_buffer and not self.with_buffers):
                     continue
                 value = old
             new = self.standing(value, place)
@@ -218,7 +221,7 @@ class Swap:
         done: set[int] = set()
         for each in self.exchanges:
             stand: Stand = each.new._stand
-            if stand.value is each.lite or id(each.new) in done or isinstance(each.value, ModelTensor):
+            if stand.value is each.lite or id(each.new) in done or type(each.value) is ModelTensor:
                 continue
             done.add(id(each.new))
             home = each.value.data if isinstance(each.value, TensorBase) else each.value.detach()
