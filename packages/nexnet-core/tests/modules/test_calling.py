@@ -223,6 +223,32 @@ def test_what_hides_from_the_end_of_a_call_says_so_when_it_is_used() -> None:
         hidden[0].sum()
 
 
+def test_what_stood_in_a_module_stands_there_again_only_if_nobody_refers_to_it() -> None:
+    hidden: Any = []
+    model = nn.Linear(2, 1).double()
+    parameters = nx.parameters_of(model)
+    hook = model.register_forward_hook(lambda module, *_: hidden.append(module.weight))
+    nx.functional_call(model, parameters, torch.ones(1, 2).double())
+    hook.remove()
+    (weight,) = hidden
+    changed = {name: 2 * each for name, each in parameters.items()}
+    out = nx.functional_call(model, changed, torch.ones(1, 2).double())
+    torch.testing.assert_close(out.data, 2 * model(torch.ones(1, 2).double()).detach())
+    with pytest.raises(nx.InputError, match="used after the call"):
+        weight.sum()
+
+
+def test_a_module_that_takes_the_place_of_a_deleted_one_is_seen() -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    for size in range(1, 6):  # one after the other, they may well have one identity
+        del model[0]
+        model.append(nn.Linear(2, size))
+        parameters = nx.parameters_of(model)
+        assert nx.functional_call(model, parameters, torch.ones(1, 2)).shape == (1, size)
+        gradients = nx.grad(lambda p: nx.functional_call(model, p, torch.ones(1, 2)).sum())(parameters)
+        assert gradients["0.bias"].tolist() == [1.0] * size
+
+
 @dataclasses.dataclass
 class Output:
     loss: Any

@@ -1,6 +1,6 @@
 """Torch's models as functions of their parameters, without a change to their code.
 
-What every call of a function goes through is compiled, as the engine is: tensors, computing, views, answers.
+What every call goes through is compiled, as the engine is: tensors, computing, views, answers, swapping, leaving.
 
 The files, what others build on first::
 

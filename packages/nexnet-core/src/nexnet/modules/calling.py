@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..engine import TensorBase, this_thread, wrap
 from ..engine.noted import note_place
@@ -17,9 +16,8 @@ from ..tensor import LiteTensor
 from . import methods as methods
 from .leaving import check_constants, clean, entered, result, return_adopted
 from .path import begins, current_modules
-from .swapping import Place, Places, places_of, release, relist, take
-from .tensors import Call, ModelTensor, begin, running, stand_in, value_of
-from .writing import check_unsaved
+from .swapping import Places, Swap, places_of, release, take
+from .tensors import Call, begin, running
 
 __all__ = ["functional_call", "parameters_of", "set_gradients"]
 
@@ -109,7 +107,7 @@ def functional_call(
 
 def _called(module: nn.Module, places: Places, given: dict[str, Any], inputs: Any, with_buffers: bool) -> Any:
     """Call the module, as ``functional_call`` does: whoever asks for the path looks into that one's frame, not this."""
-    mine = take({id(place.owner) for place in places.by_path.values()}, type(module).__name__)
+    mine = take(places.owners, type(module).__name__)
     outer = running()
     call = Call(type(module).__name__) if outer is None else outer
     call.modules.append(module)
@@ -148,71 +146,37 @@ def _evaluated(
     module: nn.Module, places: Places, given: dict[str, Any], inputs: Any, call: Call, nested: bool, with_buffers: bool
 ) -> Any:
     """Call the module with other tensors in its places, and put its own back."""
-    stands: dict[int, Any] = {}
-    swapped: list[tuple[Place, Any, Any, Any]] = []
-    lists: list[tuple[nn.RNNBase, list[Any]]] = []
-    args, kwargs = entered(inputs, lambda each: _standing(each, call, stands))
+    swap = Swap(places, call, with_buffers)
+    args, kwargs = entered(inputs, swap.standing)
     try:
-        for place in places.held():
-            old = place.owner[place.name]
-            value = given.get(place.path)
-            if value is None:
-                if isinstance(old, ModelTensor) or (place.is_buffer and not with_buffers):
-                    continue
-                value = old
-            new = _standing(value, call, stands, with_buffers and place.is_buffer)
-            if not place.is_buffer:
-                new._is_param = True
-            place.owner[place.name] = new
-            swapped.append((place, old, new, value))
-        lists = relist(places)
+        swap.put(given)
         out = module(*args, **kwargs)
         if with_buffers:
-            held = {place.path: place.owner[place.name] for place in places.held() if place.is_buffer}
-            out = (out, held)
+            out = (out, swap.buffers())
         else:
-            _write_back(swapped)
+            swap.write_back()
         return out if nested else result(out)
     finally:
-        for each, weights in lists:
-            each._flat_weights = weights
-        for place, old, new, _ in swapped:
-            if place.owner.get(place.name) is new or with_buffers:
-                place.owner[place.name] = old
+        swap.put_back()
 
 
 def _given(
     module: nn.Module, places: Places, values: Mapping[str, Any], tie_weights: bool, strict: bool
 ) -> dict[str, Any]:
     """Give what is to stand in each place, by its path."""
-    known = places.by_path
-    for name in values:
-        if name not in known:
-            raise _unknown(module, name, known)
-    tied = places.tied()
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        for place in tied.get(name, [known[name]]) if tie_weights else [known[name]]:
-            other = values.get(place.path, value)
-            if other is not value:
-                raise InputError(
-                    message(
-                        "two names of one parameter were given different tensors.",
-                        argument=f"{name}, {place.path}",
-                        remedy="give one of them, or the same tensor for both, or say tie_weights=False",
-                    )
-                )
-            found[place.path] = value
-    if strict:
-        for place in places.held():
-            if place.path not in found:
-                raise InputError(
-                    message(
-                        "strict=True asks for every parameter and buffer of the module.",
-                        argument=place.path,
-                        got="nothing of that name",
-                    )
-                )
+    try:
+        found = places.given(values, tie_weights)
+    except KeyError as error:
+        raise _unknown(module, error.args[0], places.by_path) from None
+    missing = places.missing(found) if strict else None
+    if missing is not None:
+        raise InputError(
+            message(
+                "strict=True asks for every parameter and buffer of the module.",
+                argument=missing,
+                got="nothing of that name",
+            )
+        )
     return found
 
 
@@ -224,33 +188,3 @@ def _unknown(module: nn.Module, name: str, known: Mapping[str, Any]) -> InputErr
             expected=f"of {type(module).__name__}: {', '.join(list(known)[:6]) or 'none'}{', ...' * (len(known) > 6)}",
         )
     )
-
-
-def _standing(value: Any, call: Call, stands: dict[int, Any], own: bool = False) -> Any:
-    """Give what stands for a tensor inside of the model: the same for the same."""
-    if isinstance(value, ModelTensor):
-        return value
-    found = stands.get(id(value))
-    if found is None:
-        lite = value if isinstance(value, TensorBase) else wrap(value.detach())
-        if own and lite.key is None:
-            lite = wrap(lite.data.clone())
-        found = stands[id(value)] = stand_in(lite, call)
-    return found
-
-
-def _write_back(swapped: list[tuple[Place, Any, Any, Any]]) -> None:
-    """Write into the given tensors, and the module's own, what the module has written into those that stood there."""
-    done: set[int] = set()
-    for place, _, new, value in swapped:
-        if id(new) in done or isinstance(value, ModelTensor):
-            continue
-        done.add(id(new))
-        home = value.data if isinstance(value, TensorBase) else value.detach()
-        now = value_of(new).data
-        if now is not home and value_of(new) is not value and isinstance(home, Tensor):
-            if now.data_ptr() == home.data_ptr() and now.shape == home.shape:
-                continue
-            check_unsaved(home, f"{place.path} of the model")
-            with torch.no_grad():
-                home.copy_(now)

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._nested import leaves_of
-from ..engine import TensorBase, wrap
+from .._nested import leaves_of, rebuild
+from ..engine import wrap
+from ..engine.tensor import TensorBase
 from .tensors import Call, ModelTensor, value_of
 from .writing import storage_of, was_saved
 
@@ -32,6 +33,7 @@ _ATOMS = (
     torch.dtype,
     torch.device,
 )
+_KEPT = (*_ATOMS, nn.Module)
 
 
 def entered(value: Any, convert: Callable[[Any], Any]) -> Any:
@@ -58,45 +60,55 @@ def _converted(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) 
     """Give a value with its tensors converted: itself, if there are none in it."""
     if isinstance(value, (Tensor, TensorBase)):
         return convert(value)
-    if isinstance(value, (*_ATOMS, nn.Module)):
+    if isinstance(value, _KEPT):
         return value
     if id(value) in memo:
         return memo[id(value)]
     memo[id(value)] = value
     if isinstance(value, (list, tuple)):
-        parts = [_converted(each, convert, memo) for each in value]
-        if all(new is old for new, old in zip(parts, value, strict=True)):
-            return value
-        if type(value) is list:
-            made: Any = parts
-        else:
-            made = type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+        made = _converted_items(value, convert, memo)
     elif isinstance(value, dict):
-        items = {key: _converted(each, convert, memo) for key, each in value.items()}
-        fields = _changes(getattr(value, "__dict__", {}), convert, memo)
-        if not fields and all(items[key] is each for key, each in value.items()):
-            return value
-        made = copy.copy(value)
-        for key, each in items.items():
-            dict.__setitem__(made, key, each)
-        getattr(made, "__dict__", {}).update(fields)
+        made = _converted_dict(value, convert, memo)
     else:
         fields = _changes(getattr(value, "__dict__", {}), convert, memo)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             slots = {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
             fields |= _changes(slots, convert, memo)
-        if not fields:
-            return value
-        made = copy.copy(value)
+        made = copy.copy(value) if fields else value
         for name, each in fields.items():
             object.__setattr__(made, name, each)
     memo[id(value)] = made
     return made
 
 
-def _changes(fields: dict[str, Any], convert: Callable[[Any], Any], memo: dict[int, Any]) -> dict[str, Any]:
-    found = {name: _converted(each, convert, memo) for name, each in fields.items()}
-    return {name: each for name, each in found.items() if each is not fields[name]}
+def _converted_items(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) -> Any:
+    parts = [_converted(each, convert, memo) for each in value]
+    for i, old in enumerate(value):
+        if parts[i] is not old:
+            return rebuild(value, parts)
+    return value
+
+
+def _converted_dict(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) -> Any:
+    items = _changes(value, convert, memo)
+    fields = _changes(getattr(value, "__dict__", {}), convert, memo)
+    if not items and not fields:
+        return value
+    made = copy.copy(value)
+    for key, each in items.items():
+        dict.__setitem__(made, key, each)
+    getattr(made, "__dict__", {}).update(fields)
+    return made
+
+
+def _changes(fields: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) -> dict[Any, Any]:
+    """Give those that convert to others."""
+    found = {}
+    for name, each in fields.items():
+        new = _converted(each, convert, memo)
+        if new is not each:
+            found[name] = new
+    return found
 
 
 def clean(modules: list[nn.Module]) -> None:

@@ -2,7 +2,7 @@ cimport cython
 from nexnet.engine.tape cimport this_thread
 from nexnet.engine.tensor cimport TensorBase
 
-cdef object Tensor, _make, _NOTHING
+cdef object Tensor, _NOTHING
 
 cdef class Call:
     cdef object __weakref__

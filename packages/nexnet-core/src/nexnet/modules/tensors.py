@@ -41,8 +41,7 @@ __all__ = [
     "value_of",
 ]
 
-_NOTHING = torch.empty(0, device="meta")
-_make: Any = Tensor._make_subclass
+_NOTHING: Any = torch.empty(0, device="meta")
 
 
 class Call:
@@ -138,7 +137,8 @@ class ModelTensor(Tensor):
 
 def stand_in(value: Any, call: Any, view: View | None = None) -> Any:
     """Make a ModelTensor of a LiteTensor."""
-    made = _make(ModelTensor, _NOTHING)
+    made = _NOTHING.data  # a new one, in half the time that it takes to make one of a subclass
+    made.__class__ = ModelTensor
     made._stand = new_stand(value, call, view)
     return made
 
