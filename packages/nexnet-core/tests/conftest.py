@@ -24,10 +24,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "process: what is tested runs in processes of its own, whatever --engine says")
     if config.getoption("--engine") == "python":
         if "nexnet.engine" in sys.modules:
             raise pytest.UsageError("--engine=python: something has imported nexnet before the tests could choose")
         sys.meta_path.insert(0, PlainEngine())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--engine") == "python":
+        for item in items:
+            if item.get_closest_marker("process"):
+                item.add_marker(
+                    pytest.mark.skip(reason="its processes have the engine that is installed: tested with that")
+                )
 
 
 def pytest_report_header(config: pytest.Config) -> str:

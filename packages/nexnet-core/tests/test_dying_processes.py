@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 START = """
 import math, torch, nexnet
 from torch.nn import functional as F
@@ -28,17 +30,18 @@ print([g.tolist() for g in nexnet.grad(f, argnums=(0, 1, 2))(one(0, 3), one(3), 
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("value", ["math.nan", "math.inf", "-math.inf"])
-def test_grid_sample_at_no_number(value, padding):
+def test_grid_sample_at_no_number(padding):
     program = f"""
-image, grid = one(1, 1, 16, 16), filled({value}, 1, 9, 9, 2)
+image = one(1, 1, 16, 16)
 f = lambda image, grid: F.grid_sample(image, grid, padding_mode={padding!r}, align_corners=False)
-first = nexnet.grad(f)(image, grid)
-outer = nexnet.grad(lambda k: nexnet.grad(lambda image: f(image, grid) * k)(image).sum())(one())
-value = f(image, grid).sum()
-print(bool(value.isnan()) or torch.allclose(first.data.sum(), value.data), outer.item() == first.sum().item())
+for value in (math.nan, math.inf, -math.inf):
+    grid = filled(value, 1, 9, 9, 2)
+    first = nexnet.grad(f)(image, grid)
+    outer = nexnet.grad(lambda k: nexnet.grad(lambda image: f(image, grid) * k)(image).sum())(one())
+    value = f(image, grid).sum()
+    print(bool(value.isnan()) or torch.allclose(first.data.sum(), value.data), outer.item() == first.sum().item())
 """
-    assert run(program) == "True True"
+    assert run(program).split() == ["True"] * 6
 
 
 def test_eigenvalues_of_what_is_not_finite():

@@ -184,6 +184,7 @@ class TestChoice:
         assert torch.equal(nx.linear(nx.LiteTensor(x), w, b).data, torch.nn.functional.linear(x, w, b))
         kernels.use_onednn()
 
+    @pytest.mark.process
     def test_can_be_made_by_the_environment(self):
         code = "from nexnet import kernels; print(kernels.describe())"
         told = subprocess.run(

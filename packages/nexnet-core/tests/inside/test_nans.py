@@ -205,6 +205,7 @@ class TestSwitches:
         with pytest.warns(UserWarning, match="Anomaly Detection"), torch.autograd.detect_anomaly(check_nan=False):
             assert nx.grad(lambda x: nx.sqrt(x) * 0.0)(0.0).isnan().item()
 
+    @pytest.mark.process
     def test_the_environment_turns_it_on(self):
         code = "import nexnet, torch; nexnet.log(nexnet.tensor(-1.0))"
         settings = {**os.environ, "NEXNET_DEBUG_NANS": "1"}

@@ -117,6 +117,7 @@ def test_the_command_shows_operators_by_name_kind_or_wing(capsys):
     assert "no operator is named no_such_operator" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_python_dash_m_prints_the_table():
     done = subprocess.run([sys.executable, "-m", "nexnet.ops", "exp"], capture_output=True, text=True, check=True)
     assert "torch.exp" in done.stdout

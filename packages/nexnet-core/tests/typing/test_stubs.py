@@ -11,6 +11,8 @@ import torch
 import nexnet
 from nexnet import ops
 
+pytestmark = pytest.mark.process
+
 STUB = Path(nexnet.__file__).with_name("ops") / "__init__.pyi"
 RELEASE = ".".join(torch.__version__.split(".")[:2])
 
