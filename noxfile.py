@@ -219,13 +219,18 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Every document and example, executed; what the wheels and sdists hold."""
+    """Every document and example, executed; what the wheels and sdists hold; and the site, in ``site/index.html``."""
     install_packages(session, *PACKAGES)
     install(
         session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
     )
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/how-to/triton.md
+    install(session, "transformers>=4.50,<6")  # for the start page
+    install(session, "sphinx>=9,<10", "myst-parser>=5,<6", "furo", "sphinx-copybutton>=0.5,<1")
     pytest(session, "tests", "-n", "auto", *session.posargs)
+    if not session.posargs:
+        session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "site")
+        session.run("python", "-m", "tests.site", "site")
 
 
 @nox.session

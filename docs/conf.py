@@ -12,7 +12,7 @@ author = "the founders of nexnet"
 version = release = nexnet.__version__
 
 extensions = ["myst_parser", "sphinx.ext.viewcode", "sphinx_copybutton", "_extension"]
-exclude_patterns = ["_drawn/README.md", "seed"]
+exclude_patterns = ["_drawn", "seed"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -23,6 +23,7 @@ highlight_language = "python3"
 html_theme = "furo"
 html_title = "nexnet"
 html_static_path = ["_static"]
+html_extra_path = ["_drawn"]  # traces to walk through, notebooks
 html_css_files = ["site.css"]
 html_js_files = ["operators.js"]
 html_show_copyright = False

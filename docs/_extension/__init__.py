@@ -1,4 +1,4 @@
-"""A Sphinx extension: the reference, written from what the packages say of themselves."""
+"""A Sphinx extension: the reference, written from what the packages say of themselves; and tutorials as notebooks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import reference
+from . import notebooks, reference
 
 __all__ = ["setup"]
 
@@ -14,4 +14,6 @@ __all__ = ["setup"]
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the reference's pages before Sphinx looks which pages there are."""
     app.connect("builder-inited", reference.write)
+    app.connect("builder-inited", notebooks.write)
+    app.connect("source-read", notebooks.add_link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
