@@ -34,19 +34,14 @@ def _tensors_on(storage: torch.UntypedStorage) -> int:
     return _storage_uses(storage._cdata)  # type: ignore[misc]
 
 
-def is_exclusive(tensors: list[Any], i: Any, is_new: bool = False) -> bool:
-    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous.
-
-    ``is_new`` says that its memory is known to be its own.
-    """
+def is_exclusive(tensors: list[Any], i: Any) -> bool:
+    """Say whether the tensor in the list shares its memory with nothing else, and is contiguous."""
     lite = isinstance(tensors[i], TensorBase)
     if _storage_uses is None or _references(tensors, i) != (_ALONE_IN_LITE if lite else _ALONE):
         return False
     data = tensors[i].data if lite else tensors[i]
     if not data.is_contiguous():
         return False
-    if is_new:
-        return True
     if data._base is not None and (data.is_conj() or data.is_neg()):  # a view whose values wait to be computed
         return False
     try:

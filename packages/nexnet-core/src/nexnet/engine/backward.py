@@ -32,14 +32,15 @@ def backward(tape: TapeBase, grads: dict[Any, Any], consume: bool = True) -> dic
     return grads
 
 
-def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict[Any, Any] | None) -> Any:
-    """Go through the tape as ``backward`` does; give the token that marks the keys whose gradients the loop has made.
+def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict[Any, Any] | None) -> None:
+    """Go through the tape as ``backward`` does.
 
     Of each key in ``products``, one product of low rank is put there, and not into ``grads``.
     """
     if autocast.is_on():  # each rule says itself what its gradients' dtypes are
         with autocast.at_rest():
-            return go_back(tape, grads, consume, products)
+            go_back(tape, grads, consume, products)
+        return
     thread = this_thread()
     before, overrides = thread.inside_rule, thread.overrides
     recorded = len(active_tapes()) > 0
@@ -59,7 +60,6 @@ def go_back(tape: TapeBase, grads: dict[Any, Any], consume: bool, products: dict
             observers.go_back(tape, grads, consume, recorded)
     finally:
         thread.inside_rule, thread.overrides = before, overrides
-    return None if own is None else own.token
 
 
 def _loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool, own: InPlace | None) -> None:

@@ -40,7 +40,7 @@ def gradients(
     products: dict[Any, Any] | None = None
     if low_rank is not None:
         products = {each.key: None for each in inputs}
-    loop = go_back(tape, grads, consume, products)
+    go_back(tape, grads, consume, products)
     mine = [grads.get(each.key) for each in inputs]
     grads.clear()
     for i in range(len(mine)):
@@ -51,10 +51,9 @@ def gradients(
                 mine[i] = low_rank(product.a, product.b)
                 continue
             mine[i] = product.plus(mine[i])
-            key.maker = loop
         if mine[i] is None:
             mine[i] = zeros_like(inputs[i])
-        elif not is_exclusive(mine, i, loop is not None and key.maker is loop):
+        elif not is_exclusive(mine, i):
             mine[i] = _copied(mine, i, recorded)
         if not isinstance(mine[i], TensorBase):
             mine[i] = wrap(mine[i])

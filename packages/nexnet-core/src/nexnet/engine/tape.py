@@ -167,8 +167,6 @@ def check_untracked(key: Key) -> None:
 
 def tracked_keys(args: tuple[Any, ...], tapes: list[TapeBase]) -> tuple[Any, ...]:
     """Give for each argument the key of a tensor that one of the tapes differentiates by, else None."""
-    if len(args) == 2:  # most calls have two operands: their tuple needs no list first
-        return cpython.out_of_sight((tracked_key(args[0], tapes), tracked_key(args[1], tapes)))  # type: ignore[no-any-return]
     return tuple([tracked_key(arg, tapes) for arg in args])
 
 
