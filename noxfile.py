@@ -277,6 +277,13 @@ def bench_quick(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def instructions(session: nox.Session) -> None:
+    """Instructions of whole programs beside the committed table, where valgrind is; ``-- --write`` writes that."""
+    install_packages(session, *PACKAGES)
+    session.run("python", "-m", "benchmarks.instructions", *(session.posargs or ["--compare"]))
+
+
+@nox.session(default=False)
 def mnist(session: nox.Session) -> None:
     """The MNIST experiment, nexnet beside PyTorch; ``-- --help`` lists its options."""
     install_packages(session, "nexnet-core", "nexnet-nn")

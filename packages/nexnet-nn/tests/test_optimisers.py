@@ -134,10 +134,27 @@ def test_both_forms_are_one_step_in_every_dtype(name, options, dtype):
     pure_state, state = optimizer.init(pure), optimizer.init(in_place)
     for step in range(3):
         grads = {key: leaf.to(dtype) for key, leaf in slopes(pure, step).items()}
-        pure, pure_state = optimizer.update(pure, grads, pure_state)
+        pure, _, pure_state = nexnet.vjp(_recorded(optimizer, grads, pure_state), pure, has_aux=True)
         in_place, state = optimizer.update_(in_place, grads, state)
     assert {leaf.dtype for leaf in pure.values()} == {dtype}
     assert_close(pure, nexnet.tree.leaves(in_place), 1e-5 if dtype is torch.float32 else 0.05)
+
+
+def _recorded(optimizer, grads, state):
+    """A step while something is being differentiated: otherwise ``update`` makes it in place, of copies."""
+    return lambda model: optimizer.update(model, grads, state)
+
+
+@pytest.mark.parametrize(("name", "options"), [*LARGEST, ("SGD", {"lr": 0.02, "weight_decay": 0.1})], ids=str)
+def test_a_pure_step_leaves_all_that_it_is_given_as_it_is(name, options):
+    params = model(name)
+    optimizer, grads = getattr(nn, name)(**options), slopes(params, 0)
+    _, state = optimizer.update(params, grads, optimizer.init(params))
+    given = [each.data for each in nexnet.tree.leaves((params, grads, state))]
+    before = [each.clone() for each in given]
+    made = nexnet.tree.leaves(optimizer.update(params, grads, state))
+    assert all(torch.equal(one, other) for one, other in zip(given, before, strict=True))
+    assert not {each.data_ptr() for each in given} & {each.data.data_ptr() for each in made}
 
 
 @pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)

@@ -56,6 +56,21 @@ def test_linear_by_any_of_its_arguments(x, argnums, order):
         torch.testing.assert_close(mine.data, theirs)
 
 
+@pytest.mark.parametrize("inner", [0, 1, 2])
+@pytest.mark.parametrize("outer", [0, 1, 2])
+@pytest.mark.parametrize("rows", [(4,), (), (2, 4)], ids=str)
+@pytest.mark.parametrize("layer", [nx.linear, nx.linear_relu])
+def test_each_tape_may_differentiate_by_another_argument(layer, rows, inner, outer, draw):
+    arguments = [draw(*rows, 3), draw(2, 3), draw(2)]
+    by_torch = torch.nn.functional.linear if layer is nx.linear else in_torch
+
+    def mixed(grad, linear):
+        slope = grad(lambda *args: (linear(*args) ** 3).sum(), inner)
+        return grad(lambda *args: slope(*args).sin().sum(), outer)(*arguments)
+
+    torch.testing.assert_close(mixed(nx.grad, layer).data, mixed(torch.func.grad, by_torch))
+
+
 BROADCAST = [
     ((3, 5), [(1,), (), (1, 4), (3, 4), (3, 1), (1, 1)]),
     ((2, 3, 5), [(1,), (), (1, 4), (3, 4), (1, 1), (2, 3, 4)]),

@@ -15,7 +15,7 @@ from torch import Tensor
 import nexnet
 from nexnet import LiteTensor, Policy, function
 
-__all__ = ["Form", "InPlace", "Pure"]
+__all__ = ["Form", "InPlace", "New", "Pure"]
 
 List = list[Any]
 
@@ -213,6 +213,25 @@ class InPlace:
         if isinstance(condition, Tensor):
             return torch.where(condition, *(_exact(each, condition.device) for each in (a, b)))
         return a if condition else b
+
+
+class New(InPlace):
+    """New tensors, torch's, of one kernel for a list each: where nobody looks on, and there is no state to copy."""
+
+    in_place = False
+    add_, mul_, lerp_, addcmul_ = InPlace.add, InPlace.mul, InPlace.lerp, InPlace.addcmul
+
+    def plus_(self, x: List, number: Any) -> List:
+        """Give x plus a number."""
+        return torch._foreach_add(x, number)  # type: ignore[return-value]
+
+    def addcdiv_(self, x: List, y: List, z: List, value: Any = 1) -> List:
+        """Give x + value y / z."""
+        return self.add(x, torch._foreach_div(y, z), value)  # type: ignore[arg-type]
+
+    def maximum_(self, x: List, y: List) -> List:
+        """Give the larger of x and y."""
+        return torch._foreach_maximum(x, y)  # type: ignore[return-value]
 
 
 Form = Pure | InPlace

@@ -12,13 +12,24 @@ import torch
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.engine import unwrap, wrap
 from nexnet.errors import message
 
 from .._paths import matches, paths_of
 from .._succession import succeed
 from ..errors import OptimizerError
-from ._forms import Form, InPlace, Pure
-from ._shared import Model, check_hyperparameter, check_model, flatten_gradients, flatten_like, is_used, refuse_tracking
+from ._forms import Form, InPlace, New, Pure
+from ._shared import (
+    Model,
+    are_constants,
+    check_hyperparameter,
+    check_model,
+    copied,
+    flatten_gradients,
+    flatten_like,
+    is_used,
+    refuse_tracking,
+)
 
 __all__ = ["Optimizer", "places_of"]
 
@@ -165,18 +176,27 @@ class Optimizer(_Known, Generic[State]):
     def update(self, model: Model, grads: Model, state: State) -> tuple[Model, State]:
         """Give the model and the state after a step. Pure, and differentiable by everything that goes in.
 
+        Where nothing is being differentiated it is a step in place, of copies.
+
         Raises:
             OptimizerError: gradients, or a state, of another structure than the model.
         """
         params, treespec = nexnet.tree.flatten(model)
-        slopes = flatten_gradients(type(self).__name__, grads, treespec)
+        slopes: list[Any] = flatten_gradients(type(self).__name__, grads, treespec)
         lists = self._flatten_state(state, treespec)
         self._check_shapes(params, slopes, lists, treespec)
-        form = Pure()
-        if lists.step is not None:
-            lists = lists._replace(step=lists.step + 1)
-        lists = self.advance(form, lists, lists.step)
-        params, lists = self._in_groups(form, params, slopes, lists, lists.step, treespec)
+        if params and not self._varying and are_constants([*params, *slopes]):
+            slopes = [*map(unwrap, slopes)]
+            lists = type(lists)(*map(copied, lists))
+            form: Form = InPlace(capturable=True) if self._slots else New(capturable=True)
+            made = self._on_storages(form, copied(params) if self._slots else params, slopes, lists, treespec)
+            params = [*map(wrap, made)]
+        else:
+            form = Pure()
+            if lists.step is not None:
+                lists = lists._replace(step=lists.step + 1)
+            lists = self.advance(form, lists, lists.step)
+            params, lists = self._in_groups(form, params, slopes, lists, lists.step, treespec)
         trees = {name: nexnet.tree.unflatten(treespec, getattr(lists, name)) for name in self._slots}
         return nexnet.tree.unflatten(treespec, params), lists._replace(**trees)
 
@@ -197,15 +217,20 @@ class Optimizer(_Known, Generic[State]):
         self._check_shapes(params, slopes, lists, treespec)
         if not params:  # torch's kernels take no empty lists
             return model, state
-        form = InPlace(self.capturable)
+        self._on_storages(InPlace(self.capturable), params, slopes, lists, treespec)
+        return succeed(model), state
+
+    # The way of a step
+
+    def _on_storages(
+        self, form: Form, params: list[LiteTensor], slopes: list[Any], lists: Any, treespec: Any
+    ) -> list[Any]:
+        """Make a step of the torch tensors in parameters and state, which is written into; give the parameters'."""
         if self._slots:
             lists = lists._replace(**{name: [each.data for each in getattr(lists, name)] for name in self._slots})
         t = None if lists.step is None else form.number(lists.step.data.add_(1))
         lists = self.advance(form, lists, t)
-        self._in_groups(form, [each.data for each in params], slopes, lists, t, treespec)
-        return succeed(model), state
-
-    # The way of a step
+        return self._in_groups(form, [each.data for each in params], slopes, lists, t, treespec)[0]
 
     def check_parameters(self, params: list[LiteTensor]) -> None:
         """Refuse parameters that the rule is not made for."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import nexnet
 from nexnet import LiteTensor, LowRank
+from nexnet.engine import is_recording, is_tracked, this_thread, wrap
 from nexnet.errors import TrackedTensorError, message
 
 from ..errors import OptimizerError
@@ -84,6 +85,30 @@ def refuse_tracking(rule: str) -> None:
                 remedy="use update, which is pure, inside of a differentiated function",
             )
         )
+
+
+def are_constants(tensors: list[LiteTensor]) -> bool:
+    """Say whether nobody looks on at what is computed with these: no tape, vmap, transform of torch's or override.
+
+    Raises:
+        TrackedTensorError: one is being differentiated on another thread.
+    """
+    thread = this_thread()
+    return not (
+        is_recording()
+        or thread.mapped
+        or thread.overrides is not None
+        or thread.model is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or any(map(is_tracked, tensors))
+    )
+
+
+def copied(value: Any) -> Any:
+    """Give a tensor, or those in a list, in memory of its own; any other value as it is."""
+    if isinstance(value, list):
+        return [*map(copied, value)]
+    return wrap(value.data.clone()) if isinstance(value, LiteTensor) else value
 
 
 def flatten_gradients(rule: str, grads: Any, treespec: Any) -> list[LiteTensor]:

@@ -103,7 +103,7 @@ class SGD(Optimizer[SGDState]):
     def fused(self: Any, p: list[Any], g: list[Any], state: SGDState, t: Any) -> bool:
         """Make the step by torch's kernel, where there is one for such tensors."""
         buffers = state.momentum_buffer if is_used(self.momentum) else []
-        if self.capturable or not are_alike(p, g, buffers):
+        if self.capturable or isinstance(t, torch.Tensor) or not are_alike(p, g, buffers):
             return False
         torch._fused_sgd_(
             p, g, buffers,

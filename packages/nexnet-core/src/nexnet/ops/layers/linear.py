@@ -55,6 +55,8 @@ linear_relu.leaf = True
 
 def _by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
     """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
+    weight = None if call.parents[0] is None else weight  # saved for another tape's sake
+    input = None if call.parents[1] is None else input
     bias: Key | None = call.parents[2] if bias_too and len(call.parents) > 2 else None
     with_bias = bias is not None
     if bias is not None:
