@@ -183,10 +183,22 @@ def _peers(session: nox.Session, *args: str) -> None:
     pytest(session, "peers", "-n", "auto", "--dist", "worksteal", *args)
 
 
+def _tests_of_autograd(session: nox.Session) -> Path:
+    """Fetch the sdist of HIPS autograd, whose wheel has no tests; give the folder with these."""
+    folder = Path(session.create_tmp(), "autograd")
+    shutil.rmtree(folder, ignore_errors=True)
+    fetch = ("pip", "download", "-q", "--no-deps", "--no-binary", "autograd", "-c", str(CONSTRAINTS))
+    session.run("python", "-m", *fetch, "-d", str(folder), "autograd")
+    (archive,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(archive, folder, filter="data")
+    (tests,) = folder.glob("*/tests")
+    return tests
+
+
 @nox.session(default=False)
 def peers(session: nox.Session) -> None:
-    """PyTorch's databases of operators, in every mode, and of layers: every sample. ``-- -k linalg`` for some."""
-    _peers(session, *session.posargs)
+    """PyTorch's databases of operators and layers, in every mode, and autograd's tests. ``-- -k linalg`` for some."""
+    _peers(session, "--hips", str(_tests_of_autograd(session)), *session.posargs)
 
 
 @nox.session(name="peers-quick")

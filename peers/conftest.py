@@ -9,9 +9,10 @@ import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --part."""
+    """Add --part and --hips."""
     group = parser.getgroup("nexnet's peers")
     group.addoption("--part", type=int, metavar="N", help="N samples of each operator and dtype, instead of all")
+    group.addoption("--hips", metavar="FOLDER", help="the tests of HIPS autograd, which are run on nexnet")
 
 
 def pytest_configure() -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["KNOWN", "Finding", "Known", "known"]
+__all__ = ["HIPS", "KNOWN", "Finding", "Known", "known"]
 
 Kind = Literal["differs", "refused", "fails"]
 
@@ -76,6 +76,10 @@ INTERNAL = (
 )
 # Whose first argument torch's documentation calls as nexnet does, and its parser otherwise.
 RENAMED = "linalg.lstsq triangular_solve"
+NUMPY_FUNCTIONS = (
+    "NumpyCubeAutogradFunction NumpyMulAutogradFunction NumpySortAutogradFunction NumpyTakeAutogradFunction"
+)
+WRITING_FUNCTIONS = "SelectAutogradFunction SelectGenVmapAutogradFunction ForwardHasDefaultArgsAutogradFunction"
 
 KNOWN: tuple[Known, ...] = (
     # Other numbers
@@ -136,6 +140,65 @@ KNOWN: tuple[Known, ...] = (
     Known("refused", "chalf", "torch has hardly a kernel for complex32", text="complex"),
     Known("fails", "chalf", "torch has hardly a kernel for complex32", text="ComplexHalf"),
     Known("refused", "nn.functional.batch_norm", "an input without channels is not taken", text="no channels"),
+    # functorch's Functions
+    Known(
+        "differs",
+        "CubeGenVmapAutogradFunction",
+        "its backward is not linear, by a mistake, and not what its own jvp transposes to",
+        modes="jvp",
+    ),
+    Known("refused", NUMPY_FUNCTIONS, "numpy has no examples, and torch asks the Function's own vmap", modes="vmap"),
+    Known("refused", "NumpyExpMarkDirtyAutogradFunction", "nothing is written into an argument"),
+    Known("refused", "NumpyCubeNotComposableAutogradFunction", "it says itself that it is differentiated once"),
+    Known("refused", WRITING_FUNCTIONS, "its backward writes into a tensor", modes="second", text="can't be changed"),
     # Other errors
     Known("fails", RENAMED, "torch's documentation names it as nexnet does", "argument", "keywords"),
 )
+
+EIGH = "a matrix moves here in all of its elements, and eigh looks at one triangle: the gradient is a symmetric one"
+NUMPYS = "numpy itself is given a tensor that is being differentiated, which is an error"
+MIXED = "torch multiplies no matrices of two dtypes"
+
+#: Files of autograd's tests that are about its own inside, and tests that do not hold of nexnet: why.
+HIPS: dict[str, str] = {
+    "test_core": "of autograd's core without numpy",
+    "test_direct": "of autograd's rules, called by hand",
+    "test_logic": "of autograd's core",
+    "test_misc": "of autograd.misc",
+    "test_performance": "nothing",
+    "test_scipy": "of scipy",
+    "test_tests": "of autograd's checker",
+    "test_ufunc_dispatch": "of autograd's boxes",
+    "test_vspaces": "of autograd's vector spaces",
+    "test_wrappers": "of autograd's decorators",
+    "test_builtins.test_isinstance": "of autograd's boxes",
+    "test_fft.test_rfftn_odd_not_implemented": "it is here",
+    "test_linalg.test_eigvalh_lower": EIGH,
+    "test_linalg.test_eigvalh_lower_broadcasting": EIGH,
+    "test_linalg.test_eigvalh_lower_complex": EIGH,
+    "test_linalg.test_eigvalh_upper": EIGH,
+    "test_linalg.test_eigvalh_upper_broadcasting": EIGH,
+    "test_linalg.test_eigvalh_upper_complex": EIGH,
+    "test_numpy.test_astype": NUMPYS,
+    "test_numpy.test_c_": NUMPYS,
+    "test_numpy.test_c_mixed": NUMPYS,
+    "test_numpy.test_cast_to_int": NUMPYS,
+    "test_numpy.test_index_slice": "torch has no negative steps",
+    "test_numpy.test_index_slice_fanout": "torch has no negative steps",
+    "test_numpy.test_plain_numpy_reductions_on_box": NUMPYS,
+    "test_numpy.test_r_basic": NUMPYS,
+    "test_numpy.test_r_double": NUMPYS,
+    "test_numpy.test_r_mixed": NUMPYS,
+    "test_numpy.test_r_node_and_const": NUMPYS,
+    "test_numpy.test_r_slicing": NUMPYS,
+    "test_numpy.test_scalar_array_box_attributes": "a tensor has no size of numpy's",
+    "test_systematic.test_dot": MIXED,
+    "test_systematic.test_einsum_matmult": MIXED,
+    "test_systematic.test_imag": "torch has no imaginary part of a real tensor",
+    "test_systematic.test_matmul": MIXED,
+    "test_systematic.test_max": "torch orders no complex numbers",
+    "test_systematic.test_min": "torch orders no complex numbers",
+    "test_systematic.test_std": "of one number, by one degree of freedom less, it is NaN",
+    "test_systematic.test_tensordot_1": MIXED,
+    "test_systematic.test_var": "of one number, by one degree of freedom less, it is NaN",
+}

@@ -25,11 +25,12 @@ def database() -> dict[str, Any]:
     """Give PyTorch's records by name, those of floating or complex tensors that its autograd can differentiate."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the CSR layout, and of an old qr
+        from torch.testing._internal.autograd_function_db import autograd_function_db
         from torch.testing._internal.common_methods_invocations import op_db
     wanted = {torch.float64, torch.complex128}
     return {
         ".".join(filter(None, (each.name, each.variant_test_name))): each
-        for each in op_db
+        for each in (*op_db, *autograd_function_db)
         if each.supports_autograd and wanted & each.supported_dtypes("cpu")
     }
 

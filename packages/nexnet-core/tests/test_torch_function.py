@@ -155,6 +155,36 @@ def test_needs_input_grad():
     assert nx.grad(lambda x: needs.apply(x, nx.tensor(2.0), "c"))(1.0).item() == 1
 
 
+def test_the_tangents_of_constants_are_zeros_and_of_integers_none():
+    seen = []
+
+    class gathered(torch.autograd.Function):
+        @staticmethod
+        def forward(x, index, scale):
+            return x[index] * scale
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, index, scale = ctx.saved_tensors
+            return torch.zeros_like(x).index_add(0, index, grad * scale), None, grad * x[index]
+
+        @staticmethod
+        def jvp(ctx, tangent, *others):
+            seen[:] = others
+            _, index, scale = ctx.saved_tensors
+            return tangent[index] * scale
+
+    x = nx.tensor([1.0, 2.0, 3.0])
+    index, scale = torch.tensor([2, 0]), torch.tensor([5.0, 7.0])
+    assert nx.jvp(lambda x: gathered.apply(x, index, scale), (x,), (x,))[1].tolist() == [15, 7]
+    assert seen[0] is None
+    assert not seen[1].any()
+
+
 def test_a_jvp_of_its_own_is_used_in_forward_mode():
     class both(torch.autograd.Function):
         @staticmethod

@@ -234,6 +234,9 @@ class Hostile:
             raise SystemError("it has left")
         if number == 4:
             return Outcome("finding", "found", "group")
+        if number == 5:
+            tell("torch's own")
+            os.kill(os.getpid(), signal.SIGSEGV)
         return Outcome("fine")
 """
 
@@ -242,7 +245,7 @@ def test_a_process_that_dies_or_hangs_is_a_finding_and_another_goes_on(tmp_path,
     (tmp_path / "hostile_fuzzer.py").write_text(textwrap.dedent(HOSTILE))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     *_, tally = fuzz("hostile_fuzzer:Hostile", 7, 120.0, patience=4.0)
-    assert tally.counts == {"fine": 2, "finding": 4}
+    assert tally.counts == {"fine": 1, "finding": 4, "torch died": 1}
     assert list(tally.findings) == ["died attempt 1", "hangs attempt 2", "died attempt 3", "group"]
     assert "SIGSEGV" in tally.findings["died attempt 1"]
     assert "SystemError: it has left" in tally.findings["died attempt 3"]

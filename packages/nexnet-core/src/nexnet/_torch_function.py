@@ -139,7 +139,7 @@ def _jvp(self: Any, *tangents: Any) -> Any:
     call, ctx = self.restored(True)
     recorded = any(isinstance(each, TensorBase) for each in tangents)
     given = [
-        _zeros(kind, recorded) if each is None and kind is not None and call.materialize else each
+        _zeros(kind, recorded) if each is None and _has_tangents(kind) and call.materialize else each
         for each, kind in zip(tangents[1:], call.arguments, strict=True)
     ]
     result = self.wrapped.jvp(ctx, *given)
@@ -216,6 +216,10 @@ def _spread(grads: tuple[Any, ...], kinds: list[Any], materialize: bool, recorde
         grad = None if kind is None else next(rest)
         found.append(_zeros(kind, recorded) if grad is None and kind is not None and materialize else grad)
     return found
+
+
+def _has_tangents(kind: Any) -> bool:
+    return kind is not None and kind[1] in DIFFERENTIABLE
 
 
 def _zeros(kind: Any, recorded: bool) -> Any:

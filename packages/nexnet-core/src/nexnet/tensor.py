@@ -263,6 +263,10 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
         """Uninitialised values of a shape, in this tensor's dtype and on its device unless others are given."""
         return from_torch(self.data.new_empty(*size, **kwargs))
 
+    def new(self, *size: Any) -> Tensor:
+        """A torch tensor of a shape, uninitialised, to be written into; torch.distributions draws so."""
+        return self.data.new_empty(*size)
+
     def new_tensor(self, data: Any, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
         """A copy of some data, in this tensor's dtype and on its device unless others are given."""
         return from_torch(torch.tensor(plain(data), dtype=dtype or self.dtype, device=device or self.device))

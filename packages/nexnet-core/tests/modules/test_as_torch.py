@@ -14,8 +14,11 @@ from torch.nn import functional as F  # noqa: N812
 import nexnet as nx
 from nexnet import as_torch
 
-# torch's own decompositions of its forward mode, which it loads when gradcheck asks for it
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+# torch's own decompositions of its forward mode, which it loads when gradcheck asks for it; from 2.14 on by the other
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.torch.jit.script:FutureWarning"),
+]
 
 
 @nx.function

@@ -272,3 +272,17 @@ class TestWhatIsNotRepeatable:
     def test_what_is_not_finite_or_empty_is_as_it_is(self):
         fn = nx.checkpoint(lambda x: (x / 0, x[:0] * 2, x * 2))
         assert nx.grad(lambda x: fn(x)[2].sum() + fn(x)[1].sum())(X).tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.filterwarnings("ignore::nexnet.errors.ConstantWarning")
+def test_what_runs_again_is_a_users_function_and_no_rules_code():
+    """At the second order, too, it may read a number and write into a copy of a constant."""
+    factors = nx.tensor([1.0, 1.0, 1.0])
+
+    @nx.checkpoint
+    def fn(x):
+        copy = factors.numpy()
+        copy[0] = x[0].item()
+        return (x * x * nx.LiteTensor(copy)).sum()
+
+    assert torch.equal(nx.hessian(fn)(nx.tensor([5.0, 1.0, 1.0])).data, torch.diag(torch.tensor([10.0, 2.0, 2.0])))

@@ -10,6 +10,7 @@ from typing import Any
 import optree
 
 from ..engine import Key, Node, TapeContext, backward, evaluate, kernels_only
+from ..engine.tape import this_thread
 from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, by_key
@@ -62,8 +63,13 @@ def pull_back(
     """Run ``fn()``, and give the gradients of its sources: of the inputs, and of what else it closes over."""
     tape = Tape()
     tape.track(closed_over)
+    thread = this_thread()
     with kernels_only():
-        outs = evaluate(tape, inputs, fn)
+        before, thread.inside_rule = thread.inside_rule, False  # what runs is a user's function, and no rule's code
+        try:
+            outs = evaluate(tape, inputs, fn)
+        finally:
+            thread.inside_rule = before
         used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
         found = backward(tape, by_key((key, grad) for key, grad in used if tape.tracks(key)))
     return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))

@@ -127,3 +127,16 @@ def test_vander_of_a_number_is_that_of_a_vector_of_one_element():
 def test_what_does_not_fit_is_refused(call, match):
     with pytest.raises(nx.InputError, match=match):
         call(nx.ones(2, 2))
+
+
+@pytest.mark.parametrize("operator", [torch.outer, torch.kron])
+@pytest.mark.parametrize("dtypes", [(torch.float64, torch.complex128), (torch.float32, torch.float64)], ids=str)
+def test_products_of_two_dtypes(operator, dtypes):
+    """Torch promotes them, and no kernel of the backward does."""
+    for kinds in (dtypes, dtypes[::-1]):
+        a, b = (torch.arange(1, 4).to(kind) for kind in kinds)
+        found = nx.grad(lambda a, b: operator(a, b).abs().pow(2).sum(), (0, 1))(a, b)
+        a, b = a.requires_grad_(), b.requires_grad_()
+        operator(a, b).abs().pow(2).sum().backward()
+        for each, own in zip(found, (a.grad, b.grad), strict=True):
+            torch.testing.assert_close(each.data, own)

@@ -115,6 +115,19 @@ def test_a_copy_has_memory_of_its_own(draw, check_against_torch):
         assert call(nx, x).data.untyped_storage().data_ptr() != x.data.untyped_storage().data_ptr()
 
 
+@pytest.mark.parametrize("repeated", [False, True])
+def test_combinations_of_more_elements_than_torch_could_look_through(repeated):
+    """Of 4 elements there are 4^13 rows of 13, and few in order."""
+    x = torch.arange(1.0, 5.0)
+    value, grad = nx.value_and_grad(lambda x: nx.combinations(x, 13, repeated).sum())(x)
+    rows = 560 if repeated else 0
+    assert nx.combinations(nx.LiteTensor(x), 13, repeated).shape == (rows, 13)
+    assert grad.tolist() == [rows * 13 / 4] * 4
+    assert value.item() == rows * 13 * 2.5
+    of_six = nx.combinations(nx.arange(24.0), 6)
+    assert torch.equal(of_six[:3].data, torch.tensor([[0.0, 1, 2, 3, 4, each] for each in (5, 6, 7)]))
+
+
 def test_combinations_of_no_number_of_elements():
     with pytest.raises(TypeError, match=r"integer|index"):
         nx.combinations(nx.ones(3), nx.ones(2))

@@ -86,7 +86,7 @@ def _in_a_process(tally: Tally, first: int, engine: str, end: float, patience: f
         for line in _lines(process.stdout, end, patience, max(START, patience)):
             if line is None:
                 if time.monotonic() < end:
-                    tally.add("finding", f"no answer for {patience:.0f} s in {last['doing']}", f"hangs {_head(last)}")
+                    _blame(tally, last, "hangs", f"no answer for {patience:.0f} s in {last['doing']}")
                     yield last["number"] + 1
                 return
             said = json.loads(line)
@@ -101,16 +101,21 @@ def _in_a_process(tally: Tally, first: int, engine: str, end: float, patience: f
                 yield said["number"] + 1
         code = process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}: {_end_of(errors)}"
-        if last["doing"].startswith("torch's "):
-            tally.add("torch died")
-        else:
-            tally.add("finding", f"the process has died ({how}) in {last['doing']}", f"died {_head(last)}")
+        _blame(tally, last, "died", f"the process has died ({how}) in {last['doing']}")
         yield last["number"] + 1
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
         errors.close()
+
+
+def _blame(tally: Tally, last: dict[str, Any], what: str, text: str) -> None:
+    """Count it as torch's where its own function, which an attempt asks for comparison, was at work."""
+    if last["doing"].startswith("torch's "):
+        tally.add(f"torch {what}")
+    else:
+        tally.add("finding", text, f"{what} {_head(last)}")
 
 
 def _end_of(errors: IO[str]) -> str:

@@ -178,7 +178,15 @@ class outer(Analytic):
 
     def backward(self, grad: Any) -> Any:
         vec2, input = self.ctx.release
-        return None if vec2 is None else grad.mv(vec2), None if input is None else grad.mT.mv(input)
+        return (
+            None if vec2 is None else grad.mv(of_dtype(vec2, grad)),
+            None if input is None else grad.mT.mv(of_dtype(input, grad)),
+        )
+
+
+def of_dtype(x: Any, grad: Any) -> Any:
+    """Give an operand in the dtype to which both were promoted, which a product's kernel wants."""
+    return x if x.dtype is grad.dtype else x.to(grad.dtype)
 
 
 @implements(torch.inner)

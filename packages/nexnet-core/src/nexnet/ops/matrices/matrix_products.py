@@ -12,7 +12,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
 from .._names import composite
 from .._plain import is_plain
-from .matmul import _left
+from .matmul import _left, of_dtype
 
 __all__ = [
     "addbmm",
@@ -260,8 +260,8 @@ class kron(Analytic):
         g = g.permute([*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]) if ndim else g
         g = g.reshape(math.prod(a), math.prod(b))
         return (
-            None if other is None else _reshaped(g.mv(other.reshape(-1)), a),
-            None if input is None else _reshaped(g.mT.mv(input.reshape(-1)), b),
+            None if other is None else _reshaped(g.mv(of_dtype(other, grad).reshape(-1)), a),
+            None if input is None else _reshaped(g.mT.mv(of_dtype(input, grad).reshape(-1)), b),
         )
 
 

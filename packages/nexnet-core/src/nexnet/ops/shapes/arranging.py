@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -136,7 +138,12 @@ def cartesian_prod(*tensors: Any) -> Any:
 @composite
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """Every choice of r elements of a vector, as rows."""
-    places = torch.combinations(torch.arange(len(input), device=input.device), operator.index(r), with_replacement)
+    n, r = len(input), operator.index(r)
+    if n > 1 and r * math.log2(n) > 24:  # torch looks through all n^r rows
+        choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+        places = torch.tensor(list(choose(range(n), r)), dtype=torch.int64, device=input.device).reshape(-1, r)
+    else:
+        places = torch.combinations(torch.arange(n, device=input.device), r, with_replacement)
     return getitem(input, places)
 
 
