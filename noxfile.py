@@ -225,6 +225,7 @@ def docs(session: nox.Session) -> None:
         session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
     )
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/triton.md
+    install(session, *[each for each in requirements("nexnet-core", extra="models") if each.startswith("transformers")])
     pytest(session, "tests", "-n", "auto", *session.posargs)
 
 
