@@ -237,7 +237,7 @@ def docs(session: nox.Session) -> None:
         session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
     )
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/how-to/triton.md
-    install(session, "transformers>=4.50,<6")  # for the start page
+    install(session, *[each for each in requirements("nexnet-core", extra="models") if each.startswith("transformers")])
     install(session, "sphinx>=9,<10", "myst-parser>=5,<6", "furo", "sphinx-copybutton>=0.5,<1")
     pytest(session, "tests", "-n", "auto", *session.posargs)
     if not session.posargs:

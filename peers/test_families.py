@@ -34,6 +34,8 @@ TRANSFORMERS = {
         "ForImageClassification",
         {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "num_labels": 3},
     ),
+    "Deberta": ("ForMaskedLM", TEXT | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+    "DebertaV2": ("ForMaskedLM", TEXT | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "Electra": ("ForMaskedLM", TEXT | {"embedding_size": 16}),
     "GPT2": ("LMHeadModel", {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 60, "n_positions": 64}),
     "GPTNeoX": ("ForCausalLM", TEXT),
@@ -57,12 +59,13 @@ TRANSFORMERS = {
 
 TORCHVISION = {
     "convnext_tiny": 32, "densenet121": 32, "efficientnet_b0": 32, "mnasnet0_5": 32, "mobilenet_v2": 32,
-    "regnet_y_400mf": 32, "resnet18": 32, "shufflenet_v2_x0_5": 32, "squeezenet1_1": 64, "swin_t": 64, "swin_v2_t": 64,
+    "mobilenet_v3_small": 32, "regnet_y_400mf": 32, "resnet18": 32, "shufflenet_v2_x0_5": 32, "squeezenet1_1": 64,
+    "swin_t": 64, "swin_v2_t": 64,
 }  # fmt: skip
 
 TIMM = {
-    "convnext_atto": 64, "deit_tiny_patch16_224": 224, "edgenext_xx_small": 64, "mixer_s32_224": 224,
-    "poolformer_s12": 64, "regnety_002": 64, "resnet18": 64, "swin_tiny_patch4_window7_224": 224,
+    "convnext_atto": 64, "deit_tiny_patch16_224": 224, "edgenext_xx_small": 64, "ghostnet_050": 64,
+    "mixer_s32_224": 224, "poolformer_s12": 64, "regnety_002": 64, "resnet18": 64, "swin_tiny_patch4_window7_224": 224,
     "vit_tiny_patch16_224": 224, "xcit_nano_12_p16_224": 224,
 }  # fmt: skip
 
@@ -94,6 +97,7 @@ def check(model: torch.nn.Module, training: bool, loss: Any) -> None:
     assert all(type(each) is torch.Tensor for each in model.buffers())
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # DeBERTa has such functions
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @pytest.mark.parametrize("family", TRANSFORMERS)
 def test_transformers(family: str, training: bool) -> None:

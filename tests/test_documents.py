@@ -1,7 +1,8 @@
 """The documents run: every ```python block of a page, in order, in one namespace of the page's own.
 
-An ```output block is what the blocks since the last one have printed. The two seed documents are kept word for word
-in docs/seed, and their examples run as they stand: on CUDA where there is one, with 'cpu' for 'cuda' everywhere.
+An ```output block is what the blocks since the last one have printed. A block below ``<!-- needs: package -->``, with
+its output, runs where that package is installed. The two seed documents are kept word for word in docs/seed, and their
+examples run as they stand: on CUDA where there is one, with 'cpu' for 'cuda' everywhere.
 """
 
 import contextlib
@@ -27,21 +28,31 @@ DRAWN = DOCS / "_drawn"  # where the site looks for what the pages' code has dra
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md",
          *sorted(each for each in DOCS.rglob("*.md") if each.parent.name != "seed"),
          *sorted(ROOT.glob("packages/*/README.md"))]  # fmt: skip
+NEEDS = r"<!-- needs: (\w+) -->"
+NEEDED = [(page, each) for page in PAGES for each in sorted({*re.findall(NEEDS, page.read_text(encoding="utf-8"))})]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here"))]
 
 
-def blocks(text: str) -> Iterator[tuple[str, str, int]]:
-    """Give the language, the text and the first line's number of each fenced block."""
-    for match in re.finditer(r"^( *)```(\w*)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
-        yield match[2], textwrap.dedent(match[3]), text.count("\n", 0, match.start(3))
+def blocks(text: str) -> Iterator[tuple[str, str, int, str]]:
+    """Give the language, the text, the first line's number and the needed package of each fenced block."""
+    need = ""
+    for match in re.finditer(rf"^(?:{NEEDS}\n)?( *)```(\w*)\n(.*?)^\2```$", text, re.MULTILINE | re.DOTALL):
+        if match[3] != "output":  # which needs what its code needs
+            need = match[1] or ""
+        yield match[3], textwrap.dedent(match[4]), text.count("\n", 0, match.start(4)), need
 
 
-def run(text: str, path: Path) -> dict[str, object]:
-    """Execute a page's python blocks, compare its output blocks, and give the namespace that is left."""
+def run(text: str, path: Path, package: str = "") -> dict[str, object]:
+    """Execute a page's python blocks, compare its output blocks, and give the namespace that is left.
+
+    Blocks that need a package are left out, if it is not this one.
+    """
     namespace: dict[str, object] = {"__name__": "__page__"}
     printed = io.StringIO()
-    for language, body, line in blocks(text):
+    for language, body, line, need in blocks(text):
+        if need not in ("", package):
+            continue
         if language == "python":
             code = compile("\n" * line + body, str(path), "exec")  # a traceback shows the page's own line
             with contextlib.redirect_stdout(printed):
@@ -70,6 +81,12 @@ def test_a_page_runs(page, monkeypatch, tmp_path):
     DRAWN.mkdir(exist_ok=True)
     for name in shown:  # what a page shows is drawn by the code that it shows
         shutil.copy(tmp_path / name, DRAWN / name)
+
+
+@pytest.mark.parametrize(("page", "package"), NEEDED, ids=[f"{page.name}-{package}" for page, package in NEEDED])
+def test_a_pages_blocks_that_need_a_package_run(page, package):
+    pytest.importorskip(package, reason=f"blocks of {page.name} show {package}'s models, where it is installed")
+    run(page.read_text(encoding="utf-8"), page, package)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -139,6 +156,12 @@ class TestSeed:
 class TestRunner:
     def test_blocks_share_a_namespace_and_their_output_is_compared(self):
         run("```python\nx = 1\n```\ntext\n```python\nprint(x + 1)\n```\n```output\n2\n```\n", Path("page.md"))
+
+    def test_a_block_that_needs_a_package_is_left_out_with_its_output(self):
+        text = "<!-- needs: rare -->\n```python\nprint(1)\n```\n```output\n1\n```\n```python\nprint(2)\n```\n"
+        assert run(text, Path("page.md"))["printed"] == "2\n"
+        with pytest.raises(AssertionError, match=r"page.md, line 5"):
+            run(text.replace("output\n1", "output\n3"), Path("page.md"), "rare")
 
     def test_another_output_is_an_error(self):
         with pytest.raises(AssertionError, match=r"page.md, line 4"):

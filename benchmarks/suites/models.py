@@ -69,6 +69,16 @@ def convnext() -> tuple[nn.Module, Callable[[Call], Any]]:
     return model, lambda call: call(pixel_values=images, labels=labels).loss
 
 
+def resnet18() -> tuple[nn.Module, Callable[[Call], Any]]:
+    """Build ResNet-18, in training, and the loss of 8 images of 64 x 64."""
+    import transformers
+
+    config = transformers.ResNetConfig(layer_type="basic", hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2])
+    model = transformers.ResNetForImageClassification(config).train()
+    images, labels = torch.randn(8, 3, 64, 64), torch.tensor([0, 1] * 4)
+    return model, lambda call: call(pixel_values=images, labels=labels).loss
+
+
 def lstm() -> tuple[nn.Module, Callable[[Call], Any]]:
     """Build torch's LSTM of 2 layers of 128, and the sum of squares over 32 sequences of 50."""
     x = torch.randn(50, 32, 128)
@@ -82,6 +92,7 @@ def cases() -> list[Case]:
         ("GPT-2, 1 x 16 tokens", partial(gpt2, 1, 16), 0.90),
         ("BERT, 8 x 128 tokens", bert, 0.70),
         ("ConvNext, 8 images", convnext, 0.90),
+        ("ResNet-18, 8 images", resnet18, 0.95),
     ]
     found = [*(published if peers.have("transformers") else []), ("LSTM, 32 x 50", lstm, 1.10)]
     return [

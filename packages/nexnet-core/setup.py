@@ -22,7 +22,7 @@ UNCOLLECTED = {"tensor", "products", "rule", "arithmetic"}
 # the backward loop one may come from what a user's rule has saved or returned.)
 IN_BOUNDS = {"call", "kernel_call", "recording", "tape"}
 
-get_directive_defaults().update(no_gc=False, freelist=0)
+get_directive_defaults().update(no_gc=False)
 
 NO_COMPILER = """
 nexnet's engine is compiled when it is installed, and that has failed; what the compiler said stands above.
@@ -67,8 +67,7 @@ else:
     setup(
         cmdclass={"build_ext": compile_engine},
         ext_modules=[
-            *compiled({"tensor"}, no_gc=True, freelist=512),  # keys come and go with every call
-            *compiled(UNCOLLECTED - {"tensor"}, no_gc=True),
+            *compiled(UNCOLLECTED, no_gc=True),
             *compiled(IN_BOUNDS, boundscheck=False),
             *compiled(rooms_of("engine") - UNCOLLECTED - IN_BOUNDS),
             *compiled(rooms_of("modules"), "modules"),

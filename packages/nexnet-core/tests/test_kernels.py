@@ -53,6 +53,22 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    def test_of_addmm_are_torchs(self, always):
+        x, w, _ = layer(128, 784, 256)
+        c = torch.linspace(-1, 1, 256)
+        arguments = [c, x, w.t().contiguous()]
+
+        def loss(*arguments):
+            return torch.addmm(*arguments).sin().sum()
+
+        grads, calls = calls_of_onednn(lambda: nx.grad(loss, argnums=(0, 1, 2))(*arguments))
+        assert calls >= 3
+        leaves = [each.clone().requires_grad_() for each in arguments]
+        for mine, theirs in zip(grads, torch.autograd.grad(loss(*leaves), leaves), strict=True):
+            torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
+        added = torch.addmm(nx.LiteTensor(torch.ones(128, 1)), nx.LiteTensor(x), nx.LiteTensor(arguments[2]))
+        torch.testing.assert_close(added.data, 1 + x @ arguments[2], rtol=1e-4, atol=1e-3)  # no vector: torch's kernel
+
     @pytest.mark.skipif(nx.engine.CHECKED, reason="the debug form also makes the plain call, to compare")
     def test_of_rows_of_rows_are_torchs(self, always):
         x, w, b = layer(64, 784, 256)

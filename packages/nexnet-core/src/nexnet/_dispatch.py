@@ -58,7 +58,7 @@ _OTHERWISE = {
 
 
 #: Arguments that torch's functions in Python take, and forget to hand on.
-_FORGOTTEN = {functional.l1_loss: "weight"}
+FORGOTTEN = {functional.l1_loss: "weight"}
 
 
 def _forgotten(func: Callable[..., Any], name: str) -> Any:
@@ -78,8 +78,8 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
     if not isinstance(rule, Operator) and autocast.is_on():
         args, kwargs = autocast.cast_for(rule, args, kwargs or {})
-    if func in _FORGOTTEN:
-        name = _FORGOTTEN[func]
+    if func in FORGOTTEN:
+        name = FORGOTTEN[func]
         kwargs = {name: _forgotten(func, name)} | (kwargs or {})
     try:
         if not kwargs:
@@ -93,7 +93,7 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 def _own_keywords(func: Callable[..., Any], rule: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Give the keywords as the rule calls them, without those that are torch's own affair."""
-    known = _keywords(rule)
+    known = keywords_of(rule)
     for name in [name for name in kwargs if name in _NEUTRAL and name not in known]:
         if kwargs[name] not in _NEUTRAL[name]:
             raise InputError(
@@ -146,11 +146,13 @@ def _is_question(func: Callable[..., Any]) -> bool:
 @functools.cache
 def _are_own(rule: Callable[..., Any], names: tuple[str, ...]) -> bool:
     """Say whether a rule has keywords of these names: then they are given as they are."""
-    return _keywords(rule).issuperset(names)
+    return keywords_of(rule).issuperset(names)
 
 
 @functools.cache
-def _keywords(rule: Callable[..., Any]) -> frozenset[str]:
+def keywords_of(rule: Callable[..., Any]) -> frozenset[str]:
+    """Give the names by which a rule's arguments can be given."""
+    """Give the names that a rule's arguments can be given by."""
     return frozenset(inspect.signature(rule).parameters)
 
 

@@ -1,8 +1,8 @@
 """torch.autograd.Function on LiteTensors: its backward is the rule, at every order, with a ctx of its own.
 
-``Function.apply`` is the one name of torch's that nexnet puts its own under. Torch asks nobody else about it: apply
-would call ``forward`` on LiteTensors, whose operations would be differentiated in place of what ``backward`` says.
-A call without a LiteTensor goes to torch's own.
+``Function.apply`` is a name of torch's that nexnet puts its own under (modules/scripted.py has the only others).
+Torch asks nobody else about it: apply would call ``forward`` on LiteTensors, whose operations would be differentiated
+in place of what ``backward`` says. A call without a LiteTensor goes to torch's own.
 """
 
 from __future__ import annotations

@@ -186,6 +186,38 @@ def linear_gradients(
     return dx, dw, grad.sum(0) if with_bias else None
 
 
+def addmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Give A B + c, as of a linear layer whose weight lies the other way round: one kernel of oneDNN's, or torch's."""
+    if (
+        b.ndim == 2
+        and a.numel() * b.shape[1] >= _least["g W"]
+        and _goes_to_onednn("g W", a, b, 1)
+        and a.ndim == 2
+        and a.shape[1] == b.shape[0]  # if not, the error is to be torch's
+        and type(bias) is Tensor
+        and not _is_batched(bias)
+        and bias.shape == b.shape[1:]
+        and bias.dtype is torch.float32
+        and bias.is_contiguous()
+    ):
+        return _onednn(a, b.t(), bias, "none", [], "")
+    return torch.addmm(bias, a, b)
+
+
+def addmm_gradients(grad: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """Give (g B^T, A^T g), None for the one whose other factor is None."""
+    da = db = None
+    known = a if b is None else b
+    work = 0 if known is None else grad.numel() * known.shape[-1 if b is None else -2]
+    if b is not None:
+        in_onednn = work >= _least["x W^T"] and _goes_to_onednn("x W^T", grad, b, 0)
+        da = _KINDS["x W^T"].in_onednn(grad, b) if in_onednn else grad.matmul(b.mT)
+    if a is not None:
+        in_onednn = work >= _least["g^T x"] and _goes_to_onednn("g^T x", a, grad, 1)
+        db = _KINDS["g^T x"].in_onednn(a, grad) if in_onednn else a.mT.matmul(grad)
+    return da, db
+
+
 def _product_in_onednn(a: Tensor, b: Tensor) -> Tensor:
     return _onednn(a, b, None, "none", [], "")  # a b^T
 

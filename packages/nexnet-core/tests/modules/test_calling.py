@@ -455,6 +455,31 @@ def test_a_function_without_a_rule_is_an_error_only_where_something_varies() -> 
         nx.grad(lambda x: nx.functional_call(Rare(), {}, x))(nx.tensor([0.0]))
 
 
+def first_two(x: torch.Tensor, power: int) -> torch.Tensor:
+    if x.size(0) > 1:
+        x = x[:2]
+    return x**power
+
+
+jit = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # models use it all the same
+
+
+@jit
+def test_a_function_of_torch_jit_is_what_it_was_made_of(compare: Any) -> None:
+    scripted = torch.jit.script(first_two)
+    value, gradient = compare.nexnet(lambda x: scripted(x, 3).sum())
+    assert (value, gradient) == (9.0, [3.0, 12.0, 0.0, 0.0])
+    assert scripted(torch.ones(3), 2).tolist() == [1, 1]  # without a tensor of a model's it is torch's
+    assert nx.grad(lambda x: scripted(x, 2).sum())(nx.tensor([3.0, 1.0])).tolist() == [6, 2]
+
+
+@jit
+def test_a_scripted_module_is_an_error(compare: Any) -> None:
+    module = torch.jit.script(nn.Linear(4, 1).double())
+    with pytest.raises(nx.InputError, match=r"TorchScript does not tell.*(?s:.)*the Python module"):
+        compare.nexnet(lambda x: module(x).sum())
+
+
 def test_modules_may_change_between_calls() -> None:
     model = nn.Sequential(nn.Linear(2, 2, bias=False))
     assert list(nx.parameters_of(model)) == ["0.weight"]

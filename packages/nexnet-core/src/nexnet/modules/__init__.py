@@ -14,6 +14,7 @@ The files, what others build on first::
     special     functions with an answer of their own
     answers     what torch's functions do there: read this second
     methods     the same for methods, signs and attributes
+    scripted    torch.jit's functions
     swapping    the places of a module's parameters
     leaving     what becomes of results and state at the end
     calling     functional_call: read this first

@@ -14,6 +14,7 @@ from ..engine.noted import note_place
 from ..errors import InputError, message
 from ..tensor import LiteTensor
 from . import methods as methods
+from . import scripted as scripted
 from .leaving import check_constants, clean, entered, result, return_adopted
 from .path import begins, current_modules
 from .swapping import Places, Swap, places_of, release, take

@@ -9,16 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._dispatch import call_rule
+from .._dispatch import FORGOTTEN, call_rule, keywords_of
 from .._nested import leaves_of, map_leaves, rebuild
 from ..engine import DIFFERENTIABLE, unwrap
+from ..engine.autocast import is_on
+from ..engine.call import OperatorBase
 from ..engine.tape import this_thread
 from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
 from .tensors import is_constant, may_vary, running, seen, stand_in
 
-__all__ = ["computed", "given"]
+__all__ = ["by_rule", "computed", "given"]
 
 _Size = torch.Size
 
@@ -33,7 +35,7 @@ def computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         for each in values:
             if type(each) is Tensor:
                 return _beside_constants(function, values, named)
-        return call_rule(function, values, named)
+        return by_rule(function, values, named)
     if is_constant(values) and is_constant(named):
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
@@ -45,11 +47,30 @@ def computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     return out
 
 
+def by_rule(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+    """Call the rule for a torch function: at once, if it is called as torch's is."""
+    rule = RULES[function]
+    if function in FORGOTTEN or (not isinstance(rule, OperatorBase) and is_on()):
+        return call_rule(function, args, kwargs)
+    if not kwargs:
+        return rule(*args)
+    known = _known.get(rule)
+    if known is None:
+        known = _known[rule] = keywords_of(rule)
+    for name in kwargs:
+        if name not in known:
+            return call_rule(function, args, kwargs)
+    return rule(*args, **kwargs)
+
+
+_known: dict[Any, frozenset[str]] = {}  # the keywords of the rules that were called by some
+
+
 def _beside_constants(function: Callable[..., Any], values: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """Call a rule that is given torch's own tensors too: it may keep them, and the model may write into them."""
     call: Any = running()
     before = call.recorded()
-    out = call_rule(function, values, named)
+    out = by_rule(function, values, named)
     after = call.recorded()
     for each in values:
         if type(each) is Tensor:

@@ -1,8 +1,9 @@
 cimport cython
 from nexnet.engine.tensor cimport TensorBase
+from nexnet.modules.computing cimport by_rule
 from nexnet.modules.tensors cimport Stand, View, seen, stand_in, value_of
 
-cdef object Tensor, LiteTensor, call_rule, rebuild, is_alias, _to, F
+cdef object Tensor, LiteTensor, rebuild, is_alias, _to, F
 cdef frozenset _MAYBE, _TELLING
 cdef dict RULES, _DTYPES
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._dispatch import call_rule
 from .._nested import rebuild
 from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
+from .computing import by_rule
 from .tensors import Stand, View, seen, stand_in, value_of
 from .writing import is_alias
 
@@ -76,7 +76,7 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     if function in _TELLING and _is_as_wanted(function, value.data, rest, named):
         return base
     if function in RULES and function is not _to:
-        out = call_rule(function, (value, *rest), dict(named) if named else None)
+        out = by_rule(function, (value, *rest), dict(named) if named else None)
     else:  # a method that LiteTensor has itself: ``float`` is ``to``
         out = getattr(LiteTensor, function.__name__)(value, *rest, **named)
     if isinstance(out, TensorBase):

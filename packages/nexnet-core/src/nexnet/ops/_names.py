@@ -34,7 +34,8 @@ def composite(fn: _Function) -> _Function:
                 args, kwargs = cast_for(call, args, kwargs)
             if not kwargs:
                 return fn(*args)
-            kwargs = {own_name(name, known): value for name, value in kwargs.items()}
+            if not known.issuperset(kwargs):
+                kwargs = {own_name(name, known): value for name, value in kwargs.items()}
             if rest in kwargs:  # what takes any number of arguments: one keyword gives them all
                 first = [kwargs.pop(name) for name in places[len(args) :] if name in kwargs]
                 args = (*args, *first, kwargs.pop(rest))

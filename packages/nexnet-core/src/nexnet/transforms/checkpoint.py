@@ -13,6 +13,7 @@ from torch import Tensor
 from .._random_state import RandomState
 from .._resuming import as_here
 from ..engine import TapeContext, kernels_only, record_composite, wrap
+from ..engine.tape import this_thread
 from ..errors import GradientError, message
 from ..ops._plain import is_plain
 from ..policy import Policy
@@ -32,6 +33,9 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
     Backward runs ``fn`` a second time (a third at second order, and so on), on the same random numbers. Memory then
     holds the intermediates of one checkpointed call at a time. It composes with every other transform, at any order.
 
+    Inside of a model that ``functional_call`` evaluates it is the plain call, as torch's checkpoint is there: when
+    backward runs, the module has its own parameters again. Checkpoint the call of the model, or of its parts.
+
     Args:
         fn: a function of pytrees that returns a pytree of floating tensors. It must be repeatable: what it computes
             may depend on its arguments, on what it closes over, and on torch's random state (its default generators,
@@ -46,7 +50,7 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if TapeContext.current() is None:
+        if TapeContext.current() is None or this_thread().model is not None:
             return fn(*args, **kwargs)
         leaves, treespec = optree.tree_flatten((fn, args, kwargs), namespace=NAMESPACE)
         random_state = RandomState(tuple(leaves))

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import TensorBase, is_tracked, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._kernels import overload
 from .._names import composite
 from ..matrices.matmul import matmul
 from ..shapes.joining import cat
@@ -22,7 +23,8 @@ __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 _aten = torch.ops.aten
 _flash = _aten._scaled_dot_product_flash_attention_for_cpu.default
-_flash_backward = _aten._scaled_dot_product_flash_attention_for_cpu_backward.default
+_flash_in_c: Any = torch._scaled_dot_product_flash_attention_for_cpu  # the same, without a step into Python
+_flash_backward = overload(_aten._scaled_dot_product_flash_attention_for_cpu_backward.default)
 _FLASH, _EFFICIENT, _CUDNN = 1, 2, 3  # what torch calls the kernels that never hold the whole matrix of weights
 
 
@@ -63,7 +65,7 @@ class _flash_attention(Policy):
     materialize_grads = False
 
     def forward(self, query: Any, key: Any, value: Any, mask: Any, is_causal: bool, scale: float) -> Any:
-        out, lse = _flash(query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale)
+        out, lse = _flash_in_c(query, key, value, 0.0, is_causal, attn_mask=mask, scale=scale)
         self.ctx.save(query, key, value, out, lse, mask, is_causal, scale)
         return out, lse
 
@@ -156,7 +158,7 @@ class _cudnn_on_gpu(_OnGPU):
         return kernel(*operands, *results, seed, offset, None, *sizes, 0.0, is_causal, scale=scale)
 
 
-for _rule in (_flash_on_gpu, _efficient_on_gpu, _cudnn_on_gpu):
+for _rule in (_flash_attention, _flash_on_gpu, _efficient_on_gpu, _cudnn_on_gpu):
     _rule.leaf = True  # a kernel that nexnet does not look into
 _ON_GPU = {_FLASH: _flash_on_gpu, _EFFICIENT: _efficient_on_gpu, _CUDNN: _cudnn_on_gpu}
 
