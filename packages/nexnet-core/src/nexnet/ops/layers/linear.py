@@ -55,6 +55,11 @@ linear_relu.leaf = True
 def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
     """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
     needs = call.needs_input_grad
+    recorded = isinstance(grad, TensorBase)
+    if recorded and not needs[1]:  # several tapes have asked, and this one for less than all of them
+        input = None
+    if recorded and not needs[0]:
+        weight = None
     with_bias = bias_too and len(needs) > 2 and needs[2]
     if with_bias:
         shape = call.parents[2].shape
@@ -62,7 +67,7 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bo
             dx, dw, _ = _by_arguments(call, grad, input, weight, bias_too=False)
             return dx, dw, _summed_to(grad, shape)
     if (input is None or input.ndim == 2) and (weight is None or weight.ndim == 2) and grad.ndim == 2:
-        if isinstance(grad, TensorBase):
+        if recorded:
             return linear_backward(grad, input, weight, with_bias)
         return kernels.linear_gradients(grad, input, weight, with_bias, call.matrix_product)
     if input is None and weight is None:
@@ -74,7 +79,7 @@ def _by_arguments(call: Policy, grad: Any, input: Any, weight: Any, bias_too: bo
     rows = rows.reshape(math.prod(shape), rows.shape[-1])
     weight = weight.unsqueeze(0) if one_row and weight is not None else weight
     input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-    compute = linear_backward if isinstance(grad, TensorBase) else kernels.linear_gradients
+    compute = linear_backward if recorded else kernels.linear_gradients
     dx, dw, db = compute(rows, input, weight, with_bias)
     if one_row:
         dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
