@@ -14,6 +14,7 @@ from . import (
     models,
     operator_chain,
     optimisers,
+    programs,
     tape_growth,
     tracing,
     transformer,
@@ -21,7 +22,7 @@ from . import (
 
 __all__ = ["CASES"]
 
-STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, models, optimisers)
+STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, models, optimisers, programs)
 COSTS = (engines, tape_growth, deep_mlp, tracing, imports)
 
 CASES = [case for suite in (*STEPS, *COSTS) for case in suite.cases()]

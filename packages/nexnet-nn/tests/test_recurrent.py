@@ -33,7 +33,20 @@ def twins(name, options):
     theirs = getattr(torch.nn, name)(3, 4, dtype=torch.float64, **options)
     ours = getattr(nn, name)(3, 4, dtype=torch.float64, **options)
     assert [tuple(each.shape) for each in ours.weights] == [tuple(each.shape) for each in theirs.parameters()]
-    return ours.replace(weights=tuple(LiteTensor(each.detach()) for each in theirs.parameters())), theirs
+    return nn.from_torch(theirs.state_dict(), into=ours), theirs
+
+
+@pytest.mark.parametrize(("name", "options"), [*LAYERS.values(), *CELLS.values()], ids=[*LAYERS, *CELLS])
+def test_weights_go_back_by_torchs_names(name, options):
+    ours, theirs = twins(name, options)
+    model = {"reader": ours, "others": [ours]}
+    state = nn.to_torch(model, rename={"others.0.*": "last.*"})
+    assert next(iter(state)) == "last.weight_ih" + "_l0" * (not name.endswith("Cell"))
+    module = torch.nn.ModuleDict({"reader": theirs, "last": theirs})
+    assert str(module.load_state_dict(state)) == "<All keys matched successfully>"
+    torch.testing.assert_close(
+        nn.to_torch(nn.from_torch(state, into=model, rename={"last.*": "others.0.*"})), nn.to_torch(model)
+    )
 
 
 def total(out):

@@ -7,6 +7,7 @@ from torch.optim import lr_scheduler
 import nexnet
 import nexnet_nn as nn
 from nexnet import LiteTensor
+from nexnet.errors import InputError
 from nexnet_nn import schedules
 
 LR = 0.3
@@ -25,6 +26,9 @@ OPTIONS = [
     ("CosineAnnealingWarmRestarts", {"T_0": 7}),
     ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
     ("CosineAnnealingWarmRestarts", {"T_0": 1, "T_mult": 3}),
+    ("CyclicLR", {"max_lr": 0.9, "step_size_up": 4}),
+    ("CyclicLR", {"max_lr": 0.9, "step_size_up": 3, "step_size_down": 5, "mode": "triangular2"}),
+    ("CyclicLR", {"max_lr": 0.9, "step_size_up": 5, "step_size_down": 2, "mode": "exp_range", "gamma": 0.97}),
     ("OneCycleLR", {"total_steps": 31}),
     ("OneCycleLR", {"total_steps": 31, "anneal_strategy": "linear", "pct_start": 0.4, "div_factor": 10}),
     ("OneCycleLR", {"total_steps": 31, "three_phase": True, "final_div_factor": 100}),
@@ -44,7 +48,7 @@ def torchs(scheduler, steps, key="lr", **options):
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 def test_the_values_are_torchs_of_numbers_and_of_tensors(name, options):
-    more = {"max_lr": LR} if name == "OneCycleLR" else {}
+    more = {"OneCycleLR": {"max_lr": LR}, "CyclicLR": {"base_lr": LR}}.get(name, {})
     expected = torchs(getattr(lr_scheduler, name), 30, **options, **more)
     schedule = getattr(schedules, name)(LR, **options)
     assert [schedule(step) for step in range(30)] == pytest.approx(expected, rel=1e-12, abs=1e-16)
@@ -115,3 +119,44 @@ def test_what_is_refused():
         schedules.SequentialLR([schedules.StepLR(1, 1)], [3])
     with pytest.raises(nexnet.errors.InputError, match="invalid anneal_strategy"):
         schedules.OneCycleLR(1, 10, anneal_strategy="other")
+
+
+PLATEAUS = [
+    {},
+    {"patience": 2, "cooldown": 3, "factor": 0.5},
+    {"patience": 1, "mode": "max", "threshold": 0.1, "min_lr": 0.01},
+    {"patience": 0, "threshold_mode": "abs", "threshold": 0.2},
+    {"patience": 0, "mode": "max", "threshold_mode": "abs", "threshold": 0.2, "eps": 1e-3},
+]
+
+
+@pytest.mark.parametrize("options", PLATEAUS, ids=str)
+def test_a_plateau_is_torchs(options):
+    draw = torch.Generator().manual_seed(0)
+    metrics = [*torch.randn(60, generator=draw, dtype=torch.float64).tolist(), *[-5.0] * 20]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
+    theirs, plateau = lr_scheduler.ReduceLROnPlateau(optimizer, **options), schedules.ReduceLROnPlateau(LR, **options)
+    state = plateau.init()
+    for metric in metrics:
+        theirs.step(metric)
+        state = plateau.update(state, LiteTensor(metric, dtype=torch.float64))
+        assert state.lr == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        assert state[2:] == (theirs.num_bad_epochs, theirs.cooldown_counter)
+    assert state.lr < LR
+
+
+def test_a_plateau_refuses_what_it_does_not_know():
+    with pytest.raises(InputError, match="invalid mode"):
+        schedules.ReduceLROnPlateau(LR, mode="least")
+    with pytest.raises(InputError, match="invalid threshold_mode"):
+        schedules.ReduceLROnPlateau(LR, threshold_mode="relative")
+    with pytest.raises(InputError, match="is to fall"):
+        schedules.ReduceLROnPlateau(LR, factor=1.0)
+    with pytest.raises(InputError, match="invalid mode"):
+        schedules.CyclicLR(LR, 1.0, mode="square")
+
+
+def test_momentum_of_a_cycle_is_torchs():
+    cycle = schedules.CyclicLR(LR, 0.9, step_size_up=4, mode="triangular2")
+    expected = torchs(lr_scheduler.CyclicLR, 20, "momentum", base_lr=LR, max_lr=0.9, step_size_up=4, mode="triangular2")
+    assert [cycle.momentum()(step) for step in range(20)] == pytest.approx(expected, rel=1e-12)

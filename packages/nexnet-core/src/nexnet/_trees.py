@@ -81,9 +81,13 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
 
 def steps_to_leaves(treespec: optree.PyTreeSpec) -> list[list[Any]]:
     """Give the keys, places and fields that lead to each leaf of a structure; a module's entry is several of them."""
-    return [
-        [step for entry in path for step in (entry if type(entry) is tuple else (entry,))] for path in treespec.paths()
-    ]
+    return [[step for entry in path for step in _steps(entry)] for path in treespec.accessors()]
+
+
+def _steps(entry: Any) -> tuple[Any, ...]:
+    if isinstance(entry, optree.NamedTupleEntry):
+        return (entry.field,)  # and not its place
+    return entry.entry if type(entry.entry) is tuple else (entry.entry,)
 
 
 def held(tree: Any) -> list[LiteTensor]:

@@ -5,21 +5,14 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
-from optree import NamedTupleEntry
+from nexnet._trees import steps_to_leaves
 
 __all__ = ["join", "matches", "paths_of"]
 
 
 def paths_of(treespec: Any) -> list[str]:
     """Give the path of each leaf of a structure: fields, keys and places, with dots between them."""
-    return [".".join(str(step) for entry in path for step in _steps(entry)) for path in treespec.accessors()]
-
-
-def _steps(entry: Any) -> tuple[Any, ...]:
-    """Give what an entry adds to a path: a tuple's name for the place, a module's field and the place in it."""
-    if isinstance(entry, NamedTupleEntry):
-        return (entry.field,)
-    return entry.entry if type(entry.entry) is tuple else (entry.entry,)
+    return [".".join(map(str, steps)) for steps in steps_to_leaves(treespec)]
 
 
 def join(start: str, path: str) -> str:

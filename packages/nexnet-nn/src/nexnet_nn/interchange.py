@@ -14,6 +14,7 @@ from nexnet.errors import message
 
 from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
 from ._paths import paths_of
+from ._walking import each_module
 from .errors import CheckpointError
 
 __all__ = ["from_torch", "to_torch"]
@@ -44,7 +45,8 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
         CheckpointError: tensors that are missing, unexpected, or of another shape or kind, or two with one name: all of
             them are named.
     """
-    found = _renamed(state_dict, rename or {})
+    ours = {theirs: mine for mine, theirs in _torch_names(into).items()}
+    found = {ours.get(name, name): each for name, each in _renamed(state_dict, rename or {}).items()}
     leaves, treespec = nexnet.tree.flatten(into)
     paths, buffers = paths_of(treespec), named_buffers(into)
     wanted = dict([*zip(paths, leaves, strict=True), *buffers])
@@ -70,14 +72,29 @@ def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict
 
     Args:
         model: a model, or any pytree of LiteTensors.
-        rename: our names as patterns, and what they are there: see ``from_torch``.
+        rename: our names as patterns (of a recurrent layer's weights torch's), and what they are there: see
+            ``from_torch``.
 
     Raises:
         CheckpointError: two tensors with one name.
     """
     leaves, treespec = nexnet.tree.flatten(model)
     named = [*zip(paths_of(treespec), leaves, strict=True), *named_buffers(model)]
-    return _renamed({name: leaf.data for name, leaf in named}, rename or {})
+    theirs = _torch_names(model)
+    return _renamed({theirs.get(name, name): leaf.data for name, leaf in named}, rename or {})
+
+
+def _torch_names(tree: Any) -> dict[str, str]:
+    """Give the paths of tensors that torch calls otherwise, as a recurrent layer's, and what it calls them."""
+    found: dict[str, str] = {}
+
+    def note(module: Any, path: str) -> Any:
+        names = module.torch_names() if hasattr(module, "torch_names") else {}
+        found.update({path + mine: path + theirs for mine, theirs in names.items()})
+        return module
+
+    each_module(tree, note)
+    return found
 
 
 def _can_become(tensor: torch.Tensor, leaf: LiteTensor | None) -> bool:

@@ -40,6 +40,12 @@ def _weights(
     ]
 
 
+def _names(bias: bool, projected: bool = False, end: str = "") -> list[str]:
+    """Give torch's names of the weights of one direction of a layer."""
+    found = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if bias else []), *(["weight_hr"] if projected else [])]
+    return [name + end for name in found]
+
+
 def _check_nonlinearity(nonlinearity: str) -> None:
     if nonlinearity not in _NONLINEARITIES:
         raise ModuleError(
@@ -97,6 +103,14 @@ class _Recurrent(Module):
         self.weights = tuple(found)
         self.hidden_size, self.num_layers, self.bias, self.batch_first = hidden_size, num_layers, bias, batch_first
         self.dropout, self.bidirectional, self.out_size = dropout, bidirectional, out
+
+    def torch_names(self) -> dict[str, str]:
+        """Give torch's name of each weight, by our path."""
+        ends = [
+            f"_l{layer}{end}" for layer in range(self.num_layers) for end in ("", "_reverse")[: 1 + self.bidirectional]
+        ]
+        names = [name for end in ends for name in _names(self.bias, self.out_size != self.hidden_size, end)]
+        return {f"weights.{i}": name for i, name in enumerate(names)}
 
     def _function(self) -> Callable[..., Any]:
         raise NotImplementedError
@@ -278,6 +292,10 @@ class _Cell(Module):
     ) -> None:
         options = {"generator": generator, "dtype": dtype, "device": device}
         self.weights = tuple(_weights(self.gates, input_size, hidden_size, hidden_size, bias, init, options))
+
+    def torch_names(self) -> dict[str, str]:
+        """Give torch's name of each weight, by our path."""
+        return {f"weights.{i}": name for i, name in enumerate(_names(len(self.weights) > 2))}
 
     def _zeros(self, x: Any) -> Any:
         return torch.zeros(x.shape[0], self.weights[1].shape[1], dtype=x.dtype, device=x.device)

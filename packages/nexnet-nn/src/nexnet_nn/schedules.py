@@ -19,15 +19,19 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import InputError, message
 
+from .plateau import ReduceLROnPlateau
+
 __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LinearLR",
     "MultiStepLR",
     "OneCycleLR",
     "PolynomialLR",
+    "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
     "WarmupLR",
@@ -187,6 +191,49 @@ class OneCycleLR:
         for begin, stop, a, b in reversed(earlier):
             value = _where(step <= stop, anneal(a, b, (step - begin) / (stop - begin)), value)
         return value
+
+
+@dataclass(frozen=True, eq=False)
+class CyclicLR:
+    """Up from ``base_lr`` to ``max_lr`` and down again, in equal steps, over and over (L. Smith, 2017).
+
+    The height of a cycle is that of the first in mode "triangular", half of the one before in "triangular2", and falls
+    with ``gamma^step`` in "exp_range". ``momentum()`` is what torch cycles the other way.
+    """
+
+    base_lr: Any
+    max_lr: Any
+    step_size_up: int = 2000
+    step_size_down: int | None = None
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
+    gamma: Any = 1.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("triangular", "triangular2", "exp_range"):
+            raise InputError(
+                message(
+                    "invalid mode.",
+                    rule="CyclicLR",
+                    expected="'triangular', 'triangular2' or 'exp_range'",
+                    got=self.mode,
+                )
+            )
+
+    def __call__(self, step: Any) -> Any:
+        return self.base_lr + (self.max_lr - self.base_lr) * self._height(step)
+
+    def momentum(self, base_momentum: Any = 0.8, max_momentum: Any = 0.9) -> Schedule:
+        """Give the schedule of the momentum: small where the learning rate is large."""
+        return lambda step: max_momentum - (max_momentum - base_momentum) * self._height(step)
+
+    def _height(self, step: Any) -> Any:
+        down = self.step_size_up if self.step_size_down is None else self.step_size_down
+        total = self.step_size_up + down
+        at = step % total
+        height = _where(at <= self.step_size_up, at / self.step_size_up, (total - at) / down)
+        if self.mode == "triangular2":
+            return height * 0.5 ** (step // total)
+        return height * self.gamma**step if self.mode == "exp_range" else height
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,7 @@ from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, by_key
 from ._segment import Segment, made_by
+from ._shares import sharing
 
 _functorch = torch._C._functorch
 
@@ -96,6 +97,10 @@ class _Slot:
     def __init__(self, index: int, as_tensor: bool) -> None:
         self.index = index
         self.as_tensor = as_tensor  # it was a LiteTensor itself: in the closure of a traced custom_grad
+
+
+_ATOMS = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device})
+_SAVED, _FLAT = _ATOMS | {Tensor}, _ATOMS | {_Slot}  # what a rule has mostly saved, and what is packed of it
 
 
 class _Closure:
@@ -175,11 +180,15 @@ class _Packing:
             self.linked = True
             map_leaves(links, counterparts.append)
         ahead = iter(counterparts)
+        if type(values) is tuple and _SAVED.issuperset(map(type, values)):
+            return tuple([None if each is None else self.pack_leaf(each, next(ahead, None)) for each in values])
         return map_leaves(values, lambda value: self.pack_leaf(value, next(ahead, None)))
 
     def pack_leaf(self, value: Any, link: Any = None) -> Any:
         if isinstance(value, Tensor):
             return _Slot(self.place(value, link), False)
+        if type(value) in _ATOMS:
+            return value
         if isinstance(value, types.FunctionType) and (value.__closure__ or value.__defaults__ or value.__kwdefaults__):
             return _Closure(value, self.pack_leaf)
         if isinstance(value, LiteTensor):
@@ -245,6 +254,7 @@ class _Program:
         self.outputs = [(key, mapped) for key, mapped, _ in packing.outputs]
         self.outside = packing.outside
         self.is_mapped = [key in packing.entered for key in packing.outside]
+        self.same = {key for key, mapped in zip(self.outside, self.is_mapped, strict=True) if not mapped}
         self.tracked = {*packing.inside, *packing.outside}
 
     def tape(self, tensors: list[LiteTensor], recorded: bool) -> Tape:
@@ -252,10 +262,18 @@ class _Program:
         tape = Tape()
         tape.track(self.tracked)
         for policy, parents, output, exact, saved in self.nodes:
-            links = map_leaves(saved, functools.partial(_fill, tensors, True)) if recorded else None
-            plain = map_leaves(saved, functools.partial(_fill, tensors, False))
+            links = _filled(saved, tensors, True) if recorded else None
+            plain = _filled(saved, tensors, False)
+            policy = policy if recorded else sharing(policy, parents, self.same)
             tape.nodes.append(make_node(policy, plain, parents, links, output, exact))
         return tape
+
+
+def _filled(saved: Any, tensors: list[LiteTensor], lite: bool) -> Any:
+    """Give what a node had saved, with tensors in its slots."""
+    if type(saved) is tuple and _FLAT.issuperset(map(type, saved)):  # as most are: no tree to go through
+        return tuple([_fill(tensors, lite, each) for each in saved])
+    return map_leaves(saved, functools.partial(_fill, tensors, lite))
 
 
 def _fill(tensors: list[LiteTensor], lite: bool, value: Any) -> Any:
@@ -302,8 +320,18 @@ class mapped_nodes(Policy):
         results = run_mapped(body, inputs, program.size, program.randomness)
         out: list[Any] = [None] * len(program.outside)
         for i, result in zip(found, results, strict=True):
-            out[i] = result if program.is_mapped[i] else result.sum(0)
+            if program.is_mapped[i]:
+                out[i] = result
+            elif recorded or not _is_repeated(result.data):
+                out[i] = result.sum(0)
+            else:
+                out[i] = result[0] * program.size
         return tuple(out)
+
+
+def _is_repeated(data: Tensor) -> bool:
+    """Say whether the examples of a batch are one and the same memory."""
+    return data.shape[0] > 1 and data.stride(0) == 0
 
 
 mapped_nodes.__name__ = "vmap"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -95,7 +96,8 @@ def einsum(equation: str | torch.Tensor, *operands: Any) -> Any:
             each for each in sorted(set(left) - set(".,")) if left.count(each) == 1
         )
     if "..." in left:
-        inputs, output = _name_ellipsis(inputs, output, [each.ndim for each in operands])
+        named, output = _name_ellipsis(tuple(inputs), output, tuple([each.ndim for each in operands]))
+        return _sum_of_products(*operands, inputs=named, output=output)
     return _sum_of_products(*operands, inputs=tuple(inputs), output=output)
 
 
@@ -119,13 +121,15 @@ def _written(parts: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return ",".join(letters[:count]) + "->" * len(result) + "".join(letters[count:]), parts[: 2 * count : 2]
 
 
-def _name_ellipsis(inputs: list[str], output: str, ndims: list[int]) -> tuple[list[str], str]:
+@lru_cache(256)
+def _name_ellipsis(inputs: tuple[str, ...], output: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     """Write letters for ``...``, the same from the right in each operand."""
     covered = [
         ndim - len(each.replace("...", "")) if "..." in each else 0 for each, ndim in zip(inputs, ndims, strict=True)
     ]
-    free = "".join(each for each in string.ascii_letters if each not in "".join(inputs))[: max([*covered, 0])]
-    inputs = [
+    taken = set("".join(inputs))
+    free = "".join([each for each in string.ascii_letters if each not in taken][: max([*covered, 0])])
+    named = [
         each.replace("...", free[len(free) - n :] if n > 0 else "") for each, n in zip(inputs, covered, strict=True)
     ]
-    return inputs, output.replace("...", free)
+    return tuple(named), output.replace("...", free)
