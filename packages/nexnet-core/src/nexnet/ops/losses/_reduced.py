@@ -125,7 +125,7 @@ def _require_tensor(target: Any, rule: str) -> None:
 def _require_real(rule: str, **tensors: Any) -> None:
     """Refuse what torch's kernels refuse, or would read as the real part alone."""
     for argument, each in tensors.items():
-        if each.dtype.is_complex:
+        if isinstance(each, (TensorBase, torch.Tensor)) and each.dtype.is_complex:
             raise InputError(message("the loss is of real tensors.", rule=rule, argument=argument, got=each.dtype))
 
 
