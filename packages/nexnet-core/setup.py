@@ -18,10 +18,6 @@ DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": T
 # said of a whole room, the room needs no ``import cython``.
 UNCOLLECTED = {"tensor", "products", "rule", "arithmetic"}
 
-# The rooms of the call, each index of which runs over the length of what it looks into: C need not check it again. (In
-# the backward loop one may come from what a user's rule has saved or returned.)
-IN_BOUNDS = {"call", "kernel_call", "recording", "tape"}
-
 get_directive_defaults().update(no_gc=False)
 
 NO_COMPILER = """
@@ -68,8 +64,7 @@ else:
         cmdclass={"build_ext": compile_engine},
         ext_modules=[
             *compiled(UNCOLLECTED, no_gc=True),
-            *compiled(IN_BOUNDS, boundscheck=False),
-            *compiled(rooms_of("engine") - UNCOLLECTED - IN_BOUNDS),
+            *compiled(rooms_of("engine") - UNCOLLECTED),
             *compiled(rooms_of("modules"), "modules"),
             *compiled(rooms_of("ops/layers"), "ops/layers", wraparound=True),  # written for Python first
         ],

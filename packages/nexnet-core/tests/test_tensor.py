@@ -407,7 +407,7 @@ def test_a_torch_function_without_a_rule_says_how_to_write_one():
 @pytest.mark.parametrize(
     ("call", "path", "name"),
     [
-        (lambda x: torch._standard_gamma(x), "torch._standard_gamma", "_standard_gamma"),
+        (lambda x: torch._cslt_compress(x), "torch._cslt_compress", "_cslt_compress"),
         (lambda x: torch.ops.aten.geqrf(x), "torch.ops.aten.geqrf", "geqrf"),
         (lambda x: torch.ops.aten.geqrf.default(x), "torch.ops.aten.geqrf.default", "geqrf_default"),
     ],

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import kernels
-from ..ops.layers.linear import _by_arguments, linear, linear_backward, linear_relu
+from ..ops.layers.linear import by_arguments, linear, linear_backward, linear_relu, second_order
 from ..ops.layers.rectifier import _threshold_backward
 
 __all__ = ["sharing"]
@@ -45,7 +45,7 @@ class _Linear(_linear.policy):  # type: ignore[misc]
 
     def backward(self, grad: Any) -> Any:
         weight, input = self.ctx.release
-        dx, _, db = _by_arguments(self, grad, None, weight)
+        dx, _, db = by_arguments(self, grad, None, weight)
         return dx, _share(grad, input), db
 
 
@@ -55,7 +55,7 @@ class _LinearReLU(_linear_relu.policy):  # type: ignore[misc]
     def backward(self, grad: Any) -> Any:
         weight, input, out = self.ctx.release
         grad = _threshold_backward(grad, out, 0)
-        dx, _, db = _by_arguments(self, grad, None, weight)
+        dx, _, db = by_arguments(self, grad, None, weight)
         return dx, _share(grad, input), db
 
 
@@ -64,12 +64,8 @@ class _LinearBackward(_linear_backward.policy):  # type: ignore[misc]
 
     def backward(self, p: Any, q: Any, r: Any) -> Any:
         grad, _, _, _ = self.ctx.release
-        need_grad, need_input, _, _ = self.ctx.needs_input_grad
-        return (
-            self._by_grad(p, q, r) if need_grad else None,
-            self.ctx.matrix_product(grad, q) if need_input and q is not None else None,
-            None if p is None else _share(grad, p),
-        )
+        by_grad, by_input, _ = second_order(self, p, q, r, weight_too=False)
+        return by_grad, by_input, None if p is None else _share(grad, p)
 
 
 _SHARING = {

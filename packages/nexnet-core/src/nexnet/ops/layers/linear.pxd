@@ -3,10 +3,10 @@ from nexnet.engine.rule cimport Node, product_for
 from nexnet.engine.tensor cimport Key, TensorBase
 
 @cython.locals(bias=Key, output=Key, with_bias=bint)
-cdef object _by_arguments(Node call, object grad, object input, object weight, bint bias_too=*)
+cpdef object by_arguments(Node call, object grad, object input, object weight, bint bias_too=*)
 @cython.locals(known=Key, output=Key)
 cdef bint _is_of_matrices(Node call)
 cdef object _gradients(Node call, object grad, object input, object weight, bint with_bias)
 @cython.locals(by_grad=Key, by_input=Key, by_weight=Key)
-cdef object _second_order(Node call, object p, object q, object r)
+cpdef object second_order(Node call, object p, object q, object r, bint weight_too=*)
 cdef object _by_grad(Node call, object grad, object input, object weight, object p, object q, object r)

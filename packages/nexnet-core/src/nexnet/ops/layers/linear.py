@@ -26,7 +26,7 @@ class linear(Analytic):
 
     def backward(self, grad: Any) -> Any:
         weight, input = self.ctx.release
-        return _by_arguments(self, grad, input, weight)
+        return by_arguments(self, grad, input, weight)
 
 
 @implements()
@@ -47,13 +47,13 @@ class linear_relu(Policy):
 
     def backward(self, grad: Any) -> Any:
         weight, input, out = self.ctx.release
-        return _by_arguments(self, _threshold_backward(grad, out, 0), input, weight)
+        return by_arguments(self, _threshold_backward(grad, out, 0), input, weight)
 
 
 linear_relu.leaf = True
 
 
-def _by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
+def by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool = True) -> Any:
     """Give the gradients of a linear layer by its arguments, for the call of a rule whose output's gradient is g."""
     weight = None if call.parents[0] is None else weight  # saved for another tape's sake
     input = None if call.parents[1] is None else input
@@ -63,7 +63,7 @@ def _by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool
         shape = bias.shape
         output: Key = call.output
         if len(shape) != 1 or shape[0] != output.shape[-1]:  # it was broadcast
-            dx, dw, _ = _by_arguments(call, grad, input, weight, bias_too=False)
+            dx, dw, _ = by_arguments(call, grad, input, weight, bias_too=False)
             return dx, dw, _summed_to(grad, shape)
     if input is None and weight is None:
         return None, None, _summed_to(grad, shape) if with_bias else None
@@ -81,7 +81,8 @@ def _by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool
     compute = linear_backward if isinstance(grad, TensorBase) else kernels.linear_gradients
     dx, dw, db = compute(rows, input, weight, with_bias)
     if one_row:
-        dw, db = (None if each is None else each.squeeze(0) for each in (dw, db))
+        dw = None if dw is None else dw.squeeze(0)
+        db = None if db is None else db.squeeze(0)
     return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
 
 
@@ -125,16 +126,17 @@ class linear_backward(Analytic):
     forward = calls(_gradients_of, "grad", "input", "weight", "with_bias", saves="inputs")
 
     def backward(self, p: Any, q: Any, r: Any) -> Any:
-        return _second_order(self, p, q, r)
+        return second_order(self, p, q, r)
 
 
-def _second_order(call: Node, p: Any, q: Any, r: Any) -> Any:
+def second_order(call: Node, p: Any, q: Any, r: Any, weight_too: bool = True) -> Any:
+    """Give the gradients of ``linear_backward`` by its arguments, for a call of it."""
     grad, input, weight, _ = call.release
     by_grad, by_input, by_weight, _ = call.parents
     return (
         None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r),
         None if by_input is None or q is None else product_for(call, grad, q),
-        None if by_weight is None or p is None else product_for(call, grad.t(), p),
+        None if by_weight is None or p is None or not weight_too else product_for(call, grad.t(), p),
     )
 
 
