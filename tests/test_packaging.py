@@ -20,6 +20,8 @@ import nexnet
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"nexnet-core": "nexnet", "nexnet-nn": "nexnet_nn", "nexnet-verify": "nexnet_verify"}
 
+QUICKLY = {"CFLAGS": "-O0"}  # what is compiled here is not to be fast
+
 
 @dataclass
 class Built:
@@ -40,7 +42,7 @@ def copy_of(name: str, folder: Path) -> Path:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Built]:
     folder = tmp_path_factory.mktemp(request.param)
     out = folder / "dist"
-    python(sys.executable, "-m", "build", "--outdir", str(out), str(copy_of(request.param, folder)))
+    python(sys.executable, "-m", "build", "--outdir", str(out), str(copy_of(request.param, folder)), **QUICKLY)
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         in_wheel = wheel.namelist()
         metadata = next(each for each in in_wheel if each.endswith(".dist-info/METADATA"))
@@ -139,7 +141,7 @@ def test_an_editable_install_of_the_core_compiles_its_engine_and_follows_the_sou
     (site / "zz_outer.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     python(
         sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install", "--no-deps", "-e", str(source),
-        PIP_CONSTRAINT="",
+        PIP_CONSTRAINT="", **QUICKLY,
     )  # fmt: skip
     (source / "src" / "nexnet" / "added_later.py").write_text("ANSWER = 42\n", encoding="utf-8")
     check = (

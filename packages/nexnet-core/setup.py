@@ -33,7 +33,15 @@ each operation."""
 
 
 class compile_engine(build_ext):
-    """Says what to install where there is no C compiler; a slower engine is only for who asks for it."""
+    """Compiles the rooms side by side; says what to install where there is no C compiler.
+
+    A slower engine is only for who asks for it.
+    """
+
+    def finalize_options(self) -> None:
+        """Take as many compilers as there are processors, if nobody has said how many."""
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count() or 1
 
     def run(self) -> None:
         """Compile everything."""
