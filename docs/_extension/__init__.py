@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import notebooks, reference
+from . import notebooks, reference, sources
 
 __all__ = ["setup"]
 
@@ -16,4 +16,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", reference.write)
     app.connect("builder-inited", notebooks.write)
     app.connect("source-read", notebooks.add_link)
+    app.connect("viewcode-find-source", sources.beside)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

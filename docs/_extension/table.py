@@ -70,7 +70,7 @@ def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified
     text = (
         '<p><input id="operators-search" type="search" placeholder="a name, a torch name, a kind, a word of a formula" '
         'aria-label="search the operators"> <span id="operators-count"></span></p>\n'
-        f'<div class="operators"><table id="operators"><thead><tr>{head}</tr></thead><tbody>\n'
+        f'<div class="operators"><table id="operators-table"><thead><tr>{head}</tr></thead><tbody>\n'
         + "\n".join(rows)
         + "\n</tbody></table></div>\n"
     )

@@ -1,6 +1,6 @@
 // The operators' table: rows that hold every word of the search are shown; a click on a column's head sorts by it.
 document.addEventListener("DOMContentLoaded", () => {
-  const table = document.getElementById("operators");
+  const table = document.getElementById("operators-table");
   if (!table) return;
   const search = document.getElementById("operators-search");
   const count = document.getElementById("operators-count");
