@@ -85,6 +85,11 @@ class TestOneOperation:
         assert not found.is_finite
         assert "1 NaN, 1 infinite, 1 zero" in str(found)
 
+    def test_is_had_by_number_and_several_by_a_slice(self):
+        _, tape = nx.trace(lambda x: (x * 2.0).sin().sum())(nx.ones(3))
+        assert [each.label for each in tape[-2:]] == ["%1", "%2"]
+        assert tape[0].rule == "mul"
+
     def test_prints(self):
         _, tape = traced(gradients=True)
         text = repr(tape[4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
@@ -37,13 +37,21 @@ class Trace:
     ends: Sequence[Operation]
     outputs: Sequence[str]
 
-    def __getitem__(self, which: int | str) -> Operation:
+    @overload
+    def __getitem__(self, which: int | str) -> Operation: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Operation]: ...
+
+    def __getitem__(self, which: int | str | slice) -> Operation | Sequence[Operation]:
         """Give one operation or input: by number, by label (``"%3"``), by name (``"layers.0.weight"``) or by pattern.
+
+        A slice (``tape[-3:]``) gives several operations.
 
         Raises:
             InputError: there is none, or more than one that a pattern fits.
         """
-        if isinstance(which, int):
+        if isinstance(which, int | slice):
             return self.operations[which]
         exact = self._by_label().get(which)
         if exact is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -11,7 +13,9 @@ from ._listing import table
 
 def main(names: Sequence[str]) -> int:
     """Print the operators of these names (nexnet's or torch's), kinds or wings, or all; 1 if there are none."""
-    wanted = set(names)
+    parser = argparse.ArgumentParser(prog="python -m nexnet.ops", description="The operators of nexnet as a table.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="an operator, nexnet's or torch's, a kind, or a wing")
+    wanted = set(parser.parse_args(names).names)
     records = [
         each
         for each in listing()
@@ -22,7 +26,8 @@ def main(names: Sequence[str]) -> int:
     if not records:
         print(f"no operator is named {' or '.join(names)}", file=sys.stderr)
         return 1
-    print(table(records))
+    with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
+        print(table(records), flush=True)
     return 0
 
 
