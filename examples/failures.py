@@ -4,6 +4,8 @@ A language model in bfloat16 with a fully masked row, a variational autoencoder 
 ReLUs are dead, and a recurrence that explodes.
 """
 
+import importlib.util
+
 import torch
 
 import nexnet
@@ -60,6 +62,24 @@ except NonFiniteError as error:
 assert (masked.rule, masked.indices[0]) == ("softmax", (1, 0, 0))
 assert masked.reason.startswith("-inf - -inf: a row is fully masked")
 assert masked.source.code.startswith("weights = torch.softmax(")
+
+
+# The same in GPT-2 as transformers has it, where that is installed: the line is the package's own.
+if importlib.util.find_spec("transformers"):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=50, n_positions=8, n_embd=16, n_layer=2, n_head=2, attn_implementation="eager")
+    gpt = GPT2LMHeadModel(config).bfloat16().eval()
+    inputs = {"attention_mask": mask[:, None], "labels": ids}
+    try:
+        with nexnet.debug_nans():
+            nexnet.grad(lambda params: nexnet.functional_call(gpt, params, (ids,), inputs).loss)(
+                nexnet.parameters_of(gpt)
+            )
+    except NonFiniteError as error:
+        print(error, "\n")
+        in_gpt = error
+    assert (in_gpt.rule, in_gpt.module, in_gpt.indices[0]) == ("softmax", "transformer.h.0.attn", (1, 0, 0, 0))
 
 
 # 2. A VAE: the divergence from a standard normal takes the logarithm of a variance that a ReLU has made zero.
