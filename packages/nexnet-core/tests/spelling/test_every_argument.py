@@ -22,6 +22,9 @@ LISTING = {each.name: each for each in nx.ops.listing()}
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch's, of what it is to deprecate
 
+#: What torch only says of that it was removed: nexnet still has it.
+GONE = {"qr"} if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14) else set()
+
 
 def test_every_operator_has_a_row():
     assert sorted(ROWS) == sorted(LISTING)
@@ -75,7 +78,7 @@ def test_the_spelling_changes_nothing(name):
                     compared += 1
                     beside = (beside[0], None if row.torch_is_wrong else beside[1])
                     check((got[0], [got[1][i] for i in places] if got[1] else []), beside, f"torch beside {where}")
-        assert compared or {"*", what.partition("=")[0]} & row.own, f"torch refuses every spelling of {what}"
+        assert compared or name in GONE or {"*", what.partition("=")[0]} & row.own, f"torch refuses every spelling of {what}"
 
 
 def in_torch_if_it_can(function, call, points, through):
