@@ -17,10 +17,10 @@ from .torch_reference import torch_counterpart
 
 __all__ = ["Coverage", "Found", "compare_with_cases", "inner_operators", "public_operators"]
 
-#: Inner operators that no case can reach where the cases run.
-# What no case reaches, which are of float64 on the CPU; the core's tests compare it.
+#: Inner operators that no case can reach, where the cases run in float64 on the CPU: the core's tests compare these.
 _ELSEWHERE = {
     **dict.fromkeys(("_flash_on_gpu", "_efficient_on_gpu", "_cudnn_on_gpu"), "only on a GPU"),
+    **dict.fromkeys(("_gamma", "_gamma_slope", "_dirichlet", "_dirichlet_slope"), "of a draw, by its distribution"),
     "_lstm_by_onednn": "only of float32",
 }
 
