@@ -114,7 +114,7 @@ def test_a_planted_wrong_rule_is_found_and_shrunk_to_few_lines(monkeypatch):
     lines = re.findall(r"^ +\w+ = .*", outcome.text, re.MULTILINE)
     assert outcome.text.startswith("values: ")
     assert any("T.wave(" in line for line in lines)
-    assert len(lines) <= 4
+    assert len(lines) <= 6
 
 
 def test_a_planted_write_is_found(monkeypatch):
