@@ -51,7 +51,7 @@ def test_a_layers_entry_has_its_own_arguments_and_attributes():
         ("|x|: dx = g sgn x", r"\|x\|: dx = g sgn x"),
         ("a ``literal|*`` stays", "a ``literal|*`` stays"),
         ("x * y_", r"x \* y\_"),
-        ("As::\n\n    a * b", "As::\n\n    a * b"),
+        ("As::\n\n    a * b\n\nthen c * d", "As::\n\n    a * b\n\nthen c \\* d"),
     ],
 )
 def test_what_would_be_markup_is_escaped_outside_of_code(text, expected):

@@ -8,7 +8,7 @@ from torch.nn import functional
 import nexnet
 import nexnet_nn as nn
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "design.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "explanations" / "design.md").read_text(encoding="utf-8")
 CODES = torch.tensor([ord(each) % 128 for each in TEXT])
 D, HEADS, LENGTH, BATCH = 64, 4, 64, 16
 
