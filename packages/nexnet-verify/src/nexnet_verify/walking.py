@@ -228,7 +228,7 @@ def _torch_values_and_gradients(case: Case, sample: Sample, convert: Callable[[T
 
 def _draws(case: Case) -> bool:
     """Say whether an operator draws random numbers: they are others in another dtype."""
-    return case.kind in ("dropout", "low_rank") or case.name in ("rrelu", "gumbel_softmax")
+    return case.kind in ("dropout", "low_rank") or case.name in ("rrelu", "rrelu.training", "gumbel_softmax")
 
 
 def _is_complex(case: Case, sample: Sample) -> bool:

@@ -30,7 +30,7 @@ __all__ = ["DRAWS", "RANDOM", "draw", "pool"]
 SHAPES = ((), (3,), (2, 3), (4,), (2, 1), (3, 3), (2, 2, 2))
 LARGEST = 64  # elements
 DRAWS = frozenset({"dropout", "low_rank"})  # kinds whose values are random
-RANDOM = frozenset({"rrelu", "gumbel_softmax"})
+RANDOM = frozenset({"rrelu", "rrelu.training", "gumbel_softmax"})
 
 #: Expressions of one tensor, and the numbers of dimensions that it has at least.
 OF_ONE = {
