@@ -1,5 +1,6 @@
 """The fuzzers find faults that were planted, and show them in a few lines."""
 
+import math
 import random
 import re
 import subprocess
@@ -109,12 +110,14 @@ def attempt(program, monkeypatch):
     return Programs(0).attempt(0, say_nothing)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's remark on a program, not on the fuzzer
 def test_a_planted_wrong_rule_is_found_and_shrunk_to_few_lines(monkeypatch):
+    monkeypatch.setattr("nexnet_verify.fuzz.programs.PATIENCE", math.inf)  # the same on a machine that is busy
     outcome = findings("wave", wrong_wave, monkeypatch)
     lines = re.findall(r"^ +\w+ = .*", outcome.text, re.MULTILINE)
     assert outcome.text.startswith("values: ")
     assert any("T.wave(" in line for line in lines)
-    assert len(lines) <= 6
+    assert len(lines) <= 4
 
 
 def test_a_planted_write_is_found(monkeypatch):

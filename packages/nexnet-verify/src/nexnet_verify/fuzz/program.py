@@ -145,6 +145,11 @@ def smaller(program: Program) -> Iterator[Program]:
     for fewer in _fewer(steps, "x"):
         if fewer:
             yield replace(program, steps=_closed(fewer, ("x", "y")))
+    for i, step in enumerate(steps):
+        if step.inner:  # a transform of the whole program may do what that of some steps did
+            inside = (*steps[:i], *step.inner, *steps[i + 1 :])
+            for mode in MODES:
+                yield replace(program, mode=mode, steps=_closed(inside, ("x", "y")))
 
 
 def _fewer(steps: tuple[Step, ...], instead: str) -> Iterator[tuple[Step, ...]]:
