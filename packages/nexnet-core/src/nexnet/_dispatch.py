@@ -152,7 +152,6 @@ def _are_own(rule: Callable[..., Any], names: tuple[str, ...]) -> bool:
 @functools.cache
 def keywords_of(rule: Callable[..., Any]) -> frozenset[str]:
     """Give the names by which a rule's arguments can be given."""
-    """Give the names that a rule's arguments can be given by."""
     return frozenset(inspect.signature(rule).parameters)
 
 

@@ -104,13 +104,13 @@ def in_dtype(case: Case, sample: Sample, dtype: torch.dtype) -> str:
     except Exception as error:
         text = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         # A counterpart of the case's own is made of other kernels.
-        lacking = isinstance(error, NotImplementedError) and (_draws(case) or case.torch is not None)
+        lacking = isinstance(error, NotImplementedError) and (case.draws or case.torch is not None)
         return f"refused: {text}" if lacking or _torch_refuses(case, sample, rounded) else f"fails: {text}"
     expected = _values_and_gradients(case, sample, widened)
     like = outcome(_torch_values_and_gradients, (case, sample, rounded), {})
     if (
         isinstance(like, list)
-        and not _draws(case)
+        and not case.draws
         and case.torch is None
         and [each.dtype for each in got] != [each.dtype for each in like]
     ):
@@ -124,7 +124,7 @@ def in_dtype(case: Case, sample: Sample, dtype: torch.dtype) -> str:
         both = e.isfinite() & g.isfinite()
         if case.name in ("linalg_eig", "linalg_eigvals"):
             continue  # their order is LAPACK's, and another in another precision
-        off = float((g.to(e.dtype) - e)[both].abs().max()) if both.any() and not _draws(case) else 0.0
+        off = float((g.to(e.dtype) - e)[both].abs().max()) if both.any() and not case.draws else 0.0
         if off > TOLERANCES[dtype] * scale:
             return f"differs: by {off / scale:.1e}"
     return ""
@@ -224,11 +224,6 @@ def _torch_values_and_gradients(case: Case, sample: Sample, convert: Callable[[T
         inputs = [leaves[i] for i in places]
         gradient = torch.autograd.grad(total, inputs, allow_unused=True, materialize_grads=True)
     return [*outputs, *gradient]
-
-
-def _draws(case: Case) -> bool:
-    """Say whether an operator draws random numbers: they are others in another dtype."""
-    return case.kind in ("dropout", "low_rank") or case.name in ("rrelu", "rrelu.training", "gumbel_softmax")
 
 
 def _is_complex(case: Case, sample: Sample) -> bool:

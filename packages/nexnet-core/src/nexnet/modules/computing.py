@@ -54,16 +54,11 @@ def by_rule(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
         return call_rule(function, args, kwargs)
     if not kwargs:
         return rule(*args)
-    known = _known.get(rule)
-    if known is None:
-        known = _known[rule] = keywords_of(rule)
+    known = keywords_of(rule)
     for name in kwargs:
         if name not in known:
             return call_rule(function, args, kwargs)
     return rule(*args, **kwargs)
-
-
-_known: dict[Any, frozenset[str]] = {}  # the keywords of the rules that were called by some
 
 
 def _beside_constants(function: Callable[..., Any], values: tuple[Any, ...], named: dict[str, Any]) -> Any:

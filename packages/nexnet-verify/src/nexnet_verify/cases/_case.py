@@ -97,6 +97,11 @@ class Case:
             return self.call
         return getattr(nexnet.ops, self.name)  # type: ignore[no-any-return]
 
+    @property
+    def draws(self) -> bool:
+        """Whether its values are random: they are others in another dtype."""
+        return self.kind in ("dropout", "low_rank") or self.name.partition(".")[0] in ("rrelu", "gumbel_softmax")
+
 
 def unary(name: str, jax: Callable[..., Any] | None, domain: Domain = REAL, **options: Any) -> Case:
     """Make the case of an elementwise function of one tensor."""

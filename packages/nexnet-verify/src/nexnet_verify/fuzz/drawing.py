@@ -25,12 +25,10 @@ from .library import TORCH
 from .mutations import written
 from .program import MODES, TRANSFORMS, Program, Step
 
-__all__ = ["DRAWS", "RANDOM", "draw", "pool"]
+__all__ = ["draw", "pool"]
 
 SHAPES = ((), (3,), (2, 3), (4,), (2, 1), (3, 3), (2, 2, 2))
 LARGEST = 64  # elements
-DRAWS = frozenset({"dropout", "low_rank"})  # kinds whose values are random
-RANDOM = frozenset({"rrelu", "rrelu.training", "gumbel_softmax"})
 
 #: Expressions of one tensor, and the numbers of dimensions that it has at least.
 OF_ONE = {
@@ -203,11 +201,7 @@ def _braced(text: str) -> str:
 @functools.lru_cache(maxsize=1)
 def _cases() -> list[Case]:
     """Give the cases whose value torch has too, and is no matter of chance."""
-    return [
-        case
-        for case in differentiable_cases()
-        if torch_counterpart(case) is not None and case.kind not in DRAWS and case.name not in RANDOM
-    ]
+    return [case for case in differentiable_cases() if torch_counterpart(case) is not None and not case.draws]
 
 
 def _torch_output(case: Case, sample: Sample) -> tuple[int | None, bool] | None:

@@ -11,7 +11,6 @@ import nexnet
 
 from ..cases import Case, Sample
 from .calls import differences_agree, differs, modes, senseless, torchs
-from .drawing import DRAWS, RANDOM
 from .mutations import Mutation, call_text, hostile_values, kernels, right_calls
 from .outcome import Outcome, Tell
 from .sweep import Sweep
@@ -50,7 +49,7 @@ class Processes(Sweep):
                     return Outcome("finding", f"{about}: {text}\n{program}", f"{case.name} {type(result).__name__}")
                 if mode == "forward":
                     break
-            elif isinstance(beside, list) and case.kind not in DRAWS and case.name not in RANDOM:
+            elif isinstance(beside, list) and not case.draws:
                 wrong = _wrong(case, sample, mode, result, beside)  # type: ignore[arg-type]
                 if wrong:
                     return Outcome("finding", f"{about}: {wrong}\n{program}", f"{case.name} differs in {mode}")

@@ -106,39 +106,8 @@ def lstm(
     return out, h, c
 
 
-@implements(torch.gru)
-@composite
-@_or_packed
-def gru(
-    input: Any,
-    hx: Any,
-    params: Sequence[Any],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool = False,
-    batch_sizes: Any = None,
-    *,
-    generator: Generator | None = None,
-) -> tuple[Any, Any]:
-    """Layers of gated recurrent units: ``(output, h_n)``. As ``lstm``, of one state, with 3 H for 4 H.
-
-    r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = n + z (h - n).
-
-    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014.
-
-    Raises:
-        InputError: shapes that do not go together, or no steps.
-    """
-    layers = _Layered("gru", 3, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes)
-    out, (h,) = layers(_gru_direction, dropout if train else 0.0, generator)
-    return out, h
-
-
-def _simple(name: str, relu: bool, words: str) -> Any:
-    """Make a recurrent layer whose state is a function of one sum."""
+def _of_one_state(name: str, gates: int, direction: Any, words: str) -> Any:
+    """Make a recurrent layer with one state, by what it does in one direction of one layer."""
 
     def layers(
         input: Any,
@@ -155,34 +124,18 @@ def _simple(name: str, relu: bool, words: str) -> Any:
         generator: Generator | None = None,
     ) -> tuple[Any, Any]:
         called = _Layered(
-            name, 1, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes
+            name, gates, input, (hx,), params, has_biases, num_layers, bidirectional, batch_first, batch_sizes
         )
-        out, (h,) = called(functools.partial(_rnn_direction, relu), dropout if train else 0.0, generator)
+        out, (h,) = called(direction, dropout if train else 0.0, generator)
         return out, h
 
     layers.__name__ = layers.__qualname__ = name
-    layers.__doc__ = f"""Layers of h' = {words}
+    layers.__doc__ = f"""Layers of {words}
 
     Raises:
         InputError: shapes that do not go together, or no steps.
     """
     return composite(_or_packed(layers))
-
-
-rnn_tanh = implements(torch.rnn_tanh)(
-    _simple(
-        "rnn_tanh",
-        False,
-        "tanh(W_ih x + b_ih + W_hh h + b_hh): ``(output, h_n)``. As ``lstm``, of one state, with H for 4 H.",
-    )
-)
-rnn_relu = implements(torch.rnn_relu)(
-    _simple(
-        "rnn_relu",
-        True,
-        "max(W_ih x + b_ih + W_hh h + b_hh, 0): ``(output, h_n)``. As ``rnn_tanh``. Corner: 0 at 0.",
-    )
-)
 
 
 # One direction of one layer: the states of all steps, as rows, and those after its last step --------------------------
@@ -333,3 +286,35 @@ def _check_weights(rule: str, weights: Sequence[Any], wide: int, source: int, ou
 
 def _complain(rule: str, what: str, argument: str, expected: Any, got: Any) -> InputError:
     return InputError(message(what, rule=rule, argument=argument, expected=expected, got=got))
+
+
+# The layers of one state ----------------------------------------------------------------------------------------------
+
+gru = implements(torch.gru)(
+    _of_one_state(
+        "gru",
+        3,
+        _gru_direction,
+        """gated recurrent units: ``(output, h_n)``. As ``lstm``, of one state, with 3 H for 4 H.
+
+    r, z = sigmoid of W_ih x + b_ih + W_hh h + b_hh;  n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = n + z (h - n).
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014.""",
+    )
+)
+rnn_tanh = implements(torch.rnn_tanh)(
+    _of_one_state(
+        "rnn_tanh",
+        1,
+        functools.partial(_rnn_direction, False),
+        "h' = tanh(W_ih x + b_ih + W_hh h + b_hh): ``(output, h_n)``. As ``lstm``, of one state, with H for 4 H.",
+    )
+)
+rnn_relu = implements(torch.rnn_relu)(
+    _of_one_state(
+        "rnn_relu",
+        1,
+        functools.partial(_rnn_direction, True),
+        "h' = max(W_ih x + b_ih + W_hh h + b_hh, 0): ``(output, h_n)``. As ``rnn_tanh``. Corner: 0 at 0.",
+    )
+)
