@@ -51,6 +51,16 @@ class compile_engine(build_ext):
             sys.exit(f"{error}\n{NO_COMPILER}")
 
 
+#: Torch's functions called below Python's arguments: the engine does without where there is no compiler of C++.
+DIRECT = Extension(
+    "nexnet.engine._direct",
+    [str(SOURCES / "engine/_direct.cpp")],
+    language="c++",
+    extra_compile_args=["/std:c++17"] if os.name == "nt" else ["-std=c++17"],
+    optional=True,
+)
+
+
 def rooms_of(package: str) -> set[str]:
     """Name the rooms of a package that are compiled: those with declarations for C."""
     return {each.stem for each in (SOURCES / package).glob("*.pxd")} - {"cpython"}
@@ -71,6 +81,7 @@ else:
     setup(
         cmdclass={"build_ext": compile_engine},
         ext_modules=[
+            DIRECT,
             *compiled(UNCOLLECTED, no_gc=True),
             *compiled(rooms_of("engine") - UNCOLLECTED),
             *compiled(rooms_of("modules"), "modules"),

@@ -15,7 +15,10 @@ class PlainEngine:
         package, _, room = name.rpartition(".")
         if package not in ("nexnet.engine", "nexnet.modules", "nexnet.ops.layers") or path is None:
             return None
-        return spec_from_file_location(name, Path(next(iter(path)), f"{room}.py"))
+        source = Path(next(iter(path)), f"{room}.py")
+        if not source.exists():  # C++, without which the engine does
+            raise ModuleNotFoundError(f"the plain engine has no {room}", name=name)
+        return spec_from_file_location(name, source)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -51,7 +51,7 @@ def test_a_promise_is_checked(promise, out, grad, error):
 
 
 CALL = """
-import operator, torch, nexnet as nx
+import torch, nexnet as nx
 
 @nx.function
 class liar(nx.Policy):
@@ -66,7 +66,6 @@ liar(nx.ones(3), nx.ones(3))
 @pytest.mark.parametrize(
     ("call", "promise"),
     [
-        ('torch.mul, "a", "b", saves="others", fast=operator.add', "fast"),
         ('lambda a, b, bias=0.0: a + b + bias, "a", "b", "bias=1.0"', "defaults"),
         ('torch.add, "a", "b", alpha=2', "defaults"),
     ],

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .engine.direct import describe as of_calls
+from .engine.direct import direct
 from .errors import InputError, message
 
 __all__ = ["describe", "use_onednn", "use_triton"]
@@ -32,7 +34,9 @@ SIZES = ((64, 784, 256), (512, 784, 256))  # what is measured: (m, k, n) of an (
 CLEAR = 0.85  # oneDNN is chosen if its time is below this part of torch's: a close call stays with torch
 TURNS = 7
 
-_linear: Callable[..., Tensor] = torch._C._nn.linear  # what torch.nn.functional.linear is
+_linear: Callable[..., Tensor] = direct(torch._C._nn.linear)  # what torch.nn.functional.linear is
+_mm: Callable[..., Tensor] = direct(torch.mm)
+_addmm: Callable[..., Tensor] = direct(torch.addmm)
 _is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
 
 
@@ -119,8 +123,8 @@ def use_triton(mode: str = "auto") -> None:
 
 
 def describe() -> str:
-    """Say which kernel multiplies what, and what was measured for that; and what goes to Triton's kernels."""
-    return _of_products() + _of_triton()
+    """Say how torch's functions are called, which kernel multiplies what, and what was measured for that."""
+    return "\n".join([of_calls(), _of_products() + _of_triton()])
 
 
 def _of_triton() -> str:
@@ -152,8 +156,8 @@ def _of_products() -> str:
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = "none") -> Tensor:
     """Give x W^T + b, with the activation "relu" max(x W^T + b, 0): one kernel of oneDNN's, or torch's."""
     try:
-        is_large = input.numel() * weight.shape[0] >= _least["x W^T"]
-    except (AttributeError, IndexError):
+        is_large = input.numel() * len(weight) >= _least["x W^T"]
+    except (AttributeError, TypeError):
         is_large = False  # torch says what is wrong with it
     if (
         is_large
@@ -171,7 +175,7 @@ def linear_gradients(
     input: Tensor | None,
     weight: Tensor | None,
     with_bias: bool,
-    product: Callable[[Tensor, Tensor], Any] = torch.mm,
+    product: Callable[[Tensor, Tensor], Any] = _mm,
 ) -> tuple[Any, Any, Any]:
     """Give (g W, g^T x, sum over rows of g), None for what is not needed; by ``product`` if not by oneDNN."""
     dx = dw = None
@@ -201,7 +205,7 @@ def addmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
         and bias.is_contiguous()
     ):
         return _onednn(a, b.t(), bias, "none", [], "")
-    return torch.addmm(bias, a, b)
+    return _addmm(bias, a, b)
 
 
 def addmm_gradients(grad: Any, a: Any, b: Any) -> tuple[Any, Any]:

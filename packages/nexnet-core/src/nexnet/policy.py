@@ -279,7 +279,6 @@ def calls(
     compute: Callable[..., Any],
     *parameters: str,
     saves: str = "",
-    fast: Callable[..., Any] | None = None,
     **keywords: Any,
 ) -> Any:
     """Make a rule's ``forward`` of one call of a function of torch, made without the time that a Python method takes.
@@ -290,7 +289,6 @@ def calls(
             as in ``"inplace=False"``, for one that may be left out.
         saves: what ``ctx.release`` then gives: nothing, "inputs", the "output", or, of two operands, the "others":
             each where the other one's gradient is asked for, else None.
-        fast: what to call instead with the required arguments alone; ``operator.add`` takes less time than torch.add.
         keywords: forward's keyword arguments with their defaults. Their values are saved too, after the tensors.
 
     Such a rule is called, and not traced, for the higher orders: what it saves are inputs and outputs.
@@ -315,7 +313,7 @@ def calls(
                 remedy="write forward as a method, and say ctx.save(...)",
             )
         )
-    return KernelCall(compute, parameters, saves, fast, keywords)
+    return KernelCall(compute, parameters, saves, keywords)
 
 
 class Operator(KernelOperator):

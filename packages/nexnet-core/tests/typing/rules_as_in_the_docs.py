@@ -33,7 +33,7 @@ def reversed_gradient(x, strength):
 @nexnet.function
 class times(nexnet.Policy):
     elementwise = True
-    forward = nexnet.calls(torch.mul, "a", "b", fast=operator.mul, saves="others")
+    forward = nexnet.calls(operator.mul, "a", "b", saves="others")
 
     def backward(self, grad):
         b, a = self.ctx.release

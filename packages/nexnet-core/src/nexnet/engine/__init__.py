@@ -8,9 +8,10 @@ The rooms, what others build on first::
 
     cpython        what is assumed of CPython: type flags, slots, the garbage collector's books
     tensor         a LiteTensor's storage, and its identity on the tapes
+    promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
+    direct         torch's functions of tensors, called below its parser of arguments
     products       a gradient that is a product, left to the backward loop
     rule           a rule's call: what it keeps for its backward, and the node that it becomes
-    promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
     alone          whether a tensor is alone with its memory
     tape           tapes, and which of them are active
     context        who makes them active and who hides them
@@ -21,7 +22,7 @@ The rooms, what others build on first::
     recording      how a call becomes a node on the tapes
     higher_orders  how what a rule saved is itself differentiated
     call           the operator call: read this first
-    kernel_call    its fast form, for rules that are one kernel
+    kernel_call    the call's fast form, for rules that are one kernel
     arithmetic     Python's signs
     fitting        what backward returned, made to fit the arguments
     in_place       the backward loop's fast forms
@@ -45,6 +46,7 @@ from .autocast import register_rules
 from .backward import backward, saved_versions
 from .call import OperatorBase
 from .context import Only, TapeContext
+from .direct import direct, directly
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .observed import Observer, Observers, Turn, also, cut_off, looking_on, turns
 from .operands import MetStandIn, register_stand_ins, register_trees, scalar, stand_ins
@@ -92,6 +94,8 @@ __all__ = [
     "backward",
     "check_may_leave",
     "cut_off",
+    "direct",
+    "directly",
     "evaluate",
     "gradients",
     "is_recording",

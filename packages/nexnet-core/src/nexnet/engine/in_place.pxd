@@ -6,6 +6,7 @@ from nexnet.engine.tape cimport TapeBase, tracks
 from nexnet.engine.tensor cimport Key
 
 cdef object Tensor
+cdef object _plus, _minus, _times, _negative
 cdef object _add_into, _subtract_from, _multiply_into, _add_product, _add_product_into
 
 cdef class InPlace:

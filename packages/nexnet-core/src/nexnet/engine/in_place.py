@@ -7,22 +7,23 @@ passes through); a gradient that a rule returned may be a saved tensor, an input
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .direct import direct
 from .fitting import fitted
 from .products import Product
 from .rule import Node
 from .tape import TapeBase, tracks
 from .tensor import Key
 
-_add_into = Tensor.add_
-_subtract_from = Tensor.sub_
-_multiply_into = Tensor.mul_
-_add_product = torch.addcmul
-_add_product_into = Tensor.addcmul_
+_plus, _minus, _times = direct(operator.add), direct(operator.sub), direct(operator.mul)
+_negative = direct(torch.neg)
+_add_into, _subtract_from, _multiply_into = direct(Tensor.add_), direct(Tensor.sub_), direct(Tensor.mul_)
+_add_product, _add_product_into = direct(torch.addcmul), direct(Tensor.addcmul_)
 
 
 class InPlace:
@@ -82,17 +83,17 @@ class InPlace:
         if key.maker is self.token:
             _add_into(total, grad)
         else:
-            self.grads[key] = total + grad
+            self.grads[key] = _plus(total, grad)
             key.maker = self.token
 
     def _subtract(self, key: Key, total: Any, grad: Any) -> None:
         """Subtract a gradient from the sum of those that have come to a key, if any have."""
         if total is None:
-            self.grads[key] = -grad
+            self.grads[key] = _negative(grad)
         elif key.maker is self.token:
             _subtract_from(total, grad)
         else:
-            self.grads[key] = total - grad
+            self.grads[key] = _minus(total, grad)
         key.maker = self.token
 
     def _can_wait(self, product: Product, node: Node, key: Key) -> bool:
@@ -118,7 +119,7 @@ class InPlace:
                 continue
             total = self.grads.get(key)
             if total is None:
-                self.grads[key] = _multiply_into(grad, factor) if mine and j == last else grad * factor
+                self.grads[key] = _multiply_into(grad, factor) if mine and j == last else _times(grad, factor)
             elif type(factor) is not Tensor:
                 self.grads[key] = total + grad * factor
             elif key.maker is self.token:

@@ -11,7 +11,6 @@ cdef object Tensor
 
 cdef class KernelCall:
     cdef readonly object function
-    cdef object fast
     cdef Py_ssize_t required
     cdef readonly tuple parameters
     cdef tuple defaults, rest

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from ast import literal_eval
-from types import BuiltinFunctionType, MethodType
+from types import MethodType
 from typing import Any
 
 from torch import Tensor
 
 from . import cpython
 from .call import OperatorBase
+from .direct import OPAQUE, direct
 from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
 from .promises import CHECKED, check_equal
@@ -33,7 +34,6 @@ class KernelCall:
     """
 
     function: Any
-    fast: Any  # the same for the required operands alone
     required: int
     parameters: tuple[str, ...]
     defaults: tuple[Any, ...]  # of the positional parameters that may be left out
@@ -45,11 +45,8 @@ class KernelCall:
     saves_output: bool
     opaque: bool  # torch's own: no code of Python's sees the operands
 
-    def __init__(
-        self, function: Any, parameters: tuple[str, ...], saves: str, fast: Any, keywords: dict[str, Any]
-    ) -> None:
-        self.function = function
-        self.fast = function if fast is None else fast
+    def __init__(self, function: Any, parameters: tuple[str, ...], saves: str, keywords: dict[str, Any]) -> None:
+        self.function = direct(function)
         self.parameters = parameters
         self.defaults = tuple([literal_eval(each.partition("=")[2]) for each in parameters if "=" in each])
         self.required = len(parameters) - len(self.defaults)
@@ -59,7 +56,7 @@ class KernelCall:
         self.saves_others = saves == "others"
         self.saves_inputs = saves == "inputs"
         self.saves_output = saves == "output"
-        self.opaque = type(function) is type(self.fast) is BuiltinFunctionType
+        self.opaque = type(self.function) in OPAQUE
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -82,9 +79,8 @@ class KernelCall:
             rest = tuple(given.values())
         else:
             out = self.compute(data)
-            if CHECKED and (self.fast is not self.function or self.defaults or self.keywords):
-                promise = "defaults" if self.fast is self.function else "fast"
-                check_equal(node.name, promise, out, self.function(*data, **self.keywords))
+            if CHECKED and (self.defaults or self.keywords):
+                check_equal(node.name, "defaults", out, self.function(*data, **self.keywords))
         node._saved = self.saves(node.parents, data, out) + rest
         return out
 
@@ -92,13 +88,11 @@ class KernelCall:
         return self if instance is None else MethodType(self, instance)
 
     def compute(self, data: tuple[Any, ...]) -> Any:
-        """Call the function; the fast one where all but the required operands are as they are by default."""
-        if len(data) == self.required:
-            return self.fast(*data)
+        """Call the function, without what is as it is by default."""
         for i in range(self.required, len(data)):
             if i >= len(self.parameters) or data[i] is not self.defaults[i - self.required]:
                 return self.function(*data)
-        return self.fast(*data[: self.required])
+        return self.function(*data[: self.required])
 
     def saves(self, parents: tuple[Any, ...], data: tuple[Any, ...], out: Any) -> tuple[Any, ...]:
         """Give what the call saves: torch tensors, or what the tapes know in their place."""
@@ -139,7 +133,7 @@ class KernelOperator(OperatorBase):
         second = self._raw(right, args)
         if self.scalars_as_tensors:
             first, second = scalar(first, second), scalar(second, first)
-        out = kernel.fast(first, second)
+        out = kernel.function(first, second)
         result = wrap(out) if type(out) is Tensor else wrap_all(out, self.name)
         tapes = active_tapes()
         key, other = tracked_key(left, tapes), tracked_key(right, tapes)

@@ -9,6 +9,6 @@ cdef class Product:
     cdef object plus(self, object total)
     cdef object add_to(self, object total)
 
-cdef object _add_product_into
+cdef object _times, _matrix_product, _add_product, _add_product_into, _add_matrices, _add_matrices_into
 
 cpdef Product product_of(object a, object b, bint of_matrices)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .direct import direct
 from .tensor import Key
 
 
@@ -19,7 +21,7 @@ class Product:
 
     def compute(self) -> Any:
         """Multiply."""
-        return self.a.mm(self.b) if self.of_matrices else self.a * self.b
+        return _matrix_product(self.a, self.b) if self.of_matrices else _times(self.a, self.b)
 
     def suits(self, key: Key) -> bool:
         """Say whether the product has the key's shape, so that it may be added to a sum of that shape."""
@@ -34,14 +36,18 @@ class Product:
 
     def plus(self, total: Any) -> Any:
         """Give the sum of a tensor and the product, in one kernel."""
-        return torch.addmm(total, self.a, self.b) if self.of_matrices else torch.addcmul(total, self.a, self.b)
+        return _add_matrices(total, self.a, self.b) if self.of_matrices else _add_product(total, self.a, self.b)
 
     def add_to(self, total: Any) -> Any:
         """Add the product into a tensor, in one kernel."""
-        return total.addmm_(self.a, self.b) if self.of_matrices else _add_product_into(total, self.a, self.b)
+        return (
+            _add_matrices_into(total, self.a, self.b) if self.of_matrices else _add_product_into(total, self.a, self.b)
+        )
 
 
-_add_product_into = Tensor.addcmul_
+_times, _matrix_product = direct(operator.mul), direct(torch.mm)
+_add_product, _add_product_into = direct(torch.addcmul), direct(Tensor.addcmul_)
+_add_matrices, _add_matrices_into = direct(torch.addmm), direct(Tensor.addmm_)
 
 
 def product_of(a: Any, b: Any, of_matrices: bool) -> Product:

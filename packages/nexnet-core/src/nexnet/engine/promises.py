@@ -1,7 +1,7 @@
 """The debug form of the engine: with ``NEXNET_CHECK=1`` in the environment every promise is checked at every call.
 
 A rule may promise what the engine then need not look at: that its gradients fit (``gradients_fit``), that it is
-``elementwise``, that a call can be made a faster way (``calls(fast=...)``, its defaults, ``scalars_as_tensors``).
+``elementwise``, that a call can be made a faster way (the defaults of ``calls``, ``scalars_as_tensors``).
 Checked, a promise that is broken is an error that names the rule, and the fast forms that rest on them (kernels called
 at once, gradients added in place, products left to the loop) stand aside: the plain path does all the work.
 """

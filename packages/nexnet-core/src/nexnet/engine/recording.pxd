@@ -16,7 +16,6 @@ cpdef object append(Node node, tuple args, object result, list[TapeBase] recorde
 @cython.locals(tapes=list[TapeBase], tensor=TensorBase, fresh=TensorBase, key=Key, recorders=list[TapeBase], home=TapeBase, node=Node)
 cpdef list aliases(object tensors, object policy)
 
-@cython.locals(key=Key, parent=Key)
 cdef Key _identify(TensorBase tensor, Node node, TapeBase home)
 @cython.locals(tape=TapeBase)
 cdef object _ended_here(Node node, tuple args, object result, list[TapeBase] recorders)

@@ -112,13 +112,8 @@ def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Key | None:
     """Give an output its identity, or None to one that can't carry a gradient."""
     dtype = tensor.raw.dtype
     if dtype in DIFFERENTIABLE:
-        key = key_of(tensor.raw, dtype, home.token)
-        for parent in node.parents:
-            if parent is not None and parent.shape == key.shape:
-                key.shape = parent.shape  # one object for both: a tape of many small nodes is that much smaller
-                break
-        tensor.key = key
-        return key
+        tensor.key = key_of(tensor.raw, dtype, home.token)
+        return tensor.key
     if dtype.is_complex:
         raise _complaints.not_for_complex(node.name, f"an output of dtype {dtype}")
     return None

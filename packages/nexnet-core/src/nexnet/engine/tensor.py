@@ -152,14 +152,12 @@ def key_like(other: Key, home: Any) -> Key:
 
 
 def are_alike(key: Key, other: Key) -> bool:
-    """Say whether two keys have one shape, dtype and device; shapes that are equal become one object."""
-    if key.dtype is not other.dtype or (key.device is not other.device and key.device != other.device):
-        return False
-    if key.shape is not other.shape:
-        if key.shape != other.shape:
-            return False
-        key.shape = other.shape
-    return True
+    """Say whether two keys have one shape, dtype and device."""
+    return (
+        key.dtype is other.dtype
+        and (key.device is other.device or key.device == other.device)
+        and (key.shape is other.shape or key.shape == other.shape)
+    )
 
 
 def fits(data: Any, key: Key) -> bool:

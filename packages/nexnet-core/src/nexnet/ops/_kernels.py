@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine import TensorBase
+from ..engine import TensorBase, direct
 from ..policy import Operator, Policy, calls
 from ._formulas import operator
 
@@ -42,8 +42,8 @@ def kernel(
 
 
 def overload(torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Give an overload of ``torch.ops.aten`` without the Python call around it."""
-    return getattr(torch_kernel, "_op", torch_kernel)
+    """Give an overload of ``torch.ops.aten`` without the Python call around it, and called directly where it can be."""
+    return direct(getattr(torch_kernel, "_op", torch_kernel))
 
 
 def kernel_or_rule(torch_kernel: Callable[..., Any], rule: Operator) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ...engine import TensorBase, passes_less, passes_on, times_saved
+from ...engine import TensorBase, directly, passes_less, passes_on, times_saved
 from ...errors import InputError, message
 from ...policy import Analytic, Linear, Policy, Reflected, calls, function, implements
 from .._conventions import chosen
@@ -45,6 +45,16 @@ __all__ = [
 ]
 
 
+@directly("tt1", "add_Tensor")
+def _add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    return input + other if alpha == 1 else torch.add(input, other, alpha=alpha)
+
+
+@directly("tt1", "sub_Tensor")
+def _sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    return input - other if alpha == 1 else torch.sub(input, other, alpha=alpha)
+
+
 @implements(torch.add, torch.Tensor.__radd__)
 @function
 class add(Linear):
@@ -53,7 +63,7 @@ class add(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.add, "input", "other", fast=operator.add, alpha=1)
+    forward = calls(_add, "input", "other", alpha=1)
     backward = passes_on
 
 
@@ -65,7 +75,7 @@ class sub(Linear):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.sub, "input", "other", fast=operator.sub, alpha=1)
+    forward = calls(_sub, "input", "other", alpha=1)
     backward = passes_less
 
 
@@ -83,7 +93,7 @@ class mul(Reflected):
     elementwise = True
     scalars_as_tensors = True
 
-    forward = calls(torch.mul, "input", "other", fast=operator.mul, saves="others")
+    forward = calls(operator.mul, "input", "other", saves="others")
     backward = times_saved
 
 

@@ -6,6 +6,8 @@ from nexnet.engine.tensor cimport Key, TensorBase
 cpdef object by_arguments(Node call, object grad, object input, object weight, bint bias_too=*)
 @cython.locals(known=Key, output=Key)
 cdef bint _is_of_matrices(Node call)
+cdef object Tensor, _linear, _t, _addmm_into
+cdef object _transposed(object matrix)
 cdef object _gradients(Node call, object grad, object input, object weight, bint with_bias)
 @cython.locals(by_grad=Key, by_input=Key, by_weight=Key)
 cpdef object second_order(Node call, object p, object q, object r, bint weight_too=*)

@@ -6,14 +6,18 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ... import kernels
+from ...engine.direct import direct
 from ...engine.rule import Node, product_for
 from ...engine.tensor import Key, TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 
 __all__ = ["linear", "linear_relu"]
+
+_linear, _t, _addmm_into = direct(torch._C._nn.linear), direct(torch.t), direct(Tensor.addmm_)
 
 
 @implements(torch.nn.functional.linear)
@@ -105,8 +109,12 @@ def _gradients(call: Node | None, grad: Any, input: Any, weight: Any, with_bias:
         product = torch.mm if call is None else call.matrix_product
         return kernels.linear_gradients(grad, input, weight, with_bias, product)
     dx = None if weight is None else product_for(call, grad, weight)
-    dw = None if input is None else product_for(call, grad.t(), input)
+    dw = None if input is None else product_for(call, _transposed(grad), input)
     return dx, dw, grad.sum(0) if with_bias else None
+
+
+def _transposed(matrix: Any) -> Any:
+    return _t(matrix) if type(matrix) is Tensor else matrix.t()
 
 
 def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
@@ -136,15 +144,17 @@ def second_order(call: Node, p: Any, q: Any, r: Any, weight_too: bool = True) ->
     return (
         None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r),
         None if by_input is None or q is None else product_for(call, grad, q),
-        None if by_weight is None or p is None or not weight_too else product_for(call, grad.t(), p),
+        None if by_weight is None or p is None or not weight_too else product_for(call, _transposed(grad), p),
     )
 
 
 def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: Any) -> Any:
     """Give P W^T + x Q^T + r, of those that there are."""
     if p is None:
-        return r.expand(grad.shape) if q is None else torch.nn.functional.linear(input, q, r)
-    r = torch.nn.functional.linear(p, weight, r)
+        return r.expand(grad.shape) if q is None else _linear(input, q, r)
+    r = _linear(p, weight, r)
     if q is None:
         return r
-    return r.addmm_(input, q.t()) if call.fuses else torch.addmm(r, input, q.t())  # fused: nobody else has seen r
+    if call.fuses:
+        return _addmm_into(r, input, _transposed(q))  # nobody else has seen r
+    return torch.addmm(r, input, q.t())

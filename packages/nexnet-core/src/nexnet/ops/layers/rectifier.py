@@ -13,7 +13,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import TensorBase
+from ...engine import TensorBase, directly
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
@@ -44,7 +44,8 @@ _hardshrink_backward = kernel("g where |x| > lambd, else 0", None, _aten.hardshr
 _softshrink_backward = kernel("g where |x| > lambd, else 0", None, _aten.softshrink_backward.default)
 
 
-def _relu(input: Any, inplace: bool) -> Any:
+@directly("t", "relu")
+def _relu(input: Any, inplace: bool = False) -> Any:
     if inplace:
         _refuse_inplace("relu")
     return torch.relu(input)
@@ -56,7 +57,7 @@ class relu(Policy):
     """y = max(x, 0):  dx = g where y > 0.  Corner: 0 at 0."""
 
     elementwise = True
-    forward = calls(_relu, "input", "inplace=False", saves="output", fast=torch.relu)
+    forward = calls(_relu, "input", "inplace=False", saves="output")
 
     def backward(self, grad: Any) -> Any:
         (out,) = self.ctx.release
