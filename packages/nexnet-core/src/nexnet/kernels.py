@@ -37,6 +37,7 @@ TURNS = 7
 _linear: Callable[..., Tensor] = direct(torch._C._nn.linear)  # what torch.nn.functional.linear is
 _mm: Callable[..., Tensor] = direct(torch.mm)
 _addmm: Callable[..., Tensor] = direct(torch.addmm)
+_relu_into: Callable[..., Tensor] = direct(Tensor.relu_)
 _is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
 
 
@@ -167,7 +168,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, activation
     ):
         return _onednn(input, weight, bias, activation, [], "")
     out = _linear(input, weight, bias)
-    return out.relu_() if activation == "relu" else out
+    return _relu_into(out) if activation == "relu" else out
 
 
 def linear_gradients(

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ._trees import leaf_types
-from .engine import is_recording
-from .engine.tensor import version_of
+from .engine import is_recording, unwrap
+from .engine.tensor import version_of, wrap
 from .errors import InputError, TrackedTensorError, message
 from .ops import mm
-from .tensor import LiteTensor, from_torch
+from .tensor import LiteTensor
 
 __all__ = ["LowRank"]
 
@@ -32,9 +32,10 @@ class LowRank:
     Attributes:
         left: of shape ``(m, k)``.
         right: of shape ``(k, n)``.
+        shape: the size of each dimension, ``(m, n)``.
     """
 
-    __slots__ = ("_versions", "left", "right")
+    __slots__ = ("_versions", "left", "right", "shape")
 
     def __init__(self, left: LiteTensor | Tensor, right: LiteTensor | Tensor) -> None:
         self.left = left if isinstance(left, LiteTensor) else LiteTensor(left)
@@ -48,6 +49,7 @@ class LowRank:
                     got=", ".join(f"{tuple(each.shape)} {each.dtype} {each.device}" for each in (a, b)),
                 )
             )
+        self.shape = torch.Size((a.shape[0], b.shape[1]))
         self._versions = _versions(a, b)
 
     def __reduce__(self) -> Any:
@@ -55,17 +57,12 @@ class LowRank:
         return LowRank, (self.left, self.right)
 
     @classmethod
-    def _of(cls, left: Tensor, right: Tensor) -> LowRank:
-        """Make it of what is known to be two factors."""
+    def _of(cls, left: Tensor, right: Tensor, shape: torch.Size) -> LowRank:
+        """Make it of what is known to be two factors of a matrix of that shape."""
         made = object.__new__(cls)
-        made.left, made.right = from_torch(left), from_torch(right)
-        made._versions = _versions(left, right)
+        made.left, made.right, made.shape = wrap(left), wrap(right), shape
+        made._versions = version_of(left), version_of(right)
         return made
-
-    @property
-    def shape(self) -> torch.Size:
-        """The size of each dimension."""
-        return torch.Size((self.left.shape[0], self.right.shape[1]))
 
     @property
     def ndim(self) -> int:
@@ -136,14 +133,10 @@ class LowRank:
             )
         return left, right
 
-    def suits(self, out: LiteTensor) -> bool:
+    def suits(self, out: LiteTensor | Tensor) -> bool:
         """Say whether the product has another tensor's shape, dtype and device."""
-        left, right, data = self.left.data, self.right.data, out.data
-        return (
-            data.dtype is left.dtype
-            and data.shape == (left.shape[0], right.shape[1])
-            and ((data.is_cpu and left.is_cpu) or data.device == left.device)
-        )
+        data, left = unwrap(out), self.left.data
+        return data.dtype is left.dtype and data.device == left.device and data.shape == self.shape
 
     def shares_memory(self, among: set[int]) -> bool:
         """Say whether a factor lies in one of these storages, whose addresses ``storages`` gives."""
@@ -177,8 +170,8 @@ def _no_tensor(rule: object) -> InputError:
 
 
 def storages(tensors: Any) -> set[int]:
-    """Give the addresses of the storages in which LiteTensors lie."""
-    return {each.data.untyped_storage().data_ptr() for each in tensors}
+    """Give the addresses of the storages in which tensors lie."""
+    return {unwrap(each).untyped_storage().data_ptr() for each in tensors}
 
 
 def _versions(left: Tensor, right: Tensor) -> tuple[int, int]:

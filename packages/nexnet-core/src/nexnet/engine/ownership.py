@@ -21,12 +21,12 @@ def gradients(
     seeds: list[Any],
     inputs: list[Any],
     consume: bool = True,
-    low_rank: Callable[[Tensor, Tensor], Any] | None = None,
+    low_rank: Callable[[Tensor, Tensor, torch.Size], Any] | None = None,
 ) -> list[Any]:
     """Go back through the tape; give the gradient of each input as a tensor that is the user's alone.
 
     ``seeds`` is used up: a gradient that is a view of its seed is alone with its memory if nobody else holds the seed.
-    ``low_rank`` makes a gradient of the factors of one that is a product with more elements than these.
+    ``low_rank`` makes a gradient of the factors and the shape of one that is a product with more elements than these.
     """
     recorded = is_recording()
     grads: dict[Any, Any] = {}
@@ -48,7 +48,7 @@ def gradients(
         product: Product | None = None if products is None else products[key]
         if low_rank is not None and product is not None:
             if mine[i] is None:
-                mine[i] = low_rank(product.a, product.b)
+                mine[i] = low_rank(product.a, product.b, key.shape)
                 continue
             mine[i] = product.plus(mine[i])
         if mine[i] is None:

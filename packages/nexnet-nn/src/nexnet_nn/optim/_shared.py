@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -77,7 +76,7 @@ def check_model(rule: str, model: Any) -> tuple[list[LiteTensor], Any]:
 
 def refuse_tracking(rule: str) -> None:
     """Refuse to write into tensors while something is being differentiated."""
-    if nexnet.TapeContext.current() is not None:
+    if is_recording():
         raise TrackedTensorError(
             message(
                 "update_ writes into tensors while something is being differentiated: saved values would be lost.",
@@ -146,20 +145,19 @@ def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[Any]:
 
 def is_used(value: Any) -> bool:
     """Say whether a hyper-parameter has an effect: 0 has none, but a tensor of value 0 may be differentiated by."""
-    return isinstance(value, (LiteTensor, Tensor)) or value != 0
+    return value != 0 if isinstance(value, (int, float)) else isinstance(value, (LiteTensor, Tensor)) or value != 0
 
 
 def are_alike(*lists: list[Tensor]) -> bool:
     """Say whether torch's fused kernels take these: contiguous, of one floating dtype, on one CPU or CUDA device."""
-    first = lists[0][0]
-    every = [x for each in lists for x in each]
-    return (
-        first.dtype.is_floating_point
-        and first.device.type in ("cpu", "cuda")
-        and len(set(map(attrgetter("dtype"), every))) == 1
-        and len(set(map(Tensor.get_device, every))) == 1
-        and all(map(Tensor.is_contiguous, every))
-    )
+    dtype, device = lists[0][0].dtype, lists[0][0].device
+    if not dtype.is_floating_point or device.type not in ("cpu", "cuda"):
+        return False
+    for tensors in lists:
+        for each in tensors:
+            if each.dtype is not dtype or each.device != device or not each.is_contiguous():
+                return False
+    return True
 
 
 def counters(params: list[Tensor], t: Any) -> list[Tensor]:

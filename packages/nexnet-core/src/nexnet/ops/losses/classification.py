@@ -28,6 +28,8 @@ __all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]
 _aten = torch.ops.aten
 _nll_loss_forward, _nll_loss2d_forward = _aten.nll_loss_forward.default, _aten.nll_loss2d_forward.default
 _nll_loss_backward, _nll_loss2d_backward = _aten.nll_loss_backward.default, _aten.nll_loss2d_backward.default
+_pick, _pick2d = overload(_nll_loss_forward), overload(_nll_loss2d_forward)
+_put_back, _put_back2d = overload(_nll_loss_backward), overload(_nll_loss2d_backward)
 
 # nll_loss_forward N and nll_loss_backward N* are linear and each other's adjoint, so each is the other's rule.
 # They take (N, C) with (N,), (C,) with (), or (N, C, d1, d2) with (N, d1, d2), and no gradient by the weight. The total
@@ -35,15 +37,15 @@ _nll_loss_backward, _nll_loss2d_backward = _aten.nll_loss_backward.default, _ate
 
 
 def _picking(input: Any) -> Callable[..., Any]:
-    return overload(_nll_loss_forward if input.ndim < 3 else _nll_loss2d_forward)
+    return _pick if input.ndim < 3 else _pick2d
 
 
 def _put(grad: Any, input: Any, *rest: Any) -> Any:
     if input.ndim < 3:
-        return overload(_nll_loss_backward)(grad, input, *rest)
+        return _put_back(grad, input, *rest)
     if not input.is_contiguous():  # torch refuses it, and wants nothing of it but the shape
         input = torch.empty(input.shape, dtype=input.dtype, device=input.device)
-    return overload(_nll_loss2d_backward)(grad, input, *rest)
+    return _put_back2d(grad, input, *rest)
 
 
 @implements(_nll_loss_forward, _nll_loss2d_forward)
