@@ -139,6 +139,7 @@ _SIGNS = {
     "calling .item()": _BY_VALUE,
     "Cannot access data pointer": _BY_VALUE,
     "dynamic shape": _BY_SHAPE,
+    "a differently shaped Tensor": _BY_SHAPE,
 }
 
 
