@@ -203,3 +203,44 @@ def test_the_shape_of_what_a_mask_selects_is_one_for_all():
     masks = torch.tensor([[True, False], [True, True]])
     with pytest.raises(nx.errors.InputError, match="under vmap all examples have one shape"):
         nx.vmap(lambda m: torch.masked_select(nx.LiteTensor([1.0, 2.0]), m))(masks)
+
+
+COUNTS = torch.tensor([[0, 1, 2, 2], [2, 0, 0, 1], [1, 1, 2, 0]])
+WITHOUT_GRADIENT = {
+    "bincount": lambda x, i: torch.bincount(i, x),
+    "bincount of numbers": lambda x, i: torch.bincount(i, minlength=5),
+    "histc": lambda x, i: torch.histc(x, 3, -2, 2),
+    "histogram": lambda x, i: torch.histogram(x, 3, range=(-2.0, 2.0), weight=x)[0],
+    "isclose": lambda x, i: torch.isclose(x, x + 1e-6 * i),
+    "isclose to infinity": lambda x, i: torch.isclose(x / 0, x.abs() / 0, equal_nan=True),
+    "isin": lambda x, i: torch.isin(i, torch.tensor([0, 2])),
+    "isin what is mapped": lambda x, i: torch.isin(torch.tensor([0, 2]), i[:2], invert=True),
+    "searchsorted": lambda x, i: torch.searchsorted(torch.sort(x)[0], 0.5),
+    "searchsorted, values mapped": lambda x, i: torch.searchsorted(torch.tensor([-1.0, 1.0]).double(), x, right=True),
+    "searchsorted in rows": lambda x, i: torch.searchsorted(x.reshape(2, 2).sort(1)[0], torch.ones(2, 3).double()),
+    "bucketize": lambda x, i: torch.bucketize(x, torch.tensor([-1.0, 1.0]).double()),
+}
+
+
+@pytest.mark.parametrize("fn", WITHOUT_GRADIENT.values(), ids=WITHOUT_GRADIENT)
+def test_what_has_no_gradient(fn, draw, silent):
+    x, i = nx.LiteTensor(draw(3, 4)), nx.LiteTensor(COUNTS)
+    alone = [fn(x[k], i[k]).data for k in range(3)]
+    assert torch.equal(nx.vmap(fn)(x, i).data, torch.stack(alone))
+    nested = nx.vmap(nx.vmap(fn))(x.unsqueeze(0), i.unsqueeze(0))
+    assert torch.equal(nested.data[0], torch.stack(alone))
+
+
+@pytest.mark.parametrize(
+    ("fn", "match"),
+    [
+        (lambda i: torch.bincount(i), "minlength"),
+        (lambda i: torch.argwhere(i), "under vmap all examples have one shape"),
+        (lambda i: torch.equal(i, i), "under vmap a mapped tensor has a value for each example"),
+        (lambda i: torch.allclose(i, i), "under vmap a mapped tensor has a value for each example"),
+    ],
+    ids=["bincount", "argwhere", "equal", "allclose"],
+)
+def test_what_can_not_be_mapped_says_why(fn, match):
+    with pytest.raises(nx.errors.InputError, match=match):
+        nx.vmap(fn)(nx.LiteTensor([[0, 0], [0, 3]]))
