@@ -16,7 +16,7 @@ def numbers(*values):
     return torch.tensor(values, dtype=torch.float64)
 
 
-A, B, P = numbers(0.7, 1.5, 4.0), numbers(2.0, 0.9, 3.0), numbers(0.2, 0.5, 0.7)
+A, B, P = numbers(0.7, 1.5, 4.0), numbers(2.1, 0.9, 3.0), numbers(0.2, 0.5, 0.7)
 L = torch.tensor([[1.3, 0.0, 0.0], [0.4, 0.8, 0.0], [-0.3, 0.2, 1.1]], dtype=torch.float64)
 S = L @ L.T
 REAL, POSITIVE, UNIT, COUNT, LARGE = (
