@@ -21,7 +21,9 @@ from nexnet_verify.walking import (
     in_dtype,
     on_meta,
     outcome,
+    pullbacks_under_vmap,
     samples,
+    under_vmap,
 )
 
 CASES = [pytest.param(case, id=f"{case.kind}.{case.name}") for case in differentiable_cases()]
@@ -70,6 +72,20 @@ def test_values_and_gradients_in_a_dtype_are_those_of_float64(case, dtype):
     if record is not None and "." not in case.name:
         listed = str(dtype).removeprefix("torch.") in record.dtypes
         assert listed is not refused, "nexnet.ops._listing says otherwise"
+
+
+# Where the examples of a batch would have results of different shapes.
+ONE_MASK_FOR_ALL = {"masked_select", "at.set", "at.add"}
+
+
+@pytest.mark.parametrize("case", [param for param in CASES if param.values[0].mapped])
+def test_under_vmap_an_operator_is_mapped_and_not_called_example_by_example(case, capfd):
+    _, sample = samples(case.name, case.kind)[0]
+    for found in under_vmap(case, sample):
+        assert case.name in ONE_MASK_FOR_ALL, found
+        assert "under vmap all examples have one shape" in found
+    assert list(pullbacks_under_vmap(case, sample)) == []
+    assert "batching rule" not in capfd.readouterr().err  # of a kernel that C++ called, torch says it there
 
 
 # Wrong calls of which nexnet makes more than torch does, and why.

@@ -26,6 +26,7 @@ import typing as _typing
 
 # _loading is the first that imports anything: those after it find their modules made.
 from . import (  # noqa: F401
+    _distributions,
     _heap,
     _loading,
     _torch_function,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from types import FrameType
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +19,33 @@ from .errors import (
     TrackedTensorError,
     message,
 )
+
+
+def remedy_or_call(remedy: str) -> str:
+    """Give the remedy for who wrote the code that writes into a LiteTensor, or another where it is torch's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("nexnet."):
+        frame = frame.f_back
+    module = frame.f_globals.get("__name__", "") if frame is not None else ""
+    if not module.startswith("torch."):
+        return remedy
+    return (
+        f"it is torch's own code that writes, in {module}: nexnet.functional_call honours it. Make the call in the "
+        "forward of a torch.nn.Module: nexnet.functional_call(module, {}, args)"
+    )
+
+
+def assigned_to() -> InputError:
+    """A LiteTensor was assigned to by index."""
+    return InputError(
+        message(
+            "a LiteTensor can't be changed: item assignment would write into its storage.",
+            got="x[i] = v",
+            remedy=remedy_or_call(
+                "x = x.at[i].set(v), which is differentiable in x and in v (or .add(v) for x[i] += v)"
+            ),
+        )
+    )
 
 
 def leaves_nexnet(method: str) -> TrackedTensorError:

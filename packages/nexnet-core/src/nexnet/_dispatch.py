@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from . import _complaints
 from .engine import TensorBase, autocast, unwrap
 from .engine.spelling import own_name
 from .errors import InputError, MissingAttributeError, NoGradientRule, message
@@ -74,7 +75,7 @@ def call_rule(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     rule = RULES.get(func)
     if rule is None:
         if not _is_question(func):
-            raise _no_rule(func)
+            raise no_rule(func)
         return func(*map(unwrap, args), **{name: unwrap(value) for name, value in (kwargs or {}).items()})
     if not isinstance(rule, Operator) and autocast.is_on():
         args, kwargs = autocast.cast_for(rule, args, kwargs or {})
@@ -194,7 +195,8 @@ def call_sign(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str
     )
 
 
-def _no_rule(func: Callable[..., Any]) -> Exception:
+def no_rule(func: Callable[..., Any]) -> Exception:
+    """Make the error for a function of torch's that has no rule."""
     name = getattr(func, "__name__", repr(func))
     if name == "__setitem__":
         return InputError(
@@ -207,7 +209,7 @@ def _no_rule(func: Callable[..., Any]) -> Exception:
         return InputError(
             message(
                 f"torch's {name} writes into a tensor, and nexnet is functional.",
-                remedy=f"use what {name.rstrip('_')} returns",
+                remedy=_complaints.remedy_or_call(f"use what {name.rstrip('_')} returns"),
             )
         )
     if getattr(func, "__module__", "").startswith("torch.autograd") and name in _AUTOGRAD:
@@ -263,7 +265,9 @@ def missing_attribute(name: str) -> AttributeError:
         return MissingAttributeError(
             message(
                 f"a LiteTensor has no {name}: it would write into its storage, and nexnet is functional.",
-                remedy=f"x = x.{pure}(...)" if known else "make a new one: nexnet.zeros_like(x), x.at[i].set(v), ...",
+                remedy=_complaints.remedy_or_call(
+                    f"x = x.{pure}(...)" if known else "make a new one: nexnet.zeros_like(x), x.at[i].set(v), ..."
+                ),
             )
         )
     return MissingAttributeError(

@@ -1,6 +1,7 @@
 """torch.autograd.Function on LiteTensors: its backward is the rule, at every order, with a ctx of its own.
 
-``Function.apply`` is a name of torch's that nexnet puts its own under (modules/scripted.py has the only others).
+``Function.apply`` is a name of torch's that nexnet puts its own under (modules/scripted.py and _distributions.py have
+the others).
 Torch asks nobody else about it: apply would call ``forward`` on LiteTensors, whose operations would be differentiated
 in place of what ``backward`` says. A call without a LiteTensor goes to torch's own.
 """

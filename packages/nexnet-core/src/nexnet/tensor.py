@@ -294,13 +294,7 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     __getitem__ = ops.getitem
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise InputError(
-            message(
-                "a LiteTensor can't be changed: item assignment would write into its storage.",
-                got="x[i] = v",
-                remedy="x = x.at[i].set(v), which is differentiable in x and in v (or .add(v) for x[i] += v)",
-            )
-        )
+        raise _complaints.assigned_to()
 
     # torch.<fn>(lite) ------------------------------------------------------------------------------------------------
 

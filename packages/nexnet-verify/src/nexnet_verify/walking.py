@@ -29,7 +29,9 @@ __all__ = [
     "in_dtype",
     "on_meta",
     "outcome",
+    "pullbacks_under_vmap",
     "samples",
+    "under_vmap",
 ]
 
 RTOL = 1e-6
@@ -128,6 +130,85 @@ def in_dtype(case: Case, sample: Sample, dtype: torch.dtype) -> str:
         if off > TOLERANCES[dtype] * scale:
             return f"differs: by {off / scale:.1e}"
     return ""
+
+
+def under_vmap(case: Case, sample: Sample) -> Iterator[str]:
+    """Compare values and gradients of two examples under vmap with a loop's: all tensors mapped, then each alone.
+
+    Integers and masks are mapped too. Warnings are errors: torch has one for what it calls example by example.
+    """
+    leaves, treespec = optree.tree_flatten((sample.args, sample.kwargs), namespace=NAMESPACE)
+    tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (nexnet.LiteTensor, Tensor))]
+    floats = [i for i in tensors if isinstance(leaves[i], nexnet.LiteTensor) and is_float(leaves[i])]
+
+    def run(mapped: Sequence[int], *examples: Any) -> list[Any]:
+        point = {i: leaf for i, leaf in enumerate(leaves) if i not in mapped} | dict(zip(mapped, examples, strict=True))
+
+        def call(*followed: Any) -> list[Any]:
+            given = point | dict(zip(floats, followed, strict=True))
+            args, kwargs = optree.tree_unflatten(treespec, [given[i] for i in range(len(leaves))])
+            return _floating(case.operator(*args, **kwargs), nexnet.LiteTensor)
+
+        inputs = [point[i] for i in floats]
+        if not floats:
+            return call()
+        outs, pullback = nexnet.vjp(lambda *x: call(*x), *inputs)
+        return [*outs, *(pullback([nexnet.stop_gradient(each) * 2 for each in outs]) if outs else ())]
+
+    for mapped in [tensors, *([[i] for i in tensors] if len(tensors) > 1 else [])]:
+        batches = [_two_examples(leaves[i]) for i in mapped]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                got = nexnet.vmap(functools.partial(run, mapped), randomness="same")(*batches)
+            except Exception as error:
+                yield f"mapped over arguments {mapped}: {type(error).__name__}: {' '.join(str(error).split())}"
+                continue
+        alone = [run(mapped, *[each[i] for each in batches]) for i in range(2)]
+        for g, *expected in zip(got, *alone, strict=True):
+            e = torch.stack([each.data for each in expected])
+            if not torch.allclose(g.data, e, rtol=RTOL, atol=RTOL, equal_nan=True):
+                yield f"mapped over arguments {mapped}: {g.data}, a loop: {e}"
+
+
+def pullbacks_under_vmap(case: Case, sample: Sample) -> Iterator[str]:
+    """Compare the pullbacks of a call, and of its gradient, under vmap with a loop's: only the cotangents are mapped.
+
+    Jacobians and Hessians are made so. Warnings are errors.
+    """
+    call, _, _, tensors = bind(case, sample)
+    problem = Problem.of(call, tensors, 0, 2)
+    point, weights = ([nexnet.LiteTensor(each) for each in tensors] for tensors in (problem.leaves, problem.weights))
+    everything = tuple(range(len(point)))
+
+    def outputs(*x: Any) -> list[Any]:
+        return problem.outputs(x)
+
+    def gradient(*x: Any) -> list[Any]:
+        return list(nexnet.grad(problem.scalar(0), everything)(*x, *weights))
+
+    for order, fn in enumerate((outputs, gradient)[: case.order], 1):
+        outs, pullback = nexnet.vjp(fn, *point)
+        generator = torch.Generator().manual_seed(order)
+        drawn = [torch.randn(2, *each.shape, generator=generator, dtype=torch.float64).to(each.dtype) for each in outs]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                got = nexnet.vmap(pullback, randomness="same")([nexnet.LiteTensor(each) for each in drawn])
+            except Exception as error:
+                yield f"order {order}: {type(error).__name__}: {' '.join(str(error).split())}"
+                continue
+        for i in range(2):
+            for g, alone in zip(got, pullback([nexnet.LiteTensor(each[i]) for each in drawn]), strict=True):
+                if not torch.allclose(g.data[i], alone.data, rtol=RTOL, atol=RTOL, equal_nan=True):
+                    yield f"order {order}: {g.data[i]}, a loop: {alone.data}"
+
+
+def _two_examples(x: Any) -> Any:
+    """Give a batch of a tensor and, where it is of numbers to compute with, a smaller one."""
+    data = x.data if isinstance(x, nexnet.LiteTensor) else x
+    batch = torch.stack([data, data * 0.9 if is_float(data) else data])
+    return nexnet.LiteTensor(batch) if isinstance(x, nexnet.LiteTensor) else batch
 
 
 def bad_calls(case: Case, sample: Sample) -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
+from .._dispatch import no_rule
 from ..engine import unwrap, wrap
 from ..ops import batch_norm_with_statistics, instance_norm
 from .assigning import copied, lite
@@ -104,6 +105,18 @@ def _set_data(self: Any, value: Any) -> None:
         write(self, copied(self, value), "copy_")
 
 
+def _of_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a function that follows torch's graph, in which what stands for a LiteTensor is not."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return given(computed(function, args, kwargs))
+        except RuntimeError as error:
+            raise no_rule(function) from error
+
+    return call
+
+
 OWN: dict[Any, Callable[..., Any]] = {
     F.batch_norm: _batch_norm,
     F.embedding: _embedding,
@@ -112,4 +125,6 @@ OWN: dict[Any, Callable[..., Any]] = {
     Tensor.requires_grad_: _as_it_is,
     Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]
     Tensor.share_memory_: _as_it_is,
+    torch.autograd.backward: _of_graph(torch.autograd.backward),
+    torch.autograd.grad: _of_graph(torch.autograd.grad),
 }

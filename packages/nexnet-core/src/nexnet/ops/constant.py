@@ -19,6 +19,8 @@ from .._nested import rebuild
 from ..engine import TensorBase, is_tracked, this_thread, wrap
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
+from ._examples import OF_EXAMPLES
+from ._mapped import is_mapped
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "binomial",
@@ -50,6 +52,7 @@ def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Cal
     One that ``varies`` with its argument, but has no gradient in torch either, refuses what is being differentiated.
     """
     name = torch_function.__name__
+    of_examples = OF_EXAMPLES.get(torch_function, torch_function)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if varies and builtins.any(isinstance(x, TensorBase) and is_tracked(x) for x in (*args, *kwargs.values())):
@@ -70,7 +73,9 @@ def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Cal
                     )
                 )
             kwargs = {key: _raw(value) for key, value in kwargs.items()}
-        made = _lite(torch_function(*[_raw(arg) for arg in args], **kwargs))
+        given = [_raw(arg) for arg in args]
+        mapped = of_examples is not torch_function and is_mapped(*given, *kwargs.values())
+        made = _lite((of_examples if mapped else torch_function)(*given, **kwargs))
         observers = this_thread().observers
         if observers is not None:
             observers.ended(name, args, made)

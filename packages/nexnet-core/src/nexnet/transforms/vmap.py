@@ -125,7 +125,7 @@ def _explained() -> Iterator[None]:
 
 _BY_VALUE = (
     "under vmap a mapped tensor has a value for each example, and no single one for Python to go by.",
-    "a mapped tensor in if, while, and, or, not, int() or float(), or its item(), tolist() or numpy()",
+    "a mapped tensor in if, while, and, or, not, int(), float(), equal(), allclose(), or its item(), tolist(), numpy()",
     "nexnet.where(condition, a, b) computes both and chooses for each example; or loop over the examples in Python",
 )
 _BY_SHAPE = (
@@ -138,7 +138,10 @@ _SIGNS = {
     "data-dependent control flow": _BY_VALUE,
     "calling .item()": _BY_VALUE,
     "Cannot access data pointer": _BY_VALUE,
+    "vmap over torch.allclose": _BY_VALUE,
+    "Batching rule not implemented for aten::equal": _BY_VALUE,
     "dynamic shape": _BY_SHAPE,
+    "a differently shaped Tensor": _BY_SHAPE,
 }
 
 

@@ -11,6 +11,7 @@ import torch
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._conventions import chosen
 from .._formulas import operator
+from .._mapped import is_mapped
 from .arithmetic import _slope_by_base, _slope_by_exponent, _with_mixed
 
 __all__ = [
@@ -225,6 +226,14 @@ class nan_to_num(Policy):
 class _Quantized(Policy):
     """x rounded to one of a few numbers:  dx = g, and 0 where x is beyond the least or the greatest of them."""
 
+    def of_examples(self, input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Any:
+        """Compute what torch's kernels do, for which torch.vmap has no rule."""
+        scale = torch.as_tensor(scale, dtype=torch.float32, device=input.device)  # as the kernels take it
+        wide = input.to(torch.promote_types(input.dtype, torch.float32))
+        steps = torch.round(wide * (1 / scale) + zero_point)
+        self.ctx.save((steps >= quant_min) & (steps <= quant_max))
+        return ((steps.clamp(quant_min, quant_max) - zero_point).float() * scale).to(input.dtype)
+
     def backward(self, grad: Any) -> Any:
         (inside,) = self.ctx.release
         return grad * inside
@@ -240,6 +249,8 @@ class fake_quantize_per_tensor_affine(_Quantized):
 
     def forward(self, input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Any:
         aten = torch.ops.aten
+        if is_mapped(input, scale, zero_point):
+            return self.of_examples(input, scale, zero_point, quant_min, quant_max)
         if isinstance(scale, torch.Tensor) or isinstance(zero_point, torch.Tensor):
             scale, zero_point = (torch.as_tensor(each, device=input.device) for each in (scale, zero_point))
             on = torch.ones(1, dtype=torch.int64, device=input.device)
@@ -258,6 +269,9 @@ class fake_quantize_per_channel_affine(_Quantized):
     """fake_quantize_per_tensor_affine with a scale and a zero point for each index of a dimension."""
 
     def forward(self, input: Any, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int) -> Any:
+        if is_mapped(input, scale, zero_point):
+            shape = [-1 if i == axis % input.ndim else 1 for i in range(input.ndim)]
+            return self.of_examples(input, scale.reshape(shape), zero_point.reshape(shape), quant_min, quant_max)
         kernel = torch.ops.aten.fake_quantize_per_channel_affine_cachemask
         out, inside = kernel(input, scale, zero_point, axis, quant_min, quant_max)
         self.ctx.save(inside)

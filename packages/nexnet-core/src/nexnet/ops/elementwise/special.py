@@ -15,6 +15,7 @@ import torch
 
 from ...engine import TensorBase
 from ...policy import Operator, Policy, function, implements
+from .._folded import folded
 from .._formulas import of_input, of_output, operator
 from .._plain import may_look_at
 
@@ -57,9 +58,13 @@ def of_both(
     gradient: Callable[[Any, Any, Any], Any],
     *torch_functions: Callable[..., Any],
     complex_too: bool = False,
+    folds: bool = False,
 ) -> Operator:
-    """Make the operator of the first torch function, answering to all; ``gradient(g, x, y)`` is its rule."""
-    compute = torch_functions[0]
+    """Make the operator of the first torch function, answering to all; ``gradient(g, x, y)`` is its rule.
+
+    ``folds`` is for a function that torch.vmap has no rule for.
+    """
+    compute = partial(folded, torch_functions[0], (0,)) if folds else torch_functions[0]
 
     class rule(Policy):
         elementwise = True
@@ -176,6 +181,7 @@ special_log_ndtr = of_both(
     "ln Phi(x),  dx = g phi(x) / Phi(x), which neither overflows nor vanishes far to the left.",
     lambda g, x, y: g * _log_ndtr_slope(x, y),
     torch.special.log_ndtr,
+    folds=True,
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ...engine import TensorBase
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import overload
+from .._mapped import is_mapped
 
 __all__ = [
     "conv1d",
@@ -278,11 +279,13 @@ class conv_tbc(Policy):
 
     def forward(self, input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
         self.ctx.save(input, weight, bias, pad)
+        if is_mapped(input, weight, bias):  # torch.vmap has no rule for the kernel
+            return torch.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)
         return torch.conv_tbc(input.contiguous(), weight.contiguous(), bias, pad)  # the kernel takes no other layout
 
     def backward(self, grad: Any) -> Any:
         input, weight, bias, pad = self.ctx.release
-        if isinstance(grad, TensorBase):
+        if isinstance(grad, TensorBase) or is_mapped(grad, input, weight):
             return _gradients_over_time(self.ctx.needs_input_grad, grad, input, weight, pad)
         contiguous = [each.contiguous() for each in (grad, input, weight)]
         return torch.ops.aten.conv_tbc_backward.default(*contiguous, bias, pad)

@@ -22,6 +22,7 @@ from torch.nn import functional
 from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._folded import folded
 from .._kernels import kernel_or_rule
 
 __all__ = [
@@ -251,10 +252,22 @@ class affine_grid(Policy):
 
     def forward(self, theta: Any, size: Sequence[int], align_corners: bool | None = None) -> Any:
         self.ctx.save(size, bool(align_corners))
-        return functional.affine_grid(theta, size, align_corners)  # type: ignore[arg-type]
+        return folded(_grid_of, (2,), theta, size, align_corners)
 
     def backward(self, grad: Any) -> Any:
         return _affine_grid_backward(grad, *self.ctx.release)
+
+
+def _grid_of(theta: Any, size: Sequence[int], align_corners: bool | None) -> Any:
+    return functional.affine_grid(theta, (len(theta), *size[1:]), align_corners)  # type: ignore[arg-type]
+
+
+def _grid_backward(grad: Any, size: Sequence[int], align_corners: bool) -> Any:
+    return folded(_grid_kernel, (len(size) - 1,), grad, size, align_corners)
+
+
+def _grid_kernel(grad: Any, size: Sequence[int], align_corners: bool) -> Any:
+    return torch.ops.aten.affine_grid_generator_backward.default(grad, (len(grad), *size[1:]), align_corners)
 
 
 @implements(torch.ops.aten.affine_grid_generator_backward.default)
@@ -264,13 +277,13 @@ class _affine_grid_transposed(Policy):
 
     def forward(self, grad: Any, size: Sequence[int], align_corners: bool) -> Any:
         self.ctx.save(size, align_corners)
-        return torch.ops.aten.affine_grid_generator_backward.default(grad, size, align_corners)
+        return _grid_backward(grad, size, align_corners)
 
     def backward(self, cotangent: Any) -> Any:
         return affine_grid(cotangent, *self.ctx.release)
 
 
-_affine_grid_backward = kernel_or_rule(torch.ops.aten.affine_grid_generator_backward.default, _affine_grid_transposed)
+_affine_grid_backward = kernel_or_rule(_grid_backward, _affine_grid_transposed)
 
 
 @implements(torch.affine_grid_generator)

@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from ...errors import InputError, message
 from ...policy import Operator, Policy, implements
+from .._folded import folded
 from .._formulas import operator
 from .._kernels import kernel_or_rule
+from .._mapped import is_mapped
 
 __all__ = [
     "adaptive_max_pool1d",
@@ -56,28 +58,48 @@ def _chosen(x: Any, indices: Any, dims: int) -> Any:
     return x.flatten(-dims).gather(-1, indices.flatten(-dims)).reshape(indices.shape)
 
 
-def _placing(torch_kernel: Callable[..., Any], dims: int) -> Callable[..., Any]:
-    """Give a kernel k(g, input, ..., indices), which puts g where it was taken from, its rule, and call either."""
+def _placing(
+    torch_kernel: Callable[..., Any], dims: int, compute: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """Give a kernel k(g, input, ..., indices), which puts g where it was taken from, its rule, and call either.
+
+    ``compute`` is called in the kernel's place, if it is given.
+    """
+    called = compute or torch_kernel
 
     class rule(Policy):
         def forward(self, grad: Any, input: Any, *options: Any) -> Any:
             self.ctx.save(options[-1])
-            return torch_kernel(grad, input, *options)
+            return called(grad, input, *options)
 
         def backward(self, cotangent: Any) -> Any:
             (indices,) = self.ctx.release
             return _chosen(cotangent, indices, dims)
 
     formula = "zeros of the input's shape with g added where it was taken from:  dg = h there"
-    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,), __name__))
+    return kernel_or_rule(called, operator(rule, formula, (torch_kernel,), __name__))
 
 
 _place2d = _placing(_ATEN.max_pool2d_with_indices_backward.default, 2)
 _place3d = _placing(_ATEN.max_pool3d_with_indices_backward.default, 3)
 _place_adaptive2d = _placing(_ATEN.adaptive_max_pool2d_backward.default, 2)
 _place_adaptive3d = _placing(_ATEN.adaptive_max_pool3d_backward.default, 3)
-_place_fractional2d = _placing(_ATEN.fractional_max_pool2d_backward.default, 2)
-_place_fractional3d = _placing(_ATEN.fractional_max_pool3d_backward.default, 3)
+
+
+def _placing_fractional(torch_kernel: Callable[..., Any], dims: int) -> Callable[..., Any]:
+    """Do so with a kernel that torch.vmap has no rule for."""
+
+    def kernel(grad: Any, input: Any, indices: Any, kernel_size: Sizes, output_size: Sizes) -> Any:
+        return torch_kernel(grad, input, kernel_size, output_size, indices)
+
+    def call(grad: Any, input: Any, kernel_size: Sizes, output_size: Sizes, indices: Any) -> Any:
+        return folded(kernel, (dims + 1,) * 3, grad, input, indices, kernel_size, output_size)
+
+    return _placing(torch_kernel, dims, call)
+
+
+_place_fractional2d = _placing_fractional(_ATEN.fractional_max_pool2d_backward.default, 2)
+_place_fractional3d = _placing_fractional(_ATEN.fractional_max_pool3d_backward.default, 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -157,6 +179,9 @@ adaptive_max_pool3d = _adaptive((functional.adaptive_max_pool3d,), functional.ad
 
 
 def _fractional(torch_function: Callable[..., Any], with_indices: Callable[..., Any], dims: int) -> Operator:
+    def compute(input: Any, samples: Any, kernel_size: Sizes, output_size: Any, output_ratio: Any) -> Any:
+        return with_indices(input, kernel_size, output_size, output_ratio, True, samples)
+
     class rule(Policy):
         def forward(
             self,
@@ -177,7 +202,12 @@ def _fractional(torch_function: Callable[..., Any], with_indices: Callable[..., 
                         got=kernel_size,
                     )
                 )
-            out, indices = with_indices(input, kernel_size, output_size, output_ratio, True, _random_samples)
+            if _random_samples is None and is_mapped(input):  # drawn as the vmap's randomness says
+                channels = input.shape[: input.ndim - dims] if input.ndim > dims + 1 else (1, input.shape[0])
+                _random_samples = torch.rand(*channels, dims, dtype=input.dtype, device=input.device)
+            out, indices = folded(
+                compute, (dims + 1, 2), input, _random_samples, kernel_size, output_size, output_ratio
+            )
             self.ctx.save(input, kernel_size, out.shape[-dims:], indices)
             return (out, indices) if return_indices else out
 
@@ -238,7 +268,7 @@ def _unpool(compute: Callable[..., Any], dims: int) -> Operator:
             output_size: Sequence[int] | None = None,
         ) -> Any:
             self.ctx.save(indices)
-            return compute(input, indices, kernel_size, stride, padding, output_size)
+            return folded(compute, (dims + 1,) * 2, input, indices, kernel_size, stride, padding, output_size)
 
         def backward(self, grad: Any) -> Any:
             (indices,) = self.ctx.release

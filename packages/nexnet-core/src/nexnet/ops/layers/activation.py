@@ -97,18 +97,21 @@ _hardswish_backward = kernel(
     "0 where x <= -3, g where x >= 3, g (2 x + 3) / 6 between", _hardswish_curvature, _aten.hardswish_backward.default
 )
 _silu_backward = kernel("g s (1 + x (1 - s)),  s = sigmoid x", _silu_curvature, _aten.silu_backward.default)
-_mish_kernel = kernel(
-    "g (t + x s (1 - t^2)),  s = sigmoid x,  t = tanh(softplus x)", _mish_curvature, _aten.mish_backward.default
-)
 
 
-def _mish_backward(grad: Any, x: Any) -> Any:
+def _mish_slope(grad: Any, x: Any) -> Any:
     if not is_mapped(grad, x):
-        return _mish_kernel(grad, x)
+        return _aten.mish_backward.default(grad, x)
     t = torch.tanh(F.softplus(x))  # torch.vmap has no rule for the kernel
     return grad * (t + x * torch.sigmoid(x) * (1 - t * t))
 
 
+_mish_backward = kernel(
+    "g (t + x s (1 - t^2)),  s = sigmoid x,  t = tanh(softplus x)",
+    _mish_curvature,
+    _aten.mish_backward.default,
+    _mish_slope,
+)
 _softplus_backward = kernel(
     "g sigmoid(beta x), and g where beta x > threshold", _softplus_curvature, _aten.softplus_backward.default
 )

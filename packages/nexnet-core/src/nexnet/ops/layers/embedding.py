@@ -12,7 +12,9 @@ from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
+from .._mapped import is_mapped
 from .._names import composite
+from ._bags_of_examples import bags, by_sample, by_table
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -172,7 +174,8 @@ class _embedding_bag(Policy):
         include_last_offset: bool,
         padding: int,
     ) -> Any:
-        out, bag_of, sizes, largest = _bags(
+        kernel = bags if is_mapped(weight, indices, offsets, per_sample_weights) else _bags
+        out, bag_of, sizes, largest = kernel(
             weight, indices, offsets, scaled, mode, False, per_sample_weights, include_last_offset, padding
         )
         if include_last_offset:
@@ -262,6 +265,8 @@ def _table_kernel(
     grad: Any, indices: Any, offsets: Any, bag_of: Any, sizes: Any, largest: Any, rows: int, scaled: bool, mode: int,
     samples: Any, padding: int,
 ) -> Any:  # fmt: skip
+    if is_mapped(grad, indices, offsets, largest, samples):
+        return by_table(grad, indices, offsets, sizes, largest, rows, scaled, mode, samples, padding)
     return _bags_backward(
         grad.contiguous(), indices, offsets, bag_of, sizes, largest, rows, scaled, mode, False, samples, padding
     )
@@ -270,6 +275,8 @@ def _table_kernel(
 def _sample_kernel(
     grad: Any, weight: Any, indices: Any, offsets: Any, bag_of: Any, _: Any, __: Any, padding: int
 ) -> Any:
+    if is_mapped(grad, weight, indices, offsets):
+        return by_sample(grad, weight, indices, offsets, padding)
     return _samples_backward(grad, weight, indices, offsets, bag_of, 0, padding)
 
 

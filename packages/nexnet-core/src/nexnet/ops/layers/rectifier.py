@@ -17,6 +17,7 @@ from ...engine import TensorBase, directly
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
+from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
 from .activation import _activation, _refuse_inplace
@@ -259,6 +260,11 @@ class _rrelu(Policy):
     materialize_grads = False
 
     def forward(self, input: Any, lower: float, upper: float, generator: Generator | None) -> Any:
+        if is_mapped(input):  # torch.vmap has no rule for the kernel
+            drawn = torch.rand(input.shape, dtype=input.dtype, device=input.device, generator=generator)
+            slopes = torch.where(input > 0, 1, lower + (upper - lower) * drawn)
+            self.ctx.save(slopes)
+            return input * slopes, slopes
         slopes = torch.empty_like(input, memory_format=torch.contiguous_format)
         out = _aten.rrelu_with_noise.default(input, slopes, lower, upper, True, generator)
         self.ctx.save(slopes)

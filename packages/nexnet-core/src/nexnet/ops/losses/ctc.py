@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._folded import folded
 from .._names import composite
 from .._plain import is_plain
 from ..elementwise.arithmetic import div
@@ -42,7 +43,9 @@ class _ctc(Policy):
     def forward(
         self, x: Any, targets: Any, lengths: _Lengths, target_lengths: _Lengths, blank: int, zero_infinity: bool
     ) -> Any:
-        out, alphas = _aten._ctc_loss.default(x, targets, lengths, target_lengths, blank, zero_infinity)
+        dims = (2, targets.ndim - 1)  # behind the batch, which torch.vmap's examples are folded into
+        options = (lengths, target_lengths, blank, zero_infinity)
+        out, alphas = folded(_kernel, dims, x.transpose(0, 1), targets, *options)
         self.ctx.save(x, targets, lengths, target_lengths, out, alphas, blank, zero_infinity)
         return out, alphas
 
@@ -52,17 +55,38 @@ class _ctc(Policy):
             return None
         if not isinstance(grad, torch.Tensor):
             return _alignment(x, unwrap(targets), lengths, target_lengths, blank, zero_infinity) * -grad[:, None]
-        dx = _aten._ctc_loss_backward.default(
-            grad, x, targets, lengths, target_lengths, out, alphas, blank, zero_infinity
-        )
+        dims = (0, 2, targets.ndim - 1, 0, 2)
+        options = (lengths, target_lengths, blank, zero_infinity)
+        dx = folded(_kernel_backward, dims, grad, x.transpose(0, 1), targets, out, alphas, *options).transpose(0, 1)
         if zero_infinity:
             grad = torch.where(torch.isinf(out), 0, grad)
         surplus = torch.exp(x)
         if min(lengths, default=0) < x.shape[0]:
             times = torch.arange(x.shape[0], device=x.device)[:, None]
-            surplus.masked_fill_((times >= torch.tensor(lengths, device=x.device))[..., None], 0)
-        dx.addcmul_(surplus, grad[:, None], value=-1)
-        return dx.masked_fill_((x == -math.inf) & torch.isfinite(out)[:, None], 0)
+            surplus = surplus.masked_fill((times >= torch.tensor(lengths, device=x.device))[..., None], 0)
+        return (dx - surplus * grad[:, None]).masked_fill((x == -math.inf) & torch.isfinite(out)[:, None], 0)
+
+
+def _kernel(x: Any, targets: Any, lengths: _Lengths, target_lengths: _Lengths, blank: int, zero_infinity: bool) -> Any:
+    """Call torch's kernel for x of shape (batch, time, class); the lengths may be those of a part of the batch."""
+    times = _times(x, lengths)
+    lengths, target_lengths = lengths * times, target_lengths * times
+    _check_labels(targets, target_lengths, x.shape[2], blank)
+    return _aten._ctc_loss.default(x.transpose(0, 1), targets, lengths, target_lengths, blank, zero_infinity)
+
+
+def _kernel_backward(
+    grad: Any, x: Any, targets: Any, out: Any, alphas: Any,
+    lengths: _Lengths, target_lengths: _Lengths, blank: int, zero_infinity: bool,
+) -> Any:  # fmt: skip
+    times = _times(x, lengths)
+    ends = lengths * times, target_lengths * times
+    dx = _aten._ctc_loss_backward.default(grad, x.transpose(0, 1), targets, *ends, out, alphas, blank, zero_infinity)
+    return dx.transpose(0, 1)
+
+
+def _times(x: Any, lengths: _Lengths) -> int:
+    return x.shape[0] // len(lengths) if lengths else 1
 
 
 def _alignment(
@@ -125,13 +149,16 @@ def _alignment(
 def _states(targets: Any, target_lengths: _Lengths, blank: int) -> Any:
     """Give the labels of each example with blanks around them, (N, 2 S + 1), filled up with blanks."""
     longest = max(target_lengths, default=0)
-    states = targets.new_full((len(target_lengths), 2 * longest + 1), blank, dtype=torch.long)
+    place = torch.full((len(target_lengths), 2 * longest + 1), -1)  # of each label in the targets' memory
     start = 0
     for i, length in enumerate(target_lengths):
-        labels = targets[i, :length] if targets.ndim == 2 else targets[start : start + length]
-        states[i, 1 : 2 * length : 2] = labels
+        first = i * targets.shape[1] if targets.ndim == 2 else start
+        place[i, 1 : 2 * length : 2] = torch.arange(first, first + length)
         start += length
-    return states
+    if not longest:
+        return place.fill_(blank).to(targets.device)
+    place = place.to(targets.device)
+    return torch.where(place < 0, blank, targets.reshape(-1)[place.clamp(min=0)].long())
 
 
 @_answers(
@@ -180,7 +207,6 @@ def ctc_loss(
                 got=f"log_probs of shape {tuple(log_probs.shape)}, {len(lengths)} and {len(labels)}",
             )
         )
-    _check_labels(unwrap(targets), labels, log_probs.shape[2], blank)
     losses = _ctc(log_probs, unwrap(targets), lengths, labels, blank, zero_infinity)[0]
     if alone:
         losses = losses.squeeze(0)

@@ -71,7 +71,7 @@ class _gaussian(Policy):
     def forward(self, input: Any, target: Any, var: Any, full: bool, eps: float) -> Any:
         self.ctx.save(input, target, var, eps)
         v = torch.clamp(var, min=eps)
-        out = torch.square(input - target).div_(v).add_(torch.log(v)).mul_(0.5)
+        out = (torch.square(input - target) / v).add_(torch.log(v)).mul_(0.5)
         return out.add_(0.5 * math.log(2 * math.pi)) if full else out
 
     def backward(self, grad: Any) -> Any:

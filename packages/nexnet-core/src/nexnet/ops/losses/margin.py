@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...engine import TensorBase, is_tracked, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._folded import folded
 from .._kernels import kernel_or_rule
 from .._mapped import is_mapped
 from .._names import composite
@@ -243,11 +244,14 @@ class _multi_margin_loss(Policy):
 
     def forward(self, input: Any, target: Any, p: int, margin: float, weight: Any, reduction: int) -> Any:
         self.ctx.save(input, target, p, margin, weight, reduction)
-        return _multi_margin(input, target, p, margin, weight, reduction)
+        if not is_mapped(input, target, weight):
+            return _multi_margin(input, target, p, margin, weight, reduction)
+        losses = folded(_multi_margin, (1, 0), torch.atleast_1d(input), target, p, margin, None, 0)
+        return _reduced(losses if weight is None else losses * weight[target], reduction)
 
     def backward(self, grad: Any) -> Any:
         input, target, p, margin, weight, reduction = self.ctx.release
-        if not isinstance(grad, TensorBase):
+        if not isinstance(grad, TensorBase) and not is_mapped(grad, input, target, weight):
             return _multi_margin_backward(grad, input, target, p, margin, weight, reduction)
         rows = input.reshape(-1, input.shape[-1] if input.ndim else 1)  # a number is one class
         index = target.reshape(-1, 1)
@@ -290,7 +294,11 @@ class _multilabel_margin_loss(Policy):
     materialize_grads = False
 
     def forward(self, input: Any, target: Any, reduction: int) -> Any:
-        out, is_label = _multilabel_margin(input, target, reduction)
+        if is_mapped(input, target):
+            losses, is_label = folded(_multilabel_margin, (1, 1), input, target, 0)
+            out = _reduced(losses, reduction)
+        else:
+            out, is_label = _multilabel_margin(input, target, reduction)
         self.ctx.save(input, target, reduction, is_label)
         return out, is_label
 
@@ -305,7 +313,7 @@ class _adjoint_of_multilabel_margin(Policy):
 
     def forward(self, grad: Any, input: Any, target: Any, reduction: int, is_label: Any) -> Any:
         self.ctx.save(grad.shape, input, target, reduction, is_label)
-        return _multilabel_margin_backward(grad, input, target, reduction, is_label)
+        return _multilabel_kernel(grad, input, target, reduction, is_label)
 
     def backward(self, cotangent: Any) -> Any:
         shape, input, target, reduction, is_label = self.ctx.release
@@ -315,7 +323,17 @@ class _adjoint_of_multilabel_margin(Policy):
 
 
 def _multilabel_kernel(grad: Any, input: Any, target: Any, reduction: int, is_label: Any) -> Any:
-    return _multilabel_margin_backward(grad, unwrap(input), unwrap(target), reduction, unwrap(is_label))
+    input, target, is_label = unwrap(input), unwrap(target), unwrap(is_label)
+    if not is_mapped(grad, input, target):
+        return _multilabel_margin_backward(grad, input, target, reduction, is_label)
+    rows = input.shape[:-1]
+    if reduction:
+        grad = _share(grad, input[..., 0], reduction).expand(rows)
+    return folded(_multilabel_of_rows, (0, 1, 1, 1), grad, input, target, is_label)
+
+
+def _multilabel_of_rows(grad: Any, input: Any, target: Any, is_label: Any) -> Any:
+    return _multilabel_margin_backward(grad, input, target, 0, is_label)
 
 
 _multilabel_gradient: Callable[..., Any] = kernel_or_rule(_multilabel_kernel, _adjoint_of_multilabel_margin)
@@ -341,8 +359,7 @@ class _soft_margin_loss(Policy):
         self.ctx.save(input, target, reduction)
         if not is_mapped(input, target):
             return _aten.soft_margin_loss.default(input, target, reduction)
-        losses = F.softplus(-target * input)  # torch.vmap has no rule for the kernel
-        return losses if reduction == 0 else losses.mean() if reduction == 1 else losses.sum()
+        return _reduced(F.softplus(-target * input), reduction)  # torch.vmap has no rule for the kernel
 
     def backward(self, grad: Any) -> Any:
         input, target, reduction = self.ctx.release
@@ -394,6 +411,11 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     classes = input.ndim - 1
     losses = mean(losses, -1) if losses.ndim == input.ndim else losses.sum(classes) / input.shape[classes]
     return _reduce(losses, reduction, "multilabel_soft_margin_loss")
+
+
+def _reduced(losses: Any, reduction: int) -> Any:
+    """Reduce losses, as torch's kernels number it."""
+    return losses if reduction == 0 else losses.mean() if reduction == 1 else losses.sum()
 
 
 def _as_numbers(target: Any, dtype: torch.dtype) -> Any:

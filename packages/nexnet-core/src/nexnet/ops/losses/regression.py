@@ -15,6 +15,7 @@ from ...engine import number, scalar
 from ...policy import Operator, Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
+from .._mapped import is_mapped
 from .._names import composite
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.piecewise import abs
@@ -33,18 +34,18 @@ def _difference_loss(
     """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
 
     k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x, t, *parameters)`` / n = h g f''(x - t) / n.
-    n is the number of elements for a mean, else 1. ``slope(g / n, x - t)`` stands in for k under vmap, if torch has no
-    batching rule for it.
+    n is the number of elements for a mean, else 1. ``slope(g / n, x - t, *parameters)`` stands in for k under vmap,
+    if torch has no batching rule for it.
     """
     torch_value, torch_kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
     kernel = overload(torch_kernel)
 
     def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
-        batched = torch._C._functorch.is_batchedtensor(input)
+        batched = is_mapped(grad, input, target)
         if batched and 0 in input.shape:  # torch divides by the number of elements
             return grad * (input - target)
         if slope is not None and batched:
-            return slope(_share(grad, input, reduction), input - target)
+            return slope(_share(grad, input, reduction), input - target, *parameters)
         return kernel(grad, input, target, reduction, *parameters)
 
     class loss(Policy):
@@ -81,6 +82,7 @@ _huber_loss = _difference_loss(
     "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
     lambda hg, x, t, delta: where(torch.abs(x - t) < delta, hg, 0),
     "huber_loss",
+    lambda g, difference, delta: g * difference.clamp(-delta, delta),
 )
 _smooth_l1_loss = _difference_loss(
     "(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2",
@@ -137,6 +139,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     dtype = _tensor(input).dtype  # which torch's loss has, whatever its target's
     input, target = _matched(input, target, "huber_loss")
     delta = number(delta, "huber_loss", "delta")
+    if is_mapped(target):  # the loss is symmetric, and torch.vmap's rule wants its first argument to be mapped
+        input, target = target, input
     loss = _huber_loss(input, target, _code(reduction, "huber_loss") if weight is None else 0, delta)
     loss = loss if loss.dtype is dtype else to(loss, dtype)
     return loss if weight is None else _reduce(mul(loss, weight), reduction, "huber_loss")

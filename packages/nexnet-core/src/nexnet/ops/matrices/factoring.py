@@ -14,6 +14,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._mapped import is_mapped
 from .._names import composite, return_types
 
 __all__ = [
@@ -122,6 +123,12 @@ def _lu_gradient(dl: Any, du: Any, p: Any, lower: Any, upper: Any) -> Any:
     return da if p is None else p.matmul(da)
 
 
+def _lu_of_each(A: Any, pivot: bool) -> Any:  # noqa: N803
+    """Give linalg.lu of the examples of a vmap, for which torch has a rule for its two halves."""
+    factors, pivots, _ = torch.linalg.lu_factor_ex(A, pivot=pivot)
+    return torch.lu_unpack(factors, pivots, unpack_pivots=pivot)
+
+
 @implements(torch.linalg.lu)
 @function
 class linalg_lu(Policy):
@@ -134,7 +141,7 @@ class linalg_lu(Policy):
     materialize_grads = False
 
     def forward(self, A: Any, *, pivot: bool = True) -> Any:  # noqa: N803  torch's name
-        out = torch.linalg.lu(A, pivot=pivot)
+        out = _lu_of_each(A, pivot) if is_mapped(A) else torch.linalg.lu(A, pivot=pivot)
         self.ctx.save(*out, pivot)
         return out
 

@@ -10,6 +10,8 @@ import torch
 from ...engine import TensorBase, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._folded import folded
+from .._mapped import is_mapped
 from .._names import composite
 from .._plain import may_look_at
 from .norms import gradient_of_norm, vector_norm
@@ -136,7 +138,11 @@ class renorm(Policy):
 
     def forward(self, input: Any, p: float, dim: int, maxnorm: float) -> Any:
         self.ctx.save(input, p, dim, maxnorm)
-        return torch.renorm(input, p, dim, maxnorm)
+        if not is_mapped(input):
+            return torch.renorm(input, p, dim, maxnorm)
+        others = [d for d in range(input.ndim) if d != dim % input.ndim]  # torch.vmap has no rule for the kernel
+        size = torch.linalg.vector_norm(input, p, others, True)
+        return input * torch.where(size > maxnorm, maxnorm / (size + 1e-7), 1)
 
     def backward(self, grad: Any) -> Any:
         x, p, dim, maxnorm = self.ctx.release
@@ -203,12 +209,16 @@ def _by_kernel(grad: Any, a: Any, b: Any, out: Any, p: float, need_a: bool, need
     batch = out.shape[:-2]
     if a.shape[:-2] != batch or b.shape[:-2] != batch:
         a, b = (each.expand((*batch, *each.shape[-2:])) for each in (a, b))
-    a, b, grad, out = a.contiguous(), b.contiguous(), grad.contiguous(), out.contiguous()
-    kernel = torch.ops.aten._cdist_backward.default
+    dims = (2, 2, 2, 2)  # of torch's own rule for vmap the results are wrong where only the gradient is mapped
     return (
-        kernel(grad, a, b, p, out) if need_a else None,
-        kernel(grad.mT.contiguous(), b, a, p, out.mT.contiguous()) if need_b else None,
+        folded(_kernel, dims, grad, a, b, out, p) if need_a else None,
+        folded(_kernel, dims, grad.mT, b, a, out.mT, p) if need_b else None,
     )
+
+
+def _kernel(grad: Any, a: Any, b: Any, out: Any, p: float) -> Any:
+    grad, a, b, out = grad.contiguous(), a.contiguous(), b.contiguous(), out.contiguous()
+    return torch.ops.aten._cdist_backward.default(grad, a, b, p, out)
 
 
 def _pair_gradient(grad: Any, difference: Any, p: float) -> Any:
@@ -243,7 +253,10 @@ class _OwnDistances(Policy):
     """y_ij = |x_i - x_j|_p for i < j, in one dimension; the gradient as of cdist."""
 
     def forward(self, input: Any, p: float) -> Any:
-        out = torch.ops.aten._pdist_forward.default(input.contiguous(), p)
+        if is_mapped(input):  # torch.vmap has no rule for the kernel
+            out = _kernels.cdist(*_pairs(input), p, 2)[:, 0, 0]
+        else:
+            out = torch.ops.aten._pdist_forward.default(input.contiguous(), p)
         self.ctx.save(input, out, p)
         return out
 
@@ -251,12 +264,22 @@ class _OwnDistances(Policy):
         x, out, p = self.ctx.release
         if not out.shape[0]:  # of no pair: torch's kernel must not be asked
             return torch.zeros_like(x)
-        if isinstance(grad, torch.Tensor):
+        by_kernels = isinstance(grad, torch.Tensor)
+        if by_kernels and not is_mapped(grad, x):
             return torch.ops.aten._pdist_backward.default(grad.contiguous(), x.contiguous(), p, out)
         i, j = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
-        each = _pair_gradient(grad.unsqueeze(-1), x.index_select(0, i) - x.index_select(0, j), p)
+        if by_kernels:
+            each = _by_kernel(grad[:, None, None], *_pairs(x), out[:, None, None], p, True, False)[0][:, 0]
+        else:
+            each = _pair_gradient(grad.unsqueeze(-1), x.index_select(0, i) - x.index_select(0, j), p)
         zeros = torch.zeros_like(x)
         return zeros.index_add(0, i, each) - zeros.index_add(0, j, each)
+
+
+def _pairs(x: Any) -> tuple[Any, Any]:
+    """Give both points of each pair, as sets of one point for the kernels of cdist."""
+    i, j = torch.triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
+    return x.index_select(0, i).unsqueeze(1), x.index_select(0, j).unsqueeze(1)
 
 
 _own_distances = function(_OwnDistances)

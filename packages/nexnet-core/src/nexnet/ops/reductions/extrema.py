@@ -14,7 +14,7 @@ from ...engine import unwrap
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule
 from .._names import composite
-from .._plain import zeros_for
+from .._plain import is_plain, zeros_for
 from .sums import Dims, restore_dims
 
 __all__ = ["amax", "amin", "aminmax", "max", "median", "min", "nanmedian"]
@@ -72,9 +72,7 @@ def _into_zeros(x: Any, dim: int, index: Any, shape: torch.Size, keepdim: bool) 
     if not keepdim and shape:
         x, index = x.unsqueeze(dim), index.unsqueeze(dim)
     zeros = zeros_for(x, shape)
-    if torch._C._functorch.is_batchedtensor(index):
-        return zeros.scatter(dim, index, x)
-    return zeros.scatter_(dim, index, x)
+    return zeros.scatter_(dim, index, x) if is_plain(x, index) else zeros.scatter(dim, index, x)
 
 
 selection_backward = kernel_or_rule(_into_zeros, _selection_backward)

@@ -8,6 +8,7 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
+from .._mapped import is_mapped
 from .._names import composite
 from ..elementwise.complex_numbers import view_as_real
 from ..shapes.padding import constant_pad_nd, pad
@@ -33,7 +34,11 @@ class _stft(Policy):
         self, input: Any, n_fft: int, hop: int, win_length: int, window: Any, normalized: bool, onesided: bool
     ) -> Any:
         self.ctx.save(input, window, n_fft, hop, win_length, normalized, onesided)
-        return _kernels.stft(input, n_fft, hop, win_length, window, normalized, onesided, True)
+        if not is_mapped(input, window):
+            return _kernels.stft(input, n_fft, hop, win_length, window, normalized, onesided, True)
+        seen = input.unfold(-1, n_fft, hop) * _seen_through(window, input, n_fft, win_length)
+        transform = torch.fft.rfft if onesided else torch.fft.fft
+        return transform(seen, norm="ortho" if normalized else "backward").transpose(-1, -2)
 
     def backward(self, grad: Any) -> Any:
         input, window, n_fft, hop, win_length, normalized, onesided = self.ctx.release
@@ -134,7 +139,7 @@ class _istft(Policy):
         size = n_fft + hop * (frames.shape[-2] - 1)
         signal = unfold_backward(frames * seen, [*frames.shape[:-2], size], -1, n_fft, hop)
         envelope = _envelope(seen, frames.shape[-2], hop, start, min(end, size))
-        if not (envelope.is_meta or bool((envelope.abs() > 1e-11).all())):
+        if not (envelope.is_meta or bool(_plainly(envelope.abs() > 1e-11).all())):
             raise InputError(
                 message(
                     "the window is zero at a place that no other frame covers: the signal there is lost.",
@@ -189,6 +194,13 @@ def _seen_through(window: Any, like: Any, n_fft: int, win_length: int) -> Any:
     if window is None:
         window = torch.ones(win_length, dtype=like.dtype, device=like.device)
     return _centred(window, n_fft, win_length)
+
+
+def _plainly(x: Any) -> Any:
+    """Give all examples of a mapped tensor at once."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
+    return x
 
 
 def _envelope(window: Any, count: int, hop: int, start: int, end: int) -> Any:
