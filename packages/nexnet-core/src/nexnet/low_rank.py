@@ -136,7 +136,8 @@ class LowRank:
     def suits(self, out: LiteTensor | Tensor) -> bool:
         """Say whether the product has another tensor's shape, dtype and device."""
         data, left = unwrap(out), self.left.data
-        return data.dtype is left.dtype and data.device == left.device and data.shape == self.shape
+        on_one_device = (data.is_cpu and left.is_cpu) or data.device == left.device
+        return on_one_device and data.dtype is left.dtype and data.shape == self.shape
 
     def shares_memory(self, among: set[int]) -> bool:
         """Say whether a factor lies in one of these storages, whose addresses ``storages`` gives."""

@@ -1,7 +1,7 @@
 // Torch's functions of tensors, called at its dispatcher: below the parser of Python's arguments. See direct.py.
 //
 // C++, because torch's functions throw and give their results as C++ gives an object. Nothing of torch's is included:
-// the functions are found by their mangled names, and what is known of torch's classes stands in the four below.
+// the functions are found by their mangled names, and what is known of torch's classes stands in the five below.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <tuple>
 
 namespace {
 
@@ -25,6 +26,11 @@ struct Scalar {  // at::Scalar: of some size that is no larger
 struct Optional {  // std::optional<at::Tensor>, as a constant argument
     void *impl;
     bool has;
+};
+
+struct Whole {  // c10::SymInt of a small number
+    int64_t value;
+    ~Whole() {}
 };
 
 struct {
@@ -69,13 +75,15 @@ Optional optional(Args args, Py_ssize_t count, Py_ssize_t i) {
 
 template <class A> struct Passed { using type = const A &; };
 template <> struct Passed<int64_t> { using type = int64_t; };
+template <> struct Passed<Whole> { using type = Whole; };
 
-// Call a function that gives a new tensor.
-template <class... As> PyObject *of(void *function, As &...args) {
-    Tensor out = [&] {
-        Unlocked unlocked(args...);
-        return reinterpret_cast<Tensor (*)(typename Passed<As>::type...)>(function)(args...);
-    }();
+template <class Out, class... As> Out result_of(void *function, As &...args) {
+    Unlocked unlocked(args...);
+    return reinterpret_cast<Out (*)(typename Passed<As>::type...)>(function)(args...);
+}
+
+// Give a new tensor as Python's object.
+PyObject *made(Tensor &out) {
     void *impl = out.impl;
     PyObject *object = torch.wrap(&out);
     if (out.impl == impl && object != Py_None) {  // it was in an object before, which holds it: let go
@@ -84,6 +92,18 @@ template <class... As> PyObject *of(void *function, As &...args) {
         torch.release(held);
     }
     return object;
+}
+
+// Call a function that gives a new tensor.
+template <class... As> PyObject *of(void *function, As &...args) {
+    Tensor out = result_of<Tensor>(function, args...);
+    return made(out);
+}
+
+// Call a function that gives two.
+template <class... As> PyObject *pair_of(void *function, As &...args) {
+    auto out = result_of<std::tuple<Tensor, Tensor>>(function, args...);
+    return Py_BuildValue("(NN)", made(std::get<0>(out)), made(std::get<1>(out)));
 }
 
 // Call a function that writes into its first argument, and give that.
@@ -97,8 +117,9 @@ template <class... As> PyObject *into(void *function, PyObject *self, As &...arg
 }
 
 struct Form {
-    const char *name;     // what the caller gives: t a tensor, ? one or None, n the number 0 or 1, i an integer; then
-                          // 1 for each number that stays 1, and _ if the first is written into
+    const char *name;     // what the caller gives: t a tensor, s one of shape (), c one of classes, ? one or None,
+                          // n the number 0 or 1, i an integer; then 1 for each number that stays 1, _ if the first is
+                          // written into, and = if two tensors are given
     const char *mangled;  // how C++ writes the function's arguments
     PyObject *(*call)(void *function, Args args, Py_ssize_t count);
 };
@@ -121,6 +142,20 @@ const Form FORMS[] = {
      CALL { int64_t i = PyLong_AsLong(a[2]); return of(f, in(a[0]), in(a[1]), i); }},
     {"ttti", "RKNS_6TensorES4_S4_l",
      CALL { int64_t i = PyLong_AsLong(a[3]); return of(f, in(a[0]), in(a[1]), in(a[2]), i); }},
+    {"tc?ii=", "RKNS_6TensorES4_RKSt8optionalIS2_ElN3c106SymIntE",
+     CALL {
+         Optional weight = optional(a, count, 2);
+         int64_t reduction = PyLong_AsLong(a[3]);
+         Whole ignored{PyLong_AsLong(a[4])};
+         return pair_of(f, in(a[0]), in(a[1]), weight, reduction, ignored);
+     }},
+    {"stc?iis", "RKNS_6TensorES4_S4_RKSt8optionalIS2_ElN3c106SymIntES4_",
+     CALL {
+         Optional weight = optional(a, count, 3);
+         int64_t reduction = PyLong_AsLong(a[4]);
+         Whole ignored{PyLong_AsLong(a[5])};
+         return of(f, in(a[0]), in(a[1]), in(a[2]), weight, reduction, ignored, in(a[6]));
+     }},
     {"t_", "RNS_6TensorE", CALL { return into(f, a[0]); }},
     {"tt_", "RNS_6TensorERKS2_", CALL { return into(f, a[0], in(a[1])); }},
     {"tt1_", "RNS_6TensorERKS2_RKN3c106ScalarE", CALL { return into(f, a[0], in(a[1]), *torch.one); }},
@@ -131,14 +166,16 @@ const Form FORMS[] = {
 
 bool takes(const char *kinds, Args args, Py_ssize_t count) {
     Py_ssize_t i = 0;
-    for (; kinds[i] != 0 && kinds[i] != '1' && kinds[i] != '_'; i++) {
-        if (i >= count) return kinds[i] == '?';
+    for (; kinds[i] != 0 && kinds[i] != '1' && kinds[i] != '_' && kinds[i] != '='; i++) {
+        if (i >= count) return kinds[i] == '?' && kinds[i + 1] == 0;
         PyObject *arg = args[i];
         switch (kinds[i]) {
         case '?':
             if (arg == Py_None) break;
             [[fallthrough]];
         case 't':
+        case 's':
+        case 'c':
             if (reinterpret_cast<PyObject *>(Py_TYPE(arg)) != torch.tensor_type) return false;
             if (word(in(arg), torch.keys_at) & torch.wrapped) return false;
             break;
@@ -146,7 +183,7 @@ bool takes(const char *kinds, Args args, Py_ssize_t count) {
             if (!PyLong_CheckExact(arg)) return false;
             int over;
             long value = PyLong_AsLongAndOverflow(arg, &over);
-            if (over || (kinds[i] == 'n' && value != 0 && value != 1)) return false;
+            if (over || value != static_cast<int32_t>(value) || (kinds[i] == 'n' && value != 0 && value != 1)) return false;
         }
     }
     return i == count;

@@ -66,6 +66,8 @@ FUNCTIONS: dict[str, dict[Any, str]] = {
     "ttn": {_aten.threshold_backward.default: "threshold_backward"},
     "tti": {_nn.mse_loss: "mse_loss"},
     "ttti": {_aten.mse_loss_backward.default: "mse_loss_backward"},
+    "tc?ii=": {_aten.nll_loss_forward.default: "nll_loss_forward"},
+    "stc?iis": {_aten.nll_loss_backward.default: "nll_loss_backward"},
     "t_": {Tensor.relu_: "relu_"},
     "tt_": {Tensor.mul_: "mul__Tensor"},
     "tt1_": {Tensor.add_: "add__Tensor", Tensor.sub_: "sub__Tensor"},
@@ -96,7 +98,8 @@ def describe() -> str:
     """Say whether functions are called directly, or why not."""
     if _native is None:
         return f"Functions of tensors are called Python's way: {_obstacle}."
-    return f"{len(_known)} functions of tensors are called below torch's parser of arguments."
+    count = sum(made is not function for function, made in _known.items())
+    return f"{count} functions of tensors are called below torch's parser of arguments."
 
 
 def _made(function: Any, form: str, name: str) -> Any:
@@ -108,12 +111,24 @@ def _made(function: Any, form: str, name: str) -> Any:
     made = _native.make(function, form, address) if address else function
     results = []
     for each in (made, function):
-        matrix = torch.tensor([[0.5, 0.25], [2.0, 1.5]], dtype=torch.float64, device="cpu")
-        args = [matrix + i if kind in "t?" else 1 for i, kind in enumerate(form.rstrip("1_"))]
+        args = examples(form)
         results.append((each(*args), args[0]))
-    if not all(torch.equal(*pair) for pair in zip(*results, strict=True)):
+    if not all(map(_are_equal, *results)):
         return function
     return _both_ways(made, function, form) if CHECKED else made
+
+
+def examples(form: str, dtype: torch.dtype = torch.float64) -> list[Any]:
+    """Give arguments for a function of that form."""
+    matrix = torch.tensor([[0.5, 0.25], [2.0, 1.5]], dtype=torch.float64, device="cpu").to(dtype)
+    classes = torch.tensor([0, 1], device="cpu")
+    kinds: dict[str, Any] = {"t": matrix, "?": matrix[0], "s": matrix[1, 0], "c": classes, "n": 1, "i": 1}
+    return [kinds[kind].clone() if kind in "t?sc" else kinds[kind] for kind in form.rstrip("1_=")]
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    pair = (one, other) if isinstance(other, tuple) else ((one,), (other,))
+    return all(torch.equal(*each) for each in zip(*pair, strict=True))
 
 
 def _both_ways(made: Any, function: Any, form: str) -> Callable[..., Any]:
@@ -122,8 +137,9 @@ def _both_ways(made: Any, function: Any, form: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         again = [args[0].clone(), *args[1:]] if form.endswith("_") else args
-        out = made(*args, **kwargs)
-        check_equal(function.__name__, "direct", out, function(*again, **kwargs))
+        out, theirs = made(*args, **kwargs), function(*again, **kwargs)
+        for mine, other in zip(out, theirs, strict=True) if isinstance(theirs, tuple) else [(out, theirs)]:
+            check_equal(function.__name__, "direct", mine, other)
         return out
 
     return call
@@ -145,7 +161,7 @@ def _prepare() -> tuple[Any, str]:
     try:
         keys, wrapped = torch._C._dispatch_keys(some), _keys(_Key.FuncTorchBatched) | _keys(_Key.FuncTorchGradWrapper)
         native.prepare(Tensor, zero, one, zero._cdata, some, some.numel(), keys.raw_repr(), wrapped.raw_repr(), *found)
-    except LookupError as error:
+    except (LookupError, AttributeError) as error:
         return None, str(error)
     return native, ""
 

@@ -13,9 +13,14 @@ from ..engine import is_wrapped, unwrap
 __all__ = ["conj_physical", "fill", "is_mapped", "masked_scatter", "masked_scatter_backward", "put", "take"]
 
 
+_transforms: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of all
+
+
 def is_mapped(*values: Any) -> bool:
     """Say whether one of them, torch's or nexnet's, is inside of torch.vmap."""
-    return any(isinstance(each, Tensor) and is_wrapped(each) for each in map(unwrap, values))
+    return _transforms() is not None and any(
+        isinstance(each, Tensor) and is_wrapped(each) for each in map(unwrap, values)
+    )
 
 
 def _or(kernel: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:

@@ -150,12 +150,14 @@ def is_used(value: Any) -> bool:
 
 def are_alike(*lists: list[Tensor]) -> bool:
     """Say whether torch's fused kernels take these: contiguous, of one floating dtype, on one CPU or CUDA device."""
-    dtype, device = lists[0][0].dtype, lists[0][0].device
-    if not dtype.is_floating_point or device.type not in ("cpu", "cuda"):
+    first = lists[0][0]
+    dtype, device = first.dtype, None if first.is_cpu else first.device
+    if not dtype.is_floating_point or not (device is None or device.type == "cuda"):
         return False
     for tensors in lists:
         for each in tensors:
-            if each.dtype is not dtype or each.device != device or not each.is_contiguous():
+            is_there = each.is_cpu if device is None else each.device == device
+            if not is_there or each.dtype is not dtype or not each.is_contiguous():
                 return False
     return True
 

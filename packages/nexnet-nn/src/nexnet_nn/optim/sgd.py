@@ -119,13 +119,11 @@ class SGD(Optimizer[SGDState]):
         if is_used(self.momentum) or self.groups or self.capturable:
             return super().slopes(grads, treespec)
         leaves = flatten_like("SGD", "gradients", grads, treespec)
-        if LowRank not in set(map(type, leaves)):
-            return [each.data for each in leaves]
         return [each if isinstance(each, LowRank) else each.data for each in leaves]
 
     def step(self: Any, form: Form, p: list[Any], g: list[Any], state: SGDState, t: Any) -> tuple[list[Any], SGDState]:
         """Make a step of parameters that have the same hyper-parameters."""
-        if LowRank not in set(map(type, g)):
+        if not any(isinstance(each, LowRank) for each in g):
             return super().step(form, p, g, state, t)
         lr, kept = self.lr, 1 - self.lr * self.weight_decay  # of a parameter
         dense, slopes, products = _without_products(p, g, kept != 0)
