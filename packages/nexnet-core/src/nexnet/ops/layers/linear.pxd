@@ -7,6 +7,6 @@ cpdef object by_arguments(Node call, object grad, object input, object weight, b
 @cython.locals(known=Key, output=Key)
 cdef bint _is_of_matrices(Node call)
 cdef object _gradients(Node call, object grad, object input, object weight, bint with_bias)
-@cython.locals(by_grad=Key, by_input=Key, by_weight=Key)
+@cython.locals(by_grad=Key, by_input=Key, by_weight=Key, need_input=bint, need_weight=bint, of_matrices=bint)
 cpdef object second_order(Node call, object p, object q, object r, bint weight_too=*)
 cdef object _by_grad(Node call, object grad, object input, object weight, object p, object q, object r)
