@@ -166,7 +166,7 @@ def _matmul(left: int, right: int) -> Form:
 
 # ---------------------------------------------------------------------------------------------------------------------
 
-_FORMS: dict[type, Form | Callable[[Call], Form | None] | None] = {
+_FORMS: dict[type, Any] = {
     operator.policy: form
     for form, operators in (
         (_AS_IT_IS, (alias, clone, contiguous, to, mT)),
