@@ -86,5 +86,6 @@ else:
             *compiled(rooms_of("engine") - UNCOLLECTED),
             *compiled(rooms_of("modules"), "modules"),
             *compiled(rooms_of("ops/layers"), "ops/layers", wraparound=True),  # written for Python first
+            *compiled(rooms_of("transforms"), "transforms"),
         ],
     )

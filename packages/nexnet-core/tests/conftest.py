@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+COMPILED = ("nexnet.engine", "nexnet.modules", "nexnet.ops.layers", "nexnet.transforms")
+
 
 class PlainEngine:
     """Finds the compiled rooms as their source files, so that the tests run on the uncompiled form."""
 
     def find_spec(self, name: str, path: list[str] | None, target: object = None) -> ModuleSpec | None:
         package, _, room = name.rpartition(".")
-        if package not in ("nexnet.engine", "nexnet.modules", "nexnet.ops.layers") or path is None:
+        if package not in COMPILED or path is None:
             return None
         source = Path(next(iter(path)), f"{room}.py")
         if not source.exists():  # C++, without which the engine does

@@ -16,6 +16,9 @@ import nexnet_nn as nn
 from nexnet import LiteTensor
 from nexnet_nn import parallel
 
+sys.path.insert(0, str(Path(__file__).parent))
+from two_processes import blank, checkpointed, close
+
 SCRIPT = Path(__file__).with_name("two_processes.py")
 CHECKS = [
     each.name
@@ -28,6 +31,7 @@ CHECKS = [
 def found(tmp_path_factory):
     """What each process found, by check, and what they said."""
     path = tmp_path_factory.mktemp("found")
+    parallel.save(checkpointed()[0], path / "of_one")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -47,17 +51,46 @@ def found(tmp_path_factory):
         if not any("json" in s for s in said)
         else said
     )
-    return results, [each.returncode for each in processes], said, (path / "end.txt").read_text()
+    return results, [each.returncode for each in processes], said, (path / "end.txt").read_text(), path
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_in_two_processes(found, name):
-    results, _, _, _ = found
+    results, *_ = found
     assert [each[name] for each in results] == ["", ""]
 
 
+def test_a_checkpoint_of_two_processes_is_read_by_one(found):
+    tree, layers, moments = checkpointed()
+    read = parallel.load(blank(tree), found[-1] / "of_two")
+    close([each.gather() for each in read["layers"]], layers, 0)
+    close(read["adam"].exp_avg, moments, 0)
+
+
+def test_a_checkpoint_that_does_not_fit_says_all_that_is_wrong(tmp_path):
+    parallel.save({"a": LiteTensor(torch.ones(2)), "b": LiteTensor(torch.ones(3))}, tmp_path / "saved")
+    like = {"a": LiteTensor(torch.ones(3)), "c": LiteTensor(torch.ones(3))}
+    with pytest.raises(
+        nn.CheckpointError,
+        match=r"does not fit:[\s\S]*missing +c[\s\S]*different +a[\s\S]*a tree like the one that was saved",
+    ):
+        parallel.load(like, tmp_path / "saved")
+    with pytest.raises(nn.CheckpointError, match=r"is LiteTensors(.|\n)*step(.|\n)*int(.|\n)*nn\.save"):
+        parallel.save({"step": 3}, tmp_path / "other")
+
+
+def test_buffers_come_along(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).with_buffers(
+        {"layers.1.running_mean": LiteTensor(torch.ones(3))}
+    )
+    parallel.save(model, tmp_path / "saved")
+    found = parallel.load(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), tmp_path / "saved")
+    assert found.layers[1].running_mean.tolist() == [1.0, 1.0, 1.0]
+    close(found, model, 0)
+
+
 def test_a_process_that_fails_ends_the_run_and_is_named(found):
-    _, codes, said, end = found
+    _, codes, said, end, _ = found
     assert codes[1] != 0
     assert "ValueError: out of luck" in said[1]
     assert "rank 1 failed: ValueError: out of luck" in end

@@ -213,6 +213,32 @@ def samplers_are_torchs():
     assert seen == list(range(parallel.rank(), 8, 2))
 
 
+def checkpointed():
+    """A model whose layers are divided, and the moments of an optimiser, which are, too; and the whole of both."""
+    layers = [each.replace(bias=LiteTensor(draw(each.bias.shape[0], seed=4))) for each in mlp().layers]
+    state = nn.Adam().init(mlp())
+    moments = nexnet.tree.map(lambda each: LiteTensor(draw(*each.shape, seed=each.data.numel())), state.exp_avg)
+    divided = state._replace(
+        exp_avg=parallel.sharding._own(moments), exp_avg_sq=parallel.sharding._own(state.exp_avg_sq)
+    )
+    return {"layers": [parallel.shard(each) for each in layers], "adam": divided}, layers, moments
+
+
+def blank(tree):
+    return nexnet.tree.map(nexnet.zeros_like, tree)
+
+
+@check
+def a_checkpoint_of_one_process_is_read_by_two_and_the_other_way_round():
+    tree, layers, moments = checkpointed()
+    parallel.save(tree, f"{sys.argv[1]}/of_two")
+    for folder in ("of_two", "of_one"):
+        found = parallel.load(blank(tree), f"{sys.argv[1]}/{folder}")
+        close([each.gather() for each in found["layers"]], layers, 0)
+        close(found["adam"].exp_avg, parallel.sharding._own(moments), 0)
+        close(found, tree, 0)
+
+
 @check
 def what_has_no_mean_is_refused():
     with pytest.raises(nn.ParallelError, match=r"tree\['b'\][\s\S]*int64"):

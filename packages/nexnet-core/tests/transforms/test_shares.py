@@ -33,6 +33,10 @@ def curvature(weights, x):
     return (net(weights, x) * nx.grad(u_x)(x)).sum()
 
 
+def packed(weights, x):
+    return slope(weights, x) * nx.softmax(weights[1], 0)[0]  # which has no form for a batch
+
+
 def rows(weights, x):
     return net(weights, nx.stack([x, 2 * x, x * x]))
 
@@ -41,7 +45,7 @@ def vector_weight(weights, x):
     return nx.linear(x, weights[0][0]).sin()
 
 
-FUNCTIONS = [net, relu_net, slope, curvature, rows, vector_weight]
+FUNCTIONS = [net, relu_net, slope, curvature, packed, rows, vector_weight]
 
 
 def looped(fn):
@@ -93,7 +97,7 @@ def test_no_example_has_a_gradient_of_its_own(monkeypatch):
     monkeypatch.setattr(
         _shares, "_share", lambda left, right: sizes.append((made := share(left, right)).numel()) or made
     )
-    nx.grad(mapped(slope))(WEIGHTS)
+    nx.grad(mapped(packed))(WEIGHTS)
     assert sizes
     assert max(sizes) == WEIGHTS[0].numel()
     assert issubclass(_shares._Linear, Node)

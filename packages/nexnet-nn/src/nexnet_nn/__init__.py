@@ -25,6 +25,7 @@ from . import (
     recurrent,
     schedules,
     shaping,
+    transformer,
 )
 from .activations import *
 from .attention import *
@@ -60,6 +61,7 @@ from .pooling import *
 from .recurrent import *
 from .scaling import LossScale, LossScaleState
 from .shaping import *
+from .transformer import *
 
 __all__ = [
     "EMA",
@@ -102,6 +104,7 @@ __all__ = [
     *pooling.__all__,
     *recurrent.__all__,
     *shaping.__all__,
+    *transformer.__all__,
 ]
 __version__ = "0.1.0"
 

@@ -16,6 +16,11 @@ from .module import Module
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
+def _padded(weight: LiteTensor, row: int | None) -> LiteTensor:
+    """Give a table whose row for padding, if there is one, is 0."""
+    return weight if row is None else weight.at[row].set(0.0)
+
+
 class Embedding(Module):
     """A table of vectors, picked by index.
 
@@ -47,7 +52,7 @@ class Embedding(Module):
         device: Any = None,
     ) -> None:
         weight = init((rows, features), generator=generator, dtype=dtype, device=device)
-        self.weight = weight if padding_idx is None else weight.at[padding_idx].set(0.0)
+        self.weight = _padded(weight, padding_idx)
         self.padding_idx = padding_idx
 
     def __call__(self, index: Any) -> LiteTensor:
@@ -95,7 +100,7 @@ class EmbeddingBag(Module):
         device: Any = None,
     ) -> None:
         weight = init((rows, features), generator=generator, dtype=dtype, device=device)
-        self.weight = weight if padding_idx is None else weight.at[padding_idx].set(0.0)
+        self.weight = _padded(weight, padding_idx)
         self.mode = mode
         self.scale_grad_by_freq, self.include_last_offset = scale_grad_by_freq, include_last_offset
         self.padding_idx = padding_idx

@@ -20,6 +20,7 @@ The rooms, what others build on first::
     spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
     autocast       what torch's autocast casts, cast where the tapes see it
     recording      how a call becomes a node on the tapes
+    batched        a call on one example, as the call on the whole batch
     higher_orders  how what a rule saved is itself differentiated
     call           the operator call: read this first
     kernel_call    the call's fast form, for rules that are one kernel
@@ -44,6 +45,7 @@ from . import backward as _backward
 from .arithmetic import Arithmetic, register_arithmetic
 from .autocast import register_rules
 from .backward import backward, saved_versions
+from .batched import append_batched, identify, key_of_batch
 from .call import OperatorBase
 from .context import Only, TapeContext
 from .direct import direct, directly
@@ -91,6 +93,7 @@ __all__ = [
     "Turn",
     "aliases",
     "also",
+    "append_batched",
     "backward",
     "check_may_leave",
     "cut_off",
@@ -98,10 +101,12 @@ __all__ = [
     "directly",
     "evaluate",
     "gradients",
+    "identify",
     "is_recording",
     "is_tracked",
     "is_wrapped",
     "kernels_only",
+    "key_of_batch",
     "looking_on",
     "make_node",
     "mapping",

@@ -1,4 +1,6 @@
-"""How vmap is recorded: what a batch of examples did becomes one node on the outer tapes.
+"""How vmap is recorded: what a batch of examples did becomes nodes of the batch on the outer tapes, or one node.
+
+Nodes of the batch, where each rule has a form for it: see ``_batched``. All else is packed, as follows.
 
 Inside of a vmap torch's tensors are batched: they look like one example, and are of use only there. When the vmap
 ends, the nodes that the outer tapes recorded inside of it are taken off and packed into one composite node, with what
@@ -42,6 +44,7 @@ from ..errors import InputError, message
 from ..policy import Policy
 from ..tape import Tape
 from ..tensor import LiteTensor
+from ._batched import Batched
 from ._evaluate import NAMESPACE, by_key
 from ._segment import Segment, made_by
 from ._shares import sharing
@@ -62,7 +65,7 @@ class _Level:
         return _functorch._remove_batch_dim(data, self.level, self.size, 0)
 
     def holds(self, data: Tensor) -> bool:
-        return _functorch.is_batchedtensor(data) and _functorch.maybe_get_level(data) == self.level
+        return _functorch.maybe_get_level(data) == self.level  # type: ignore[no-any-return]
 
 
 def run_mapped(
@@ -73,7 +76,7 @@ def run_mapped(
     The inputs have the batch in front; what ``body`` closes over is the same for every example.
     """
     lazy_load_decompositions()
-    packed = None
+    record: Callable[[], None] = _nothing
     with Segment() as segment, kernels_only(), mapping(), vmap_increment_nesting(size, randomness) as number:
         level = _Level(number, size)
         examples = [wrap(level.enter(each.data)) for each in inputs]
@@ -85,10 +88,19 @@ def run_mapped(
         results = [wrap(level.leave(each.data)) for each in outs]
         concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in outs)]
         if concerned:
-            packed = _Packing(level, inputs, examples, segment.nodes(), outs, results, randomness)
-    if packed is not None:
-        packed.record(concerned)
+            nodes = segment.nodes()
+            batched = Batched(level, inputs, examples, segment)
+            if batched.holds(nodes, outs, results):
+                record = batched.record
+            else:
+                packed = _Packing(level, inputs, examples, nodes, outs, results, randomness)
+                record = functools.partial(packed.record, concerned)
+    record()
     return results
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Slot:

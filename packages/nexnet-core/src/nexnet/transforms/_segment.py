@@ -9,7 +9,7 @@ from typing import Any
 
 import optree
 
-from ..engine import Key, Node, TapeContext, backward, evaluate, kernels_only
+from ..engine import Key, Node, TapeBase, TapeContext, backward, evaluate, kernels_only
 from ..engine.tape import this_thread
 from ..tape import Tape
 from ..tensor import LiteTensor
@@ -38,6 +38,14 @@ class Segment:
         for tape, mark in zip(self.tapes, self.marks, strict=True):
             merged = _merge(merged, tape.nodes[mark:])
         return merged
+
+    def recorders(self) -> dict[int, list[TapeBase]]:
+        """Give the tapes that have recorded each node since the block began, by the node's id."""
+        found: dict[int, list[TapeBase]] = {}
+        for tape, mark in zip(self.tapes, self.marks, strict=True):
+            for node in tape.nodes[mark:]:
+                found.setdefault(id(node), []).append(tape)
+        return found
 
 
 def made_by(nodes: list[Node]) -> set[Key]:

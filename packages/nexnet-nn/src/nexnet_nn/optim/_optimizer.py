@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
@@ -15,7 +14,7 @@ from nexnet import LiteTensor
 from nexnet.engine import unwrap, wrap
 from nexnet.errors import message
 
-from .._paths import matches, paths_of
+from .._paths import paths_of
 from .._succession import succeed
 from ..errors import OptimizerError
 from ._forms import Form, InPlace, New, Pure
@@ -24,14 +23,17 @@ from ._shared import (
     are_constants,
     check_hyperparameter,
     check_model,
+    check_shapes,
     copied,
     flatten_gradients,
     flatten_like,
     is_used,
+    number_at,
+    places_of,
     refuse_tracking,
 )
 
-__all__ = ["Optimizer", "places_of"]
+__all__ = ["Optimizer"]
 
 State = TypeVar("State", bound=tuple[Any, ...])
 
@@ -184,7 +186,7 @@ class Optimizer(_Known, Generic[State]):
         params, treespec = nexnet.tree.flatten(model)
         slopes: list[Any] = flatten_gradients(type(self).__name__, grads, treespec)
         lists = self._flatten_state(state, treespec)
-        self._check_shapes(params, slopes, lists, treespec)
+        check_shapes(type(self).__name__, params, slopes, lists, self._slots, treespec)
         if params and not self._varying and are_constants([*params, *slopes]):
             slopes = [*map(unwrap, slopes)]
             lists = type(lists)(*map(copied, lists))
@@ -214,7 +216,7 @@ class Optimizer(_Known, Generic[State]):
         params, treespec = nexnet.tree.flatten(model)
         slopes = self.slopes(grads, treespec)
         lists = self._flatten_state(state, treespec)
-        self._check_shapes(params, slopes, lists, treespec)
+        check_shapes(type(self).__name__, params, slopes, lists, self._slots, treespec)
         if not params:  # torch's kernels take no empty lists
             return model, state
         self._on_storages(InPlace(self.capturable), params, slopes, lists, treespec)
@@ -294,7 +296,7 @@ class Optimizer(_Known, Generic[State]):
         for name in self._varying:
             value = getattr(self, name)
             many = isinstance(value, tuple)
-            numbers = tuple(_number(form, each, t) for each in (value if many else (value,)))
+            numbers = tuple(number_at(form, each, t) for each in (value if many else (value,)))
             object.__setattr__(now, name, numbers if many else numbers[0])
         return now
 
@@ -351,43 +353,8 @@ class Optimizer(_Known, Generic[State]):
         lists = {each: flatten_like(name, "state", getattr(state, each), treespec) for each in self._slots}
         return state._replace(**lists)
 
-    def _check_shapes(self, params: list[Any], slopes: list[Any], state: Any, treespec: Any) -> None:
-        """Refuse what has another shape than its parameter: kernels would broadcast it, or not even look."""
-        shapes = [each.shape for each in params]
-        for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in self._slots)]:
-            found = [each.shape for each in tensors]
-            if found != shapes:
-                i = next(i for i, each in enumerate(found) if each != shapes[i])
-                raise OptimizerError(
-                    message(
-                        f"a {what} has another shape than its parameter.",
-                        rule=type(self).__name__,
-                        argument=paths_of(treespec)[i],
-                        expected=tuple(shapes[i]),
-                        got=tuple(found[i]),
-                        remedy="pass the gradient by this very model, and the state that came with it",
-                    )
-                )
-
     def __repr__(self) -> str:
         shared = {field.name for field in dataclasses.fields(Optimizer)}
         own = [field.name for field in dataclasses.fields(self) if field.name not in shared]
         shown = [*own, "maximize", *(["groups"] if self.groups else []), *(["capturable"] if self.capturable else [])]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
-
-
-def _number(form: Form, value: Any, t: Any) -> Any:
-    """Give the number that a hyper-parameter is at step t: a schedule is asked with the number of steps before it."""
-    if callable(value) and not isinstance(value, LiteTensor):
-        value = value(LiteTensor(t) - 1 if isinstance(t, torch.Tensor) else t - 1)
-    return form.number(value)
-
-
-@lru_cache(16)
-def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
-    """Give the leaves that belong to each pattern, and last those that belong to none."""
-    places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
-    for i, path in enumerate(paths_of(treespec)):
-        found = (j for j, pattern in enumerate(patterns) if matches(path, pattern))
-        places[next(found, len(patterns))].append(i)
-    return places

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from nexnet import LiteTensor, LowRank
 from nexnet.engine import is_recording, is_tracked, this_thread, wrap
 from nexnet.errors import TrackedTensorError, message
 
+from .._paths import matches, paths_of
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
@@ -143,6 +145,31 @@ def flatten_like(rule: str, what: str, tree: Any, treespec: Any) -> list[Any]:
     return leaves
 
 
+def check_shapes(
+    rule: str, params: list[Any], slopes: list[Any], state: Any, slots: Iterable[str], treespec: Any
+) -> None:
+    """Refuse what has another shape than its parameter: kernels would broadcast it, or not even look.
+
+    Raises:
+        OptimizerError: a gradient, or a tensor of the state, has.
+    """
+    shapes = [each.shape for each in params]
+    for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in slots)]:
+        found = [each.shape for each in tensors]
+        if found != shapes:
+            i = next(i for i, each in enumerate(found) if each != shapes[i])
+            raise OptimizerError(
+                message(
+                    f"a {what} has another shape than its parameter.",
+                    rule=rule,
+                    argument=paths_of(treespec)[i],
+                    expected=tuple(shapes[i]),
+                    got=tuple(found[i]),
+                    remedy="pass the gradient by this very model, and the state that came with it",
+                )
+            )
+
+
 def is_used(value: Any) -> bool:
     """Say whether a hyper-parameter has an effect: 0 has none, but a tensor of value 0 may be differentiated by."""
     return value != 0 if isinstance(value, (int, float)) else isinstance(value, (LiteTensor, Tensor)) or value != 0
@@ -166,3 +193,20 @@ def counters(params: list[Tensor], t: Any) -> list[Tensor]:
     """Give the number of the step as torch's fused kernels take it: a float32 tensor for each parameter."""
     step = torch.as_tensor(t, dtype=torch.float32, device=params[0].device)
     return [step] * len(params)
+
+
+def number_at(form: Any, value: Any, t: Any) -> Any:
+    """Give the number that a hyper-parameter is at step t: a schedule is asked with the number of steps before it."""
+    if callable(value) and not isinstance(value, LiteTensor):
+        value = value(LiteTensor(t) - 1 if isinstance(t, torch.Tensor) else t - 1)
+    return form.number(value)
+
+
+@lru_cache(16)
+def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
+    """Give the leaves that belong to each pattern, and last those that belong to none."""
+    places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
+    for i, path in enumerate(paths_of(treespec)):
+        found = (j for j, pattern in enumerate(patterns) if matches(path, pattern))
+        places[next(found, len(patterns))].append(i)
+    return places

@@ -11,8 +11,8 @@ from nexnet.errors import message
 from .._paths import paths_of
 from .._succession import succeed
 from ..errors import OptimizerError
-from ._optimizer import Optimizer, places_of
-from ._shared import Model, check_model, flatten_like
+from ._optimizer import Optimizer
+from ._shared import Model, check_model, flatten_like, places_of
 
 __all__ = ["ByPath"]
 

@@ -119,7 +119,7 @@ class SGD(Optimizer[SGDState]):
         if is_used(self.momentum) or self.groups or self.capturable:
             return super().slopes(grads, treespec)
         leaves = flatten_like("SGD", "gradients", grads, treespec)
-        return [each if isinstance(each, LowRank) else each.data for each in leaves]
+        return [each if type(each) is LowRank else each.data for each in leaves]
 
     def step(self: Any, form: Form, p: list[Any], g: list[Any], state: SGDState, t: Any) -> tuple[list[Any], SGDState]:
         """Make a step of parameters that have the same hyper-parameters."""

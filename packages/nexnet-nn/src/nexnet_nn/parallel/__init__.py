@@ -7,6 +7,8 @@ processes, ``shard`` the parameters. Without ``torchrun`` there is one process, 
 
 from .averaging import *
 from .averaging import __all__ as _averaging
+from .checkpoints import *
+from .checkpoints import __all__ as _checkpoints
 from .overlapping import *
 from .overlapping import __all__ as _overlapping
 from .processes import *
@@ -14,4 +16,4 @@ from .processes import __all__ as _processes
 from .sharding import *
 from .sharding import __all__ as _sharding
 
-__all__ = [*_averaging, *_overlapping, *_processes, *_sharding]
+__all__ = [*_averaging, *_checkpoints, *_overlapping, *_processes, *_sharding]

@@ -298,6 +298,98 @@ def block_jax(block: Any, x: Any) -> Any:
     return x + dense_jax(block.outer, inner)
 
 
+# Torch's transformer
+
+
+def torchs_attention(d: Draw) -> Sample:
+    layer = filled(d, nn.MultiheadAttention(4, 2, bias=d.choice(True, False)))
+    return Sample(layer, d.tensor((3, 2, 4)), d.tensor((2, 2, 4)))
+
+
+def torchs_attention_jax(layer: Any, x: Any, source: Any) -> Any:
+    weights = jnp.split(layer.in_proj_weight, 3)
+    biases = [0.0] * 3 if layer.in_proj_bias is None else jnp.split(layer.in_proj_bias, 3)
+    q, k, v = (
+        (each @ w.T + b).reshape(*each.shape[:2], layer.num_heads, -1).transpose(1, 2, 0, 3)
+        for each, w, b in zip((x, source, source), weights, biases, strict=True)
+    )
+    seen = jax.nn.softmax(q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5) @ v
+    return dense_jax(layer.out_proj, seen.transpose(2, 0, 1, 3).reshape(x.shape))
+
+
+def added_jax(layer: Any, norm: Any, x: Any, part: Callable[[Any], Any]) -> Any:
+    return x + part(layer_norm_jax(norm, x)) if layer.norm_first else layer_norm_jax(norm, x + part(x))
+
+
+def encoder_layer_jax(layer: Any, x: Any) -> Any:
+    x = added_jax(layer, layer.norm1, x, lambda x: torchs_attention_jax(layer.self_attn, x, x))
+    return added_jax(layer, layer.norm2, x, lambda x: feedforward_jax(layer, x))
+
+
+def decoder_layer_jax(layer: Any, x: Any, memory: Any) -> Any:
+    x = added_jax(layer, layer.norm1, x, lambda x: torchs_attention_jax(layer.self_attn, x, x))
+    x = added_jax(layer, layer.norm2, x, lambda x: torchs_attention_jax(layer.multihead_attn, x, memory))
+    return added_jax(layer, layer.norm3, x, lambda x: feedforward_jax(layer, x))
+
+
+def feedforward_jax(layer: Any, x: Any) -> Any:
+    return dense_jax(layer.linear2, jax.nn.gelu(dense_jax(layer.linear1, x), approximate=False))
+
+
+def transformer_layer(d: Draw, kind: Any) -> Any:
+    return kind(4, 2, 3, 0.0, "gelu", norm_first=d.flag())
+
+
+def encoded(d: Draw) -> Sample:
+    return Sample(normed(filled(d, transformer_layer(d, nn.TransformerEncoderLayer))), d.tensor((3, 2, 4), DISTINCT))
+
+
+def decoded(d: Draw) -> Sample:
+    layer = normed(filled(d, transformer_layer(d, nn.TransformerDecoderLayer)))
+    return Sample(layer, d.tensor((3, 2, 4), DISTINCT), d.tensor((2, 2, 4)))
+
+
+def encoders(d: Draw) -> Sample:
+    stack = nn.TransformerEncoder(transformer_layer(d, nn.TransformerEncoderLayer), 2, nn.LayerNorm(4))
+    return Sample(normed(filled(d, stack)), d.tensor((3, 1, 4), DISTINCT))
+
+
+def decoders(d: Draw) -> Sample:
+    stack = nn.TransformerDecoder(transformer_layer(d, nn.TransformerDecoderLayer), 2)
+    return Sample(normed(filled(d, stack)), d.tensor((3, 1, 4), DISTINCT), d.tensor((2, 1, 4)))
+
+
+def transformers(d: Draw) -> Sample:
+    model = nn.Transformer(4, 2, 1, 1, 3, 0.0, "gelu", norm_first=d.flag())
+    return Sample(normed(filled(d, model)), d.tensor((2, 1, 4), DISTINCT), d.tensor((3, 1, 4), DISTINCT))
+
+
+def normed(model: Any) -> Any:
+    """The model with normalisations whose weights are positive."""
+    for path, each in model.named_parameters():
+        if path.rpartition("norm")[2] in ("1.weight", "2.weight", "3.weight", ".weight"):
+            model = model.at[path].set(each.abs() + 0.5)
+    return model
+
+
+def stack_jax(layer_jax: Callable[..., Any]) -> Callable[..., Any]:
+    def through(stack: Any, x: Any, *memory: Any) -> Any:
+        for layer in stack.layers:
+            x = layer_jax(layer, x, *memory)
+        return x if stack.norm is None else layer_norm_jax(stack.norm, x)
+
+    return through
+
+
+def transformer_jax(model: Any, source: Any, target: Any) -> Any:
+    memory = stack_jax(encoder_layer_jax)(model.encoder, source)
+    return stack_jax(decoder_layer_jax)(model.decoder, target, memory)
+
+
+def with_memory(layer: Any, x: Any, memory: Any) -> Any:
+    return layer(x, memory)
+
+
 def embedded(d: Draw) -> Sample:
     return Sample(filled(d, nn.Embedding(5, 3)), d.index(d.choice((2, 3), (4,)), 5))
 
@@ -433,6 +525,22 @@ CASES = [
     ),
     layer_case("MultiHeadAttention", attended, attention_jax, attention_call),
     layer_case("TransformerBlock", blocks, block_jax),
+    layer_case(
+        "MultiheadAttention",
+        torchs_attention,
+        torchs_attention_jax,
+        lambda layer, x, source: layer(x, source, source)[0],
+    ),
+    layer_case("TransformerEncoderLayer", encoded, encoder_layer_jax),
+    layer_case("TransformerDecoderLayer", decoded, decoder_layer_jax, with_memory),
+    *(
+        layer_case(name, inputs, jax, call, order=1, reason="it is its layers, which are checked at second order")
+        for name, inputs, jax, call in (
+            ("TransformerEncoder", encoders, stack_jax(encoder_layer_jax), apply),
+            ("TransformerDecoder", decoders, stack_jax(decoder_layer_jax), with_memory),
+            ("Transformer", transformers, transformer_jax, with_memory),
+        )
+    ),
     *(
         layer_case(name + kind, inputs(name + kind), jax(step, states))
         for name, step, states in (("LSTM", lstm_step, 2), ("GRU", gru_step, 1), ("RNN", tanh_step, 1))

@@ -9,6 +9,6 @@ cdef bint _is_of_matrices(Node call)
 cdef object Tensor, _linear, _t, _addmm_into
 cdef object _transposed(object matrix)
 cdef object _gradients(Node call, object grad, object input, object weight, bint with_bias)
-@cython.locals(by_grad=Key, by_input=Key, by_weight=Key)
+@cython.locals(by_grad=Key, by_input=Key, by_weight=Key, need_input=bint, need_weight=bint, of_matrices=bint)
 cpdef object second_order(Node call, object p, object q, object r, bint weight_too=*)
 cdef object _by_grad(Node call, object grad, object input, object weight, object p, object q, object r)

@@ -77,9 +77,11 @@ def by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool 
         return _gradients(call, grad, input, weight, with_bias)
 
     one_row = grad.ndim < input.ndim if weight is None else weight.ndim == 1  # W, for which y has no dimension
+    if not one_row and isinstance(grad, TensorBase):
+        return linear_backward(grad, input, weight, with_bias)
     rows = grad.unsqueeze(-1) if one_row else grad
     shape = rows.shape[:-1]
-    rows = rows.reshape(math.prod(shape), rows.shape[-1])
+    rows = _rows(rows)
     weight = weight.unsqueeze(0) if one_row and weight is not None else weight
     input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
     compute = linear_backward if isinstance(grad, TensorBase) else kernels.linear_gradients
@@ -88,6 +90,11 @@ def by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool 
         dw = None if dw is None else dw.squeeze(0)
         db = None if db is None else db.squeeze(0)
     return None if dx is None else dx.reshape(*shape, dx.shape[-1]), dw, db
+
+
+def _rows(x: Any) -> Any:
+    """Give x (..., n) as a matrix."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _is_of_matrices(call: Node) -> bool:
@@ -118,7 +125,11 @@ def _transposed(matrix: Any) -> Any:
 
 
 def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
-    return _gradients(None, grad, input, weight, with_bias)
+    if grad.ndim == 2:
+        return _gradients(None, grad, input, weight, with_bias)
+    input = None if input is None else _rows(input)
+    dx, dw, db = _gradients(None, _rows(grad), input, weight, with_bias)
+    return None if dx is None else dx.reshape(*grad.shape[:-1], dx.shape[-1]), dw, db
 
 
 @function
@@ -126,6 +137,7 @@ class linear_backward(Analytic):
     """(g W, g^T x, sum over rows of g), the gradients of a linear layer, as one rule: its higher orders are few nodes.
 
     With cotangents P of g W, Q of g^T x and r of the sum:  dg = P W^T + x Q^T + r,  dx = g Q,  dW = g^T P.
+    Shapes: g (..., out), x (..., in), W (out, in).
     """
 
     materialize_grads = False
@@ -141,11 +153,15 @@ def second_order(call: Node, p: Any, q: Any, r: Any, weight_too: bool = True) ->
     """Give the gradients of ``linear_backward`` by its arguments, for a call of it."""
     grad, input, weight, _ = call.release
     by_grad, by_input, by_weight, _ = call.parents
-    return (
-        None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r),
-        None if by_input is None or q is None else product_for(call, grad, q),
-        None if by_weight is None or p is None or not weight_too else product_for(call, _transposed(grad), p),
-    )
+    need_input = by_input is not None and q is not None
+    need_weight = by_weight is not None and p is not None and weight_too
+    of_matrices = grad.ndim == 2
+    dx = dw = None
+    if need_input:
+        dx = product_for(call, grad, q) if of_matrices else grad.matmul(q)
+    if need_weight:
+        dw = product_for(call, _transposed(grad), p) if of_matrices else _rows(grad).t().mm(_rows(p))
+    return None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r), dx, dw
 
 
 def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: Any) -> Any:
@@ -155,6 +171,8 @@ def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: 
     r = _linear(p, weight, r)
     if q is None:
         return r
+    if r.ndim != 2:
+        return r + _linear(input, q)
     if call.fuses:
         return _addmm_into(r, input, _transposed(q))  # nobody else has seen r
     return torch.addmm(r, input, q.t())

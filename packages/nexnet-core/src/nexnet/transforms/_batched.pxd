@@ -1,0 +1,24 @@
+cimport cython
+from nexnet.engine.batched cimport identify, key_of_batch
+from nexnet.engine.rule cimport Node
+from nexnet.engine.tensor cimport Key, wrap
+
+cdef class Batched:
+    cdef public object level, segment, size
+    cdef public dict keys, tensors, recorders, plain, reshaped
+    cdef public list calls
+    cdef public set entered
+
+    @cython.locals(node=Node)
+    cpdef bint holds(self, list[Node] nodes, object outs, object results)
+    cpdef object record(self)
+    @cython.locals(saved=tuple, mapped=list, values=list, differs=list, parents=list, keys=dict, ndim=Py_ssize_t, same=bint)
+    cdef bint take(self, Node node, list tapes)
+    cdef object output(self, Node node, list tapes)
+    @cython.locals(made=Key)
+    cdef Key batch_of(self, Key key, list tapes)
+    @cython.locals(batch=Key, made=Key)
+    cdef Key parent(self, Key key, Py_ssize_t ndim)
+    cdef object value(self, object data)
+    cdef object aligned(self, object data, Py_ssize_t ndim)
+    cdef object link(self, object link, object value, bint differs, Py_ssize_t ndim)
