@@ -5,7 +5,9 @@ from pathlib import Path
 
 import nexnet
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+ARGUMENTS = HERE.parent / "packages" / "nexnet-core" / "tests" / "spelling"  # of every operator, for its example
+sys.path[:0] = [str(HERE), str(ARGUMENTS)]
 
 project = "nexnet"
 author = "the founders of nexnet"

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from nexnet.ops import listing
+
 sphinx = pytest.importorskip("sphinx", reason="the site's tools are not installed (nox -s docs has them)")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 
-from _extension import docstrings, names, reference, table  # noqa: E402  what is beside the pages
+from _extension import calls, docstrings, names, reference, table  # noqa: E402  what is beside the pages
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +30,24 @@ def test_no_private_name_is_shown(pages):
 
 
 def test_an_entry_has_all_names_the_signature_and_the_facts():
-    from nexnet.ops import listing
-
     listed = next(each for each in listing() if each.name == "softmax")
     entry = "\n".join(reference._entry("nexnet.softmax", listed, {}))
     assert ".. py:function:: softmax(input, dim, dtype=None)" in entry
     assert "special.softmax(input, dim, dtype=None)" in entry
     assert "y = e^x / sum e^x over dim" in entry
     assert "any order · float64, float32, bfloat16, float16 · ``torch.softmax``" in entry
+
+
+def test_an_operator_has_an_example_call_with_its_shapes():
+    call = calls.example("avg_pool2d", "avg_pool2d")
+    assert call == "``avg_pool2d(input, kernel_size=2)``: ``input`` (1, 2, 5, 6) → (1, 2, 2, 3)"
+    call = calls.example("index_fill", "index_fill")
+    assert call.startswith("``index_fill(input, dim=0, index=index, value=value)``: ``input`` (3, 3), ``index`` (2,)")
+    assert calls.example("block_diag", "block_diag") == "``block_diag(*tensors)``: ``tensors`` (2, 3), (1, 2) → (3, 5)"
+
+
+def test_every_operator_has_an_example_call():
+    assert all("→" in calls.example(each.name, each.name) for each in listing())
 
 
 def test_a_layers_entry_has_its_own_arguments_and_attributes():

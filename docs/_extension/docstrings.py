@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
+from collections.abc import Iterator
 
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
-__all__ = ["first_line", "restructured"]
+__all__ = ["examples", "first_line", "restructured"]
 
 _CONFIG = Config(napoleon_use_ivar=True, napoleon_use_rtype=False, napoleon_use_admonition_for_examples=False)
 # What is between double backticks is text as it stands; what else reStructuredText would read as markup is escaped.
@@ -24,6 +27,30 @@ def restructured(thing: object, doc: str | None = None) -> list[str]:
 def first_line(thing: object) -> str:
     """Give a docstring's first line, as it stands."""
     return inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\n")[0]
+
+
+# A block: what follows a line that ends with "::", indented further than that.
+_BLOCK = re.compile(r"^( *)(\S.*)?::\n((?:\n|\1 +\S.*(?:\n|\Z))+)", re.MULTILINE)
+
+
+def examples(doc: str) -> Iterator[tuple[int, str]]:
+    """Give the code in a docstring, and its first line's number: what "Example::" announces, and what is Python.
+
+    Another block is a formula. ``>>>`` and results are left as they are.
+    """
+    text = inspect.cleandoc(doc)
+    for found in _BLOCK.finditer(text):
+        code = textwrap.dedent(found[3]).strip("\n") + "\n"
+        if found[2] == "Example" or code.startswith(">>>") or _is_python(code):
+            yield text.count("\n", 0, found.start(3)) + found[3].index(found[3].lstrip("\n")), code
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _escaped(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 
 from nexnet.ops import listing
 
-from . import table
+from . import calls, table
 from .docstrings import restructured
 from .names import Page, look_up, pages, spellings
 
@@ -51,7 +51,7 @@ def write(app: Sphinx) -> None:
         put(page.path, _page(page, known, verified))
     for part, title in PARTS.items():
         own = [page.path.partition("/")[2] for page in everything if page.path.startswith(f"{part}/")]
-        head = _operators_head() if part == "operators" else []
+        head = _operators_head() if part == "operators" else _scene() if part in ("core", "nn") else []
         put(f"{part}/index", [*_title(title), *head, *_tree(own)])
     for file in set(root.glob("*/**/*.rst")) - written:
         file.unlink()
@@ -99,6 +99,7 @@ def _entry(name: str, listed: Any, verified: Mapping[str, Any]) -> Iterator[str]
     body = [] if kind == "data" else restructured(thing)
     yield from _indented(body)
     if listed is not None:
+        yield from _indented([f"For example {calls.example(listed.name, first)}"])
         yield from _indented(_facts(listed, verified))
     if isinstance(thing, type):
         for method in _methods(thing):
@@ -166,6 +167,13 @@ def _facts(listed: Any, verified: Mapping[str, Any]) -> list[str]:
     facts += [", ".join(f"``{each}``" for each in listed.torch)] if listed.torch else []
     facts += [table.verdict(verified[listed.name])] if listed.name in verified else []
     return [".. rst-class:: facts", "", " · ".join(facts), ""]
+
+
+def _scene() -> list[str]:
+    """Show what the examples begin with."""
+    _, _, code = (Path(__file__).parent / "scene.py").read_text(encoding="utf-8").partition('"""\n\n')
+    lines = [f"   {line}".rstrip() for line in code.splitlines()]
+    return ["The examples begin with", "", ".. code-block:: python", "", *lines, ""]
 
 
 def _operators_head() -> list[str]:

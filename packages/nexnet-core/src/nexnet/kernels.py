@@ -67,6 +67,10 @@ def use_onednn(mode: str = "auto") -> None:
 
     Raises:
         InputError: another mode, or "always" with a torch that was built without oneDNN.
+
+    Example::
+
+        nexnet.kernels.use_onednn("auto")
     """
     global _mode
     if mode not in MODES:
@@ -104,6 +108,10 @@ def use_triton(mode: str = "auto") -> None:
     Raises:
         InputError: another mode.
         ImportError: Triton is not installed.
+
+    Example::
+
+        nexnet.kernels.use_triton("never")  # the kernels of torch
     """
     global _triton_mode
     if mode not in MODES:
@@ -119,7 +127,12 @@ def use_triton(mode: str = "auto") -> None:
 
 
 def describe() -> str:
-    """Say which kernel multiplies what, and what was measured for that; and what goes to Triton's kernels."""
+    """Say which kernel multiplies what, and what was measured for that; and what goes to Triton's kernels.
+
+    Example::
+
+        print(nexnet.kernels.describe())
+    """
     return _of_products() + _of_triton()
 
 
