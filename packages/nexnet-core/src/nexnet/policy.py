@@ -91,7 +91,7 @@ class Policy(Node, metaclass=_PolicyType):
 
     ``forward(self, *args, **kwargs)`` gets torch tensors for LiteTensors, any other argument as it is, and returns a
     tensor or a tuple of tensors. ``backward(self, *grads)`` gets one gradient per output and returns one per
-    positional argument of forward: ``None`` for none, trailing ``None`` s may be left out. Each gradient has its
+    positional argument of forward: ``None`` for none, trailing ones may be left out. Each gradient has its
     argument's shape, dtype and device; what broadcasting and dtype promotion added is undone by the caller.
 
     ``jvp(self, *tangents)`` may be written for forward mode, which is otherwise derived from backward: it gets one
