@@ -84,7 +84,8 @@ def test_a_page_runs(page, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("page", "package"), NEEDED, ids=[f"{page.name}-{package}" for page, package in NEEDED])
-def test_a_pages_blocks_that_need_a_package_run(page, package):
+def test_a_pages_blocks_that_need_a_package_run(page, package, monkeypatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "0" if torch.cuda.is_available() else "1")
     pytest.importorskip(package, reason=f"blocks of {page.name} show {package}'s models, where it is installed")
     run(page.read_text(encoding="utf-8"), page, package)
 
