@@ -37,3 +37,4 @@ html_theme_options = {
 }
 copybutton_exclude = ".linenos, .gp, .go"
 viewcode_line_numbers = True
+toc_object_entries = False  # a page of the reference lists its names itself

@@ -19,6 +19,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", notebooks.write)
     app.connect("source-read", notebooks.add_link)
     app.add_role("formula", Formula())
+    app.connect("html-page-context", reference.list_names, priority=900)  # behind the theme
     app.connect("viewcode-find-source", sources.beside)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

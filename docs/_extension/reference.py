@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -18,7 +19,7 @@ from . import calls, table
 from .docstrings import restructured
 from .names import Page, look_up, pages, spellings
 
-__all__ = ["write"]
+__all__ = ["list_names", "write"]
 
 PARTS = {
     "core": "nexnet",
@@ -46,7 +47,7 @@ def write(app: Sphinx) -> None:
             file.write_text(text, encoding="utf-8")
         written.add(file)
 
-    everything = pages()
+    everything = _pages()
     for page in everything:
         put(page.path, _page(page, known, verified))
     for part, title in PARTS.items():
@@ -56,6 +57,18 @@ def write(app: Sphinx) -> None:
     for file in set(root.glob("*/**/*.rst")) - written:
         file.unlink()
     table.write(app, everything, known, verified)
+
+
+def list_names(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: object) -> None:  # noqa: ARG001
+    """List a page's names at its side: as entries of Sphinx's they would be copied for each page's list of pages."""
+    page = next((page for page in _pages() if name == f"reference/{page.path}"), None)
+    if page is not None:
+        links = [f'<li><a href="#{each}"><code>{each.partition(".")[2]}</code></a></li>' for each in page.names]
+        context["toc"] = f'<ul><li><a href="#">{page.title}</a><ul>{"".join(links)}</ul></li></ul>'
+        context["furo_hide_toc"] = False
+
+
+_pages = functools.cache(pages)
 
 
 def _verified(report: Path) -> Mapping[str, Mapping[str, Any]]:
