@@ -21,6 +21,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("formula", Formula())
     app.connect("html-page-context", reference.list_names, priority=900)  # behind the theme
     app.connect("viewcode-find-source", sources.beside)
+    app.connect("env-updated", sources.by_packages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
