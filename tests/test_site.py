@@ -101,6 +101,7 @@ def test_formulas_are_told_from_words(text):
     [
         ("x^2", "<msup><mrow><mi>x</mi></mrow><mn>2</mn></msup>"),
         ("y_ij", "<msub><mrow><mi>y</mi></mrow><mi>ij</mi></msub>"),
+        ("lr_decay p", "<mi>lr_decay</mi><mspace width='0.17em'/><mi>p</mi>"),
         ("x1", "<msub><mrow><mi>x</mi></mrow><mn>1</mn></msub>"),
         ("g / (2 + y)", "<mfrac><mrow><mi>g</mi></mrow><mrow><mn>2</mn><mo>+</mo><mi>y</mi></mrow></mfrac>"),
         ("dx", "<mrow><mi mathvariant='normal'>d</mi><mi>x</mi></mrow>"),

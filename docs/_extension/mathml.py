@@ -26,8 +26,11 @@ _DIFFERENTIAL = re.compile(r"d(?:[A-Za-z]|[A-Z]{2})")
 _LARGE = {"sum": "∑", "prod": "∏"}
 _SPACE = "<mspace width='0.17em'/>"
 _CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "<": ">"}
-#: A number, a name with its primes, a comparison, an ellipsis, or any other sign; spaces stand by themselves.
-TOKEN = re.compile(r"'s\b|\d+(?:\.\d+)?(?:e-?\d+)?|[A-Za-z]+\d*(?:'(?!s\b))*|<=|>=|!=|->|\.\.\.|\s+|.")
+#: An argument's name, a number, a name with its primes, a comparison, an ellipsis or another sign; and spaces.
+TOKEN = re.compile(
+    r"'s\b|(?!(?:sum|prod)_)(?:[A-Za-z]{3,}_[A-Za-z]{2,}|[A-Za-z]{2}_[A-Za-z]{3,})\w*"
+    r"|\d+(?:\.\d+)?(?:e-?\d+)?|[A-Za-z]+\d*(?:'(?!s\b))*|<=|>=|!=|->|\.\.\.|\s+|."
+)
 
 
 def mathml(formula: str) -> str:
