@@ -38,6 +38,7 @@ def test_an_entry_has_all_names_the_signature_and_the_facts():
     assert ".. py:function:: softmax(input, dim, dtype=None)" in entry
     assert "special.softmax(input, dim, dtype=None)" in entry
     assert ":formula:`y = e^x / sum e^x` over dim" in entry
+    assert "``nexnet_verify/cases/layers/softmax.py``" in entry
     assert "any order · float64, float32, bfloat16, float16 · ``torch.softmax``" in entry
 
 

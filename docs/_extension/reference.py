@@ -13,6 +13,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+import nexnet_verify
 from nexnet.ops import listing
 
 from . import calls, table
@@ -29,6 +30,7 @@ PARTS = {
 }
 # A layer's or class's own methods beside those with a name of their own.
 SPECIAL = ("__call__", "__getitem__", "__enter__")
+CASES = Path(nexnet_verify.__file__).parent / "cases"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -175,9 +177,11 @@ def _methods(thing: type) -> Iterator[list[str]]:
 
 
 def _facts(listed: Any, verified: Mapping[str, Any]) -> list[str]:
-    """Say of an operator its orders and dtypes, what reaches it in torch, and what the verifier found."""
+    """Say of an operator its orders and dtypes, what reaches it in torch, where its case is, and what that found."""
     facts = [table.ORDERS[listed.orders], ", ".join(listed.dtypes)]
     facts += [", ".join(f"``{each}``" for each in listed.torch)] if listed.torch else []
+    case = f"nexnet_verify/cases/{listed.wing}/{listed.kind}.py"
+    facts += [f"verified by ``{case}``"] if (CASES / listed.wing / f"{listed.kind}.py").exists() else []
     facts += [table.verdict(verified[listed.name])] if listed.name in verified else []
     return [".. rst-class:: facts", "", " · ".join(facts), ""]
 
