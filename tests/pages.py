@@ -44,7 +44,7 @@ def run(text: str, path: Path, package: str = "") -> dict[str, object]:
         if need not in ("", package):
             continue
         if language == "python":
-            code = compile("\n" * line + body, str(path), "exec")  # a traceback shows the page's own line
+            code = compile("\n" * line + body, str(path), "exec", dont_inherit=True)  # a traceback shows its line
             with contextlib.redirect_stdout(printed):
                 exec(code, namespace)
         elif language == "output":

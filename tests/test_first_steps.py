@@ -38,7 +38,7 @@ def test_a_step_is_short_and_does_what_the_page_says(name, tmp_path):
     (tmp_path / name).write_text(code, encoding="utf-8")
     printed = run(command, tmp_path)
     if output is not None:
-        assert sorted(printed.splitlines()) == output.splitlines()
+        assert printed == output
     else:
         assert printed.startswith("gradients of cube: right\n")
 
