@@ -19,7 +19,9 @@ CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = {name: ROOT / "packages" / name for name in ("nexnet-core", "nexnet-nn", "nexnet-verify")}
 PROJECTS = {name: nox.project.load_toml(path / "pyproject.toml")["project"] for name, path in PACKAGES.items()}
 
-nox.options.sessions = ["lint", "types", "core", "nn", "verify", "peers-quick", "fuzz", "docs", "bench-quick"]
+nox.options.sessions = [
+    "lint", "types", "core", "nn", "verify", "peers-quick", "fuzz", "documents", "docs", "bench-quick",
+]  # fmt: skip
 nox.options.error_on_external_run = True
 
 for name, project in PROJECTS.items():
@@ -46,9 +48,9 @@ TORCHES = ("2.13.0", "2.14.1")
 _built: dict[tuple[str, str], Path] = {}
 
 
-def install(session: nox.Session, *what: str, constraints: Path = CONSTRAINTS) -> None:
+def install(session: nox.Session, *what: str, constraints: Path = CONSTRAINTS, **environment: str) -> None:
     """Install at the versions of constraints.txt; ``--no-compile`` leaves bytecode to be written when it is used."""
-    session.install("--no-compile", "-c", str(constraints), *what)
+    session.install("--no-compile", "-c", str(constraints), *what, env=environment)
 
 
 def install_packages(session: nox.Session, *names: str, constraints: Path = CONSTRAINTS) -> None:
@@ -229,20 +231,40 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "1"]))
 
 
+SITE = ("sphinx>=9,<10", "myst-parser>=5,<6", "furo", "sphinx-copybutton>=0.5,<1")
+
+
+def _models(session: nox.Session) -> None:
+    """Install what the first page takes its model from."""
+    install(session, *[each for each in requirements("nexnet-core", extra="models") if each.startswith("transformers")])
+
+
 @nox.session
-def docs(session: nox.Session) -> None:
-    """Every document and example, executed; what the wheels and sdists hold; and the site, in ``site/index.html``."""
+def documents(session: nox.Session) -> None:
+    """Every document, docstring and example, executed; what the wheels and sdists hold."""
     install_packages(session, *PACKAGES)
     install(
         session, "build", "cython", "matplotlib", "pytest-xdist", "rich", *requirements("nexnet-core", extra="test")
     )
     install(session, *requirements("nexnet-core", extra="triton"))  # for docs/how-to/triton.md
-    install(session, *[each for each in requirements("nexnet-core", extra="models") if each.startswith("transformers")])
-    install(session, "sphinx>=9,<10", "myst-parser>=5,<6", "furo", "sphinx-copybutton>=0.5,<1")
-    pytest(session, "tests", "-n", "auto", *session.posargs)
-    if not session.posargs:
-        session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "site")
-        session.run("python", "-m", "tests.site", "site")
+    install(session, *SITE)
+    _models(session)
+    pytest(session, "tests", "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, in ``site/index.html``: no warning, no link that leads nowhere, and a browser finds what it looks for.
+
+    The pages with pictures are run for these. The engine is plain Python here, which needs no compiler's time.
+    """
+    install(session, "setuptools", "cython", *requirements(*PACKAGES), *SITE)
+    _models(session)
+    sources = [str(path) for path in PACKAGES.values()]
+    install(session, "--no-deps", "--no-build-isolation", "--force-reinstall", *sources, NEXNET_UNCOMPILED="1")
+    session.run("python", "-m", "tests.pages")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto", "docs", "site")
+    session.run("python", "-m", "tests.site", "site")
 
 
 @nox.session

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import nexnet
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+ARGUMENTS = HERE.parent / "packages" / "nexnet-core" / "tests" / "spelling"  # of every operator, for its example
+sys.path[:0] = [str(HERE), str(ARGUMENTS)]
 
 project = "nexnet"
 author = "the founders of nexnet"
@@ -35,3 +37,4 @@ html_theme_options = {
 }
 copybutton_exclude = ".linenos, .gp, .go"
 viewcode_line_numbers = True
+toc_object_entries = False  # a page of the reference lists its names itself

@@ -5,15 +5,10 @@ its output, runs where that package is installed. The two seed documents are kep
 examples run as they stand: on CUDA where there is one, with 'cpu' for 'cuda' everywhere.
 """
 
-import contextlib
 import importlib.util
-import io
 import re
 import runpy
-import shutil
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,46 +17,17 @@ import torch
 
 import nexnet
 
+from .pages import NEEDS, draw, run
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-DRAWN = DOCS / "_drawn"  # where the site looks for what the pages' code has drawn
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md",
          *sorted(each for each in DOCS.rglob("*.md") if each.parent.name != "seed"),
          *sorted(ROOT.glob("packages/*/README.md"))]  # fmt: skip
-NEEDS = r"<!-- needs: (\w+) -->"
+RUN = [page for page in PAGES if page.name != "first-steps.md"]  # whose blocks are files: test_first_steps runs them
 NEEDED = [(page, each) for page in PAGES for each in sorted({*re.findall(NEEDS, page.read_text(encoding="utf-8"))})]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here"))]
-
-
-def blocks(text: str) -> Iterator[tuple[str, str, int, str]]:
-    """Give the language, the text, the first line's number and the needed package of each fenced block."""
-    need = ""
-    for match in re.finditer(rf"^(?:{NEEDS}\n)?( *)```(\w*)\n(.*?)^\2```$", text, re.MULTILINE | re.DOTALL):
-        if match[3] != "output":  # which needs what its code needs
-            need = match[1] or ""
-        yield match[3], textwrap.dedent(match[4]), text.count("\n", 0, match.start(4)), need
-
-
-def run(text: str, path: Path, package: str = "") -> dict[str, object]:
-    """Execute a page's python blocks, compare its output blocks, and give the namespace that is left.
-
-    Blocks that need a package are left out, if it is not this one.
-    """
-    namespace: dict[str, object] = {"__name__": "__page__"}
-    printed = io.StringIO()
-    for language, body, line, need in blocks(text):
-        if need not in ("", package):
-            continue
-        if language == "python":
-            code = compile("\n" * line + body, str(path), "exec")  # a traceback shows the page's own line
-            with contextlib.redirect_stdout(printed):
-                exec(code, namespace)
-        elif language == "output":
-            assert printed.getvalue().strip().split() == body.strip().split(), f"{path.name}, line {line}"
-            printed = io.StringIO()
-    namespace["printed"] = printed.getvalue()
-    return namespace
 
 
 @pytest.fixture(autouse=True)
@@ -69,22 +35,17 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", RUN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_runs(page, monkeypatch, tmp_path):
     if page.name == "triton.md" and importlib.util.find_spec("triton") is None:
         pytest.skip("Triton is not installed")
     monkeypatch.setenv("TRITON_INTERPRET", "0" if torch.cuda.is_available() else "1")  # it is undone after the page
-    monkeypatch.chdir(tmp_path)
-    text = page.read_text(encoding="utf-8")
-    run(text, page)
-    shown = {*re.findall(r"_drawn/([\w.-]+)", text), *re.findall(r'href="([\w.-]+)"', text)}
-    DRAWN.mkdir(exist_ok=True)
-    for name in shown:  # what a page shows is drawn by the code that it shows
-        shutil.copy(tmp_path / name, DRAWN / name)
+    draw(page, tmp_path)
 
 
 @pytest.mark.parametrize(("page", "package"), NEEDED, ids=[f"{page.name}-{package}" for page, package in NEEDED])
-def test_a_pages_blocks_that_need_a_package_run(page, package):
+def test_a_pages_blocks_that_need_a_package_run(page, package, monkeypatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "0" if torch.cuda.is_available() else "1")
     pytest.importorskip(package, reason=f"blocks of {page.name} show {package}'s models, where it is installed")
     run(page.read_text(encoding="utf-8"), page, package)
 

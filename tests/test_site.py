@@ -1,15 +1,20 @@
 """The site: every public name has its entry, once; docstrings and formulas become what a page can show."""
 
+import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+import nexnet
+from nexnet.ops import listing
 
 sphinx = pytest.importorskip("sphinx", reason="the site's tools are not installed (nox -s docs has them)")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
 
-from _extension import docstrings, names, reference, table  # noqa: E402  what is beside the pages
+from _extension import calls, docstrings, formulas, mathml, names, reference  # noqa: E402  what is beside the pages
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +33,25 @@ def test_no_private_name_is_shown(pages):
 
 
 def test_an_entry_has_all_names_the_signature_and_the_facts():
-    from nexnet.ops import listing
-
     listed = next(each for each in listing() if each.name == "softmax")
     entry = "\n".join(reference._entry("nexnet.softmax", listed, {}))
     assert ".. py:function:: softmax(input, dim, dtype=None)" in entry
     assert "special.softmax(input, dim, dtype=None)" in entry
-    assert "y = e^x / sum e^x over dim" in entry
+    assert ":formula:`y = e^x / sum e^x` over dim" in entry
+    assert "``nexnet_verify/cases/layers/softmax.py``" in entry
     assert "any order · float64, float32, bfloat16, float16 · ``torch.softmax``" in entry
+
+
+def test_an_operator_has_an_example_call_with_its_shapes():
+    call = calls.example("avg_pool2d", "avg_pool2d")
+    assert call == "``avg_pool2d(input, kernel_size=2)``: ``input`` (1, 2, 5, 6) → (1, 2, 2, 3)"
+    call = calls.example("index_fill", "index_fill")
+    assert call.startswith("``index_fill(input, dim=0, index=index, value=value)``: ``input`` (3, 3), ``index`` (2,)")
+    assert calls.example("block_diag", "block_diag") == "``block_diag(*tensors)``: ``tensors`` (2, 3), (1, 2) → (3, 5)"
+
+
+def test_every_operator_has_an_example_call():
+    assert all("→" in calls.example(each.name, each.name) for each in listing())
 
 
 def test_a_layers_entry_has_its_own_arguments_and_attributes():
@@ -48,25 +64,74 @@ def test_a_layers_entry_has_its_own_arguments_and_attributes():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("|x|: dx = g sgn x", r"\|x\|: dx = g sgn x"),
+        ("|x|: see y", r":formula:`|x|`: see :formula:`y`"),
         ("a ``literal|*`` stays", "a ``literal|*`` stays"),
-        ("x * y_", r"x \* y\_"),
-        ("As::\n\n    a * b\n\nthen c * d", "As::\n\n    a * b\n\nthen c \\* d"),
+        ("words * words_", r"words \* words\_"),
+        ("As::\n\n    a = b\n\nthen the c * d", "As::\n\n    a = b\n\nthen the :formula:`c * d`"),
+        (
+            "Of t::\n\n    x = x - y z    if so\n\nIt is so.",
+            "Of :formula:`t`:\n\n| :formula:`x = x - y z`\u2003\u2003if so\n\nIt is so.",
+        ),
+        ("trailing ``None``s", "trailing ``None``s"),
+        ("the ``x``'s g is", "the ``x``'s :formula:`g` is"),
     ],
 )
-def test_what_would_be_markup_is_escaped_outside_of_code(text, expected):
+def test_docstrings_become_markup_with_formulas(text, expected):
     assert "\n".join(docstrings.restructured(None, text)).strip() == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt:  [y = x^(1/2)],  [dx = g / (2 y)].  Corner: infinite at 0.",
+        "[x] where [x > 0], else [alpha (e^x - 1)]: an example of [x]'s, a copy, and a [b]",
+        "the n-th of the (batch, classes) elements: [dx =] the sum of [g] over them, or [-1]",
+        "A matrix, [A = L L^H], with the last (D. Kingma and J. Ba, 2015), isn't 0",
+        "[y = (sum_i |x_i|^p)^(1/p)] over ",
+        "[z = r e^(it)]:  [dr = Re(g conj e^(it))]",
+        "None by [a]. There is a [b], with a tanh, [U(-k, k)] for [k = 1 / sqrt(fan_in)]",
+    ],
+)
+def test_formulas_are_told_from_words(text):
+    found = formulas.parts(re.sub(r"\[(.*?)\]", r"\1", text))
+    assert "".join(f"[{piece}]" if is_formula else piece for is_formula, piece in found) == text
 
 
 @pytest.mark.parametrize(
     ("formula", "shown"),
     [
-        ("dx = 2 x^2", "dx = 2 x<sup>2</sup>"),
-        ("e^(a+b) y_i", "e<sup>(a+b)</sup> y<sub>i</sub>"),
-        ("s_{k+1}^-1", "s<sub>k+1</sub>^-1"),
-        ("torch.bitwise_and", "torch.bitwise_and"),
-        ("x < y", "x &lt; y"),
+        ("x^2", "<msup><mrow><mi>x</mi></mrow><mn>2</mn></msup>"),
+        ("y_ij", "<msub><mrow><mi>y</mi></mrow><mi>ij</mi></msub>"),
+        ("lr_decay p", "<mi>lr_decay</mi><mspace width='0.17em'/><mi>p</mi>"),
+        ("x1", "<msub><mrow><mi>x</mi></mrow><mn>1</mn></msub>"),
+        ("g / (2 + y)", "<mfrac><mrow><mi>g</mi></mrow><mrow><mn>2</mn><mo>+</mo><mi>y</mi></mrow></mfrac>"),
+        ("dx", "<mrow><mi mathvariant='normal'>d</mi><mi>x</mi></mrow>"),
+        ("(g + 1) / y", "<mfrac><mrow><mi>g</mi><mo>+</mo><mn>1</mn></mrow><mi>y</mi></mfrac>"),
+        ("g/2", "<mi>g</mi><mo>/</mo><mn>2</mn>"),
+        ("sqrt(pi)", "<msqrt><mrow><mi>π</mi></mrow></msqrt>"),
+        ("x <= y", "<mi>x</mi><mo>≤</mo><mi>y</mi>"),
+        ("x < y", "<mi>x</mi><mo>&lt;</mo><mi>y</mi>"),
+        ("<g>", "<mrow><mo form='prefix'>⟨</mo><mi>g</mi><mo form='postfix'>⟩</mo></mrow>"),
+        ("h'", "<mi>h</mi><mo>&prime;</mo>"),
     ],
-)
-def test_a_formulas_powers_and_indices_are_marked_up(formula, shown):
-    assert table._formula(formula) == shown
+)  # fmt: skip
+def test_a_formula_is_drawn(formula, shown):
+    assert mathml.mathml(formula) == f"<math>{shown}</math>"
+
+
+def test_every_formula_of_the_operators_is_drawn_with_all_that_it_says():
+    for each in listing():
+        for is_formula, piece in formulas.parts(
+            docstrings.first_line(getattr(nexnet.ops, each.name)).replace("``", "")
+        ):
+            if is_formula:
+                drawn = ElementTree.fromstring(mathml.mathml(piece).replace("&prime;", "'").replace("&minus;", "-"))
+                said = "".join(drawn.itertext()).replace("⟨", "<").replace("⟩", ">")
+                assert sorted(_letters(said)) == sorted(_letters(piece)), piece  # of I1' the 1 is last
+
+
+def _letters(formula):
+    """Give what is named in a formula: Greek letters and large signs by their names, no brackets."""
+    for name, letter in [*mathml.GREEK.items(), ("sum", "∑"), ("prod", "∏"), ("inf", "∞")]:
+        formula = formula.replace(letter, name)
+    return re.sub(r"sqrt|[^A-Za-z0-9']", "", formula).replace("lambda", "lambd")

@@ -7,7 +7,7 @@ import torch
 
 import nexnet
 
-from .test_documents import blocks, run
+from .pages import blocks, run
 
 PAGE = Path(__file__).parents[1] / "docs" / "tutorials" / "hundred-lines.md"
 

@@ -40,5 +40,6 @@ def _notebook(text: str) -> dict[str, Any]:
 
 
 def _cell(kind: str, text: str, number: int) -> dict[str, Any]:
+    text = text.replace("{formula}`", "`")  # a role of the site's
     cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.splitlines(keepends=True)}
     return {**cell, "outputs": [], "execution_count": None} if kind == "code" else cell

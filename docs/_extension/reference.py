@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -12,13 +13,14 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
+import nexnet_verify
 from nexnet.ops import listing
 
-from . import table
+from . import calls, table
 from .docstrings import restructured
 from .names import Page, look_up, pages, spellings
 
-__all__ = ["write"]
+__all__ = ["list_names", "write"]
 
 PARTS = {
     "core": "nexnet",
@@ -28,6 +30,7 @@ PARTS = {
 }
 # A layer's or class's own methods beside those with a name of their own.
 SPECIAL = ("__call__", "__getitem__", "__enter__")
+CASES = Path(nexnet_verify.__file__).parent / "cases"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -46,16 +49,28 @@ def write(app: Sphinx) -> None:
             file.write_text(text, encoding="utf-8")
         written.add(file)
 
-    everything = pages()
+    everything = _pages()
     for page in everything:
         put(page.path, _page(page, known, verified))
     for part, title in PARTS.items():
         own = [page.path.partition("/")[2] for page in everything if page.path.startswith(f"{part}/")]
-        head = _operators_head() if part == "operators" else []
+        head = _operators_head() if part == "operators" else _scene() if part in ("core", "nn") else []
         put(f"{part}/index", [*_title(title), *head, *_tree(own)])
     for file in set(root.glob("*/**/*.rst")) - written:
         file.unlink()
     table.write(app, everything, known, verified)
+
+
+def list_names(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: object) -> None:  # noqa: ARG001
+    """List a page's names at its side: as entries of Sphinx's they would be copied for each page's list of pages."""
+    page = next((page for page in _pages() if name == f"reference/{page.path}"), None)
+    if page is not None:
+        links = [f'<li><a href="#{each}"><code>{each.partition(".")[2]}</code></a></li>' for each in page.names]
+        context["toc"] = f'<ul><li><a href="#">{page.title}</a><ul>{"".join(links)}</ul></li></ul>'
+        context["furo_hide_toc"] = False
+
+
+_pages = functools.cache(pages)
 
 
 def _verified(report: Path) -> Mapping[str, Mapping[str, Any]]:
@@ -99,6 +114,7 @@ def _entry(name: str, listed: Any, verified: Mapping[str, Any]) -> Iterator[str]
     body = [] if kind == "data" else restructured(thing)
     yield from _indented(body)
     if listed is not None:
+        yield from _indented([f"For example {calls.example(listed.name, first)}"])
         yield from _indented(_facts(listed, verified))
     if isinstance(thing, type):
         for method in _methods(thing):
@@ -161,11 +177,20 @@ def _methods(thing: type) -> Iterator[list[str]]:
 
 
 def _facts(listed: Any, verified: Mapping[str, Any]) -> list[str]:
-    """Say of an operator its orders and dtypes, what reaches it in torch, and what the verifier found."""
+    """Say of an operator its orders and dtypes, what reaches it in torch, where its case is, and what that found."""
     facts = [table.ORDERS[listed.orders], ", ".join(listed.dtypes)]
     facts += [", ".join(f"``{each}``" for each in listed.torch)] if listed.torch else []
+    case = f"nexnet_verify/cases/{listed.wing}/{listed.kind}.py"
+    facts += [f"verified by ``{case}``"] if (CASES / listed.wing / f"{listed.kind}.py").exists() else []
     facts += [table.verdict(verified[listed.name])] if listed.name in verified else []
     return [".. rst-class:: facts", "", " · ".join(facts), ""]
+
+
+def _scene() -> list[str]:
+    """Show what the examples begin with."""
+    _, _, code = (Path(__file__).parent / "scene.py").read_text(encoding="utf-8").partition('"""\n\n')
+    lines = [f"   {line}".rstrip() for line in code.splitlines()]
+    return ["The examples begin with", "", ".. code-block:: python", "", *lines, ""]
 
 
 def _operators_head() -> list[str]:

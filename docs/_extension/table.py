@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from .docstrings import first_line
+from .formulas import parts
+from .mathml import mathml
 from .names import Page, look_up
 
 __all__ = ["ORDERS", "verdict", "write"]
@@ -57,12 +58,12 @@ def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified
             shown = "" if case is None else "right" if case["passed"] else "wrong"
             rows.append(
                 _row(
-                    f'<a href="{place}.html#{name}"><code>{html.escape(listed.name)}</code></a>',
-                    f"<span class='formula'>{_formula(first_line(look_up(name)))}</span>",
+                    f'<a href="{place}.html#{name}"><code>{html.escape(listed.name).replace("_", "_<wbr>")}</code></a>',
+                    _formulas(first_line(look_up(name))),
                     html.escape(place),
                     listed.orders,
-                    " ".join(SHORT[each] for each in listed.dtypes),
-                    _formula(listed.corner),
+                    f"<span class='dtypes'>{' '.join(SHORT[each] for each in listed.dtypes)}</span>",
+                    _formulas(listed.corner),
                     f"<span title='{verdict(case)}'>{shown}</span>" if case else "",
                 )
             )
@@ -83,13 +84,7 @@ def _row(*cells: str) -> str:
     return "<tr>" + "".join(f"<td>{each}</td>" for each in cells) + "</tr>"
 
 
-# A symbol of one or two letters or a bracket, and its index; anything, and its power: braced, in brackets, or a word.
-_INDEX = re.compile(r"((?<![\w.])[A-Za-z]{1,2}|[)\]])_(?:\{([^}]*)\}|(\w))")
-_POWER = re.compile(r"(?<=[\w)\]])\^(?:\{([^}]*)\}|(\([^)]*\))|(-?\w+))")
-
-
-def _formula(text: str) -> str:
-    """Mark up the powers and indices of a formula in plain text: x^2, x_i, e^(a+b), s_{k+1}."""
-    escaped = html.escape(text.replace("``", ""))
-    escaped = _POWER.sub(lambda found: f"<sup>{found[1] or found[2] or found[3]}</sup>", escaped)
-    return _INDEX.sub(lambda found: f"{found[1]}<sub>{found[2] or found[3]}</sub>", escaped)
+def _formulas(text: str) -> str:
+    """Give a line of a docstring with its formulas drawn."""
+    pieces = parts(text.replace("``", ""))
+    return "".join(mathml(piece) if is_formula else html.escape(piece) for is_formula, piece in pieces)

@@ -45,7 +45,13 @@ class Frozen:
 
 
 def flatten(tree: Any) -> tuple[list[Any], optree.PyTreeSpec]:
-    """Give ``(leaves, structure)``."""
+    """Give ``(leaves, structure)``.
+
+    Example::
+
+        >>> nexnet.tree.flatten({"w": 1.0, "b": [2.0, None]})
+        ([2.0, 1.0], PyTreeSpec({'b': [*, None], 'w': *}))
+    """
     if type(tree) is LiteTensor:
         return [tree], _LEAF
     if isinstance(tree, Frozen) and tree._flat is not None:

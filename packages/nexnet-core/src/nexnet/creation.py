@@ -42,6 +42,11 @@ def tensor(data: Any, *, dtype: DType = None, device: Device = None) -> LiteTens
 
     Raises:
         InputError: the data holds a LiteTensor that is being differentiated: its gradient would be lost.
+
+    Example::
+
+        >>> nexnet.tensor([1.0, 2.0])
+        LiteTensor([1., 2.])
     """
     data = plain(data)
     if isinstance(data, torch.Tensor):
@@ -53,6 +58,11 @@ def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> LiteTens
     """A tensor with some data, in the same memory where that is possible; a LiteTensor stays what it is.
 
     Of a LiteTensor it is ``x.to(dtype, device)``, and differentiable.
+
+    Example::
+
+        >>> nexnet.as_tensor([1.0, 2.0])
+        LiteTensor([1., 2.])
     """
     if isinstance(data, LiteTensor):
         same = dtype in (None, data.dtype) and (device is None or torch.device(device) == data.device)
@@ -64,22 +74,48 @@ asarray = as_tensor
 
 
 def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
-    """A tensor in the memory of a numpy array."""
+    """A tensor in the memory of a numpy array.
+
+    Example::
+
+        >>> import numpy as np
+        >>> nexnet.from_numpy(np.zeros(2))
+        LiteTensor([0., 0.], dtype=torch.float64)
+    """
     return LiteTensor(torch.from_numpy(array))
 
 
 def zeros(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Zeros of a shape."""
+    """Zeros of a shape.
+
+    Example::
+
+        >>> nexnet.zeros(2, 1)
+        LiteTensor([[0.],
+                    [0.]])
+    """
     return from_torch(torch.zeros(*sizes_of(sizes, size), dtype=dtype, device=device))
 
 
 def ones(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Ones of a shape."""
+    """Ones of a shape.
+
+    Example::
+
+        >>> nexnet.ones(2)
+        LiteTensor([1., 1.])
+    """
     return from_torch(torch.ones(*sizes_of(sizes, size), dtype=dtype, device=device))
 
 
 def empty(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Uninitialised memory of a shape."""
+    """Uninitialised memory of a shape.
+
+    Example::
+
+        >>> nexnet.empty(2, 3).shape
+        torch.Size([2, 3])
+    """
     return from_torch(torch.empty(*sizes_of(sizes, size), dtype=dtype, device=device))
 
 
@@ -90,7 +126,13 @@ def sizes_of(sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
 
 @implements(torch.full)
 def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """One value in a shape. The value may be a LiteTensor without dimensions, and is then differentiable."""
+    """One value in a shape. The value may be a LiteTensor without dimensions, and is then differentiable.
+
+    Example::
+
+        >>> nexnet.full((2,), 7.0)
+        LiteTensor([7., 7.])
+    """
     size = (size,) if isinstance(size, int) else size
     if isinstance(fill_value, LiteTensor):
         if fill_value.ndim:
@@ -104,13 +146,26 @@ def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, dev
 
 
 def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """The unit matrix of shape (n, n), or (n, m)."""
+    """The unit matrix of shape (n, n), or (n, m).
+
+    Example::
+
+        >>> nexnet.eye(2)
+        LiteTensor([[1., 0.],
+                    [0., 1.]])
+    """
     return from_torch(torch.eye(n, n if m is None else m, dtype=dtype, device=device))
 
 
 @implements(torch.arange)
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0."""
+    """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0.
+
+    Example::
+
+        >>> nexnet.arange(0, 10, 4)
+        LiteTensor([0, 4, 8])
+    """
     start, end, step = _numbers("arange", start, end, step)
     start, end = (0, start) if end is None else (start, end)
     return from_torch(torch.arange(start, end, step, dtype=dtype, device=device))
@@ -118,7 +173,13 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, d
 
 @implements(torch.linspace)
 def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """``steps`` evenly spaced values from ``start`` to ``end``, both of them in."""
+    """``steps`` evenly spaced values from ``start`` to ``end``, both of them in.
+
+    Example::
+
+        >>> nexnet.linspace(0, 1, 3)
+        LiteTensor([0.0000, 0.5000, 1.0000])
+    """
     start, end, steps = _numbers("linspace", start, end, steps)
     return from_torch(torch.linspace(start, end, steps, dtype=dtype, device=device))
 
@@ -127,7 +188,13 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: D
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents."""
+    """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents.
+
+    Example::
+
+        >>> nexnet.logspace(0, 2, 3)
+        LiteTensor([  1.,  10., 100.])
+    """
     start, end, steps, base = _numbers("logspace", start, end, steps, base)
     return from_torch(torch.logspace(start, end, steps, base, dtype=dtype, device=device))
 
@@ -171,6 +238,12 @@ def one_hot(tensor: Any, num_classes: int = -1) -> LiteTensor:
     """For each class number a row of int64 zeros with a 1 at that place: shape (..., num_classes).
 
     Without ``num_classes`` it is one more than the largest number.
+
+    Example::
+
+        >>> nexnet.one_hot(torch.tensor([0, 2]), 3)
+        LiteTensor([[1, 0, 0],
+                    [0, 0, 1]])
     """
     numbers = unwrap(tensor) if isinstance(tensor, (TensorBase, torch.Tensor)) else torch.as_tensor(tensor)
     return from_torch(torch.nn.functional.one_hot(numbers, num_classes))

@@ -38,10 +38,22 @@ __all__ = [
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
-    """The frequencies of ``fft`` of n samples that are d apart: 0, 1, ..., -2, -1 times 1 / (d n). Shape (n)."""
+    """The frequencies of ``fft`` of n samples that are d apart: 0, 1, ..., -2, -1 times 1 / (d n). Shape (n).
+
+    Example::
+
+        >>> nexnet.fft.fftfreq(4)
+        LiteTensor([ 0.0000,  0.2500, -0.5000, -0.2500])
+    """
     return LiteTensor(torch.fft.fftfreq(n, d, dtype=dtype, device=device))
 
 
 def rfftfreq(n: int, d: float = 1.0, *, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
-    """The frequencies of ``rfft`` of n samples that are d apart: 0, 1, ... times 1 / (d n). Shape (n // 2 + 1)."""
+    """The frequencies of ``rfft`` of n samples that are d apart: 0, 1, ... times 1 / (d n). Shape (n // 2 + 1).
+
+    Example::
+
+        >>> nexnet.fft.rfftfreq(4)
+        LiteTensor([0.0000, 0.2500, 0.5000])
+    """
     return LiteTensor(torch.fft.rfftfreq(n, d, dtype=dtype, device=device))

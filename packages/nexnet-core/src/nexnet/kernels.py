@@ -72,6 +72,10 @@ def use_onednn(mode: str = "auto") -> None:
 
     Raises:
         InputError: another mode, or "always" with a torch that was built without oneDNN.
+
+    Example::
+
+        nexnet.kernels.use_onednn("auto")
     """
     global _mode
     if mode not in MODES:
@@ -109,6 +113,10 @@ def use_triton(mode: str = "auto") -> None:
     Raises:
         InputError: another mode.
         ImportError: Triton is not installed.
+
+    Example::
+
+        nexnet.kernels.use_triton("never")  # the kernels of torch
     """
     global _triton_mode
     if mode not in MODES:
@@ -124,7 +132,12 @@ def use_triton(mode: str = "auto") -> None:
 
 
 def describe() -> str:
-    """Say how torch's functions are called, which kernel multiplies what, and what was measured for that."""
+    """Say how torch's functions are called, which kernel multiplies what, and what was measured for that.
+
+    Example::
+
+        print(nexnet.kernels.describe())
+    """
     return "\n".join([of_calls(), _of_products() + _of_triton()])
 
 

@@ -33,6 +33,13 @@ class LowRank:
         left: of shape ``(m, k)``.
         right: of shape ``(k, n)``.
         shape: the size of each dimension, ``(m, n)``.
+
+    Example::
+
+        >>> dense = nn.Dense(100, 50, bias=False)
+        >>> _, gradient = nexnet.value_and_grad(lambda m, x: m(x).sum(), low_rank=True)(dense, nexnet.ones(4, 100))
+        >>> gradient.weight
+        LowRank(50 x 100, of rank 4 at most, torch.float32, cpu)
     """
 
     __slots__ = ("_versions", "left", "right", "shape")

@@ -91,7 +91,7 @@ class Policy(Node, metaclass=_PolicyType):
 
     ``forward(self, *args, **kwargs)`` gets torch tensors for LiteTensors, any other argument as it is, and returns a
     tensor or a tuple of tensors. ``backward(self, *grads)`` gets one gradient per output and returns one per
-    positional argument of forward: ``None`` for none, trailing ``None`` s may be left out. Each gradient has its
+    positional argument of forward: ``None`` for none, trailing ones may be left out. Each gradient has its
     argument's shape, dtype and device; what broadcasting and dtype promotion added is undone by the caller.
 
     ``jvp(self, *tangents)`` may be written for forward mode, which is otherwise derived from backward: it gets one
@@ -132,8 +132,8 @@ class Policy(Node, metaclass=_PolicyType):
 
     Example::
 
-        @function
-        class square(Policy):
+        @nexnet.function
+        class square(nexnet.Policy):
             def forward(self, x):
                 self.ctx.save(x)
                 return x * x
@@ -141,6 +141,8 @@ class Policy(Node, metaclass=_PolicyType):
             def backward(self, grad):
                 (x,) = self.ctx.release
                 return 2 * x * grad
+
+        assert nexnet.grad(square)(3.0) == 6.0
     """
 
     materialize_grads = True
@@ -295,9 +297,9 @@ def calls(
 
     Example::
 
-        @function
-        class exp(Policy):
-            forward = calls(torch.exp, "input", saves="output")
+        @nexnet.function
+        class exp(nexnet.Policy):
+            forward = nexnet.calls(torch.exp, "input", saves="output")
 
             def backward(self, grad):
                 (out,) = self.ctx.release
@@ -344,7 +346,20 @@ class Operator(KernelOperator):
 
 
 def function(policy: type[Policy]) -> Operator:
-    """Make an operator of a rule: a callable that runs ``forward`` and records ``backward``. Also a decorator."""
+    """Make an operator of a rule: a callable that runs ``forward`` and records ``backward``. Also a decorator.
+
+    Example::
+
+        >>> class double(nexnet.Policy):
+        ...     def forward(self, x):
+        ...         return 2 * x
+        ...     def backward(self, grad):
+        ...         return 2 * grad
+        ...
+        >>> double = nexnet.function(double)
+        >>> nexnet.grad(double)(3.0)
+        LiteTensor(2.)
+    """
     if not (isinstance(policy, type) and issubclass(policy, Policy)):
         raise RuleError(
             message("function makes an operator of a Policy.", expected="a subclass of nexnet.Policy", got=repr(policy))
@@ -368,7 +383,7 @@ def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
 
     Example::
 
-        @custom_grad
+        @nexnet.custom_grad
         def clipped_exp(x):
             y = torch.exp(x)
             return y, lambda grad: grad * y.clamp(max=10)
@@ -407,6 +422,17 @@ def implements(*torch_functions: Callable[..., Any]) -> Callable[[_Target], _Tar
 
     An operator that implements a torch function is a leaf: its ``forward`` may call that very function, and is not
     itself recorded when higher orders are taken. It therefore saves inputs and outputs only.
+
+    Example::
+
+        >>> @nexnet.implements(torch.special.chebyshev_polynomial_t)
+        ... @nexnet.custom_grad
+        ... def chebyshev_polynomial_t(x, n):
+        ...     out = torch.special.chebyshev_polynomial_t(x, n)
+        ...     return out, lambda grad: (grad * n * torch.special.chebyshev_polynomial_u(x, n - 1), None)
+        ...
+        >>> nexnet.grad(lambda x: torch.special.chebyshev_polynomial_t(x, 2))(0.5)
+        LiteTensor(2.)
     """
 
     def register(target: _Target) -> _Target:

@@ -23,14 +23,27 @@ Generator = torch.Generator | None
 
 
 def manual_seed(seed: int) -> torch.Generator:
-    """Seed torch's global generators, of every device; gives that of the CPU."""
+    """Seed torch's global generators, of every device; gives that of the CPU.
+
+    Example::
+
+        >>> generator = nexnet.manual_seed(0)
+        >>> nexnet.rand(2)
+        LiteTensor([0.4963, 0.7682])
+    """
     return torch.manual_seed(seed)
 
 
 def rand(
     *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """Uniform numbers of [0, 1)."""
+    """Uniform numbers of [0, 1).
+
+    Example::
+
+        >>> nexnet.rand(2, 3, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3])
+    """
     device = _device(device, generator)
     return from_torch(torch.rand(*sizes_of(sizes, size), generator=generator, dtype=dtype, device=device))
 
@@ -38,7 +51,13 @@ def rand(
 def randn(
     *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """Numbers of the normal distribution with mean 0 and variance 1."""
+    """Numbers of the normal distribution with mean 0 and variance 1.
+
+    Example::
+
+        >>> nexnet.randn(2, 3).shape
+        torch.Size([2, 3])
+    """
     device = _device(device, generator)
     return from_torch(torch.randn(*sizes_of(sizes, size), generator=generator, dtype=dtype, device=device))
 
@@ -52,7 +71,13 @@ def uniform(
     dtype: DType = None,
     device: Device = None,
 ) -> LiteTensor:
-    """Uniform numbers of [low, high)."""
+    """Uniform numbers of [low, high).
+
+    Example::
+
+        >>> nexnet.uniform(2.0, 3.0, (4,)).shape
+        torch.Size([4])
+    """
     out = torch.empty(_shape(size), dtype=dtype, device=_device(device, generator))
     return from_torch(out.uniform_(low, high, generator=generator))
 
@@ -72,6 +97,11 @@ def normal(
     Raises:
         TrackedTensorError: mean or std is being differentiated. What is drawn is a constant; write
             ``mean + std * randn(...)`` to differentiate by them.
+
+    Example::
+
+        >>> nexnet.normal(0.0, 1.0, (2, 3)).shape
+        torch.Size([2, 3])
     """
     for each in (mean, std):
         if isinstance(each, TensorBase):
@@ -92,7 +122,13 @@ def randint(
     dtype: DType = torch.int64,
     device: Device = None,
 ) -> LiteTensor:
-    """Uniform integers of [low, high); ``randint(high, size)`` starts at 0."""
+    """Uniform integers of [low, high); ``randint(high, size)`` starts at 0.
+
+    Example::
+
+        >>> nexnet.randint(0, 10, (3,)).shape
+        torch.Size([3])
+    """
     if isinstance(high, (tuple, list)):  # torch's other form: high, size
         low, high, size = 0, low, high
     elif high is None:
@@ -102,7 +138,13 @@ def randint(
 
 
 def randperm(n: int, *, generator: Generator = None, dtype: DType = torch.int64, device: Device = None) -> LiteTensor:
-    """The integers 0 to n - 1 in random order."""
+    """The integers 0 to n - 1 in random order.
+
+    Example::
+
+        >>> nexnet.randperm(4).sort().values
+        LiteTensor([0, 1, 2, 3])
+    """
     device = _device(device, generator)
     return from_torch(torch.randperm(n, generator=generator, dtype=dtype, device=device))
 

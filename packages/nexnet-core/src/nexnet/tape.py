@@ -15,6 +15,12 @@ class Tape(TapeBase):
     """The nodes of one evaluation, in order, and the tensors that it tracks. ``print(tape)`` shows a table.
 
     ``tape.nodes`` is the list of ``Node``; ``len(tape)`` is their number.
+
+    Example::
+
+        >>> value, tape = nexnet.trace(lambda x: (x * x).sum())(nexnet.ones(3))
+        >>> isinstance(tape, nexnet.Tape), len(tape.nodes)
+        (True, 2)
     """
 
     was_read = False  # a tensor that it tracks was read as a Python number

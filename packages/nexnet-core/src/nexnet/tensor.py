@@ -62,6 +62,15 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
 
     Raises:
         InputError: ``data`` is, or contains, a LiteTensor that is being differentiated: a new tensor would be cut off.
+
+    Example::
+
+        >>> x = nexnet.LiteTensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.at[0].set(0.0)
+        LiteTensor([[0., 0.],
+                    [3., 4.]])
+        >>> torch.sum(x * x, dim=1)
+        LiteTensor([ 5., 25.])
     """
 
     __slots__ = ()

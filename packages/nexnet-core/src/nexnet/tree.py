@@ -30,6 +30,7 @@ def map(fn: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
     Example::
 
+        gradient = nexnet.grad(loss)(model, x, y)
         updated = nexnet.tree.map(lambda p, g: p - 0.1 * g, model, gradient)
     """
     try:
@@ -52,18 +53,37 @@ def _is_prefix(tree: Any, other: Any) -> bool:
 
 
 def leaves(tree: Any) -> list[Any]:
-    """Give the leaves, in the order of ``flatten``: dicts by sorted key."""
+    """Give the leaves, in the order of ``flatten``: dicts by sorted key.
+
+    Example::
+
+        >>> nexnet.tree.leaves({"w": 1.0, "b": [2.0, None]})
+        [2.0, 1.0]
+    """
     found: list[Any] = optree.tree_leaves(tree, namespace=NAMESPACE)
     return found
 
 
 def structure(tree: Any) -> optree.PyTreeSpec:
-    """Give what a tree is beside its leaves. Structures compare with ``==``, and hash."""
+    """Give what a tree is beside its leaves. Structures compare with ``==``, and hash.
+
+    Example::
+
+        >>> nexnet.tree.structure({"w": 1.0, "b": [2.0, None]})
+        PyTreeSpec({'b': [*, None], 'w': *})
+    """
     return optree.tree_structure(tree, namespace=NAMESPACE)
 
 
 def unflatten(structure: optree.PyTreeSpec, leaves: Iterable[Any]) -> Any:
-    """Make the tree of this structure with these leaves."""
+    """Make the tree of this structure with these leaves.
+
+    Example::
+
+        >>> leaves, structure = nexnet.tree.flatten((1.0, [2.0]))
+        >>> nexnet.tree.unflatten(structure, [each * 10 for each in leaves])
+        (10.0, [20.0])
+    """
     found = list(leaves)
     if len(found) != structure.num_leaves:
         raise InputError(
@@ -87,6 +107,15 @@ def ravel(tree: Any) -> tuple[LiteTensor, Callable[[Any], Any]]:
     Returns:
         ``(vector, unravel)``: the elements in the order of ``leaves``, shape (n,), of the dtype to which the leaves'
         dtypes promote; ``unravel(vector)``, of any vector of shape (n,), has the tree's structure, shapes and dtypes.
+
+    Example::
+
+        >>> flat, unravel = nexnet.tree.ravel({"w": nexnet.ones(2, 2), "b": nexnet.zeros(1)})
+        >>> flat
+        LiteTensor([0., 1., 1., 1., 1.])
+        >>> unravel(2 * flat)["w"]
+        LiteTensor([[2., 2.],
+                    [2., 2.]])
     """
     parts, treespec = flatten(tree)
     tensors = [each if isinstance(each, LiteTensor) else _to_tensor(each, i, treespec) for i, each in enumerate(parts)]

@@ -106,6 +106,15 @@ def test_set_gradients_says_what_does_not_fit() -> None:
         nx.set_gradients(model, {"bias": nx.tensor([1.0])})
 
 
+def test_parameters_of_takes_nothing_but_torchs_modules() -> None:
+    class Like:
+        def named_parameters(self) -> list[tuple[str, nx.LiteTensor]]:
+            return [("weight", nx.ones(2))]
+
+    with pytest.raises(nx.InputError, match=r"no parameters of torch's.(.|\n)*expected: +a torch.nn.Module(.|\n)*Like"):
+        nx.parameters_of(Like())  # type: ignore[arg-type]
+
+
 # Buffers --------------------------------------------------------------------------------------------------------------
 
 

@@ -49,19 +49,37 @@ __all__ = [
 
 
 class ReLU(Operation):
-    """max(x, 0)."""
+    """max(x, 0).
+
+    Example::
+
+        >>> nn.ReLU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([0., 0., 2.])
+    """
 
     operator = nexnet.relu
 
 
 class ReLU6(Operation):
-    """min(max(x, 0), 6)."""
+    """min(max(x, 0), 6).
+
+    Example::
+
+        >>> nn.ReLU6()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([0., 0., 2.])
+    """
 
     operator = nexnet.relu6
 
 
 class LeakyReLU(Operation):
-    """x where x > 0, else negative_slope x."""
+    """x where x > 0, else negative_slope x.
+
+    Example::
+
+        >>> nn.LeakyReLU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.0100,  0.0000,  2.0000])
+    """
 
     negative_slope: float = 0.01
 
@@ -69,7 +87,13 @@ class LeakyReLU(Operation):
 
 
 class ELU(Operation):
-    """x where x > 0, else alpha (e^x - 1)."""
+    """x where x > 0, else alpha (e^x - 1).
+
+    Example::
+
+        >>> nn.ELU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.6321,  0.0000,  2.0000])
+    """
 
     alpha: float = 1.0
 
@@ -77,7 +101,13 @@ class ELU(Operation):
 
 
 class CELU(Operation):
-    """x where x > 0, else alpha (e^(x / alpha) - 1)."""
+    """x where x > 0, else alpha (e^(x / alpha) - 1).
+
+    Example::
+
+        >>> nn.CELU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.6321,  0.0000,  2.0000])
+    """
 
     alpha: float = 1.0
 
@@ -85,13 +115,25 @@ class CELU(Operation):
 
 
 class SELU(Operation):
-    """s x where x > 0, else s a (e^x - 1), with the s and a of Klambauer et al., 2017."""
+    """s x where x > 0, else s a (e^x - 1), with the s and a of Klambauer et al., 2017.
+
+    Example::
+
+        >>> nn.SELU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-1.1113,  0.0000,  2.1014])
+    """
 
     operator = nexnet.selu
 
 
 class GELU(Operation):
-    """x P(x), P the normal distribution's; approximate="tanh": with a tanh in its place."""
+    """x P(x), P the normal distribution's; approximate="tanh": with a tanh in its place.
+
+    Example::
+
+        >>> nn.GELU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.1587,  0.0000,  1.9545])
+    """
 
     approximate: str = "none"
 
@@ -99,7 +141,13 @@ class GELU(Operation):
 
 
 class GLU(Operation):
-    """a sigmoid(b), a and b the input's halves along a dimension."""
+    """a sigmoid(b), a and b the input's halves along a dimension.
+
+    Example::
+
+        >>> nn.GLU()(nexnet.zeros(2, 6)).shape
+        torch.Size([2, 3])
+    """
 
     dim: int = -1
 
@@ -107,43 +155,85 @@ class GLU(Operation):
 
 
 class SiLU(Operation):
-    """x sigmoid(x)."""
+    """x sigmoid(x).
+
+    Example::
+
+        >>> nn.SiLU()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.2689,  0.0000,  1.7616])
+    """
 
     operator = nexnet.silu
 
 
 class Mish(Operation):
-    """x tanh(softplus(x))."""
+    """x tanh(softplus(x)).
+
+    Example::
+
+        >>> nn.Mish()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.3034,  0.0000,  1.9440])
+    """
 
     operator = nexnet.mish
 
 
 class Sigmoid(Operation):
-    """1 / (1 + e^-x)."""
+    """1 / (1 + e^-x).
+
+    Example::
+
+        >>> nn.Sigmoid()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([0.2689, 0.5000, 0.8808])
+    """
 
     operator = nexnet.sigmoid
 
 
 class LogSigmoid(Operation):
-    """ln sigmoid(x)."""
+    """ln sigmoid(x).
+
+    Example::
+
+        >>> nn.LogSigmoid()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-1.3133, -0.6931, -0.1269])
+    """
 
     operator = nexnet.logsigmoid
 
 
 class Tanh(Operation):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    Example::
+
+        >>> nn.Tanh()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.7616,  0.0000,  0.9640])
+    """
 
     operator = nexnet.tanh
 
 
 class Tanhshrink(Operation):
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    Example::
+
+        >>> nn.Tanhshrink()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.2384,  0.0000,  1.0360])
+    """
 
     operator = nexnet.tanhshrink
 
 
 class Softplus(Operation):
-    """ln(1 + e^(beta x)) / beta; where beta x > threshold, x itself."""
+    """ln(1 + e^(beta x)) / beta; where beta x > threshold, x itself.
+
+    Example::
+
+        >>> nn.Softplus()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([0.3133, 0.6931, 2.1269])
+    """
 
     beta: float = 1.0
     threshold: float = 20.0
@@ -152,13 +242,25 @@ class Softplus(Operation):
 
 
 class Softsign(Operation):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    Example::
+
+        >>> nn.Softsign()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.5000,  0.0000,  0.6667])
+    """
 
     operator = nexnet.softsign
 
 
 class Softshrink(Operation):
-    """x - lambd sign(x) where |x| > lambd, else 0."""
+    """x - lambd sign(x) where |x| > lambd, else 0.
+
+    Example::
+
+        >>> nn.Softshrink()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.5000,  0.0000,  1.5000])
+    """
 
     lambd: float = 0.5
 
@@ -166,7 +268,13 @@ class Softshrink(Operation):
 
 
 class Hardshrink(Operation):
-    """x where |x| > lambd, else 0."""
+    """x where |x| > lambd, else 0.
+
+    Example::
+
+        >>> nn.Hardshrink()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-1.,  0.,  2.])
+    """
 
     lambd: float = 0.5
 
@@ -174,19 +282,37 @@ class Hardshrink(Operation):
 
 
 class Hardsigmoid(Operation):
-    """min(max(x + 3, 0), 6) / 6."""
+    """min(max(x + 3, 0), 6) / 6.
+
+    Example::
+
+        >>> nn.Hardsigmoid()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([0.3333, 0.5000, 0.8333])
+    """
 
     operator = nexnet.hardsigmoid
 
 
 class Hardswish(Operation):
-    """x min(max(x + 3, 0), 6) / 6."""
+    """x min(max(x + 3, 0), 6) / 6.
+
+    Example::
+
+        >>> nn.Hardswish()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-0.3333,  0.0000,  1.6667])
+    """
 
     operator = nexnet.hardswish
 
 
 class Hardtanh(Operation):
-    """x between two bounds, else the nearer one."""
+    """x between two bounds, else the nearer one.
+
+    Example::
+
+        >>> nn.Hardtanh()(nexnet.tensor([-1.0, 0.0, 2.0]))
+        LiteTensor([-1.,  0.,  1.])
+    """
 
     min_val: float = -1.0
     max_val: float = 1.0
@@ -195,7 +321,13 @@ class Hardtanh(Operation):
 
 
 class Threshold(Operation):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value.
+
+    Example::
+
+        >>> nn.Threshold(0.5, -1.0)(nexnet.tensor([0.0, 2.0]))
+        LiteTensor([-1.,  2.])
+    """
 
     threshold: float
     value: float
@@ -204,7 +336,13 @@ class Threshold(Operation):
 
 
 class Softmax(Operation):
-    """e^x / sum e^x along a dimension."""
+    """e^x / sum e^x along a dimension.
+
+    Example::
+
+        >>> nn.Softmax(dim=-1)(nexnet.tensor([0.0, 1.0]))
+        LiteTensor([0.2689, 0.7311])
+    """
 
     dim: int
 
@@ -212,7 +350,13 @@ class Softmax(Operation):
 
 
 class LogSoftmax(Operation):
-    """ln softmax(x) along a dimension."""
+    """ln softmax(x) along a dimension.
+
+    Example::
+
+        >>> nn.LogSoftmax(dim=-1)(nexnet.tensor([0.0, 1.0]))
+        LiteTensor([-1.3133, -0.3133])
+    """
 
     dim: int
 
@@ -220,7 +364,13 @@ class LogSoftmax(Operation):
 
 
 class Softmin(Operation):
-    """softmax(-x) along a dimension."""
+    """softmax(-x) along a dimension.
+
+    Example::
+
+        >>> nn.Softmin(dim=-1)(nexnet.tensor([0.0, 1.0]))
+        LiteTensor([0.7311, 0.2689])
+    """
 
     dim: int
 
@@ -228,7 +378,13 @@ class Softmin(Operation):
 
 
 class Softmax2d(Operation):
-    """softmax over the channels of ``(batch, channels, height, width)`` or ``(channels, height, width)``."""
+    """softmax over the channels of ``(batch, channels, height, width)`` or ``(channels, height, width)``.
+
+    Example::
+
+        >>> nn.Softmax2d()(nexnet.zeros(1, 4, 2, 2)).shape
+        torch.Size([1, 4, 2, 2])
+    """
 
     def __call__(self, x: Any) -> LiteTensor:
         """Give probabilities for each place."""
@@ -246,6 +402,11 @@ class PReLU(Module):
 
     Attributes:
         weight: w, of shape ``(num_parameters,)``.
+
+    Example::
+
+        >>> nn.PReLU()(nexnet.tensor([-1.0, 2.0]))
+        LiteTensor([-0.2500,  2.0000])
     """
 
     weight: LiteTensor
@@ -266,6 +427,11 @@ class RReLU(Operation):
     Attributes:
         lower: the least slope.
         upper: the greatest.
+
+    Example::
+
+        >>> nn.RReLU()(nexnet.tensor([-1.0, 2.0]))
+        LiteTensor([-0.2292,  2.0000])
     """
 
     lower: float = 1 / 8

@@ -41,6 +41,11 @@ class MultiHeadAttention(Module):
 
     Raises:
         ModuleError: the heads do not divide the features.
+
+    Example::
+
+        >>> nn.MultiHeadAttention(8, 2)(nexnet.zeros(2, 5, 8)).shape
+        torch.Size([2, 5, 8])
     """
 
     project: Dense
@@ -129,6 +134,11 @@ class TransformerBlock(Module):
 
     Source: Vaswani et al., "Attention Is All You Need", 2017; normalised first as in Xiong et al., "On Layer
     Normalization in the Transformer Architecture", 2020.
+
+    Example::
+
+        >>> nn.TransformerBlock(8, 2)(nexnet.zeros(2, 5, 8)).shape
+        torch.Size([2, 5, 8])
     """
 
     norm1: LayerNorm

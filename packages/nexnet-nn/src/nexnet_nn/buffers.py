@@ -63,12 +63,21 @@ def freeze(tree: Tree, *patterns: str) -> Tree:
 
     Raises:
         ModuleError: a pattern that matches nothing; one that matches a part of a container's tensors.
+
+    Example::
+
+        frozen = nn.freeze(model, "layers.0.*")
     """
     return _mark(tree, patterns or ("*",), True)
 
 
 def unfreeze(tree: Tree, *patterns: str) -> Tree:
-    """Give a model of which some buffers are learned: the inverse of ``freeze``, with the same arguments."""
+    """Give a model of which some buffers are learned: the inverse of ``freeze``, with the same arguments.
+
+    Example::
+
+        model = nn.unfreeze(nn.freeze(model, "layers.0.*"))
+    """
     return _mark(tree, patterns or ("*",), False)
 
 
@@ -156,6 +165,7 @@ def with_buffers(fn: Callable[..., Any], has_aux: bool = False) -> Callable[...,
             return nn.cross_entropy(model(x), y)
 
 
+        state = adam.init(model)
         step = nexnet.value_and_grad(nn.with_buffers(loss), has_aux=True)
         (value, buffers), grads = step(model, x, y)
         model, state = adam.update(model, grads, state)

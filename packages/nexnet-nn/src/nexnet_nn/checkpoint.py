@@ -47,6 +47,10 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
     Raises:
         CheckpointError: two leaves with one path; a leaf of another kind.
         OSError: there is no such folder, the disk is full, the path is a folder or a device, ...
+
+    Example::
+
+        nn.save({"model": model, "step": 100}, "run.safetensors")
     """
     tensors: dict[str, torch.Tensor] = {}
     names: set[str] = set()
@@ -79,6 +83,12 @@ def load(like: Tree, path: str | os.PathLike[str]) -> Tree:
             all of them are named.
         FileNotFoundError: there is no such file.
         OSError: it may not be read.
+
+    Example::
+
+        nn.save({"model": model, "step": 100}, "run.safetensors")
+        found = nn.load({"model": model, "step": 0}, "run.safetensors")
+        model, step = found["model"], found["step"]
     """
     tensors, values = _read(path)
     found = {name: values[name] if name in values else kind_of(each) for name, each in tensors.items()}

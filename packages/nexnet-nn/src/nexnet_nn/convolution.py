@@ -229,42 +229,78 @@ def _check_groups(layer: Module, in_channels: int, out_channels: int, groups: in
 
 
 class Conv1d(_Direct, init=False):
-    """A convolution over one dimension."""
+    """A convolution over one dimension.
+
+    Example::
+
+        >>> nn.Conv1d(3, 5, kernel_size=3, padding=1)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 5, 8])
+    """
 
     dims = 1
     convolve = nexnet.conv1d
 
 
 class Conv2d(_Direct, init=False):
-    """A convolution over two dimensions."""
+    """A convolution over two dimensions.
+
+    Example::
+
+        >>> nn.Conv2d(3, 5, kernel_size=3, padding=1)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 5, 8, 8])
+    """
 
     dims = 2
     convolve = nexnet.conv2d
 
 
 class Conv3d(_Direct, init=False):
-    """A convolution over three dimensions."""
+    """A convolution over three dimensions.
+
+    Example::
+
+        >>> nn.Conv3d(3, 5, kernel_size=3, padding=1)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 5, 8, 8, 8])
+    """
 
     dims = 3
     convolve = nexnet.conv3d
 
 
 class ConvTranspose1d(_Transposed, init=False):
-    """A transposed convolution over one dimension."""
+    """A transposed convolution over one dimension.
+
+    Example::
+
+        >>> nn.ConvTranspose1d(3, 5, kernel_size=2, stride=2)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 5, 16])
+    """
 
     dims = 1
     convolve = nexnet.conv_transpose1d
 
 
 class ConvTranspose2d(_Transposed, init=False):
-    """A transposed convolution over two dimensions."""
+    """A transposed convolution over two dimensions.
+
+    Example::
+
+        >>> nn.ConvTranspose2d(3, 5, kernel_size=2, stride=2)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 5, 16, 16])
+    """
 
     dims = 2
     convolve = nexnet.conv_transpose2d
 
 
 class ConvTranspose3d(_Transposed, init=False):
-    """A transposed convolution over three dimensions."""
+    """A transposed convolution over three dimensions.
+
+    Example::
+
+        >>> nn.ConvTranspose3d(3, 5, kernel_size=2, stride=2)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 5, 16, 16, 16])
+    """
 
     dims = 3
     convolve = nexnet.conv_transpose3d

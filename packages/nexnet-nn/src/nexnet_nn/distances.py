@@ -15,6 +15,11 @@ class CosineSimilarity(Operation):
     Attributes:
         dim: which dimension.
         eps: the least norm.
+
+    Example::
+
+        >>> nn.CosineSimilarity()(nexnet.tensor([[1.0, 0.0]]), nexnet.tensor([[1.0, 1.0]]))
+        LiteTensor([0.7071])
     """
 
     dim: int = 1
@@ -30,6 +35,11 @@ class PairwiseDistance(Operation):
         p: which norm.
         eps: is added to each difference.
         keepdim: whether the last dimension stays, with size 1.
+
+    Example::
+
+        >>> nn.PairwiseDistance()(nexnet.zeros(5, 3), nexnet.ones(5, 3)).shape
+        torch.Size([5])
     """
 
     p: float = 2.0

@@ -41,36 +41,75 @@ class _Dropout(Operation):
 
 
 class Dropout(_Dropout, init=False):
-    """Elements set to 0 with probability p, the others divided by 1 - p."""
+    """Elements set to 0 with probability p, the others divided by 1 - p.
+
+    Example::
+
+        >>> drop = nn.Dropout(0.5)
+        >>> drop(nexnet.ones(4), torch.Generator().manual_seed(0))
+        LiteTensor([0., 0., 2., 0.])
+        >>> drop(nexnet.ones(4))
+        LiteTensor([1., 1., 1., 1.])
+    """
 
     drop = nexnet.dropout
 
 
 class Dropout1d(_Dropout, init=False):
-    """Whole channels of ``(batch, channels, length)``, or no batch, set to 0, the others divided by 1 - p."""
+    """Whole channels of ``(batch, channels, length)``, or no batch, set to 0, the others divided by 1 - p.
+
+    Example::
+
+        >>> nn.Dropout1d(0.5)(nexnet.ones(2, 3, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3, 4])
+    """
 
     drop = nexnet.dropout1d
 
 
 class Dropout2d(_Dropout, init=False):
-    """Whole channels of ``(batch, channels, height, width)`` set to 0, the others divided by 1 - p."""
+    """Whole channels of ``(batch, channels, height, width)`` set to 0, the others divided by 1 - p.
+
+    Example::
+
+        >>> nn.Dropout2d(0.5)(nexnet.ones(2, 3, 4, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     drop = nexnet.dropout2d
 
 
 class Dropout3d(_Dropout, init=False):
-    """Whole channels of ``(batch, channels, ...)``, three dimensions behind, set to 0, the others divided by 1 - p."""
+    """Whole channels of ``(batch, channels, ...)``, three dimensions behind, set to 0, the others divided by 1 - p.
+
+    Example::
+
+        >>> nn.Dropout3d(0.5)(nexnet.ones(2, 3, 4, 4, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     drop = nexnet.dropout3d
 
 
 class AlphaDropout(_Dropout, init=False):
-    """Elements set to SELU's least value, then scaled and shifted to the mean and variance before."""
+    """Elements set to SELU's least value, then scaled and shifted to the mean and variance before.
+
+    Example::
+
+        >>> nn.AlphaDropout(0.5)(nexnet.ones(4), torch.Generator().manual_seed(0)).shape
+        torch.Size([4])
+    """
 
     drop = nexnet.alpha_dropout
 
 
 class FeatureAlphaDropout(_Dropout, init=False):
-    """AlphaDropout of whole channels of ``(batch, channels, ...)``."""
+    """AlphaDropout of whole channels of ``(batch, channels, ...)``.
+
+    Example::
+
+        >>> nn.FeatureAlphaDropout(0.5)(nexnet.ones(2, 3, 4), torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3, 4])
+    """
 
     drop = nexnet.feature_alpha_dropout

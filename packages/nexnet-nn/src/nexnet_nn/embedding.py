@@ -35,6 +35,11 @@ class Embedding(Module):
 
     Attributes:
         weight: of shape ``(rows, features)``.
+
+    Example::
+
+        >>> nn.Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
+        torch.Size([1, 3, 4])
     """
 
     weight: LiteTensor
@@ -77,6 +82,11 @@ class EmbeddingBag(Module):
 
     Attributes:
         weight: of shape ``(rows, features)``.
+
+    Example::
+
+        >>> nn.EmbeddingBag(10, 4)(torch.tensor([[1, 2, 3]])).shape
+        torch.Size([1, 4])
     """
 
     weight: LiteTensor

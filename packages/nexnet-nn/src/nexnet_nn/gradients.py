@@ -35,6 +35,12 @@ def clip_by_norm(
 
     Raises:
         InputError: such a norm.
+
+    Example::
+
+        >>> gradients, norm = nn.clip_by_norm({"w": nexnet.tensor([3.0, 4.0])}, 1.0)
+        >>> gradients, norm
+        ({'w': LiteTensor([0.6000, 0.8000])}, LiteTensor(5.))
     """
     leaves, treespec = _flatten(grads)
     norms = [nexnet.linalg.vector_norm(each, norm_type) for each in leaves]
@@ -52,6 +58,14 @@ def clip_by_norm_(
     Raises:
         TrackedTensorError: something is being differentiated.
         InputError: a norm that is no finite number, if that is to be an error.
+
+    Example::
+
+        >>> gradients = {"w": nexnet.tensor([3.0, 4.0])}
+        >>> nn.clip_by_norm_(gradients, 1.0)
+        ({'w': LiteTensor([0.6000, 0.8000])}, LiteTensor(5.))
+        >>> gradients
+        {'w': LiteTensor([0.6000, 0.8000])}
     """
     refuse_tracking("clip_by_norm_")
     leaves, treespec = _flatten(grads)
@@ -65,7 +79,13 @@ def clip_by_norm_(
 
 
 def clip_by_value(grads: Gradients, clip_value: float) -> Gradients:
-    """Give gradients whose elements lie between ``-clip_value`` and ``clip_value``; pure and differentiable."""
+    """Give gradients whose elements lie between ``-clip_value`` and ``clip_value``; pure and differentiable.
+
+    Example::
+
+        >>> nn.clip_by_value({"w": nexnet.tensor([3.0, -4.0])}, 1.0)
+        {'w': LiteTensor([ 1., -1.])}
+    """
     leaves, treespec = _flatten(grads)
     clipped: Gradients = nexnet.tree.unflatten(treespec, [each.clamp(-clip_value, clip_value) for each in leaves])
     return clipped
@@ -76,6 +96,13 @@ def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
 
     Raises:
         TrackedTensorError: something is being differentiated.
+
+    Example::
+
+        >>> gradients = {"w": nexnet.tensor([3.0, -4.0])}
+        >>> clipped = nn.clip_by_value_(gradients, 1.0)
+        >>> gradients
+        {'w': LiteTensor([ 1., -1.])}
     """
     refuse_tracking("clip_by_value_")
     leaves, treespec = _flatten(grads)

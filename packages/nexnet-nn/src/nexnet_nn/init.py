@@ -37,7 +37,15 @@ __all__ = [
 
 
 class Initializer(Protocol):
-    """What a layer asks of an initialiser."""
+    """What a layer asks of an initialiser.
+
+    Example::
+
+        def small(shape, *, generator=None, dtype=None, device=None):
+            return nn.init.normal(shape, std=1e-3, generator=generator, dtype=dtype, device=device)
+
+        nn.Dense(3, 2, init=small)
+    """
 
     def __call__(
         self,
@@ -59,7 +67,13 @@ def xavier_uniform(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    Example::
+
+        >>> nn.init.xavier_uniform((4, 3), generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([4, 3])
+    """
     _check_fans(shape, "xavier_uniform")
     return _draw(torch.nn.init.xavier_uniform_, shape, generator, dtype, device, gain=gain)
 
@@ -72,7 +86,13 @@ def xavier_normal(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    Example::
+
+        >>> nn.init.xavier_normal((4, 3)).shape
+        torch.Size([4, 3])
+    """
     _check_fans(shape, "xavier_normal")
     return _draw(torch.nn.init.xavier_normal_, shape, generator, dtype, device, gain=gain)
 
@@ -90,6 +110,11 @@ def kaiming_uniform(
     """U(-b, b) with b = gain sqrt(3 / fan) (He et al., 2015).
 
     ``mode`` says which fan; the gain is ``torch.nn.init.calculate_gain(nonlinearity, a)``: a is a leaky_relu's slope.
+
+    Example::
+
+        >>> nn.init.kaiming_uniform((4, 3)).shape
+        torch.Size([4, 3])
     """
     _check_fans(shape, "kaiming_uniform")
     fill = torch.nn.init.kaiming_uniform_
@@ -110,7 +135,13 @@ def kaiming_normal(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """N(0, s^2) with s = gain / sqrt(fan) (He et al., 2015). See ``kaiming_uniform``."""
+    """N(0, s^2) with s = gain / sqrt(fan) (He et al., 2015). See ``kaiming_uniform``.
+
+    Example::
+
+        >>> nn.init.kaiming_normal((4, 3)).shape
+        torch.Size([4, 3])
+    """
     _check_fans(shape, "kaiming_normal")
     fill = torch.nn.init.kaiming_normal_
     return _draw(fill, shape, generator, dtype, device, a=a, mode=mode, nonlinearity=nonlinearity)
@@ -125,7 +156,13 @@ def uniform(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """U(low, high)."""
+    """U(low, high).
+
+    Example::
+
+        >>> nn.init.uniform((2, 3), -1.0, 1.0).shape
+        torch.Size([2, 3])
+    """
     return _draw(torch.nn.init.uniform_, shape, generator, dtype, device, a=low, b=high)
 
 
@@ -138,7 +175,13 @@ def normal(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """N(mean, std^2)."""
+    """N(mean, std^2).
+
+    Example::
+
+        >>> nn.init.normal((2, 3), std=0.02).shape
+        torch.Size([2, 3])
+    """
     return _draw(torch.nn.init.normal_, shape, generator, dtype, device, mean=mean, std=std)
 
 
@@ -149,7 +192,13 @@ def zeros(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All 0."""
+    """All 0.
+
+    Example::
+
+        >>> nn.init.zeros((2,))
+        LiteTensor([0., 0.])
+    """
     return nexnet.LiteTensor(torch.zeros(tuple(shape), dtype=dtype, device=device))
 
 
@@ -160,7 +209,13 @@ def ones(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All 1."""
+    """All 1.
+
+    Example::
+
+        >>> nn.init.ones((2,))
+        LiteTensor([1., 1.])
+    """
     return nexnet.LiteTensor(torch.ones(tuple(shape), dtype=dtype, device=device))
 
 
@@ -172,7 +227,13 @@ def constant(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All ``value``. The dtype is torch's default one, also for an integer value."""
+    """All ``value``. The dtype is torch's default one, also for an integer value.
+
+    Example::
+
+        >>> nn.init.constant((2,), 0.5)
+        LiteTensor([0.5000, 0.5000])
+    """
     dtype = torch.get_default_dtype() if dtype is None else dtype
     return nexnet.LiteTensor(torch.full(tuple(shape), value, dtype=dtype, device=device))
 

@@ -29,11 +29,9 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
 
     Example::
 
-        model = nn.from_torch(
-            torchs.state_dict(),
-            into=model,
-            rename={"transformer.h.*.ln_1.*": "blocks.*.norm.*", "*.num_batches_tracked": None},
-        )
+        torchs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+        rename = {"0.*": "layers.0.*", "2.*": "layers.1.*", "*.num_batches_tracked": None}
+        model = nn.from_torch(torchs.state_dict(), into=model, rename=rename)
 
     Args:
         state_dict: tensors by name, as ``module.state_dict()``, or ``safetensors.torch.load_file(path)``.
@@ -77,6 +75,11 @@ def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict
 
     Raises:
         CheckpointError: two tensors with one name.
+
+    Example::
+
+        >>> {name: tuple(each.shape) for name, each in nn.to_torch(nn.Dense(3, 2)).items()}
+        {'weight': (2, 3), 'bias': (2,)}
     """
     leaves, treespec = nexnet.tree.flatten(model)
     named = [*zip(paths_of(treespec), leaves, strict=True), *named_buffers(model)]

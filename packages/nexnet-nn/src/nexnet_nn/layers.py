@@ -37,6 +37,11 @@ class Dense(Module):
     Attributes:
         weight: W, of shape ``(out_features, in_features)`` as in torch.
         bias: b, of shape ``(out_features,)``, or None.
+
+    Example::
+
+        >>> nn.Dense(3, 2)(nexnet.zeros(8, 3)).shape
+        torch.Size([8, 2])
     """
 
     weight: LiteTensor
@@ -69,6 +74,11 @@ class Linear(Dense):
     """Dense, filled as torch.nn.Linear is: weight and bias are U(-k, k), k = 1 / sqrt(in_features).
 
     The arguments and attributes are those of ``Dense``; with an ``init`` the bias starts at 0, as there.
+
+    Example::
+
+        >>> nn.Linear(3, 2)(nexnet.zeros(8, 3)).shape
+        torch.Size([8, 2])
     """
 
     def __init__(
@@ -105,6 +115,11 @@ class Bilinear(Module):
     Attributes:
         weight: W, of shape ``(out_features, in1_features, in2_features)``.
         bias: b, of shape ``(out_features,)``, or None.
+
+    Example::
+
+        >>> nn.Bilinear(3, 4, 2)(nexnet.zeros(8, 3), nexnet.zeros(8, 4)).shape
+        torch.Size([8, 2])
     """
 
     weight: LiteTensor
@@ -133,7 +148,13 @@ class Bilinear(Module):
 
 
 class Sequential(Module):
-    """Layers, each called with what the one before it returned. Plain functions (``nexnet.relu``) are layers too."""
+    """Layers, each called with what the one before it returned. Plain functions (``nexnet.relu``) are layers too.
+
+    Example::
+
+        >>> nn.Sequential(nn.Dense(3, 4), nexnet.relu, nn.Dense(4, 2))(nexnet.zeros(8, 3)).shape
+        torch.Size([8, 2])
+    """
 
     layers: tuple[Callable[[Any], Any], ...]
 
@@ -185,6 +206,11 @@ class MLP(Module):
 
     Raises:
         ModuleError: fewer than two sizes.
+
+    Example::
+
+        >>> nn.MLP([3, 16, 2], activation=nexnet.tanh)(nexnet.zeros(8, 3)).shape
+        torch.Size([8, 2])
     """
 
     layers: tuple[Dense, ...]

@@ -50,7 +50,13 @@ class _Loss(Operation):
 
 
 class BCELoss(_Loss):
-    """-t ln x - (1 - t) ln(1 - x) of probabilities x and targets t."""
+    """-t ln x - (1 - t) ln(1 - x) of probabilities x and targets t.
+
+    Example::
+
+        >>> nn.BCELoss()(nexnet.tensor([0.5, 0.9]), torch.tensor([0.0, 1.0]))
+        LiteTensor(0.3993)
+    """
 
     _: KW_ONLY
     weight: LiteTensor | None = None
@@ -60,7 +66,13 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """BCELoss of sigmoid(x)."""
+    """BCELoss of sigmoid(x).
+
+    Example::
+
+        >>> nn.BCEWithLogitsLoss()(nexnet.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
+        LiteTensor(0.4100)
+    """
 
     _: KW_ONLY
     weight: LiteTensor | None = None
@@ -71,7 +83,14 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class CTCLoss(_Loss):
-    """-ln p(labels), summed over every alignment: of ``(log_probs, targets, input_lengths, target_lengths)``."""
+    """-ln p(labels), summed over every alignment: of ``(log_probs, targets, input_lengths, target_lengths)``.
+
+    Example::
+
+        >>> scores = nexnet.zeros(4, 1, 3).log_softmax(-1)  # (time, batch, classes)
+        >>> nn.CTCLoss()(scores, torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2]))
+        LiteTensor(0.8432)
+    """
 
     _: KW_ONLY
     blank: int = 0
@@ -82,7 +101,13 @@ class CTCLoss(_Loss):
 
 
 class CosineEmbeddingLoss(_Loss):
-    """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1: of ``(x1, x2, t)``."""
+    """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1: of ``(x1, x2, t)``.
+
+    Example::
+
+        >>> nn.CosineEmbeddingLoss()(nexnet.ones(2, 3), nexnet.ones(2, 3), torch.tensor([1, -1]))
+        LiteTensor(0.5000)
+    """
 
     margin: float = 0.0
     _: KW_ONLY
@@ -92,7 +117,13 @@ class CosineEmbeddingLoss(_Loss):
 
 
 class CrossEntropyLoss(_Loss):
-    """-ln softmax(x)[t] of scores ``(batch, classes, ...)`` and class indices ``(batch, ...)``, or probabilities."""
+    """-ln softmax(x)[t] of scores ``(batch, classes, ...)`` and class indices ``(batch, ...)``, or probabilities.
+
+    Example::
+
+        >>> nn.CrossEntropyLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]), torch.tensor([2]))
+        LiteTensor(0.2413)
+    """
 
     weight: LiteTensor | None = None
     _: KW_ONLY
@@ -104,7 +135,13 @@ class CrossEntropyLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """(ln v + (x - t)^2 / v) / 2: of ``(x, t, v)``."""
+    """(ln v + (x - t)^2 / v) / 2: of ``(x, t, v)``.
+
+    Example::
+
+        >>> nn.GaussianNLLLoss()(nexnet.zeros(2), torch.ones(2), nexnet.full((2,), 4.0))
+        LiteTensor(0.8181)
+    """
 
     _: KW_ONLY
     full: bool = False
@@ -115,7 +152,13 @@ class GaussianNLLLoss(_Loss):
 
 
 class HingeEmbeddingLoss(_Loss):
-    """x where t is 1, max(margin - x, 0) where t is -1."""
+    """x where t is 1, max(margin - x, 0) where t is -1.
+
+    Example::
+
+        >>> nn.HingeEmbeddingLoss()(nexnet.tensor([0.3, 0.4]), torch.tensor([1, -1]))
+        LiteTensor(0.4500)
+    """
 
     margin: float = 1.0
     _: KW_ONLY
@@ -125,7 +168,13 @@ class HingeEmbeddingLoss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)."""
+    """(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2).
+
+    Example::
+
+        >>> nn.HuberLoss()(nexnet.tensor([0.5, 3.0]), torch.zeros(2))
+        LiteTensor(1.3125)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -135,7 +184,13 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """t (ln t - x), of log-probabilities x and probabilities t."""
+    """t (ln t - x), of log-probabilities x and probabilities t.
+
+    Example::
+
+        >>> nn.KLDivLoss(reduction="sum")(nexnet.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]))
+        LiteTensor(0.1308)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -145,7 +200,13 @@ class KLDivLoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """|x - t|."""
+    """|x - t|.
+
+    Example::
+
+        >>> nn.L1Loss()(nexnet.tensor([0.5, 3.0]), torch.zeros(2))
+        LiteTensor(1.7500)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -154,7 +215,13 @@ class L1Loss(_Loss):
 
 
 class MSELoss(_Loss):
-    """(x - t)^2."""
+    """(x - t)^2.
+
+    Example::
+
+        >>> nn.MSELoss()(nexnet.tensor([0.5, 3.0]), torch.zeros(2))
+        LiteTensor(4.6250)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -163,7 +230,13 @@ class MSELoss(_Loss):
 
 
 class MarginRankingLoss(_Loss):
-    """max(-t (x1 - x2) + margin, 0): of ``(x1, x2, t)``."""
+    """max(-t (x1 - x2) + margin, 0): of ``(x1, x2, t)``.
+
+    Example::
+
+        >>> nn.MarginRankingLoss()(nexnet.tensor([1.0]), nexnet.tensor([3.0]), torch.tensor([1.0]))
+        LiteTensor(2.)
+    """
 
     margin: float = 0.0
     _: KW_ONLY
@@ -173,7 +246,13 @@ class MarginRankingLoss(_Loss):
 
 
 class MultiLabelMarginLoss(_Loss):
-    """Sum over labels t and classes j that are none of max(1 - (x_t - x_j), 0) / classes."""
+    """Sum over labels t and classes j that are none of max(1 - (x_t - x_j), 0) / classes.
+
+    Example::
+
+        >>> nn.MultiLabelMarginLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]), torch.tensor([[2, -1, 0]]))
+        LiteTensor(0.)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -182,7 +261,13 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_Loss):
-    """The mean over classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid(x)."""
+    """The mean over classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid(x).
+
+    Example::
+
+        >>> nn.MultiLabelSoftMarginLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]), torch.tensor([[0.0, 0.0, 1.0]]))
+        LiteTensor(0.4714)
+    """
 
     weight: LiteTensor | None = None
     _: KW_ONLY
@@ -192,7 +277,13 @@ class MultiLabelSoftMarginLoss(_Loss):
 
 
 class MultiMarginLoss(_Loss):
-    """sum over classes j of w_t max(margin - x_t + x_j, 0)^p / classes."""
+    """sum over classes j of w_t max(margin - x_t + x_j, 0)^p / classes.
+
+    Example::
+
+        >>> nn.MultiMarginLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]), torch.tensor([0]))
+        LiteTensor(0.8333)
+    """
 
     p: int = 1
     margin: float = 1.0
@@ -204,7 +295,13 @@ class MultiMarginLoss(_Loss):
 
 
 class NLLLoss(_Loss):
-    """-x[t], of log-probabilities x and class indices t."""
+    """-x[t], of log-probabilities x and class indices t.
+
+    Example::
+
+        >>> nn.NLLLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]).log_softmax(-1), torch.tensor([2]))
+        LiteTensor(0.2413)
+    """
 
     weight: LiteTensor | None = None
     _: KW_ONLY
@@ -215,7 +312,13 @@ class NLLLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """e^x - t x; without ``log_input``, x - t ln(x + eps)."""
+    """e^x - t x; without ``log_input``, x - t ln(x + eps).
+
+    Example::
+
+        >>> nn.PoissonNLLLoss()(nexnet.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]))
+        LiteTensor(0.8591)
+    """
 
     log_input: bool = True
     full: bool = False
@@ -227,7 +330,13 @@ class PoissonNLLLoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2."""
+    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2.
+
+    Example::
+
+        >>> nn.SmoothL1Loss()(nexnet.tensor([0.5, 3.0]), torch.zeros(2))
+        LiteTensor(1.3125)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -237,7 +346,13 @@ class SmoothL1Loss(_Loss):
 
 
 class SoftMarginLoss(_Loss):
-    """ln(1 + e^(-t x)), t being 1 or -1."""
+    """ln(1 + e^(-t x)), t being 1 or -1.
+
+    Example::
+
+        >>> nn.SoftMarginLoss()(nexnet.tensor([0.5, -1.0]), torch.tensor([1.0, -1.0]))
+        LiteTensor(0.3937)
+    """
 
     _: KW_ONLY
     reduction: str = "mean"
@@ -246,7 +361,14 @@ class SoftMarginLoss(_Loss):
 
 
 class TripletMarginLoss(_Loss):
-    """max(d(a, p) - d(a, n) + margin, 0): of ``(anchor, positive, negative)``."""
+    """max(d(a, p) - d(a, n) + margin, 0): of ``(anchor, positive, negative)``.
+
+    Example::
+
+        >>> anchor, positive, negative = nexnet.zeros(1, 2), nexnet.ones(1, 2), nexnet.full((1, 2), 1.5)
+        >>> nn.TripletMarginLoss()(anchor, positive, negative)
+        LiteTensor(0.2929)
+    """
 
     margin: float = 1.0
     p: float = 2.0
@@ -259,7 +381,15 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """TripletMarginLoss of any distance."""
+    """TripletMarginLoss of any distance.
+
+    Example::
+
+        >>> city = lambda a, b: (a - b).abs().sum(-1)
+        >>> anchor, positive, negative = nexnet.zeros(1, 2), nexnet.ones(1, 2), nexnet.full((1, 2), 1.5)
+        >>> nn.TripletMarginWithDistanceLoss(distance_function=city, margin=3.0)(anchor, positive, negative)
+        LiteTensor(2.)
+    """
 
     _: KW_ONLY
     distance_function: Callable[[Any, Any], Any] | None = None

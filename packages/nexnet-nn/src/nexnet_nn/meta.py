@@ -43,8 +43,9 @@ def adapt(
     LiteTensors. Differentiated by the model it is MAML's inner loop (C. Finn, P. Abbeel and S. Levine, 2017)::
 
         def meta_loss(model, seen, judged):
-            return loss(meta.adapt(loss, model, *seen, optimizer=nn.SGD(0.01)), *judged)
+            return loss(nn.meta.adapt(loss, model, *seen, optimizer=nn.SGD(0.01)), *judged)
 
+        seen = judged = nexnet.ones(5, 8, 3), torch.zeros(5, 8, dtype=torch.long)  # of five tasks
         per_task = nexnet.vmap(meta_loss, in_dims=(None, 0, 0))
         value, grads = nexnet.value_and_grad(lambda model: per_task(model, seen, judged).mean())(model)
 

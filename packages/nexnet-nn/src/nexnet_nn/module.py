@@ -274,8 +274,10 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
 def describe_as_its_base(cls: type[Module]) -> None:
     """Add to the one line that describes a layer what its base class says of the arguments, which they share."""
     base = cls.__bases__[0]
-    if base.__name__.startswith("_") and "\n" not in (cls.__doc__ or ""):
-        cls.__doc__ = f"{cls.__doc__}\n\n    {base.__doc__}"
+    line, _, example = (cls.__doc__ or "").partition("\n\n")
+    if base.__name__.startswith("_") and (not example or example.lstrip().startswith("Example::")):
+        shared = (base.__doc__ or "").rstrip()
+        cls.__doc__ = "\n\n".join([line, f"    {shared}", example]).rstrip()
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:

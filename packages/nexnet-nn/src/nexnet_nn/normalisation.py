@@ -46,6 +46,11 @@ class LayerNorm(Module):
     Attributes:
         weight: w, of that shape.
         bias: b, of that shape, or None.
+
+    Example::
+
+        >>> nn.LayerNorm(3)(nexnet.tensor([[1.0, 2.0, 3.0]]))
+        LiteTensor([[-1.2247,  0.0000,  1.2247]])
     """
 
     weight: LiteTensor
@@ -82,6 +87,11 @@ class RMSNorm(Module):
 
     Attributes:
         weight: w, of that shape.
+
+    Example::
+
+        >>> nn.RMSNorm(2)(nexnet.tensor([[3.0, 4.0]]))
+        LiteTensor([[0.8485, 1.1314]])
     """
 
     weight: LiteTensor
@@ -119,6 +129,11 @@ class GroupNorm(Module):
 
     Raises:
         ModuleError: the groups do not divide the channels.
+
+    Example::
+
+        >>> nn.GroupNorm(2, 6)(nexnet.zeros(4, 6, 8)).shape
+        torch.Size([4, 6, 8])
     """
 
     weight: LiteTensor
@@ -162,6 +177,11 @@ class InstanceNorm(Module):
     Attributes:
         weight: w, of shape ``(channels,)``, or None.
         bias: b, of shape ``(channels,)``, or None.
+
+    Example::
+
+        >>> nn.InstanceNorm(6)(nexnet.zeros(4, 6, 8)).shape
+        torch.Size([4, 6, 8])
     """
 
     weight: LiteTensor | None
@@ -194,6 +214,11 @@ class LocalResponseNorm(Operation):
         alpha: their share.
         beta: the power.
         k: what is there without them.
+
+    Example::
+
+        >>> nn.LocalResponseNorm(2)(nexnet.zeros(4, 6, 8)).shape
+        torch.Size([4, 6, 8])
     """
 
     size: int
@@ -210,6 +235,8 @@ class BatchNorm(Module):
     The form that trains takes the batch's mean and variance, and tells of new running statistics, which
     ``nn.with_buffers(loss)`` gives beside the loss; ``model.eval()`` takes the running statistics::
 
+        model = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm(4), nexnet.relu, nn.Dense(4, 2))
+        state = adam.init(model)
         (value, buffers), grads = nexnet.value_and_grad(nn.with_buffers(loss), has_aux=True)(model, x, y)
         model, state = adam.update(model, grads, state)
         model = model.with_buffers(buffers)

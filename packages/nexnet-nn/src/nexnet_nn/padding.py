@@ -87,102 +87,192 @@ class _Constant(_Pad):
 
 
 class ConstantPad1d(_Constant, init=False):
-    """Elements of one value around the last dimension."""
+    """Elements of one value around the last dimension.
+
+    Example::
+
+        >>> nn.ConstantPad1d(1, value=7.0)(nexnet.tensor([[[1.0, 2.0, 3.0]]]))
+        LiteTensor([[[7., 1., 2., 3., 7.]]])
+    """
 
     dims = 1
 
 
 class ConstantPad2d(_Constant, init=False):
-    """Elements of one value around the last two dimensions."""
+    """Elements of one value around the last two dimensions.
+
+    Example::
+
+        >>> nn.ConstantPad2d(1, value=7.0)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 10, 10])
+    """
 
     dims = 2
 
 
 class ConstantPad3d(_Constant, init=False):
-    """Elements of one value around the last three dimensions."""
+    """Elements of one value around the last three dimensions.
+
+    Example::
+
+        >>> nn.ConstantPad3d(1, value=7.0)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 10, 10, 10])
+    """
 
     dims = 3
 
 
 class ZeroPad1d(_Pad, init=False):
-    """Zeros around the last dimension."""
+    """Zeros around the last dimension.
+
+    Example::
+
+        >>> nn.ZeroPad1d(1)(nexnet.tensor([[[1.0, 2.0, 3.0]]]))
+        LiteTensor([[[0., 1., 2., 3., 0.]]])
+    """
 
     dims = 1
     mode = "constant"
 
 
 class ZeroPad2d(_Pad, init=False):
-    """Zeros around the last two dimensions."""
+    """Zeros around the last two dimensions.
+
+    Example::
+
+        >>> nn.ZeroPad2d(1)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 10, 10])
+    """
 
     dims = 2
     mode = "constant"
 
 
 class ZeroPad3d(_Pad, init=False):
-    """Zeros around the last three dimensions."""
+    """Zeros around the last three dimensions.
+
+    Example::
+
+        >>> nn.ZeroPad3d(1)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 10, 10, 10])
+    """
 
     dims = 3
     mode = "constant"
 
 
 class ReflectionPad1d(_Pad, init=False):
-    """The last dimension reflected at the edges, which are not repeated."""
+    """The last dimension reflected at the edges, which are not repeated.
+
+    Example::
+
+        >>> nn.ReflectionPad1d(1)(nexnet.tensor([[[1.0, 2.0, 3.0]]]))
+        LiteTensor([[[2., 1., 2., 3., 2.]]])
+    """
 
     dims = 1
     mode = "reflect"
 
 
 class ReflectionPad2d(_Pad, init=False):
-    """The last two dimensions reflected at the edges, which are not repeated."""
+    """The last two dimensions reflected at the edges, which are not repeated.
+
+    Example::
+
+        >>> nn.ReflectionPad2d(1)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 10, 10])
+    """
 
     dims = 2
     mode = "reflect"
 
 
 class ReflectionPad3d(_Pad, init=False):
-    """The last three dimensions reflected at the edges, which are not repeated."""
+    """The last three dimensions reflected at the edges, which are not repeated.
+
+    Example::
+
+        >>> nn.ReflectionPad3d(1)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 10, 10, 10])
+    """
 
     dims = 3
     mode = "reflect"
 
 
 class ReplicationPad1d(_Pad, init=False):
-    """The last dimension with its edges repeated."""
+    """The last dimension with its edges repeated.
+
+    Example::
+
+        >>> nn.ReplicationPad1d(1)(nexnet.tensor([[[1.0, 2.0, 3.0]]]))
+        LiteTensor([[[1., 1., 2., 3., 3.]]])
+    """
 
     dims = 1
     mode = "replicate"
 
 
 class ReplicationPad2d(_Pad, init=False):
-    """The last two dimensions with their edges repeated."""
+    """The last two dimensions with their edges repeated.
+
+    Example::
+
+        >>> nn.ReplicationPad2d(1)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 10, 10])
+    """
 
     dims = 2
     mode = "replicate"
 
 
 class ReplicationPad3d(_Pad, init=False):
-    """The last three dimensions with their edges repeated."""
+    """The last three dimensions with their edges repeated.
+
+    Example::
+
+        >>> nn.ReplicationPad3d(1)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 10, 10, 10])
+    """
 
     dims = 3
     mode = "replicate"
 
 
 class CircularPad1d(_Pad, init=False):
-    """The last dimension repeated as if it went round."""
+    """The last dimension repeated as if it went round.
+
+    Example::
+
+        >>> nn.CircularPad1d(1)(nexnet.tensor([[[1.0, 2.0, 3.0]]]))
+        LiteTensor([[[3., 1., 2., 3., 1.]]])
+    """
 
     dims = 1
     mode = "circular"
 
 
 class CircularPad2d(_Pad, init=False):
-    """The last two dimensions repeated as if they went round."""
+    """The last two dimensions repeated as if they went round.
+
+    Example::
+
+        >>> nn.CircularPad2d(1)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 10, 10])
+    """
 
     dims = 2
     mode = "circular"
 
 
 class CircularPad3d(_Pad, init=False):
-    """The last three dimensions repeated as if they went round."""
+    """The last three dimensions repeated as if they went round.
+
+    Example::
+
+        >>> nn.CircularPad3d(1)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 10, 10, 10])
+    """
 
     dims = 3
     mode = "circular"

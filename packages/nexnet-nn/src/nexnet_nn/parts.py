@@ -23,7 +23,7 @@ def partition(tree: Tree, *where: str | Callable[[str, Any], bool]) -> tuple[Tre
 
     ``None`` is an empty tree to every transform and optimiser, so a part can be differentiated by and learned alone::
 
-        head, body = nn.partition(model, "head.*")
+        head, body = nn.partition(model, "layers.1.*")
         grads = nexnet.grad(lambda head: loss(nn.combine(head, body), x, y))(head)
 
     Args:
@@ -60,6 +60,12 @@ def combine(first: Tree, *others: Tree) -> Tree:
 
     Raises:
         ModuleError: parts of different structures; a place at which several parts have a leaf.
+
+    Example::
+
+        >>> first, rest = nn.partition(model, "layers.0.*")
+        >>> isinstance(nn.combine(first, rest), nn.MLP)
+        True
     """
     leaves, treespec = optree.tree_flatten(first, none_is_leaf=True, namespace=NAMESPACE)
     for part in others:

@@ -31,6 +31,7 @@ class ReduceLROnPlateau:
         for epoch in range(100):
             sgd = nn.SGD(plateau_state.lr, momentum=0.9)  # its own state, the momentum, goes on
             ...
+            validation_loss = loss(model, x, y)
             plateau_state = plateau.update(plateau_state, validation_loss)
 
     Args:

@@ -116,73 +116,145 @@ class _AdaptivePool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The greatest element of each window of the last dimension."""
+    """The greatest element of each window of the last dimension.
+
+    Example::
+
+        >>> nn.MaxPool1d(2)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 3, 4])
+    """
 
     pool = nexnet.max_pool1d
 
 
 class MaxPool2d(_MaxPool):
-    """The greatest element of each window of the last two dimensions."""
+    """The greatest element of each window of the last two dimensions.
+
+    Example::
+
+        >>> nn.MaxPool2d(2)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     pool = nexnet.max_pool2d
 
 
 class MaxPool3d(_MaxPool):
-    """The greatest element of each window of the last three dimensions."""
+    """The greatest element of each window of the last three dimensions.
+
+    Example::
+
+        >>> nn.MaxPool3d(2)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     pool = nexnet.max_pool3d
 
 
 class AvgPool1d(_AvgPool):
-    """The average over each window of the last dimension."""
+    """The average over each window of the last dimension.
+
+    Example::
+
+        >>> nn.AvgPool1d(2)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 3, 4])
+    """
 
     pool = nexnet.avg_pool1d
 
 
 class AvgPool2d(_AvgPool):
-    """The average over each window of the last two dimensions."""
+    """The average over each window of the last two dimensions.
+
+    Example::
+
+        >>> nn.AvgPool2d(2)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     pool = nexnet.avg_pool2d
 
 
 class AvgPool3d(_AvgPool):
-    """The average over each window of the last three dimensions."""
+    """The average over each window of the last three dimensions.
+
+    Example::
+
+        >>> nn.AvgPool3d(2)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     pool = nexnet.avg_pool3d
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """Averages over as many windows as are to come out, over the last dimension."""
+    """Averages over as many windows as are to come out, over the last dimension.
+
+    Example::
+
+        >>> nn.AdaptiveAvgPool1d(4)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 3, 4])
+    """
 
     pool = nexnet.adaptive_avg_pool1d
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):
-    """Averages over as many windows as are to come out, over the last two dimensions."""
+    """Averages over as many windows as are to come out, over the last two dimensions.
+
+    Example::
+
+        >>> nn.AdaptiveAvgPool2d(4)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     pool = nexnet.adaptive_avg_pool2d
 
 
 class AdaptiveAvgPool3d(_AdaptivePool):
-    """Averages over as many windows as are to come out, over the last three dimensions."""
+    """Averages over as many windows as are to come out, over the last three dimensions.
+
+    Example::
+
+        >>> nn.AdaptiveAvgPool3d(4)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     pool = nexnet.adaptive_avg_pool3d
 
 
 class AdaptiveMaxPool1d(_AdaptivePool):
-    """The greatest elements of as many windows as are to come out, over the last dimension."""
+    """The greatest elements of as many windows as are to come out, over the last dimension.
+
+    Example::
+
+        >>> nn.AdaptiveMaxPool1d(4)(nexnet.zeros(2, 3, 8)).shape
+        torch.Size([2, 3, 4])
+    """
 
     pool = nexnet.adaptive_max_pool1d
 
 
 class AdaptiveMaxPool2d(_AdaptivePool):
-    """The greatest elements of as many windows as are to come out, over the last two dimensions."""
+    """The greatest elements of as many windows as are to come out, over the last two dimensions.
+
+    Example::
+
+        >>> nn.AdaptiveMaxPool2d(4)(nexnet.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     pool = nexnet.adaptive_max_pool2d
 
 
 class AdaptiveMaxPool3d(_AdaptivePool):
-    """The greatest elements of as many windows as are to come out, over the last three dimensions."""
+    """The greatest elements of as many windows as are to come out, over the last three dimensions.
+
+    Example::
+
+        >>> nn.AdaptiveMaxPool3d(4)(nexnet.zeros(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     pool = nexnet.adaptive_max_pool3d
 
@@ -204,19 +276,37 @@ class _LPPool(Operation):
 
 
 class LPPool1d(_LPPool):
-    """(sum x^p)^(1/p) over each window of the last dimension."""
+    """(sum x^p)^(1/p) over each window of the last dimension.
+
+    Example::
+
+        >>> nn.LPPool1d(2.0, kernel_size=2)(nexnet.ones(2, 3, 8)).shape
+        torch.Size([2, 3, 4])
+    """
 
     operator = nexnet.lp_pool1d
 
 
 class LPPool2d(_LPPool):
-    """(sum x^p)^(1/p) over each window of the last two dimensions."""
+    """(sum x^p)^(1/p) over each window of the last two dimensions.
+
+    Example::
+
+        >>> nn.LPPool2d(2.0, kernel_size=2)(nexnet.ones(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 4, 4])
+    """
 
     operator = nexnet.lp_pool2d
 
 
 class LPPool3d(_LPPool):
-    """(sum x^p)^(1/p) over each window of the last three dimensions."""
+    """(sum x^p)^(1/p) over each window of the last three dimensions.
+
+    Example::
+
+        >>> nn.LPPool3d(2.0, kernel_size=2)(nexnet.ones(2, 3, 8, 8, 8)).shape
+        torch.Size([2, 3, 4, 4, 4])
+    """
 
     operator = nexnet.lp_pool3d
 
@@ -242,18 +332,39 @@ class _MaxUnpool(Operation):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """The inverse of MaxPool1d, with zeros for what it left out."""
+    """The inverse of MaxPool1d, with zeros for what it left out.
+
+    Example::
+
+        >>> out, indices = nn.MaxPool1d(2, return_indices=True)(nexnet.zeros(2, 3, 8))
+        >>> nn.MaxUnpool1d(2)(out, indices).shape
+        torch.Size([2, 3, 8])
+    """
 
     unpool = nexnet.max_unpool1d
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """The inverse of MaxPool2d, with zeros for what it left out."""
+    """The inverse of MaxPool2d, with zeros for what it left out.
+
+    Example::
+
+        >>> out, indices = nn.MaxPool2d(2, return_indices=True)(nexnet.zeros(2, 3, 8, 8))
+        >>> nn.MaxUnpool2d(2)(out, indices).shape
+        torch.Size([2, 3, 8, 8])
+    """
 
     unpool = nexnet.max_unpool2d
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """The inverse of MaxPool3d, with zeros for what it left out."""
+    """The inverse of MaxPool3d, with zeros for what it left out.
+
+    Example::
+
+        >>> out, indices = nn.MaxPool3d(2, return_indices=True)(nexnet.zeros(2, 3, 8, 8, 8))
+        >>> nn.MaxUnpool3d(2)(out, indices).shape
+        torch.Size([2, 3, 8, 8, 8])
+    """
 
     unpool = nexnet.max_unpool3d

@@ -172,6 +172,12 @@ class LSTM(_Recurrent):
 
     ``proj_size``: how many features h has, if not as many as c: W_hr of what it were else. The other arguments, and
     what a call takes, are those of ``GRU``.
+
+    Example::
+
+        >>> output, (h, c) = nn.LSTM(3, 4)(nexnet.zeros(5, 2, 3))
+        >>> output.shape, h.shape, c.shape
+        (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]), torch.Size([1, 2, 4]))
     """
 
     gates, states = 4, 2
@@ -220,6 +226,12 @@ class GRU(_Recurrent):
 
     Raises:
         ModuleError: a dropout that is no probability.
+
+    Example::
+
+        >>> output, h = nn.GRU(3, 4)(nexnet.zeros(5, 2, 3))
+        >>> output.shape, h.shape
+        (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
     """
 
     gates = 3
@@ -246,6 +258,12 @@ class RNN(_Recurrent):
     """Layers of h' = tanh(W_ih x + b_ih + W_hh h + b_hh): ``layer(x) -> (output, h)``, with torch.nn.RNN's arguments.
 
     ``nonlinearity``: "tanh" or "relu". The other arguments, and what a call takes, are those of ``GRU``.
+
+    Example::
+
+        >>> output, h = nn.RNN(3, 4)(nexnet.zeros(5, 2, 3))
+        >>> output.shape, h.shape
+        (torch.Size([5, 2, 4]), torch.Size([1, 2, 4]))
     """
 
     gates = 1
@@ -302,7 +320,14 @@ class _Cell(Module):
 
 
 class LSTMCell(_Cell):
-    """A step of an LSTM: ``cell(x, (h, c)) -> (h', c')``, x (B, I), states (B, H) or zeros. Weights: see ``GRU``."""
+    """A step of an LSTM: ``cell(x, (h, c)) -> (h', c')``, x (B, I), states (B, H) or zeros. Weights: see ``GRU``.
+
+    Example::
+
+        >>> h, c = nn.LSTMCell(3, 4)(nexnet.zeros(2, 3))
+        >>> h.shape, c.shape
+        (torch.Size([2, 4]), torch.Size([2, 4]))
+    """
 
     gates = 4
 
@@ -312,7 +337,13 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """A step of a gated recurrent unit: ``cell(x, h) -> h'``, x (B, I), h (B, H) or zeros. Weights: see ``GRU``."""
+    """A step of a gated recurrent unit: ``cell(x, h) -> h'``, x (B, I), h (B, H) or zeros. Weights: see ``GRU``.
+
+    Example::
+
+        >>> nn.GRUCell(3, 4)(nexnet.zeros(2, 3)).shape
+        torch.Size([2, 4])
+    """
 
     gates = 3
 
@@ -322,7 +353,13 @@ class GRUCell(_Cell):
 
 
 class RNNCell(_Cell):
-    """A step of h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or "relu": ``cell(x, h) -> h'``. Weights: see ``GRU``."""
+    """A step of h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or "relu": ``cell(x, h) -> h'``. Weights: see ``GRU``.
+
+    Example::
+
+        >>> nn.RNNCell(3, 4)(nexnet.zeros(2, 3)).shape
+        torch.Size([2, 4])
+    """
 
     gates = 1
     nonlinearity: str

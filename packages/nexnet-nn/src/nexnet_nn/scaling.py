@@ -35,7 +35,7 @@ class LossScale:
     Example::
 
         scaler = nn.LossScale()
-        scale = scaler.init()
+        scale, state = scaler.init(), adam.init(model)
         for x, y in batches:
             _, grads = nexnet.value_and_grad(lambda model: scaler.scale(loss(model, x, y), scale))(model)
             grads, is_finite = scaler.unscale(grads, scale)

@@ -42,7 +42,14 @@ Schedule = Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class ConstantLR:
-    """``lr factor`` for ``total_iters`` steps, then lr."""
+    """``lr factor`` for ``total_iters`` steps, then lr.
+
+    Example::
+
+        >>> schedule = nn.schedules.ConstantLR(0.3, factor=0.5, total_iters=2)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.15, 0.15, 0.3, 0.3, 0.3]
+    """
 
     lr: Any
     factor: Any = 1 / 3
@@ -54,7 +61,14 @@ class ConstantLR:
 
 @dataclass(frozen=True, eq=False)
 class LinearLR:
-    """From ``lr start_factor`` to ``lr end_factor`` in ``total_iters`` equal steps."""
+    """From ``lr start_factor`` to ``lr end_factor`` in ``total_iters`` equal steps.
+
+    Example::
+
+        >>> schedule = nn.schedules.LinearLR(0.1, start_factor=0.5, total_iters=4)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.05, 0.0625, 0.075, 0.0875, 0.1]
+    """
 
     lr: Any
     start_factor: Any = 1 / 3
@@ -68,7 +82,14 @@ class LinearLR:
 
 @dataclass(frozen=True, eq=False)
 class ExponentialLR:
-    """``lr gamma^step``."""
+    """``lr gamma^step``.
+
+    Example::
+
+        >>> schedule = nn.schedules.ExponentialLR(0.1, gamma=0.5)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.05, 0.025, 0.0125, 0.0063]
+    """
 
     lr: Any
     gamma: Any
@@ -79,7 +100,14 @@ class ExponentialLR:
 
 @dataclass(frozen=True, eq=False)
 class StepLR:
-    """Times gamma every ``step_size`` steps."""
+    """Times gamma every ``step_size`` steps.
+
+    Example::
+
+        >>> schedule = nn.schedules.StepLR(0.1, step_size=2)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.1, 0.01, 0.01, 0.001]
+    """
 
     lr: Any
     step_size: int
@@ -91,7 +119,14 @@ class StepLR:
 
 @dataclass(frozen=True, eq=False)
 class MultiStepLR:
-    """Times gamma at each of the milestones."""
+    """Times gamma at each of the milestones.
+
+    Example::
+
+        >>> schedule = nn.schedules.MultiStepLR(0.1, milestones=[2, 3])
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.1, 0.01, 0.001, 0.001]
+    """
 
     lr: Any
     milestones: Sequence[int]
@@ -103,7 +138,14 @@ class MultiStepLR:
 
 @dataclass(frozen=True, eq=False)
 class PolynomialLR:
-    """``lr (1 - step / total_iters)^power``, and then 0."""
+    """``lr (1 - step / total_iters)^power``, and then 0.
+
+    Example::
+
+        >>> schedule = nn.schedules.PolynomialLR(0.1, total_iters=4)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.075, 0.05, 0.025, 0.0]
+    """
 
     lr: Any
     total_iters: int = 5
@@ -115,7 +157,14 @@ class PolynomialLR:
 
 @dataclass(frozen=True, eq=False)
 class CosineAnnealingLR:
-    """``eta_min + (lr - eta_min) (1 + cos(pi step / T_max)) / 2`` (I. Loshchilov and F. Hutter, 2017)."""
+    """``eta_min + (lr - eta_min) (1 + cos(pi step / T_max)) / 2`` (I. Loshchilov and F. Hutter, 2017).
+
+    Example::
+
+        >>> schedule = nn.schedules.CosineAnnealingLR(0.1, T_max=4)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.0854, 0.05, 0.0146, 0.0]
+    """
 
     lr: Any
     T_max: float
@@ -127,7 +176,14 @@ class CosineAnnealingLR:
 
 @dataclass(frozen=True, eq=False)
 class CosineAnnealingWarmRestarts:
-    """Half a cosine from lr to ``eta_min`` in ``T_0`` steps, again and again, each ``T_mult`` times as long."""
+    """Half a cosine from lr to ``eta_min`` in ``T_0`` steps, again and again, each ``T_mult`` times as long.
+
+    Example::
+
+        >>> schedule = nn.schedules.CosineAnnealingWarmRestarts(0.1, T_0=2)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.05, 0.1, 0.05, 0.1]
+    """
 
     lr: Any
     T_0: int
@@ -149,6 +205,12 @@ class OneCycleLR:
 
     After ``total_steps`` it stays where it is. ``momentum()`` is what torch cycles the other way: as an optimiser's
     momentum, ``nn.SGD(cycle, momentum=cycle.momentum())``.
+
+    Example::
+
+        >>> schedule = nn.schedules.OneCycleLR(0.1, total_steps=5)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.004, 0.095, 0.0611, 0.0188, 0.0]
     """
 
     max_lr: Any
@@ -199,6 +261,12 @@ class CyclicLR:
 
     The height of a cycle is that of the first in mode "triangular", half of the one before in "triangular2", and falls
     with ``gamma^step`` in "exp_range". ``momentum()`` is what torch cycles the other way.
+
+    Example::
+
+        >>> schedule = nn.schedules.CyclicLR(0.1, 0.3, step_size_up=2)
+        >>> [round(schedule(step), 4) for step in range(5)]
+        [0.1, 0.2, 0.3, 0.2, 0.1]
     """
 
     base_lr: Any
@@ -238,7 +306,15 @@ class CyclicLR:
 
 @dataclass(frozen=True, eq=False)
 class SequentialLR:
-    """One schedule after the other: each begins at its milestone, and counts from there."""
+    """One schedule after the other: each begins at its milestone, and counts from there.
+
+    Example::
+
+        >>> first, then = nn.schedules.ConstantLR(0.1, 1.0), nn.schedules.ConstantLR(0.01, 1.0)
+        >>> schedule = nn.schedules.SequentialLR([first, then], milestones=[2])
+        >>> [schedule(step) for step in range(4)]
+        [0.1, 0.1, 0.01, 0.01]
+    """
 
     schedules: Sequence[Schedule]
     milestones: Sequence[int]

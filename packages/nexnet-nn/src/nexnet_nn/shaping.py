@@ -25,7 +25,13 @@ Sizes = int | tuple[int, ...]
 
 
 class Identity(Operation):
-    """The input itself. Arguments are taken, and have no effect."""
+    """The input itself. Arguments are taken, and have no effect.
+
+    Example::
+
+        >>> nn.Identity()(nexnet.tensor([1.0, 2.0]))
+        LiteTensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -41,6 +47,11 @@ class Flatten(Operation):
     Attributes:
         start_dim: the first.
         end_dim: the last.
+
+    Example::
+
+        >>> nn.Flatten()(nexnet.zeros(2, 3, 4)).shape
+        torch.Size([2, 12])
     """
 
     start_dim: int = 1
@@ -55,6 +66,11 @@ class Unflatten(Operation):
     Attributes:
         dim: which.
         unflattened_size: the sizes of those that it becomes; one may be -1.
+
+    Example::
+
+        >>> nn.Unflatten(1, (3, 4))(nexnet.zeros(2, 12)).shape
+        torch.Size([2, 3, 4])
     """
 
     dim: int
@@ -66,7 +82,13 @@ class Unflatten(Operation):
 
 
 class PixelShuffle(Operation):
-    """``(..., c r^2, h, w)`` as ``(..., c, h r, w r)``, r the ``upscale_factor``."""
+    """``(..., c r^2, h, w)`` as ``(..., c, h r, w r)``, r the ``upscale_factor``.
+
+    Example::
+
+        >>> nn.PixelShuffle(2)(nexnet.zeros(1, 8, 3, 3)).shape
+        torch.Size([1, 2, 6, 6])
+    """
 
     upscale_factor: int
 
@@ -74,7 +96,13 @@ class PixelShuffle(Operation):
 
 
 class PixelUnshuffle(Operation):
-    """``(..., c, h r, w r)`` as ``(..., c r^2, h, w)``, r the ``downscale_factor``."""
+    """``(..., c, h r, w r)`` as ``(..., c r^2, h, w)``, r the ``downscale_factor``.
+
+    Example::
+
+        >>> nn.PixelUnshuffle(2)(nexnet.zeros(1, 2, 6, 6)).shape
+        torch.Size([1, 8, 3, 3])
+    """
 
     downscale_factor: int
 
@@ -82,7 +110,13 @@ class PixelUnshuffle(Operation):
 
 
 class ChannelShuffle(Operation):
-    """``(batch, channels, ...)`` with the channels dealt out to a number of groups in turn."""
+    """``(batch, channels, ...)`` with the channels dealt out to a number of groups in turn.
+
+    Example::
+
+        >>> nn.ChannelShuffle(2)(nexnet.arange(4.0).reshape(1, 4, 1)).flatten()
+        LiteTensor([0., 2., 1., 3.])
+    """
 
     groups: int
 
@@ -97,6 +131,11 @@ class Unfold(Operation):
         dilation: how far apart its elements are.
         padding: how many zeros are added on both sides.
         stride: from patch to patch.
+
+    Example::
+
+        >>> nn.Unfold(kernel_size=2, stride=2)(nexnet.zeros(1, 3, 4, 4)).shape
+        torch.Size([1, 12, 4])
     """
 
     kernel_size: Sizes
@@ -116,6 +155,11 @@ class Fold(Operation):
         dilation: how far apart its elements are.
         padding: how many rows and columns on both sides are left out.
         stride: from patch to patch.
+
+    Example::
+
+        >>> nn.Fold((4, 4), kernel_size=2, stride=2)(nexnet.zeros(1, 12, 4)).shape
+        torch.Size([1, 3, 4, 4])
     """
 
     output_size: Sizes
@@ -136,6 +180,11 @@ class Upsample(Operation):
         mode: "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear" or "area".
         align_corners: whether the corners' elements stay what they are (of the modes with "linear" or "cubic").
         recompute_scale_factor: whether the factor is that of the rounded sizes.
+
+    Example::
+
+        >>> nn.Upsample(scale_factor=2, mode="bilinear")(nexnet.zeros(1, 3, 4, 4)).shape
+        torch.Size([1, 3, 8, 8])
     """
 
     size: int | Sequence[int] | None = None

@@ -105,6 +105,9 @@ def check_gradients(
 
     Example::
 
+        import jax.numpy as jnp
+        from nexnet_verify import check_gradients
+
         check_gradients(nexnet.exp, nexnet.randn(3, 4), reference=jnp.exp)
     """
     if order < 1:

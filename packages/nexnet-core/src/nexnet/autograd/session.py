@@ -21,6 +21,13 @@ def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, 
     """Make a function that gives ``(out, {input: gradient})``, with an entry for every LiteTensor argument.
 
     A tensor that is passed twice has one entry, the sum of both. A non-scalar output is seeded with ones.
+
+    Example::
+
+        >>> x, w = nexnet.tensor(3.0), nexnet.tensor(2.0)
+        >>> out, gradients = nexnet.autograd.session.value_and_grad(lambda x, w: w * x * x)(x, w)
+        >>> gradients[x], gradients[w]
+        (LiteTensor(12.), LiteTensor(9.))
     """
 
     @functools.wraps(fn)

@@ -204,7 +204,21 @@ def _check_grad_mode() -> None:
 
 
 class TapeContext:
-    """The per-thread stack of active tapes."""
+    """The per-thread stack of active tapes.
+
+    Example::
+
+        >>> x = nexnet.ones(3)
+        >>> tape = nexnet.Tape()
+        >>> tape.watch(x)
+        >>> with nexnet.TapeContext.recording(tape):
+        ...     y = x * x
+        ...
+        >>> print(tape)
+        output  rule  inputs  shape  dtype
+        ------  ----  ------  -----  -------
+        %0      mul   a, a    (3,)   float32
+    """
 
     @staticmethod
     def push(tape: TapeBase) -> None:

@@ -108,7 +108,7 @@ def explain(tape: Trace, name: str, *, huge: float = 1e4, tiny: float = 1e-7) ->
 
     Example::
 
-        _, tape = nexnet.trace(loss, gradients=True)(model, x)
+        _, tape = nexnet.trace(loss, gradients=True)(model, x, y)
         print(nexnet.explain(tape, "layers.0.weight"))
     """
     target = tape[name]

@@ -38,8 +38,9 @@ def torch_trace(fn: Callable[..., Any], *, gradients: bool = False) -> Callable[
 
     Example::
 
-        _, ours = nexnet.trace(lambda p: nexnet.functional_call(model, p, (x,)))(nexnet.parameters_of(model))
-        _, theirs = nexnet.inside.torch_trace(model)(x)
+        net, x = torch.nn.Linear(3, 2), torch.ones(8, 3)
+        _, ours = nexnet.trace(lambda p: nexnet.functional_call(net, p, (x,)))(nexnet.parameters_of(net))
+        _, theirs = nexnet.inside.torch_trace(net)(x)
         print(ours.diff(theirs))
     """
 

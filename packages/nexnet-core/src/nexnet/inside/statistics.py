@@ -50,7 +50,14 @@ class Statistics:
 
 @torch.no_grad()
 def statistics(value: Tensor) -> Statistics:
-    """Give a tensor's statistics."""
+    """Give a tensor's statistics.
+
+    Example::
+
+        >>> found = nexnet.inside.statistics(nexnet.tensor([-1.0, 0.0, 3.0]))
+        >>> found.min, found.max, found.zeros
+        (-1.0, 3.0, 1)
+    """
     value = value.detach()
     count = value.numel()
     if value.is_complex():

@@ -175,13 +175,13 @@ def step(tape: TracedTape, seeds: Sequence[Tensor] | None = None) -> Stepper:
 
     Example::
 
-        value, tape = nexnet.trace(loss)(model, x)
+        value, tape = nexnet.trace(loss)(model, x, y)
         for event in nexnet.step(tape):
             print(event)
 
         walk = nexnet.step(tape)
-        walk.until(rule="relu")
-        walk.change("%3", lambda grad: grad.clamp(-1, 1))
+        walk.until(rule="linear")
+        walk.change("%0", lambda grad: grad.clamp(-1, 1))
         gradients = walk.finish()
     """
     if not isinstance(tape, TracedTape):

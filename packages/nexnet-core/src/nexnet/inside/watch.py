@@ -147,7 +147,7 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
 
     Example::
 
-        watcher = nexnet.watch()
+        state, watcher = sgd.init(model), nexnet.watch()
         with watcher:  # a live table, with rich
             for x, y in batches:
                 value, grads = nexnet.value_and_grad(loss)(model, x, y)

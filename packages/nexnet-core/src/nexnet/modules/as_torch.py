@@ -51,7 +51,8 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     Example::
 
-        relu = nexnet.as_torch(guided_relu)  # in a module's forward: relu(self.conv(x))
+        passing = nexnet.straight_through(torch.relu)
+        relu = nexnet.as_torch(passing)  # in a module's forward: relu(self.conv(x))
     """
 
     @functools.wraps(fn)

@@ -28,7 +28,26 @@ def parameters_of(module: nn.Module) -> dict[str, LiteTensor]:
 
     A parameter that stands in several places is there once, under its first name, as in ``named_parameters()``. What
     an optimiser of nexnet_nn writes into these (``update_``) the module has.
+
+    Raises:
+        InputError: no module of torch's.
+
+    Example::
+
+        >>> {name: tuple(each.shape) for name, each in nexnet.parameters_of(torch.nn.Linear(3, 2)).items()}
+        {'weight': (2, 3), 'bias': (2,)}
     """
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            message(
+                "there are no parameters of torch's.",
+                rule="parameters_of",
+                argument="module",
+                expected="a torch.nn.Module",
+                got=type(module).__name__,
+                remedy="give a model of nexnet_nn itself to the transform: it is a pytree of its parameters",
+            )
+        )
     return {name: wrap(each.detach()) for name, each in module.named_parameters()}
 
 
@@ -42,6 +61,14 @@ def set_gradients(module: nn.Module, gradients: Mapping[str, Any]) -> None:
 
     Raises:
         InputError: a name that is no parameter's; a shape that is not the parameter's.
+
+    Example::
+
+        >>> linear = torch.nn.Linear(3, 1)
+        >>> loss = lambda params: nexnet.functional_call(linear, params, (torch.ones(1, 3),)).sum()
+        >>> nexnet.set_gradients(linear, nexnet.grad(loss)(nexnet.parameters_of(linear)))
+        >>> linear.weight.grad
+        tensor([[1., 1., 1.]])
     """
     named = dict(module.named_parameters())
     unknown = [name for name in gradients if name not in named]
@@ -99,6 +126,14 @@ def functional_call(
     Raises:
         InputError: a name that the module does not have; with ``strict``, one that is missing; tied names with
             different tensors; a module that another thread is calling.
+
+    Example::
+
+        >>> linear = torch.nn.Linear(3, 2)
+        >>> loss = lambda params, x: nexnet.functional_call(linear, params, (x,)).square().mean()
+        >>> gradients = nexnet.grad(loss)(nexnet.parameters_of(linear), torch.ones(4, 3))
+        >>> {name: tuple(each.shape) for name, each in gradients.items()}
+        {'weight': (2, 3), 'bias': (2,)}
     """
     places = places_of(module)
     given = _given(module, places, parameters_and_buffers, tie_weights, strict)

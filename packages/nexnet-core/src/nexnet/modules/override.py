@@ -53,8 +53,10 @@ def override(rules: Mapping[Any, Any], within: Any = None) -> AbstractContextMan
 
     Example::
 
-        with nexnet.override({torch.nn.functional.relu: guided_relu}, within="layer4.*"):
-            gradient = nexnet.grad(model_loss)(x)
+        net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+        passing = nexnet.straight_through(torch.nn.functional.relu)
+        with nexnet.override({torch.nn.functional.relu: passing}, within="1"):
+            gradient = nexnet.grad(lambda x: nexnet.functional_call(net, {}, (x,)).sum())(x)
     """
     return _in_force(_table(rules, within))
 

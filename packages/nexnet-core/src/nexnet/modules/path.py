@@ -62,6 +62,17 @@ def current_path() -> str:
 
     It is ``""`` for the model itself, and where no module is being called. A path is told from the model that
     ``nexnet.functional_call`` was given, or else from the outermost module that is being called.
+
+    Example::
+
+        >>> class Told(torch.nn.Module):
+        ...     def forward(self, x):
+        ...         print(nexnet.modules.current_path())
+        ...         return x
+        ...
+        >>> nexnet.functional_call(torch.nn.Sequential(Told()), {}, (nexnet.ones(2),))
+        0
+        LiteTensor([1., 1.])
     """
     found = current_modules()
     return found[-1][0] if found else ""
@@ -72,6 +83,17 @@ def current_modules(frame: FrameType | None = None) -> tuple[tuple[str, Any], ..
 
     A module that has several places in the model has the path of the place that it is called from, if its parent
     calls it, and else its first. With a frame they are those that were being called there.
+
+    Example::
+
+        >>> class Told(torch.nn.Module):
+        ...     def forward(self, x):
+        ...         print([path for path, module in nexnet.modules.current_modules()])
+        ...         return x
+        ...
+        >>> nexnet.functional_call(torch.nn.Sequential(Told()), {}, (nexnet.ones(2),))
+        ['', '0']
+        LiteTensor([1., 1.])
     """
     places: _Places = ()
     for module, children in _running(frame or sys._getframe(1)):

@@ -46,6 +46,12 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
     Raises:
         GradientError: in backward: ``fn`` has computed something else, as one does that draws from numpy's random
             state or counts its calls. Its gradient would be that of another function.
+
+    Example::
+
+        >>> block = nexnet.checkpoint(lambda x: x.sin().exp())
+        >>> nexnet.grad(lambda x: block(block(x)))(0.0)
+        LiteTensor(1.2534)
     """
 
     @functools.wraps(fn)

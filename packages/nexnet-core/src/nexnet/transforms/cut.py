@@ -16,7 +16,13 @@ _Tree = TypeVar("_Tree")
 
 
 def stop_gradient(x: _Tree) -> _Tree:
-    """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes."""
+    """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes.
+
+    Example::
+
+        >>> nexnet.grad(lambda x: x * nexnet.stop_gradient(x))(3.0)
+        LiteTensor(3.)
+    """
     return optree.tree_map(  # type: ignore[no-any-return]
         lambda leaf: cut_off(leaf, "stop_gradient") if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
     )

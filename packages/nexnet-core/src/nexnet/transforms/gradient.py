@@ -51,6 +51,12 @@ def value_and_grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank
     Raises:
         InputError: an argument that can't be differentiated by (an integer, say), named by its path; an output that
             is not one floating tensor; no function.
+
+    Example::
+
+        >>> value, gradient = nexnet.value_and_grad(lambda x: (x * x).sum())(nexnet.tensor([1.0, 2.0]))
+        >>> value, gradient
+        (LiteTensor(5.), LiteTensor([2., 4.]))
     """
     check_function(fn, argnums, "value_and_grad")
     make = LowRank._of if low_rank else None
@@ -90,7 +96,13 @@ def grad(
     fn: Callable[P, Any], argnums: Literal[0] = 0, has_aux: bool = False, *, low_rank: bool
 ) -> Callable[P, Any]: ...
 def grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank: bool = False) -> Any:
-    """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``."""
+    """Make a function that gives ``fn``'s gradient, or ``(gradient, aux)``. See ``value_and_grad``.
+
+    Example::
+
+        >>> nexnet.grad(nexnet.grad(lambda x: x**3))(2.0)
+        LiteTensor(12.)
+    """
     check_function(fn, argnums, "grad")
     both = value_and_grad(fn, argnums, has_aux, low_rank=low_rank)
 

@@ -40,6 +40,16 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
 
     Raises:
         InputError: an input that is no LiteTensor of floating dtype; an output that is not one floating tensor.
+
+    Example::
+
+        >>> x = nexnet.tensor([1.0, 2.0])
+        >>> @nexnet.build_computation_graph(inputs=[x])
+        ... def graph(x):
+        ...     return (x * x).sum()
+        ...
+        >>> graph.value, graph.grad
+        (LiteTensor(5.), [LiteTensor([2., 4.])])
     """
     if isinstance(inputs, LiteTensor):
         raise InputError(

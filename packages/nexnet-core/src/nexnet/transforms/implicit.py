@@ -104,6 +104,12 @@ def custom_fixed_point(
 
     Raises:
         ConvergenceError: the iteration diverged, or has not ended after ``max_steps``; and as ``custom_root``.
+
+    Example::
+
+        >>> root = nexnet.custom_fixed_point(lambda x, a: (x + a / x) / 2)
+        >>> nexnet.value_and_grad(lambda a: root(1.0, a))(4.0)
+        (LiteTensor(2.), LiteTensor(0.2500))
     """
     linear = transpose_solve or _dense_or(neumann_solve)
     solver = solve or functools.partial(_iterate, tolerance=tolerance, max_steps=max_steps)

@@ -73,6 +73,12 @@ def jacobian(
 
     Raises:
         InputError: complex outputs of complex arguments: their Jacobian is no matrix of complex numbers.
+
+    Example::
+
+        >>> nexnet.jacobian(lambda x: nexnet.stack([x[0] * x[1], x[0]]))(nexnet.tensor([2.0, 3.0]))
+        LiteTensor([[3., 2.],
+                    [1., 0.]])
     """
     both = value_and_jacobian(fn, argnums, has_aux, mode=mode, chunk_size=chunk_size)
 
@@ -89,7 +95,14 @@ def jacrev(fn: F, argnums: Literal[0] = 0) -> Jacobian[F]: ...
 @overload
 def jacrev(fn: Callable[P, Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[P, Any]: ...
 def jacrev(fn: Any, argnums: Any = 0, **options: Any) -> Any:
-    """Make a function that gives the Jacobian of ``fn`` by reverse mode. See ``jacobian``."""
+    """Make a function that gives the Jacobian of ``fn`` by reverse mode. See ``jacobian``.
+
+    Example::
+
+        >>> nexnet.jacrev(lambda x: x * x)(nexnet.tensor([1.0, 2.0]))
+        LiteTensor([[2., 0.],
+                    [0., 4.]])
+    """
     return jacobian(fn, argnums, mode="reverse", **options)
 
 
@@ -98,7 +111,14 @@ def jacfwd(fn: F, argnums: Literal[0] = 0) -> Jacobian[F]: ...
 @overload
 def jacfwd(fn: Callable[P, Any], argnums: int | tuple[int, ...] = 0, **options: Any) -> Callable[P, Any]: ...
 def jacfwd(fn: Any, argnums: Any = 0, **options: Any) -> Any:
-    """Make a function that gives the Jacobian of ``fn`` by forward mode. See ``jacobian``."""
+    """Make a function that gives the Jacobian of ``fn`` by forward mode. See ``jacobian``.
+
+    Example::
+
+        >>> nexnet.jacfwd(lambda x: x * x)(nexnet.tensor([1.0, 2.0]))
+        LiteTensor([[2., 0.],
+                    [0., 4.]])
+    """
     return jacobian(fn, argnums, mode="forward", **options)
 
 
@@ -115,6 +135,12 @@ def hessian(fn: Any, argnums: Any = 0, has_aux: bool = False, *, chunk_size: int
 
     For a scalar ``fn`` the result has the argument's structure twice over, with tensors of shape
     ``(*argument, *argument)``; with ``has_aux`` it is ``(hessian, aux)``. See ``jacobian`` for the rest.
+
+    Example::
+
+        >>> nexnet.hessian(lambda x: x[0] * x[1] ** 2)(nexnet.tensor([2.0, 3.0]))
+        LiteTensor([[0., 6.],
+                    [6., 4.]])
     """
     slopes = jacrev(fn, argnums, has_aux=has_aux, chunk_size=chunk_size)
     return jacrev(slopes, argnums, has_aux=has_aux, chunk_size=chunk_size)
@@ -128,7 +154,14 @@ def value_and_jacobian(
     mode: str | None = None,
     chunk_size: int | None = None,
 ) -> Callable[P, tuple[R, Any]]:
-    """Make a function that gives ``(value, jacobian)``, or ``((value, aux), jacobian)``. See ``jacobian``."""
+    """Make a function that gives ``(value, jacobian)``, or ``((value, aux), jacobian)``. See ``jacobian``.
+
+    Example::
+
+        >>> nexnet.value_and_jacobian(lambda x: x * x)(nexnet.tensor([1.0, 2.0]))
+        (LiteTensor([1., 4.]), LiteTensor([[2., 0.],
+                    [0., 4.]]))
+    """
     if mode not in ("reverse", "forward", None):
         raise InputError(
             message("jacobian does not know this mode.", argument="mode", expected="'reverse', 'forward' or None",

@@ -56,6 +56,12 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     Raises:
         InputError: a primal that can't be differentiated by, or a cotangent that does not fit, named by its path.
         TrackedTensorError: what the pullback needs was written into since (by an optimiser's ``update_``, say).
+
+    Example::
+
+        >>> out, pullback = nexnet.vjp(lambda x: x * x, nexnet.tensor([1.0, 2.0]))
+        >>> pullback(nexnet.tensor([1.0, 10.0]))
+        (LiteTensor([ 2., 40.]),)
     """
     return _pullback(fn, primals, has_aux, Tape())
 
@@ -109,6 +115,12 @@ def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     Returns:
         ``(out, pushforward)`` or ``(out, pushforward, aux)``; ``pushforward(*tangents)``, with one tangent per primal,
         gives the tangent of ``out``.
+
+    Example::
+
+        >>> out, pushforward = nexnet.linearize(lambda x: x * x, nexnet.tensor([1.0, 2.0]))
+        >>> pushforward(nexnet.tensor([1.0, 10.0]))
+        LiteTensor([ 2., 40.])
     """
     leaves, treespec = flatten(primals, "primals")
     out, pullback, *aux = _pullback(fn, primals, has_aux, Tape())
@@ -137,6 +149,11 @@ def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fal
 
     Returns:
         ``(out, tangent)``, or ``(out, tangent, aux)``.
+
+    Example::
+
+        >>> nexnet.jvp(lambda x: x * x, (nexnet.tensor([1.0, 2.0]),), (nexnet.tensor([1.0, 10.0]),))
+        (LiteTensor([1., 4.]), LiteTensor([ 2., 40.]))
     """
     out, pushforward, *aux = linearize(fn, *_as_tuple(primals, "primals"), has_aux=has_aux)  # type: ignore[call-overload]
     return (out, pushforward(*_as_tuple(tangents, "tangents")), *aux)
@@ -153,6 +170,11 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, 
     Returns:
         ``(gradient, product)``, each a tuple of the primals' structure. Reverse over reverse: the gradient's pullback
         at the vectors, which is the product since a Hessian is symmetric.
+
+    Example::
+
+        >>> nexnet.hvp(lambda x: (x**3).sum(), (nexnet.tensor([1.0, 2.0]),), (nexnet.tensor([1.0, 0.0]),))
+        ((LiteTensor([ 3., 12.]),), (LiteTensor([6., 0.]),))
     """
     leaves, treespec = flatten(_as_tuple(primals, "primals"), "primals")
     along = fit_tree(_as_tuple(vectors, "vectors"), leaves, treespec, "vectors", "the primals")
@@ -175,6 +197,14 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vec
 
     J is the Jacobian of ``inner`` (a model: parameters to predictions) and H the Hessian of ``outer`` (a loss:
     predictions to one tensor). Positive semi-definite where ``outer`` is convex, unlike the Hessian (Schraudolph 2002).
+
+    Example::
+
+        >>> points, target = nexnet.tensor([1.0, 2.0]), nexnet.tensor([2.0, 2.0])
+        >>> line = lambda w: w * points
+        >>> error = lambda out: (out - target).square().sum()
+        >>> nexnet.gnvp(line, error, (nexnet.tensor(1.0),), (nexnet.tensor(1.0),))
+        (LiteTensor(1.), (LiteTensor(10.),))
     """
     out, pushforward = linearize(inner, *_as_tuple(primals, "primals"))
     _, product = hvp(outer, (out,), (pushforward(*_as_tuple(vectors, "vectors")),))

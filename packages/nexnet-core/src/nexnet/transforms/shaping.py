@@ -24,12 +24,23 @@ def scale_gradient(x: _Tree, scale: Any) -> _Tree:
 
     ``scale`` may be a tensor that broadcasts with ``x``. It has no gradient of its own, as the value does not depend
     on it; a gradient of a gradient does, and is differentiated by it.
+
+    Example::
+
+        >>> nexnet.grad(lambda x: nexnet.scale_gradient(x, 0.5) ** 2)(3.0)
+        LiteTensor(3.)
     """
     return optree.tree_map(lambda leaf: _scaled(leaf, scale), x, namespace=NAMESPACE)  # type: ignore[no-any-return]
 
 
 def reverse_gradient(x: _Tree, scale: Any = 1.0) -> _Tree:
-    """Give ``x`` as it is; its gradient is multiplied by ``-scale`` (Ganin and Lempitsky 2015)."""
+    """Give ``x`` as it is; its gradient is multiplied by ``-scale`` (Ganin and Lempitsky 2015).
+
+    Example::
+
+        >>> nexnet.grad(lambda x: nexnet.reverse_gradient(x) ** 2)(3.0)
+        LiteTensor(-6.)
+    """
     return scale_gradient(x, -scale)
 
 
@@ -47,6 +58,11 @@ def clip_gradient(
 
     Raises:
         InputError: neither bounds nor norm are given, or both, or they leave nothing.
+
+    Example::
+
+        >>> nexnet.grad(lambda x: 10 * nexnet.clip_gradient(x, max=1.0))(2.0)
+        LiteTensor(1.)
     """
     bounded = min is not None or max is not None
     empty = min is not None and max is not None and min > max
@@ -72,6 +88,12 @@ def straight_through(fn: Callable[[Any], Any]) -> Operator:
     Args:
         fn: a function of one tensor, such as ``torch.round``, that returns one of the same shape. Like a rule's
             ``forward`` it gets torch tensors.
+
+    Example::
+
+        >>> rounded = nexnet.straight_through(torch.round)
+        >>> nexnet.value_and_grad(rounded)(2.7)
+        (LiteTensor(3.), LiteTensor(1.))
     """
 
     class StraightThrough(Policy):

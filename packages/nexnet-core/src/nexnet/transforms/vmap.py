@@ -61,6 +61,14 @@ def vmap(
     Raises:
         InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
             tensor, Python control flow on a mapped tensor's values.
+
+    Example::
+
+        >>> per_example = nexnet.vmap(nexnet.grad(lambda w, x: (w * x).sum() ** 2), in_dims=(None, 0))
+        >>> per_example(nexnet.tensor([1.0, 2.0]), nexnet.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+        LiteTensor([[2., 0.],
+                    [0., 4.],
+                    [6., 6.]])
     """
     if randomness not in ("error", "different", "same"):
         raise InputError(

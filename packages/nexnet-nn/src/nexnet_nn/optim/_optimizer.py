@@ -57,6 +57,10 @@ class Optimizer(_Known, Generic[State]):
     lists of tensors, in the arithmetic of the form that it is given. By that it has ``update``, which is pure and can
     be differentiated through at every order, and ``update_``, which writes into the tensors::
 
+        from dataclasses import dataclass
+        from typing import Any, NamedTuple
+
+
         class SignState(NamedTuple):
             step: nexnet.LiteTensor
             momentum: Any

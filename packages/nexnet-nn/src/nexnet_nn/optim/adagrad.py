@@ -45,6 +45,13 @@ class Adagrad(Optimizer[AdagradState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.
+
+    Example::
+
+        optimizer = nn.Adagrad(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-2

@@ -52,6 +52,13 @@ class Adam(Optimizer[AdamState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.
+
+    Example::
+
+        optimizer = nn.Adam(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-3
@@ -100,6 +107,13 @@ class AdamW(Adam):
 
     As ``Adam``, but for the decay: the parameters shrink, ``p = p (1 - lr weight_decay)``, before the step, and the
     running means know nothing of it.
+
+    Example::
+
+        optimizer = nn.AdamW(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     weight_decay: Hyperparameter = 1e-2

@@ -25,6 +25,12 @@ class ByPath:
 
     Raises:
         OptimizerError: no optimisers.
+
+    Example::
+
+        optimizer = nn.ByPath({"*.bias": nn.SGD(lr=0.1), "*": nn.AdamW(lr=1e-3)})
+        state = optimizer.init(model)
+        model, state = optimizer.update(model, nexnet.grad(loss)(model, x, y), state)
     """
 
     def __init__(self, optimizers: Mapping[str, Optimizer[Any]]) -> None:

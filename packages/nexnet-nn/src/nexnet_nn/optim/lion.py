@@ -43,6 +43,13 @@ class Lion(Optimizer[LionState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.
+
+    Example::
+
+        optimizer = nn.Lion(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-4

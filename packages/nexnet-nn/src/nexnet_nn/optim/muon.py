@@ -58,6 +58,13 @@ class Muon(Optimizer[MuonState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range; a parameter that is no matrix.
+
+    Example::
+
+        optimizer = nn.ByPath({"*.weight": nn.Muon(lr=0.02), "*": nn.AdamW(lr=1e-3)})
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-3

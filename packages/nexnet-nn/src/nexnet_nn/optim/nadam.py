@@ -49,6 +49,13 @@ class NAdam(Optimizer[NAdamState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range; a group with betas or a momentum_decay of its own.
+
+    Example::
+
+        optimizer = nn.NAdam(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 2e-3

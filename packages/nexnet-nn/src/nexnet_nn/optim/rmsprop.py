@@ -49,6 +49,13 @@ class RMSprop(Optimizer[RMSpropState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.
+
+    Example::
+
+        optimizer = nn.RMSprop(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-2

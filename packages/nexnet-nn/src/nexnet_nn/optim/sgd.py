@@ -54,6 +54,13 @@ class SGD(Optimizer[SGDState]):
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.
+
+    Example::
+
+        optimizer = nn.SGD(lr=1e-3)
+        state = optimizer.init(model)
+        gradients = nexnet.grad(loss)(model, x, y)
+        model, state = optimizer.update(model, gradients, state)
     """
 
     lr: Hyperparameter = 1e-3

@@ -38,6 +38,11 @@ def average(tree: Tree, bucket_bytes: int = BUCKET_BYTES) -> Tree:
 
     Raises:
         ParallelError: a leaf that has no mean; a process has left the run.
+
+    Example::
+
+        >>> nn.parallel.average({"w": nexnet.ones(2)})
+        {'w': LiteTensor([1., 1.])}
     """
     leaves, structure = nexnet.tree.flatten(tree)
     for i, leaf in enumerate(leaves):

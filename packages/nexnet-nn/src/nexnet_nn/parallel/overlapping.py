@@ -34,6 +34,10 @@ def value_and_grad(
 
     Raises:
         ParallelError: a process has left the run.
+
+    Example::
+
+        value, gradients = nn.parallel.value_and_grad(loss)(model, x, y)
     """
     plain = nexnet.value_and_grad(fn, has_aux=has_aux)
 

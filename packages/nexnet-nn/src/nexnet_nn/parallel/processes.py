@@ -28,12 +28,24 @@ _stores: list[Any] = []  # of the run, while it lasts: where a process that fail
 
 
 def rank() -> int:
-    """Give the number of this process, from 0; 0 where there is one."""
+    """Give the number of this process, from 0; 0 where there is one.
+
+    Example::
+
+        >>> nn.parallel.rank()
+        0
+    """
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def size() -> int:
-    """Give how many processes there are."""
+    """Give how many processes there are.
+
+    Example::
+
+        >>> nn.parallel.size()
+        1
+    """
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -118,6 +130,11 @@ def generator(seed: int, device: Any = "cpu") -> torch.Generator:
     """Make a generator of this process's own: no two ranks, and no two seeds, draw the same numbers.
 
     For dropout and augmentation. A model is drawn from one seed everywhere, or sent by ``broadcast``.
+
+    Example::
+
+        generator = nn.parallel.generator(seed=0)
+        x = nn.Dropout(0.5)(x, generator)
     """
     mixed = torch.Generator().manual_seed(seed)
     own = torch.randint(2**62, (rank() + 1,), generator=mixed)[-1]
@@ -133,6 +150,10 @@ def broadcast(tree: Tree, source: int = 0) -> Tree:
 
     Raises:
         ParallelError: a process has left the run.
+
+    Example::
+
+        model = nn.parallel.broadcast(model)
     """
     if size() == 1:
         return tree

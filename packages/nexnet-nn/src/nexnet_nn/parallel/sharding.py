@@ -142,6 +142,11 @@ def shard(module: Module, recompute: bool = True) -> ShardedParameters:
 
     Raises:
         ParallelError: a leaf that is no LiteTensor.
+
+    Example::
+
+        model = nn.Sequential(*(nn.parallel.shard(each) for each in model.layers))
+        value, gradients = nexnet.value_and_grad(loss)(model, x, y)
     """
     leaves, structure = nexnet.tree.flatten(module)
     for i, leaf in enumerate(leaves):
