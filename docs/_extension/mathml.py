@@ -89,7 +89,7 @@ class _Reader:
                 self._tokens.pop(0)
             scripts = self._scripts()
             if bare and token == "(" and not any(scripts):
-                return f"<mrow>{inner}</mrow>"
+                return inner
             return _scripted(_bracketed(token, inner), *scripts)
         if token == "sqrt" and self._tokens[:1] == ["("]:
             return _scripted(f"<msqrt>{self._factor(bare=True)}</msqrt>", *self._scripts())
@@ -147,9 +147,10 @@ def _name(token: str) -> tuple[str, str]:
     digits = ""
     if base != letters and (len(base) == 1 or base in GREEK or base == "log"):  # x1 is x with an index, i0e a name
         letters, digits = base, f"<mn>{letters[len(base) :]}</mn>"
+    name = f"<mi>{'∞' if letters == 'inf' else GREEK.get(letters, letters)}</mi>"
     if _DIFFERENTIAL.fullmatch(letters):
-        return f"<mrow><mi mathvariant='normal'>d</mi><mi>{letters[1:]}</mi></mrow>{primes}", digits
-    return f"<mi>{'∞' if letters == 'inf' else GREEK.get(letters, letters)}</mi>{primes}", digits
+        name = f"<mrow><mi mathvariant='normal'>d</mi><mi>{letters[1:]}</mi></mrow>"
+    return f"<mrow>{name}{primes}</mrow>" if primes else name, digits
 
 
 def _scripted(base: str, index: str, power: str) -> str:
@@ -164,7 +165,7 @@ def _fraction(above: list[str], below: str) -> str:
     left, right = _brackets("(")
     if len(above) == 1 and above[0].startswith(left) and above[0].endswith(right):
         above = [above[0].removeprefix(left).removesuffix(right)]
-    return f"<mfrac><mrow>{''.join(above)}</mrow>{below}</mfrac>"
+    return f"<mfrac><mrow>{''.join(above)}</mrow><mrow>{below}</mrow></mfrac>"
 
 
 def _bracketed(opening: str, inner: str) -> str:
