@@ -67,6 +67,13 @@ class MultiheadAttention(Module):
 
     Raises:
         ModuleError: the heads do not divide the features.
+
+    Example::
+
+        >>> x = nexnet.zeros(5, 2, 8)
+        >>> output, weights = nn.MultiheadAttention(8, 2)(x, x, x)
+        >>> output.shape, weights.shape
+        (torch.Size([5, 2, 8]), torch.Size([2, 5, 5]))
     """
 
     in_proj_weight: LiteTensor | None
@@ -248,7 +255,13 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer, init=False):
-    """Attention of a sequence to itself, and feedforward layers, each added to its input, with torch's arguments."""
+    """Attention of a sequence to itself, and feedforward layers, each added to its input, with torch's arguments.
+
+    Example::
+
+        >>> nn.TransformerEncoderLayer(8, 2, 16)(nexnet.zeros(5, 2, 8)).shape
+        torch.Size([5, 2, 8])
+    """
 
     self_attn: MultiheadAttention
     norm1: LayerNorm
@@ -277,7 +290,13 @@ class TransformerEncoderLayer(_Layer, init=False):
 
 
 class TransformerDecoderLayer(_Layer, init=False):
-    """Attention to itself, attention to a memory, and feedforward layers, each added to its input, as torch has it."""
+    """Attention to itself, attention to a memory, and feedforward layers, each added to its input, as torch has it.
+
+    Example::
+
+        >>> nn.TransformerDecoderLayer(8, 2, 16)(nexnet.zeros(5, 2, 8), nexnet.ones(3, 2, 8)).shape
+        torch.Size([5, 2, 8])
+    """
 
     self_attn: MultiheadAttention
     multihead_attn: MultiheadAttention
@@ -347,6 +366,12 @@ class TransformerEncoder(_Stack):
         encoder_layer: of which the copies are; all begin with its weights, as in torch.
         num_layers: how many copies there are.
         norm: what is called behind the last, or None.
+
+    Example::
+
+        >>> layer = nn.TransformerEncoderLayer(8, 2, 16)
+        >>> nn.TransformerEncoder(layer, 3)(nexnet.zeros(5, 2, 8)).shape
+        torch.Size([5, 2, 8])
     """
 
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -372,6 +397,12 @@ class TransformerDecoder(_Stack):
         decoder_layer: of which the copies are; all begin with its weights, as in torch.
         num_layers: how many copies there are.
         norm: what is called behind the last, or None.
+
+    Example::
+
+        >>> layer = nn.TransformerDecoderLayer(8, 2, 16)
+        >>> nn.TransformerDecoder(layer, 3)(nexnet.zeros(5, 2, 8), nexnet.ones(3, 2, 8)).shape
+        torch.Size([5, 2, 8])
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -424,6 +455,12 @@ class Transformer(Module):
 
     Raises:
         ModuleError: the heads do not divide the features; an activation of another name.
+
+    Example::
+
+        >>> source, target = nexnet.zeros(7, 2, 8), nexnet.zeros(5, 2, 8)
+        >>> nn.Transformer(8, 2, 1, 1, 16)(source, target).shape
+        torch.Size([5, 2, 8])
     """
 
     encoder: Module

@@ -39,6 +39,10 @@ def save(tree: Any, folder: str | os.PathLike[str]) -> None:
 
     Raises:
         CheckpointError: a leaf that is no LiteTensor.
+
+    Example::
+
+        nn.parallel.save(model, "checkpoints/1000")
     """
     from torch.distributed.checkpoint.state_dict_saver import save as save_parts
 
@@ -57,6 +61,11 @@ def load(like: Tree, folder: str | os.PathLike[str]) -> Tree:
     Raises:
         CheckpointError: tensors that are not there, or have another shape or dtype: all of them are named.
         OSError: there is no checkpoint.
+
+    Example::
+
+        nn.parallel.save(model, "checkpoints/2000")
+        model = nn.parallel.load(model, "checkpoints/2000")
     """
     from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.state_dict_loader import load as load_parts
