@@ -226,7 +226,8 @@ def _torch_output(case: Case, sample: Sample) -> tuple[int | None, bool] | None:
 def _anywhere(kind: str, name: str) -> bool:
     """Say whether torch.func can take the operator through vmap, forward mode and the second order, and rightly.
 
-    (Its forward mode is wrong for cholesky_inverse, and the gradient of it for det and layer_norm: differences say so.)
+    (Its forward mode is wrong for cholesky_inverse, the gradient of that for det and layer_norm, and the gradient of its
+    vmap for select_scatter: differences say so.)
     """
     case = next(each for each in _cases() if (each.kind, each.name) == (kind, name))
     for _, sample in samples(name, kind):
@@ -250,7 +251,11 @@ def _anywhere(kind: str, name: str) -> bool:
                 torch.func.jvp(slope, point, point)
                 torch.func.vmap(lambda *x: torch.func.jvp(slope, x, x)[1])(*doubled)
                 along = torch.func.jvp(total, point, point)[1]
-                if not _agree([along], [_dot(torch.func.grad(total, everything)(*point), point)]):
+                gradient = torch.func.grad(total, everything)(*point)
+                if not _agree([along], [_dot(gradient, point)]):
+                    return False
+                mapped = torch.func.grad(lambda *x: torch.func.vmap(total)(*x).sum(), everything)(*doubled)  # noqa: B023
+                if not _agree(mapped, [torch.stack([each, each]) for each in gradient]):
                     return False
                 mixed = torch.func.grad(lambda *x: torch.func.jvp(total, x, point)[1], everything)(*point)  # noqa: B023
                 if not _agree(mixed, torch.func.jvp(torch.func.grad(total, everything), point, point)[1]):

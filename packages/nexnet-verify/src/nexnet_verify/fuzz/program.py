@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,10 +101,10 @@ class Program:
         """Run it in a library (``NEXNET`` or ``TORCH``)."""
         return self.evaluated(lib, self.inputs, MODES[self.mode])
 
-    def evaluated(self, lib: Any, at: tuple[torch.Tensor, ...], text: str) -> Any:
-        """Compute what a text says of the function f, at other inputs."""
+    def evaluated(self, lib: Any, at: tuple[torch.Tensor, ...], text: str, along: Sequence[torch.Tensor] = ()) -> Any:
+        """Compute what a text says of the function f, at other inputs, and of a direction."""
         parts = {"torch": torch, "math": math, "fit": library.fit, "near": library.near, "probe": library.probe}
-        room: dict[str, Any] = {"T": lib, **parts, "at": tuple(lib.tensor(each.clone()) for each in at)}
+        room: dict[str, Any] = {"T": lib, **parts, "at": tuple(lib.tensor(each.clone()) for each in at), "along": along}
         exec(self.function(), room)  # the program is text, so that what is shown is what was run
         room["f"] = lambda x, y: room["program"](lib, x, y)
         return eval(text, room)
