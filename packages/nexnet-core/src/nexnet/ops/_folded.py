@@ -53,6 +53,6 @@ class _Folded(torch.autograd.Function):
 
 
 def _flat(x: Tensor, own: int) -> Tensor:
-    """Make all dimensions one but the last, its own ones."""
+    """Make all dimensions one but the last, its own ones; contiguous, which some kernels take for granted."""
     count = x.ndim - own
-    return x.reshape(math.prod(x.shape[:count]), *x.shape[count:])
+    return x.reshape(math.prod(x.shape[:count]), *x.shape[count:]).contiguous()

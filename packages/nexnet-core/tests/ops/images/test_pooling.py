@@ -149,3 +149,20 @@ def test_bad_calls_raise_what_torch_raises():
         nx.fractional_max_pool2d(x, 2)
     with pytest.raises(ValueError, match="invalid output_size"):
         nx.max_unpool2d(x, nx.zeros(1, 2, 4, 4, dtype=torch.int64), 2, output_size=(20, 20))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_gradient_of_windows_at_random_places_asks_for_no_layout_of_the_indices(dims):
+    pool = (nx.fractional_max_pool2d_with_indices, nx.fractional_max_pool3d_with_indices)[dims - 2]
+    kernel = getattr(torch.ops.aten, f"fractional_max_pool{dims}d_backward").default
+    x, samples = nx.randn(3, 2, *range(4, 4 + dims), dtype=torch.float64), torch.rand(3, 2, dims, dtype=torch.float64)
+    window, size = [2] * dims, [2] * dims
+    out, indices = pool(x, window, size, None, _random_samples=samples)
+    grad = torch.randn_like(out.data)
+    expected = kernel(grad, x.data, window, size, indices.data)
+    turned = indices.data.mT.contiguous().mT
+    got = kernel(nx.LiteTensor(grad), x, window, size, nx.LiteTensor(turned))
+    torch.testing.assert_close(got.data, expected)
+    many = torch.stack([grad, -grad])
+    mapped = nx.vmap(lambda g: nx.vjp(lambda x: pool(x, window, size, None, _random_samples=samples)[0], x)[1](g)[0])
+    torch.testing.assert_close(mapped(nx.LiteTensor(many)).data, torch.stack([expected, -expected]))

@@ -226,7 +226,7 @@ def _torch_output(case: Case, sample: Sample) -> tuple[int | None, bool] | None:
 def _anywhere(kind: str, name: str) -> bool:
     """Say whether torch.func can take the operator through vmap, forward mode and the second order, and rightly.
 
-    (Its forward mode is wrong for cholesky_inverse, the gradient of that for det and layer_norm, and the gradient of its
+    (Its forward mode is wrong for cholesky_inverse, the gradient of that for det and layer_norm, the gradient of its
     vmap for select_scatter: differences say so.)
     """
     case = next(each for each in _cases() if (each.kind, each.name) == (kind, name))
@@ -254,7 +254,7 @@ def _anywhere(kind: str, name: str) -> bool:
                 gradient = torch.func.grad(total, everything)(*point)
                 if not _agree([along], [_dot(gradient, point)]):
                     return False
-                mapped = torch.func.grad(lambda *x: torch.func.vmap(total)(*x).sum(), everything)(*doubled)  # noqa: B023
+                mapped = torch.func.grad(lambda *x: torch.func.vmap(total)(*x).sum(), everything)(*doubled)
                 if not _agree(mapped, [torch.stack([each, each]) for each in gradient]):
                     return False
                 mixed = torch.func.grad(lambda *x: torch.func.jvp(total, x, point)[1], everything)(*point)  # noqa: B023

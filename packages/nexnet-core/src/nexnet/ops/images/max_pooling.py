@@ -90,6 +90,7 @@ def _placing_fractional(torch_kernel: Callable[..., Any], dims: int) -> Callable
     """Do so with a kernel that torch.vmap has no rule for."""
 
     def kernel(grad: Any, input: Any, indices: Any, kernel_size: Sizes, output_size: Sizes) -> Any:
+        indices = indices.contiguous()  # it reads them as if they were
         return torch_kernel(grad, input, kernel_size, output_size, indices)
 
     def call(grad: Any, input: Any, kernel_size: Sizes, output_size: Sizes, indices: Any) -> Any:
