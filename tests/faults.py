@@ -1,7 +1,7 @@
 """Twenty planted faults, and who finds them: nexnet, torch.autograd.detect_anomaly and jax.debug_nans.
 
 Each is a function of one tensor, written once and run by all three: ``m`` is nexnet, torch or jax.numpy. ``python -m
-tests.faults`` prints the table of docs/how-to/looking-inside.md.
+tests.faults`` prints the table of docs/how-to/nans.md.
 """
 
 from __future__ import annotations

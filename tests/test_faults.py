@@ -8,7 +8,7 @@ pytest.importorskip("jax")
 
 from tests import faults
 
-PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "looking-inside.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "nans.md"
 
 
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from nexnet.ops import listing
 from . import calls, table
 from .docstrings import restructured
 from .names import Page, look_up, pages, spellings
+from .verified import Verdict, verdicts
 
 __all__ = ["list_names", "write"]
 
@@ -37,7 +37,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 def write(app: Sphinx) -> None:
     """Write a page for each module of names, and the operators' table. What has not changed is not written again."""
     root = Path(app.srcdir) / "reference"
-    verified = _verified(Path(app.srcdir).parent / "reports" / "verify.json")
+    verified = verdicts()
     known = {each.name: each for each in listing()}
     written: set[Path] = set()
 
@@ -73,13 +73,6 @@ def list_names(app: Sphinx, name: str, template: str, context: dict[str, Any], d
 _pages = functools.cache(pages)
 
 
-def _verified(report: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Read what the last run of nexnet-verify has found, by operator; nothing where it has not run."""
-    if not report.exists():
-        return {}
-    return {case["name"]: case for case in json.loads(report.read_text(encoding="utf-8"))["cases"]}
-
-
 def _title(text: str, line: str = "=") -> list[str]:
     return [text, line * len(text), ""]
 
@@ -88,14 +81,14 @@ def _tree(places: Sequence[str]) -> list[str]:
     return [".. toctree::", "   :maxdepth: 1", "", *(f"   {each}" for each in places), ""]
 
 
-def _page(page: Page, known: Mapping[str, Any], verified: Mapping[str, Any]) -> list[str]:
+def _page(page: Page, known: Mapping[str, Any], verified: Mapping[str, Verdict]) -> list[str]:
     lines = [*_title(page.title), *restructured(page, page.summary), ""]
     for name in page.names:
         lines += _entry(name, known.get(name.removeprefix("nexnet.")), verified)
     return lines
 
 
-def _entry(name: str, listed: Any, verified: Mapping[str, Any]) -> Iterator[str]:
+def _entry(name: str, listed: Any, verified: Mapping[str, Verdict]) -> Iterator[str]:
     """Give the entry of one thing, under all of its names."""
     thing = look_up(name)
     kind = "exception" if isinstance(thing, type) and issubclass(thing, BaseException) else "class"
@@ -176,13 +169,13 @@ def _methods(thing: type) -> Iterator[list[str]]:
             yield [f".. py:method:: {name}{signature}", "", *_indented(restructured(member))]
 
 
-def _facts(listed: Any, verified: Mapping[str, Any]) -> list[str]:
+def _facts(listed: Any, verified: Mapping[str, Verdict]) -> list[str]:
     """Say of an operator its orders and dtypes, what reaches it in torch, where its case is, and what that found."""
     facts = [table.ORDERS[listed.orders], ", ".join(listed.dtypes)]
     facts += [", ".join(f"``{each}``" for each in listed.torch)] if listed.torch else []
     case = f"nexnet_verify/cases/{listed.wing}/{listed.kind}.py"
     facts += [f"verified by ``{case}``"] if (CASES / listed.wing / f"{listed.kind}.py").exists() else []
-    facts += [table.verdict(verified[listed.name])] if listed.name in verified else []
+    facts += [str(verified[listed.name])] if listed.name in verified else []
     return [".. rst-class:: facts", "", " · ".join(facts), ""]
 
 

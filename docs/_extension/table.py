@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from .docstrings import first_line
 from .formulas import parts
 from .mathml import mathml
 from .names import Page, look_up
+from .verified import Verdict
 
-__all__ = ["ORDERS", "verdict", "write"]
+__all__ = ["ORDERS", "write"]
 
 ORDERS = {
     "any": "any order",
@@ -33,16 +33,7 @@ SHORT = {
 }
 
 
-def verdict(case: Mapping[str, Any]) -> str:
-    """Say in words what the verifier found for an operator."""
-    if not case["passed"]:
-        return "wrong"
-    errors = [each for name, each in case["errors"].items() if not name.startswith("float32") and each is not None]
-    largest = max(errors, default=math.nan)
-    return f"right in {case['examples']} examples, the largest relative error {largest:.0e}"
-
-
-def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified: Mapping[str, Any]) -> None:
+def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified: Mapping[str, Verdict]) -> None:
     """Write the table as a piece of HTML that the page of operators takes in."""
     rows = []
     operators = [page for page in pages if page.path.startswith("operators/")]
@@ -55,7 +46,6 @@ def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified
             if listed is None:
                 continue
             case = verified.get(listed.name)
-            shown = "" if case is None else "right" if case["passed"] else "wrong"
             rows.append(
                 _row(
                     f'<a href="{place}.html#{name}"><code>{html.escape(listed.name).replace("_", "_<wbr>")}</code></a>',
@@ -64,7 +54,7 @@ def write(app: Sphinx, pages: Sequence[Page], known: Mapping[str, Any], verified
                     listed.orders,
                     f"<span class='dtypes'>{' '.join(SHORT[each] for each in listed.dtypes)}</span>",
                     _formulas(listed.corner),
-                    f"<span title='{verdict(case)}'>{shown}</span>" if case else "",
+                    f"<span title='{case}'>{'right' if case.right else 'wrong'}</span>" if case else "",
                 )
             )
     head = "".join(f"<th>{each}</th>" for each in HEAD)
