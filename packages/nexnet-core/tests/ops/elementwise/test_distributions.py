@@ -173,6 +173,6 @@ def test_numbers_beside_parameters_take_on_their_dtype():
 
 def test_torch_asks_of_others_as_before():
     with pytest.raises(ValueError, match="must be a Tensor"):
-        D.Normal(0.0, 1.0).log_prob(3.0)
+        D.Normal(0.0, 1.0, validate_args=True).log_prob(3.0)
     with pytest.raises(ValueError, match="to be within the support"):
-        D.Exponential(nx.LiteTensor(1.0)).log_prob(nx.LiteTensor(-1.0))
+        D.Exponential(nx.LiteTensor(1.0), validate_args=True).log_prob(nx.LiteTensor(-1.0))
