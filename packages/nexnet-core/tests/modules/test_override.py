@@ -313,6 +313,17 @@ def test_arguments_come_by_position_and_defaults_are_left_out_if_not_taken() -> 
     assert got == ["two", "two"]
 
 
+def test_a_default_is_a_number_however_it_is_written() -> None:
+    smooth = nx.straight_through(F.softplus)
+    with override({F.softplus: lambda x: x * x}):
+        assert torch.nn.Softplus()(nx.tensor(3.0)).item() == 9
+        with pytest.raises(TypeError, match="positional argument"):
+            torch.nn.Softplus(2)(nx.tensor(3.0))
+    with override({F.softplus: smooth}):
+        value, slope = nx.value_and_grad(torch.nn.Softplus(2))(nx.tensor(3.0))
+    assert (value.item(), slope.item()) == (F.softplus(torch.tensor(3.0), 2).item(), 1)
+
+
 def test_a_policy_class_and_a_torch_function_are_rules_too() -> None:
     with override({torch.exp: doubled.policy, F.relu: F.gelu}):
         assert nx.grad(torch.exp)(0.0).item() == 2

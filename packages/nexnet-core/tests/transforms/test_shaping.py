@@ -161,6 +161,13 @@ class TestStraightThrough:
         with pytest.raises(nx.InputError, match=r"keeps the shape(.|\n)*sum(.|\n)*\(3,\)(.|\n)*\(\)"):
             nx.straight_through(torch.sum)(nx.LiteTensor(X))
 
+    def test_further_arguments_are_the_functions_own(self):
+        leaky = nx.straight_through(torch.nn.functional.leaky_relu)
+        value, slope = nx.value_and_grad(lambda x: leaky(x, 0.5).sum())(nx.LiteTensor([-2.0, 4.0]))
+        assert (value.item(), slope.tolist()) == (3.0, [1.0, 1.0])
+        with pytest.raises(nx.InputError, match="surrogate"):
+            nx.grad(lambda w: nx.straight_through(torch.mul)(nx.ones(2), w).sum())(nx.ones(2))
+
 
 class TestSurrogate:
     spike = staticmethod(nx.surrogate(lambda v: (v > 0).double(), lambda grad, v: grad / (1 + abs(v)) ** 2))

@@ -88,6 +88,9 @@ class Replacement:
 
 
 def _same(value: Any, default: Any) -> bool:
-    return value is default or (
-        type(value) is type(default) and isinstance(value, (int, float, str)) and value == default
-    )
+    """Say whether an argument is the default; 20 and 20.0 are one number, True and 1 are not."""
+    if value is default:
+        return True
+    if type(value) in (int, float) and type(default) in (int, float):
+        return bool(value == default)
+    return type(value) is type(default) and isinstance(value, (bool, str)) and value == default

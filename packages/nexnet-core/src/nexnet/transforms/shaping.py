@@ -82,12 +82,16 @@ def clip_gradient(
     return optree.tree_unflatten(treespec, _within_norm(*leaves, max_norm=max_norm)) if leaves else x
 
 
-def straight_through(fn: Callable[[Any], Any]) -> Operator:
+def straight_through(fn: Callable[..., Any]) -> Operator:
     """Make an operator with the value of ``fn`` and the gradient of the identity, at every order (Bengio et al. 2013).
 
     Args:
         fn: a function of one tensor, such as ``torch.round``, that returns one of the same shape. Like a rule's
-            ``forward`` it gets torch tensors.
+            ``forward`` it gets torch tensors. Further arguments of a call go to it as they are.
+
+    Raises:
+        InputError: another shape came out, or a further argument is a tensor that is being differentiated by: of that
+            the identity has no gradient.
 
     Example::
 
@@ -97,8 +101,17 @@ def straight_through(fn: Callable[[Any], Any]) -> Operator:
     """
 
     class StraightThrough(Policy):
-        def forward(self, x: Any) -> Any:
-            out = fn(x)
+        def forward(self, x: Any, *further: Any, **keywords: Any) -> Any:
+            if any(self.ctx.needs_input_grad[1:]):
+                raise InputError(
+                    message(
+                        "straight_through has the gradient of the identity, and that is one of one tensor.",
+                        rule=_name(fn),
+                        got="a further argument that is being differentiated by",
+                        remedy="nexnet.surrogate, whose backward_fn gives a gradient for each argument",
+                    )
+                )
+            out = fn(x, *further, **keywords)
             if getattr(out, "shape", None) != x.shape:
                 raise InputError(
                     message(

@@ -226,13 +226,16 @@ class nan_to_num(Policy):
 class _Quantized(Policy):
     """x rounded to one of a few numbers:  dx = g, and 0 where x is beyond the least or the greatest of them."""
 
+    in_float32 = True  # torch's kernel multiplies so, whatever the input's dtype
+
     def of_examples(self, input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int) -> Any:
         """Compute what torch's kernels do, for which torch.vmap has no rule."""
         scale = torch.as_tensor(scale, dtype=torch.float32, device=input.device)  # as the kernels take it
         wide = input.to(torch.promote_types(input.dtype, torch.float32))
         steps = torch.round(wide * (1 / scale) + zero_point)
         self.ctx.save((steps >= quant_min) & (steps <= quant_max))
-        return ((steps.clamp(quant_min, quant_max) - zero_point).float() * scale).to(input.dtype)
+        levels = steps.clamp(quant_min, quant_max) - zero_point
+        return ((levels.float() if self.in_float32 else levels) * scale).to(input.dtype)
 
     def backward(self, grad: Any) -> Any:
         (inside,) = self.ctx.release
@@ -267,6 +270,8 @@ class fake_quantize_per_tensor_affine(_Quantized):
 @function
 class fake_quantize_per_channel_affine(_Quantized):
     """fake_quantize_per_tensor_affine with a scale and a zero point for each index of a dimension."""
+
+    in_float32 = False
 
     def forward(self, input: Any, scale: Any, zero_point: Any, axis: int, quant_min: int, quant_max: int) -> Any:
         if is_mapped(input, scale, zero_point):
