@@ -47,6 +47,7 @@ def test_the_rule_made_wrong_is_found_as_the_page_says(tmp_path):
     _, code, command, _ = STEPS["rule.py"].groups()
     (tmp_path / "rule.py").write_text(code.replace("3 *", "2 *"), encoding="utf-8")
     printed = run(command, tmp_path)
-    said = re.search(r"Make the 3 in `backward` a 2.*?```output\n(.*?)```\n\nand the hint `(.*?)`", PAGE.read_text(), re.DOTALL)
+    words = r"Make the 3 in `backward` a 2.*?```output\n(.*?)```\n\nand the hint `(.*?)`"
+    said = re.search(words, PAGE.read_text(), re.DOTALL)
     assert said[1] in printed
     assert said[2] in printed
