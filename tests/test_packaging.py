@@ -87,13 +87,15 @@ def test_only_the_cores_wheel_is_compiled(built):
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     src = ROOT / "packages" / name / "src"
     declared = {path.relative_to(src).with_suffix("").as_posix() for path in src.rglob("*.pxd")}
-    assert set(compiled) == {f"{room}{suffix}" for room in declared - {"nexnet/engine/cpython"}}
+    where_there_is_cpp = {f"nexnet/engine/_direct{suffix}"}
+    assert set(compiled) - where_there_is_cpp == {f"{room}{suffix}" for room in declared - {"nexnet/engine/cpython"}}
     assert bool(compiled) == (name == "nexnet-core")
 
 
 def test_an_sdist_holds_the_sources_the_tests_and_the_licence(built):
     name, files = built
     assert {f"src/{each}" for each in sources(name) | stubs(name)} <= set(files.sdist)
+    assert ("src/nexnet/engine/_direct.cpp" in files.sdist) == (name == "nexnet-core")
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= set(files.sdist)
     assert any(each.startswith("tests/") and each.endswith(".py") for each in files.sdist)
     assert not [each for each in files.sdist if each.endswith((".so", ".c", ".pyc"))]
