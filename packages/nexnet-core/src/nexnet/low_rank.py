@@ -68,7 +68,7 @@ class LowRank:
         """Make it of what is known to be two factors of a matrix of that shape."""
         made = object.__new__(cls)
         made.left, made.right, made.shape = wrap(left), wrap(right), shape
-        made._versions = version_of(left), version_of(right)
+        made._versions = _versions(left, right)
         return made
 
     @property

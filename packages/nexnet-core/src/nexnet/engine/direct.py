@@ -54,7 +54,6 @@ FUNCTIONS: dict[str, dict[Any, str]] = {
     },
     "tt": {
         operator.mul: "mul_Tensor",
-        operator.truediv: "div_Tensor",
         torch.mm: "mm",
         _aten.tanh_backward.default: "tanh_backward",
         _aten.sigmoid_backward.default: "sigmoid_backward",
