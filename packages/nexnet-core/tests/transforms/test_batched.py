@@ -57,23 +57,53 @@ PACKED = {
 
 def total(fn, mapped):
     def of(w, xs):
-        outs = nx.vmap(fn, (None, 0))(w, xs) if mapped else nx.stack([fn(w, x) for x in xs.unbind(0)])
-        return (outs * torch.arange(1.0, 1 + outs.numel(), dtype=torch.float64).reshape(outs.shape).cos()).sum()
+        return weighted(nx.vmap(fn, (None, 0))(w, xs) if mapped else nx.stack([fn(w, x) for x in xs.unbind(0)]))
 
     return of
 
 
-@pytest.mark.parametrize("fn", [*FORMS.values(), *PACKED.values()], ids=[*FORMS, *PACKED])
-def test_derivatives_are_the_loops(fn):
+def weighted(outs):
+    return (outs * torch.arange(1.0, 1 + outs.numel(), dtype=torch.float64).reshape(outs.shape).cos()).sum()
+
+
+def same_derivatives(mapped, looped, at):
+    """Compare the first and second derivatives of two functions of a weight and examples."""
+
     def slopes(of):
         return lambda w, xs: sum((each**3).sum() for each in nx.grad(of, (0, 1))(w, xs))
 
-    along = (W.cos(), X.sin())
+    along = (at[0].cos(), at[1].sin())
     for order in (lambda of: nx.grad(of, (0, 1)), lambda of: nx.grad(slopes(of), (0, 1)),
                   lambda of: lambda *at: nx.jvp(nx.grad(of, (0, 1)), at, along)[1]):  # fmt: skip
-        got, wanted = (order(total(fn, mapped))(W, X) for mapped in (True, False))
-        for one, other in zip(got, wanted, strict=True):
+        for one, other in zip(order(mapped)(*at), order(looped)(*at), strict=True):
             torch.testing.assert_close(one.data, other.data)
+
+
+@pytest.mark.parametrize("fn", [*FORMS.values(), *PACKED.values()], ids=[*FORMS, *PACKED])
+def test_derivatives_are_the_loops(fn):
+    same_derivatives(total(fn, True), total(fn, False), (W, X))
+
+
+@pytest.mark.parametrize("weights", [True, False], ids=["a weight each", "one weight"])
+@pytest.mark.parametrize("examples", [True, False], ids=["examples each", "the same examples"])
+@pytest.mark.parametrize("fn", [*FORMS.values(), *PACKED.values()], ids=[*FORMS, *PACKED])
+def test_a_batch_of_batches(fn, weights, examples):
+    """Where a weight is the same for each example, another for each batch of them: its gradient sums some."""
+    ws = torch.stack([W, W.sin(), W - 0.3]) if weights else W
+    xs = torch.stack([X, X.cos(), X * X]) if examples else X
+
+    def mapped(ws, xs):
+        if weights or examples:
+            outs = nx.vmap(nx.vmap(fn, (None, 0)), (0 if weights else None, 0 if examples else None))(ws, xs)
+        else:
+            outs = nx.vmap(lambda _: nx.vmap(fn, (None, 0))(ws, xs))(torch.zeros(3))
+        return weighted(outs)
+
+    def looped(ws, xs):
+        pairs = [(ws[i] if weights else ws, xs[i] if examples else xs) for i in range(3)]
+        return weighted(nx.stack([nx.stack([fn(w, x) for x in xs.unbind(0)]) for w, xs in pairs]))
+
+    same_derivatives(mapped, looped, (ws, xs))
 
 
 @pytest.mark.parametrize("name", [*FORMS, *PACKED])

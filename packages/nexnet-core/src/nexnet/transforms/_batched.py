@@ -99,7 +99,7 @@ class Batched:
         output = self.output(node, tapes)  # first: it may be among what was saved
         parents = [keys.get(key, key) for key in node.parents]
         ndim = 0
-        if form.aligned and not node.exact:  # if it is, all operands are alike
+        if form.aligned:
             ndim = len(node.output.shape)
             parents = [self.parent(key, ndim) for key in node.parents]
             values = [None if each is None else self.aligned(each, ndim) for each in values]

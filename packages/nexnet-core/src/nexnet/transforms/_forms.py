@@ -114,7 +114,13 @@ def _t(call: Call) -> Form:
 
 
 def _joined(call: Call) -> Form:
-    return Form(lambda shapes, dim: ([call.batch(each) for each in shapes], _behind(dim)))
+    return Form(lambda shapes, dim: ([call.batch(each) for each in shapes], _behind(dim)), aligned=True)
+
+
+def _stacked(call: Call) -> Form | None:
+    """Stack tensors of one shape; in a batch of batches, one may lack the inner batch: it is the same for all."""
+    ndim = len(call.node.outputs[0].shape) - 1  # type: ignore[union-attr]
+    return _DIMS if all(key is None or len(key.shape) == ndim for key in call.parents) else None
 
 
 def _slicing(call: Call) -> Form:
@@ -182,4 +188,4 @@ _FORMS: dict[type, Any] = {
         (_product, (matmul, mm, mv, dot)),
     )
     for operator in operators
-} | {_stack: _DIMS, _cat: _joined}
+} | {_stack: _stacked, _cat: _joined}
