@@ -142,6 +142,16 @@ def test_differences_say_who_is_right(monkeypatch):
     assert verdict(program) == "torch is wrong"
 
 
+def test_differences_say_it_where_something_is_stopped_and_torch_gives_no_number(monkeypatch):
+    """They go through what is stopped, so they decide on the program that stops nothing."""
+    steps = (Step("a1", "T.wave({0})", (("x", (3,)),)), Step("a2", "T.stop({0}) * {0}", (("y", (2,)),)))
+    program = Program((X, Y), steps, "gradient")
+    monkeypatch.setattr(TORCH, "wave", lambda x: (torch.sin(x) * torch.cos(x)).detach() + 0.0 * x)
+    assert verdict(program).startswith("values: ")
+    monkeypatch.setattr(TORCH, "wave", lambda x: (torch.sin(x) * torch.cos(x)).detach() + (0.0 * x).sqrt())
+    assert verdict(program) == "torch is wrong"
+
+
 # Interrupts ---------------------------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,9 @@ import math
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import optree
@@ -17,7 +18,7 @@ from torch import Tensor
 
 import nexnet
 
-from ..comparing import compare
+from ..comparing import Gap, compare
 from ..differences import derivative
 from ..problem import NAMESPACE
 from .drawing import draw, pool
@@ -67,12 +68,12 @@ class Programs:
         return Outcome("finding", f"{verdict(least)}\n{least}", f"{kind} {sorted(_operators(least))}")
 
 
-def verdict(program: Program) -> str:
+def verdict(program: Program, own: Any = NEXNET, peer: Any = TORCH) -> str:
     """Say what is wrong with nexnet's result, or ""; "refused" where both refuse; "torch is wrong" where it is."""
     check_kept()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        got, expected = _outcome(program, NEXNET), _outcome(program, TORCH)
+        got, expected = _outcome(program, own), _outcome(program, peer)
         depth = len(nexnet.TapeContext.active())
     if depth:
         return f"tapes left: {depth} are still active"
@@ -89,7 +90,7 @@ def verdict(program: Program) -> str:
     gaps = compare(got, expected, RTOL, 1e-8 * max(scale, 1.0), 0.0)
     for i, gap in enumerate(gaps):
         if bool(gap.wrong.any()):
-            if _torch_is_wrong(program, got, expected):
+            if _torch_is_wrong(program, got, expected, own, peer) or _torch_has_no_number(program, gaps):
                 return "torch is wrong"
             at = gap.worst
             return f"values: {i} at {at} is {float(gap.got[at]):.10g}, torch gives {float(gap.expected[at]):.10g}"
@@ -123,14 +124,14 @@ def _outcome(program: Program, lib: Any) -> list[Tensor] | Exception:
     return [each.data if isinstance(each, nexnet.LiteTensor) else each.detach() for each in found]
 
 
-def _torch_is_wrong(program: Program, got: list[Tensor], expected: list[Tensor]) -> bool:
+def _torch_is_wrong(program: Program, got: list[Tensor], expected: list[Tensor], own: Any, peer: Any) -> bool:
     """Let differences along a direction decide, where they can."""
     mode, inputs = program.mode, list(program.inputs)
     if mode not in BELOW:
         return False
-    library = TORCH
-    if "T.grad" in BELOW[mode] and verdict(replace(program, mode="gradient")) == "torch is wrong":
-        library = NEXNET  # whose gradient the differences of values have just found to be right
+    library = peer
+    if "T.grad" in BELOW[mode] and verdict(replace(program, mode="gradient"), own, peer) == "torch is wrong":
+        library = own  # whose gradient the differences of values have just found to be right
     if mode == "vmap of gradient":
         inputs = [torch.stack([x, 0.9 * x]) for x in inputs]
     followed = inputs[: 1 if mode in ("pullback twice", "gradient of vmap", "hessian") else 2]
@@ -140,7 +141,7 @@ def _torch_is_wrong(program: Program, got: list[Tensor], expected: list[Tensor])
     def moved(t: float) -> float:
         at = [x + t * d for x, d in zip(followed, direction, strict=True)]
         value = program.evaluated(library, (*at, *inputs[len(at) :]), BELOW[mode], along)
-        return float(value if library is TORCH else value.data)
+        return float(value if library is peer else value.data)
 
     def contracted(result: list[Tensor]) -> float:
         if mode == "jvp":
@@ -155,6 +156,14 @@ def _torch_is_wrong(program: Program, got: list[Tensor], expected: list[Tensor])
     close = 1e-5 * scale + 10 * estimate.error
     ours, theirs = (abs(contracted(each) - estimate.value) for each in (got, expected))
     return ours <= close and not theirs <= close  # which may be NaN
+
+
+def _torch_has_no_number(program: Program, gaps: Sequence[Gap]) -> bool:
+    """Say whether torch gives NaN alone, which it does, too, where nothing is stopped: what differences can decide."""
+    if "T.stop(" not in program.function() or not all(bool(gap.expected[gap.wrong].isnan().all()) for gap in gaps):
+        return False
+    unstopped = [SimpleNamespace(**{**vars(library), "stop": lambda x: x}) for library in (NEXNET, TORCH)]
+    return verdict(program, *unstopped) == "torch is wrong"
 
 
 def _operators(program: Program) -> set[str]:
