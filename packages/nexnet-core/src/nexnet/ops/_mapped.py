@@ -1,4 +1,7 @@
-"""Kernels that torch.vmap has no rule for, and would call example by example, of others that it has one for."""
+"""Kernels that torch.vmap has no rule for, and would call example by example, of others that it has one for.
+
+And those whose rule is wrong where one vmap maps one operand, and a second vmap another: see ``alike``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,21 @@ from torch import Tensor
 
 from ..engine import is_wrapped, unwrap
 
-__all__ = ["conj_physical", "fill", "is_mapped", "masked_scatter", "masked_scatter_backward", "put", "take"]
+__all__ = [
+    "alike",
+    "conj_physical",
+    "fill",
+    "index_fill",
+    "is_mapped",
+    "lu_solve",
+    "masked_fill",
+    "masked_scatter",
+    "masked_scatter_backward",
+    "put",
+    "take",
+]
 
+_functorch = torch._C._functorch
 
 _transforms: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of all
 
@@ -23,12 +39,31 @@ def is_mapped(*values: Any) -> bool:
     )
 
 
+def alike(*operands: Tensor) -> list[Tensor]:
+    """Give the operands mapped by each vmap that maps one of them, those that it leaves the same repeated for it.
+
+    Where vmaps are nested, the batch of the inner one is a dimension to the outer one's rules, and some of these take
+    operands that have it, and others that have not, as if they had as many dimensions.
+    """
+    level = max(_functorch.maybe_get_level(each) for each in operands)
+    here = [_functorch.maybe_get_level(each) == level and _functorch.is_batchedtensor(each) for each in operands]
+    if not any(here):
+        return list(operands)
+    fronted = []
+    for each, mapped in zip(operands, here, strict=True):
+        value, dim = _functorch._unwrap_batched(each, level) if mapped else (each.unsqueeze(0), 0)
+        fronted.append(value.movedim(dim or 0, 0))
+    size = max(each.shape[0] for each in fronted)
+    whole = [each if mapped else each.expand(size, *each.shape[1:]) for each, mapped in zip(fronted, here, strict=True)]
+    return [_functorch._add_batch_dim(each, 0, level) for each in alike(*whole)]
+
+
 def _or(kernel: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Call the kernel wherever nothing is mapped."""
 
     def choose(mapped: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def call(*args: Any) -> Tensor:
-            return (mapped if is_mapped(*args) else kernel)(*args)
+        def call(*args: Any, **options: Any) -> Tensor:
+            return (mapped if is_mapped(*args) else kernel)(*args, **options)
 
         call.__doc__ = mapped.__doc__
         return call
@@ -47,6 +82,14 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     """Give x with the elements of s put at, or added at, such indices."""
     flat = input.reshape(-1).index_put((index.reshape(-1),), source.reshape(-1), accumulate)
     return flat.reshape(input.shape)
+
+
+@_or(torch.masked_fill)
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Give a value, a number or a tensor without dimensions, where the mask is true, x elsewhere."""
+    if isinstance(value, Tensor) and value.ndim == 0 and torch.can_cast(value.dtype, input.dtype):
+        return torch.where(mask, value.to(input.dtype), input)
+    return torch.masked_fill(input, mask, value)
 
 
 @_or(torch.masked_scatter)
@@ -82,3 +125,24 @@ def fill(input: Tensor, value: Any) -> Tensor:
 def conj_physical(input: Tensor) -> Tensor:
     """Give the complex conjugate."""
     return torch.complex(input.real, -input.imag)
+
+
+@_or(torch.index_fill)
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """Give x with a value, a number or a tensor without dimensions, at indices of a dimension."""
+    index = index.reshape(-1)
+    filled: Tensor = torch.as_tensor(value, device=input.device).to(input.dtype)
+    shape = list(input.shape)
+    shape[dim] = index.shape[0]
+    return torch.index_copy(input, dim, index, filled.expand(shape))
+
+
+@_or(torch.linalg.lu_solve)
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:  # noqa: N803
+    """Give the X with A X = B from A's factors."""
+    lu, pivots, b = alike(LU, pivots, B)
+    ndim = max(lu.ndim, b.ndim)
+    lu, b = (each[(None,) * (ndim - each.ndim)] for each in (lu, b))
+    pivots = pivots[(None,) * (ndim - 1 - pivots.ndim)]
+    out: Tensor = torch.linalg.lu_solve(lu, pivots, b, left=left, adjoint=adjoint)
+    return out

@@ -20,6 +20,8 @@ from .._kernels import kernel, kernel_or_rule, overload
 from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
+from ..elementwise.arithmetic import mul
+from ..elementwise.selection import where
 from .activation import _activation, _refuse_inplace
 
 __all__ = [
@@ -249,6 +251,8 @@ def prelu(input: Any, weight: Any) -> Any:
                 got=tuple(weight.shape),
             )
         )
+    if is_mapped(input, weight):  # torch's rule mistakes one's batch for another's dimension where vmaps are nested
+        return where(input > 0, input, mul(_for_channels(weight, input.ndim), input))
     return _prelu(input, weight)
 
 

@@ -12,39 +12,43 @@ import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...engine import number, scalar
-from ...policy import Operator, Policy, calls, implements
+from ...policy import Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
 from .._mapped import is_mapped
 from .._names import composite
-from ..elementwise.arithmetic import mul, sub
+from ..elementwise.arithmetic import mul, square, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where
 from ..shapes.joining import to
-from ._reduced import _code, _matched, _reduce, _share, _tensor, _weighted_mean
+from ._reduced import _code, _matched, _named, _reduce, _share, _tensor, _weighted_mean
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
 _aten = torch.ops.aten
 
 
+def _rounded(difference: Any, bound: float) -> Any:
+    """Give d^2 / 2 where |d| < bound, else bound (|d| - bound / 2)."""
+    size = abs(difference)
+    return where(size < bound, square(difference) * 0.5, bound * (size - 0.5 * bound))
+
+
 def _difference_loss(
-    formula: str, curvature: Callable[..., Any], name: str, slope: Callable[..., Any] | None = None
-) -> Operator:
+    formula: str, value: Callable[..., Any], slope: Callable[..., Any], curvature: Callable[..., Any], name: str
+) -> Callable[..., Any]:
     """Make the operator of torch's loss f(x - t), reduced, and that of its gradient's kernel k = g f'(x - t) / n.
 
     k is linear in g, so dg = h k(1);  dx = -dt = ``curvature(h g, x, t, *parameters)`` / n = h g f''(x - t) / n.
-    n is the number of elements for a mean, else 1. ``slope(g / n, x - t, *parameters)`` stands in for k under vmap,
-    if torch has no batching rule for it.
+    n is the number of elements for a mean, else 1. Under vmap the kernels' place is taken by ``value(x - t,
+    *parameters)``, reduced, and ``slope(g / n, x - t, *parameters)``: torch's rules for them are wrong, or missing,
+    where the operands are not mapped alike.
     """
     torch_value, torch_kernel = getattr(_aten, name).default, getattr(_aten, f"{name}_backward").default
     kernel = overload(torch_kernel)
 
     def plain(grad: Any, input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
-        batched = is_mapped(grad, input, target)
-        if batched and 0 in input.shape:  # torch divides by the number of elements
-            return grad * (input - target)
-        if slope is not None and batched:
+        if is_mapped(grad, input, target):
             return slope(_share(grad, input, reduction), input - target, *parameters)
         return kernel(grad, input, target, reduction, *parameters)
 
@@ -72,20 +76,34 @@ def _difference_loss(
             return dg, dx, -dx if need_target else None
 
     gradient = kernel_or_rule(plain, operator(loss_backward, f"gradient of {formula}", (torch_kernel,)))
-    return operator(loss, formula, (torch_value,), __name__)
+    fused = operator(loss, formula, (torch_value,), __name__)
+
+    def choose(input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
+        if is_mapped(input, target):
+            return _reduce(value(sub(input, target), *parameters), _named(reduction), name)
+        return fused(input, target, reduction, *parameters)
+
+    return choose
 
 
 _mse_loss = _difference_loss(
-    "(x - t)^2", lambda hg, *_: hg * scalar(2, hg), "mse_loss", lambda g, difference: 2 * g * difference
+    "(x - t)^2",
+    square,
+    lambda g, difference: 2 * g * difference,
+    lambda hg, *_: hg * scalar(2, hg),
+    "mse_loss",
 )
 _huber_loss = _difference_loss(
     "(x - t)^2 / 2 where |x - t| < delta, else delta (|x - t| - delta / 2)",
+    _rounded,
+    lambda g, difference, delta: g * difference.clamp(-delta, delta),
     lambda hg, x, t, delta: where(torch.abs(x - t) < delta, hg, 0),
     "huber_loss",
-    lambda g, difference, delta: g * difference.clamp(-delta, delta),
 )
 _smooth_l1_loss = _difference_loss(
     "(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2",
+    lambda difference, beta: _rounded(difference, beta) / beta,
+    lambda g, difference, beta: g * (difference / beta).clamp(-1, 1),
     lambda hg, x, t, beta: where(torch.abs(x - t) < beta, hg / beta, 0),
     "smooth_l1_loss",
 )
@@ -139,8 +157,6 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     dtype = _tensor(input).dtype  # which torch's loss has, whatever its target's
     input, target = _matched(input, target, "huber_loss")
     delta = number(delta, "huber_loss", "delta")
-    if is_mapped(target):  # the loss is symmetric, and torch.vmap's rule wants its first argument to be mapped
-        input, target = target, input
     loss = _huber_loss(input, target, _code(reduction, "huber_loss") if weight is None else 0, delta)
     loss = loss if loss.dtype is dtype else to(loss, dtype)
     return loss if weight is None else _reduce(mul(loss, weight), reduction, "huber_loss")

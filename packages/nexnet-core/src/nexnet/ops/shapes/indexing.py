@@ -434,7 +434,7 @@ class masked_fill(Linear):
 
     def forward(self, input: Any, mask: Any, value: Any) -> Any:
         self.ctx.save(mask)
-        return input.masked_fill(mask, value)
+        return _mapped.masked_fill(input, mask, value)
 
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release

@@ -10,6 +10,7 @@ import torch
 from ...engine import TensorBase, unwrap
 from ...errors import HigherOrderError, InputError, message
 from ...policy import Linear, Policy, function, implements
+from .. import _mapped
 from .._names import composite
 from .._plain import is_plain
 
@@ -293,7 +294,7 @@ class index_fill(Linear):
 
     def forward(self, input: Any, dim: int, index: Any, value: Any) -> Any:
         self.ctx.save(dim, index)
-        return torch.index_fill(input, dim, index, value)
+        return _mapped.index_fill(input, dim, index, value)
 
     def backward(self, grad: Any) -> Any:
         dim, index = self.ctx.release
