@@ -226,13 +226,13 @@ def _torch_output(case: Case, sample: Sample) -> tuple[int | None, bool] | None:
 def _anywhere(kind: str, name: str) -> bool:
     """Say whether torch.func can take the operator through vmap, forward mode and the second order, and rightly.
 
-    (Its forward mode is wrong for cholesky_inverse, the gradient of that for det and layer_norm, the gradient of its
-    vmap for select_scatter: differences say so.)
+    (Its forward mode is wrong for cholesky_inverse, the gradient of that for det, layer_norm and tensorsolve, the
+    gradient of its vmap for select_scatter: differences say so.)
     """
     case = next(each for each in _cases() if (each.kind, each.name) == (kind, name))
     for _, sample in samples(name, kind):
         _, _, function, tensors = bind(case, sample)
-        point = tuple(each.data for each in tensors)
+        point = tuple(each.data.contiguous() for each in tensors)
 
         def total(*leaves: Any, function: Callable[..., Any] | None = function) -> Any:
             out = function(*leaves)  # type: ignore[misc]
@@ -242,23 +242,35 @@ def _anywhere(kind: str, name: str) -> bool:
         def slope(*leaves: Any, total: Callable[..., Any] = total) -> Any:
             return sum(map(library.probe, torch.func.grad(total, tuple(range(len(leaves))))(*leaves)))
 
+        everything = tuple(range(len(point)))
+        along = tuple(map(torch.cos, point))  # not the point itself: along that, second derivatives say little
+        doubled = [torch.stack([each, each]) for each in point]
+        slopes = torch.func.grad(total, everything)
+
+        def moved(*leaves: Any, total: Callable[..., Any] = total, along: tuple[Tensor, ...] = along) -> Any:
+            return torch.func.jvp(total, leaves, along)[1]
+
+        def turned(*leaves: Any, slopes: Callable[..., Any] = slopes, along: tuple[Tensor, ...] = along) -> Any:
+            return _dot(slopes(*leaves), along)
+
+        def mapped(*batches: Any, total: Callable[..., Any] = total) -> Any:
+            return torch.func.vmap(total)(*batches).sum()
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                everything = tuple(range(len(point)))
-                doubled = [torch.stack([each, each]) for each in point]
                 torch.func.vmap(torch.func.grad(slope, everything))(*doubled)
-                torch.func.jvp(slope, point, point)
+                torch.func.jvp(slope, point, along)
                 torch.func.vmap(lambda *x: torch.func.jvp(slope, x, x)[1])(*doubled)
-                along = torch.func.jvp(total, point, point)[1]
-                gradient = torch.func.grad(total, everything)(*point)
-                if not _agree([along], [_dot(gradient, point)]):
-                    return False
-                mapped = torch.func.grad(lambda *x: torch.func.vmap(total)(*x).sum(), everything)(*doubled)
-                if not _agree(mapped, [torch.stack([each, each]) for each in gradient]):
-                    return False
-                mixed = torch.func.grad(lambda *x: torch.func.jvp(total, x, point)[1], everything)(*point)  # noqa: B023
-                if not _agree(mixed, torch.func.jvp(torch.func.grad(total, everything), point, point)[1]):
+                gradient = slopes(*point)
+                twice = torch.func.grad(turned, everything)(*point)
+                right = (
+                    _agree([moved(*point)], [_dot(gradient, along)])
+                    and _agree(torch.func.grad(mapped, everything)(*doubled), [torch.stack([x, x]) for x in gradient])
+                    and _agree(torch.func.grad(moved, everything)(*point), twice)
+                    and _agree(torch.func.jvp(slopes, point, along)[1], twice)
+                )
+                if not right:
                     return False
         except Exception:
             return False
