@@ -1,10 +1,14 @@
-"""Look at a site that has been built: ``python -m tests.site site``. Every link leads somewhere, and search finds.
+"""Look at a site that has been built: ``python -m tests.site site``.
+
+Every link leads somewhere, search finds, and in a narrow window no page sticks out of it.
 
 What needs a browser is left out, and said, where there is no Chromium.
 """
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +19,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NARROW = Path(__file__).with_name("narrow.html")
 WORDS = {"layer_norm": "operators/layers/normalisation", "vmap": "core/functions", "override": "how-to/override"}
 
 
@@ -52,15 +57,16 @@ def broken_links(site: Path) -> Iterator[str]:
                 yield f"{page.relative_to(site.resolve())}: {link} (no such place)"
 
 
-def document(page: Path, query: str = "", width: int = 1200) -> str:
-    """Give what a browser has made of a page."""
+def document(page: Path, query: str = "", seconds: int = 8) -> str:
+    """Give what a browser has made of a page, after as many seconds of its own time."""
     assert BROWSER is not None
     options = [
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
-        f"--window-size={width},900",
-        "--virtual-time-budget=8000",
+        "--allow-file-access-from-files",
+        "--window-size=1200,900",
+        f"--virtual-time-budget={1000 * seconds}",
     ]
     address = page.resolve().as_uri() + query
     told = subprocess.run(
@@ -79,13 +85,29 @@ def not_found(site: Path) -> Iterator[str]:
             yield f"search for {word} does not find {page}"
 
 
+def too_wide(site: Path) -> Iterator[str]:
+    """Name each page, but those of source code, of which something can't be read in a narrow window."""
+    pages = [path.relative_to(site) for path in sorted(site.rglob("*.html")) if "_modules" not in path.parts]
+    look = NARROW.read_text(encoding="utf-8").replace("PAGES = []", f"PAGES = {json.dumps([*map(str, pages)])}")
+    page = site / NARROW.name
+    page.write_text(look, encoding="utf-8")
+    try:
+        told = re.search(r'<pre id="wide">(.*?)</pre>', document(page, seconds=600), re.DOTALL)
+    finally:
+        page.unlink()
+    looked, *found = html.unescape(told[1]).split("\n") if told is not None else [""]
+    if looked != f"looked at {len(pages)} pages":
+        yield "the browser has not gone through the pages in a narrow window"
+    yield from (f"in a narrow window, {each}" for each in found if each)
+
+
 def main(site: Path) -> int:
     """Print what is wrong with the site; 1 if anything is."""
     wrong = list(broken_links(site))
     if BROWSER is None:
-        print("no Chromium here: search and table are not looked at")
+        print("no Chromium here: search, table and narrow windows are not looked at")
     else:
-        wrong += not_found(site)
+        wrong += [*not_found(site), *too_wide(site)]
         shown = re.search(
             r'id="operators-count">(\d+) of (\d+)', document(site / "reference/operators/index.html", "?q=softmax")
         )
