@@ -40,6 +40,15 @@ def test_lu(shape, check_against_torch, draw):
     both(check_against_torch, lambda a: torch.lu_unpack(*torch.lu(a)), a)
 
 
+@pytest.mark.parametrize("wanted", [(True, False), (False, True)])
+def test_what_lu_unpack_leaves_out_is_empty_for_batches_too(wanted, draw):
+    lu, pivots = torch.linalg.lu_factor(draw(4, 3, 2))
+    mapped = nx.vmap(lambda lu, pivots: nx.lu_unpack(lu, pivots, *wanted))(lu, pivots)
+    for got, part in zip(mapped, torch.lu_unpack(lu, pivots, *wanted), strict=True):
+        assert got.numel() == part.numel()
+        assert got.numel() == 0 or torch.equal(got.data, part)
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (3, 2), (2, 3), (2, 4, 2)])
 def test_qr(shape, check_against_torch, draw):
     a = draw(*shape)

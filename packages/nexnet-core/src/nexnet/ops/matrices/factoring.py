@@ -222,7 +222,17 @@ class lu_unpack(Policy):
                 )
             )
         self.ctx.save(LU_data.shape, unpack_data)
-        return torch.lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
+        if (unpack_data and unpack_pivots) or not is_mapped(LU_data, LU_pivots):
+            return torch.lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots)
+        pivots = LU_pivots
+        if not unpack_pivots:
+            pivots = torch.arange(1, 1 + min(m, n), dtype=torch.int32, device=LU_data.device).expand(*batch, -1)
+        parts = torch.lu_unpack(LU_data, pivots)  # all: torch.vmap looks for the batch of what is not asked for, too
+        wanted = (unpack_pivots, unpack_data, unpack_data)
+        return tuple(
+            part if each else torch.empty(0, dtype=part.dtype, device=part.device)
+            for part, each in zip(parts, wanted, strict=True)
+        )
 
     def backward(self, _: Any, dl: Any, du: Any) -> Any:
         shape, unpacked = self.ctx.release
