@@ -16,7 +16,7 @@ import nexnet_verify
 from nexnet.ops import listing
 
 from . import calls, table
-from .docstrings import restructured
+from .docstrings import members, restructured
 from .names import Page, look_up, pages, spellings
 from .verified import Verdict, verdicts
 
@@ -28,8 +28,6 @@ PARTS = {
     "nn": "nexnet_nn",
     "verify": "nexnet_verify",
 }
-# A layer's or class's own methods beside those with a name of their own.
-SPECIAL = ("__call__", "__getitem__", "__enter__")
 CASES = Path(nexnet_verify.__file__).parent / "cases"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -153,9 +151,9 @@ class _Shown:
 
 
 def _methods(thing: type) -> Iterator[list[str]]:
-    """Give entries for a class's own documented methods and properties."""
-    for name, member in vars(thing).items():
-        if (name.startswith("_") and name not in SPECIAL) or not getattr(member, "__doc__", None):
+    """Give entries for the documented methods and properties that are shown with a class."""
+    for name, member in members(thing):
+        if not getattr(member, "__doc__", None):
             continue
         if isinstance(member, property):
             yield [f".. py:property:: {name}", "", *_indented(restructured(member))]
@@ -164,7 +162,7 @@ def _methods(thing: type) -> Iterator[list[str]]:
             function = member.__func__
             signature = _signature(getattr(thing, name))
             yield [f".. py:method:: {name}{signature}", f"   :{option}:", "", *_indented(restructured(function))]
-        elif isinstance(member, types.FunctionType):
+        else:
             signature = _signature(member)
             yield [f".. py:method:: {name}{signature}", "", *_indented(restructured(member))]
 

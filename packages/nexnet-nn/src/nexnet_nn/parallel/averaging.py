@@ -33,7 +33,7 @@ def average(tree: Tree, bucket_bytes: int = BUCKET_BYTES) -> Tree:
     the mean of the processes' losses.
 
     Args:
-        tree: a pytree of floating or complex LiteTensors.
+        tree: a pytree of floating or complex LiteTensors, of any shapes; the means have the same.
         bucket_bytes: how much goes in one collective.
 
     Raises:

@@ -34,11 +34,12 @@ def save(tree: Any, folder: str | os.PathLike[str]) -> None:
     folder; it is complete when its ``.metadata`` is there, which is written last. ``nn.save`` is for what is whole.
 
     Args:
-        tree: a pytree of LiteTensors; a module's buffers are saved with it.
+        tree: a pytree of LiteTensors of any shapes; a module's buffers are saved with it.
         folder: the same for all processes, on a disk that all see.
 
     Raises:
         CheckpointError: a leaf that is no LiteTensor.
+        CheckpointException: ``torch.distributed.checkpoint``'s: the folder can't be written.
 
     Example::
 

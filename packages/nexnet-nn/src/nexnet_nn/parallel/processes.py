@@ -68,6 +68,9 @@ def main(fn: Callable[..., Result] | None = None, *, backend: str | None = None,
         fn: the main function.
         backend: "nccl" or "gloo"; by default nccl where there is CUDA, whose current device is then the process's own.
         timeout: how many seconds a collective waits for a process that is alive and late.
+
+    Raises:
+        ParallelError: in a collective of the others, once a process has failed.
     """
     if fn is None:
         return functools.partial(main, backend=backend, timeout=timeout)
@@ -130,6 +133,9 @@ def generator(seed: int, device: Any = "cpu") -> torch.Generator:
     """Make a generator of this process's own: no two ranks, and no two seeds, draw the same numbers.
 
     For dropout and augmentation. A model is drawn from one seed everywhere, or sent by ``broadcast``.
+
+    Raises:
+        RuntimeError: torch's: a seed that is no integer, or a device that there isn't.
 
     Example::
 
