@@ -29,6 +29,21 @@ PARTS = {
     "verify": "nexnet_verify",
 }
 CASES = Path(nexnet_verify.__file__).parent / "cases"
+# What all operators have in common, and is not said of each.
+SHARED = (
+    "Shapes are those of torch's function of that name: elementwise operands broadcast and promote, a reduction takes "
+    "``dim`` and ``keepdim``; the example of each shows what goes in and comes out. Torch tensors, numpy arrays and, "
+    "where torch takes them, numbers are constants.",
+    "Shapes, dimensions, dtypes and values that torch's kernel looks at itself are torch's errors: ``RuntimeError``, "
+    "``IndexError``, ``TypeError``, ``ValueError``, ``torch.linalg.LinAlgError``. What nexnet looks at is "
+    ":py:exc:`nexnet.InputError`, whose message names rule, argument, what was expected, what came and the remedy: an "
+    "option that there isn't, shapes that do not belong together, ``out=``, a torch tensor that requires grad.",
+    "A function of torch's without a rule, or a derivative by an argument that has none, is "
+    ":py:exc:`nexnet.NoGradientRule`; an order that a rule does not have (the line below an example says "
+    "which there are), :py:exc:`nexnet.HigherOrderError`; a method that would write into a tensor, "
+    ":py:exc:`nexnet.MissingAttributeError`; a result that leaves nexnet while it is differentiated, "
+    ":py:exc:`nexnet.TrackedTensorError`.",
+)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -188,6 +203,7 @@ def _operators_head() -> list[str]:
     return [
         "Each has torch's name, signature and defaults: ``nexnet.exp(x)``, ``x.exp()`` and ``torch.exp(x)`` are one.",
         "",
+        *(line for each in SHARED for line in (each, "")),
         ".. raw:: html",
         "   :file: ../../_drawn/operators.html",
         "",
