@@ -104,7 +104,7 @@ class Policy(Node, metaclass=_PolicyType):
     True for it if the gradient of any of its tensors is asked for.
 
     ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward and jvp, and
-    ``ctx.needs_input_grad``, one bool per positional argument, in all of them. The last two are attributes, without
+    ``ctx.needs_input_grad``, one bool per positional argument, in all of them. The last two are properties, without
     parentheses: ``(x,) = self.ctx.release`` takes apart the tuple of what was saved, also if that was one value.
 
     Any order: a derivative of higher order runs ``backward`` on LiteTensors, and what was saved comes back as the
@@ -148,7 +148,7 @@ class Policy(Node, metaclass=_PolicyType):
                 return x * x
 
             def backward(self, grad):
-                (x,) = self.ctx.release  # an attribute: no parentheses
+                (x,) = self.ctx.release  # a property: no parentheses
                 return 2 * x * grad
 
         assert nexnet.grad(square)(3.0) == 6.0

@@ -37,7 +37,7 @@ def average(tree: Tree, bucket_bytes: int = BUCKET_BYTES) -> Tree:
         bucket_bytes: how much goes in one collective.
 
     Raises:
-        ParallelError: a leaf that has no mean; a process has left the run.
+        ParallelError: a leaf that has no mean; a process has left the run, or does not call this too.
 
     Example::
 

@@ -35,11 +35,11 @@ def save(tree: Any, folder: str | os.PathLike[str]) -> None:
 
     Args:
         tree: a pytree of LiteTensors of any shapes; a module's buffers are saved with it.
-        folder: the same for all processes, on a disk that all see.
+        folder: the same for all processes, on a disk that all see. One that can't be written is an error of
+            ``torch.distributed.checkpoint``'s, which names the process.
 
     Raises:
         CheckpointError: a leaf that is no LiteTensor.
-        CheckpointException: ``torch.distributed.checkpoint``'s: the folder can't be written.
 
     Example::
 

@@ -119,12 +119,14 @@ def failed(error: RuntimeError) -> ParallelError:
     others = [each for each in range(size()) if each != rank()]
     known = [each for each in others if _stores and _stores[0].check([_FAILED.format(each)])]
     why = [f"rank {each} failed: {_stores[0].get(_FAILED.format(each)).decode()}" for each in known]
+    again = "with torchrun --max-restarts the run goes on from what was saved last"
+    alone = "every process calls average, broadcast, save and the like, none does alone, as under `if rank() == 0:`"
     return ParallelError(
         message(
-            "a process has left the run: " + ("; ".join(why) or "it was ended without a word"),
+            "a process has left the run: " + ("; ".join(why) or "it has ended or is late, and has not said why"),
             rule=f"rank {rank()} of {size()}",
             got=str(error).splitlines()[0],
-            remedy="with torchrun --max-restarts the run goes on from what was saved last",
+            remedy=again if why else f"{alone}; if one was killed, {again}",
         )
     )
 
