@@ -36,10 +36,10 @@ Sizes = int | tuple[int, ...]
 
 
 class _MaxPool(Module):
-    """The greatest element of each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
 
-    ``(batch, channels, ...)`` or ``(channels, ...)`` keeps its first dimensions; of n elements of another become
-    (n + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up with ``ceil_mode``.
+    Of n elements of another become (n + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up
+    with ``ceil_mode``.
 
     Attributes:
         kernel_size: of the window.
@@ -74,10 +74,9 @@ class _MaxPool(Module):
 
 
 class _AvgPool(Module):
-    """The average over each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
 
-    ``(batch, channels, ...)`` or ``(channels, ...)`` keeps its first dimensions; of n elements of another become
-    (n + 2 padding - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
+    Of n elements of another become (n + 2 padding - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
 
     Attributes:
         kernel_size: of the window.
@@ -280,10 +279,9 @@ class AdaptiveMaxPool3d(_AdaptivePool):
 
 
 class _LPPool(Operation):
-    """(sum x^p)^(1/p) over each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
 
-    ``(batch, channels, ...)`` or ``(channels, ...)`` keeps its first dimensions; of n elements of another become
-    (n - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
+    Of n elements of another become (n - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
 
     Attributes:
         norm_type: p.
