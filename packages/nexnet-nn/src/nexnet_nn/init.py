@@ -130,8 +130,11 @@ def kaiming_uniform(
     return _draw(fill, shape, generator, dtype, device, a=a, mode=mode, nonlinearity=nonlinearity)
 
 
-#: What torch fills linear layers and convolutions with: U(-b, b), b = 1 / sqrt(fan_in).
 torchs_own: Initializer = partial(kaiming_uniform, a=math.sqrt(5))
+torchs_own.__doc__ = """What torch fills linear layers and convolutions with: U(-b, b) with b = 1 / sqrt(fan_in).
+
+It is ``kaiming_uniform`` with a = sqrt(5). See ``Initializer``.
+"""
 
 
 def kaiming_normal(
