@@ -55,7 +55,7 @@ class EMA:
 
         Raises:
             OptimizerError: an average of another structure than the model.
-            RuntimeError: torch's: one of other shapes.
+            RuntimeError: torch's: one of shapes that do not broadcast with the model's.
         """
         pairs, treespec = _pairs(average, model)
         new: Model = nexnet.tree.unflatten(
