@@ -5,6 +5,7 @@ An example is plain code, or ``>>>`` with what it gives. An operator's is made o
 
 import doctest
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ sphinx = pytest.importorskip("sphinx", reason="the site's tools are not installe
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 
-from _extension.docstrings import examples  # noqa: E402  what is beside the pages
+from _extension.docstrings import examples, members  # noqa: E402  what is beside the pages
 from _extension.names import look_up, spellings  # noqa: E402
 
 SCENE = compile((DOCS / "_extension" / "scene.py").read_text(encoding="utf-8"), "scene.py", "exec")
@@ -120,3 +121,88 @@ def test_what_an_example_gives_is_compared():
 def test_a_formula_is_no_example():
     doc = "With g::\n\n    p = p - lr g\n\nExample::\n\n    >>> 1 + 1\n    2\n"
     assert list(examples(doc)) == [(6, ">>> 1 + 1\n2\n")]
+
+
+#: How a docstring says a shape: by one of these words, or as ``(batch, channels, ...)``, ``(..., n)``, ``(N, L, E)``.
+SHAPE = re.compile(r"\b([Ss]hapes?|dimensions?|scalar|[Ee]lementwise)\b|``\((batch|\.\.\.|[A-Z]\b|n,)")
+ERRORS = re.compile(r"^ *Raises:$", re.MULTILINE)
+REFERENCE = re.compile(r"[Ss]ee\s+``([\w.]+)``")
+
+
+def told(name: str) -> str:
+    """Give what is said of a thing: of it, of the methods that it is shown with, and of what it says to see."""
+    thing = look_up(name)
+    shown = [thing, *(member for _, member in members(thing))] if isinstance(thing, type) else [thing]
+    text = "\n".join(without_example(inspect.getdoc(each) or "") for each in shown)
+    near = (f"{name.rpartition('.')[0]}.{other}" for other in REFERENCE.findall(text))
+    return "\n".join([text, *(told(other) for other in near if other in spellings() and other != name)])
+
+
+def without_example(doc: str) -> str:
+    """Leave out the example: that a call has a shape there does not say which."""
+    return re.sub(r"^Example::\n(\n| .*\n?)*", "", doc, flags=re.MULTILINE)
+
+
+def test_every_public_name_says_its_shapes():
+    silent = {name for name in spellings() if not _needs_none(name) and not SHAPE.search(told(name))}
+    assert silent == SHAPELESS.keys()
+
+
+def test_every_public_name_says_its_errors():
+    silent = {name for name in spellings() if not _needs_none(name) and not ERRORS.search(told(name))}
+    assert silent == ERRORLESS.keys()
+
+
+def test_an_example_says_neither():
+    doc = "Do it.\n\nExample::\n\n    >>> x.shape\n    (2,)\n\nRaises:\n    InputError: where it can't be done.\n"
+    assert SHAPE.search(doc)
+    assert not SHAPE.search(without_example(doc))
+    assert ERRORS.search(without_example(doc))
+
+
+SCHEDULES = [
+    f"nexnet_nn.schedules.{name}"
+    for name in (
+        "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR", "MultiStepLR",
+        "PolynomialLR", "StepLR", "WarmupLR",
+    )
+]  # fmt: skip
+
+#: What has no shape to say, and why.
+SHAPELESS = {
+    "nexnet.TapeContext": "it takes tapes",
+    "nexnet.explain": "it takes a trace and a name in it",
+    "nexnet.manual_seed": "it takes a number",
+    **dict.fromkeys(("nexnet.debug_nans", "nexnet.no_tape"), "a block of code"),
+    **dict.fromkeys((f"nexnet.kernels.{name}" for name in ("describe", "use_onednn", "use_triton")), "a setting"),
+    **dict.fromkeys((f"nexnet.modules.current_{name}" for name in ("modules", "path")), "where the code is at work"),
+    **dict.fromkeys(
+        (f"nexnet.tree.{name}" for name in ("flatten", "leaves", "map", "structure", "unflatten")),
+        "leaves may be anything",
+    ),
+    **dict.fromkeys(
+        (f"nexnet_nn.{name}" for name in ("combine", "freeze", "partition", "unfreeze", "with_buffers")),
+        "the tensors of a model stay as they are",
+    ),
+    **dict.fromkeys(
+        (*SCHEDULES, *(f"nexnet_nn.schedules.{name}" for name in ("CyclicLR", "OneCycleLR", "SequentialLR"))),
+        "a number for a number of steps",
+    ),
+    "nexnet_nn.schedules.ReduceLROnPlateau": "a number for a metric",
+    **dict.fromkeys((f"nexnet_nn.parallel.{name}" for name in ("generator", "main", "rank", "size")), "processes"),
+}
+
+#: What has no error to say, and why.
+ERRORLESS = {
+    "nexnet.implements": "it takes down what will be called, with errors of its own",
+    **dict.fromkeys(
+        ("nexnet.stop_gradient", "nexnet.tree.flatten", "nexnet.tree.leaves", "nexnet.tree.structure"),
+        "it takes anything",
+    ),
+    "nexnet_nn.Identity": "it takes anything",
+    **dict.fromkeys(
+        ("nexnet.kernels.describe", "nexnet_nn.parallel.rank", "nexnet_nn.parallel.size"), "it takes nothing"
+    ),
+    **dict.fromkeys((f"nexnet.modules.current_{name}" for name in ("modules", "path")), "it takes nothing"),
+    **dict.fromkeys(SCHEDULES, "its numbers are calculated with as they are"),
+}

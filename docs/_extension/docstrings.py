@@ -7,13 +7,14 @@ import inspect
 import re
 import string
 import textwrap
+import types
 from collections.abc import Iterator
 
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 from .formulas import parts
 
-__all__ = ["examples", "first_line", "restructured"]
+__all__ = ["examples", "first_line", "members", "restructured"]
 
 _CONFIG = Config(napoleon_use_ivar=True, napoleon_use_rtype=False, napoleon_use_admonition_for_examples=False)
 # What is between double backticks is text as it stands; what else reStructuredText would read as markup is escaped.
@@ -32,6 +33,22 @@ def restructured(thing: object, doc: str | None = None) -> list[str]:
 def first_line(thing: object) -> str:
     """Give a docstring's first line, as it stands."""
     return inspect.cleandoc(getattr(thing, "__doc__", None) or "").partition("\n")[0]
+
+
+# A class's methods that are shown beside those with a name of their own.
+_SPECIAL = ("__call__", "__getitem__", "__enter__")
+
+
+def members(thing: type) -> Iterator[tuple[str, object]]:
+    """Give what a class is shown with: its own methods and properties, and those of its bases that have no page."""
+    shown: dict[str, object] = {}
+    for each in thing.__mro__:
+        if each is thing or each.__name__.startswith("_"):
+            shown = {**vars(each), **shown}
+    for name, member in shown.items():
+        is_shown = not name.startswith("_") or name in _SPECIAL
+        if is_shown and isinstance(member, types.FunctionType | classmethod | staticmethod | property):
+            yield name, member
 
 
 # A block: what follows a line that ends with "::", indented further than that.

@@ -16,7 +16,7 @@ import nexnet_verify
 from nexnet.ops import listing
 
 from . import calls, table
-from .docstrings import restructured
+from .docstrings import members, restructured
 from .names import Page, look_up, pages, spellings
 from .verified import Verdict, verdicts
 
@@ -28,9 +28,22 @@ PARTS = {
     "nn": "nexnet_nn",
     "verify": "nexnet_verify",
 }
-# A layer's or class's own methods beside those with a name of their own.
-SPECIAL = ("__call__", "__getitem__", "__enter__")
 CASES = Path(nexnet_verify.__file__).parent / "cases"
+# What all operators have in common, and is not said of each.
+SHARED = (
+    "Shapes are those of torch's function of that name: elementwise operands broadcast and promote, a reduction takes "
+    "``dim`` and ``keepdim``; the example of each shows what goes in and comes out. Torch tensors, numpy arrays and, "
+    "where torch takes them, numbers are constants.",
+    "Shapes, dimensions, dtypes and values that torch's kernel looks at itself are torch's errors: ``RuntimeError``, "
+    "``IndexError``, ``TypeError``, ``ValueError``, ``torch.linalg.LinAlgError``. What nexnet looks at is "
+    ":py:exc:`nexnet.InputError`, whose message names rule, argument, what was expected, what came and the remedy: an "
+    "option that there isn't, shapes that do not belong together, ``out=``, a torch tensor that requires grad.",
+    "A function of torch's without a rule, or a derivative by an argument that has none, is "
+    ":py:exc:`nexnet.NoGradientRule`; an order that a rule does not have (the line below an example says "
+    "which there are), :py:exc:`nexnet.HigherOrderError`; a method that would write into a tensor, "
+    ":py:exc:`nexnet.MissingAttributeError`; a result that leaves nexnet while it is differentiated, "
+    ":py:exc:`nexnet.TrackedTensorError`.",
+)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -153,9 +166,9 @@ class _Shown:
 
 
 def _methods(thing: type) -> Iterator[list[str]]:
-    """Give entries for a class's own documented methods and properties."""
-    for name, member in vars(thing).items():
-        if (name.startswith("_") and name not in SPECIAL) or not getattr(member, "__doc__", None):
+    """Give entries for the documented methods and properties that are shown with a class."""
+    for name, member in members(thing):
+        if not getattr(member, "__doc__", None):
             continue
         if isinstance(member, property):
             yield [f".. py:property:: {name}", "", *_indented(restructured(member))]
@@ -164,7 +177,7 @@ def _methods(thing: type) -> Iterator[list[str]]:
             function = member.__func__
             signature = _signature(getattr(thing, name))
             yield [f".. py:method:: {name}{signature}", f"   :{option}:", "", *_indented(restructured(function))]
-        elif isinstance(member, types.FunctionType):
+        else:
             signature = _signature(member)
             yield [f".. py:method:: {name}{signature}", "", *_indented(restructured(member))]
 
@@ -190,6 +203,7 @@ def _operators_head() -> list[str]:
     return [
         "Each has torch's name, signature and defaults: ``nexnet.exp(x)``, ``x.exp()`` and ``torch.exp(x)`` are one.",
         "",
+        *(line for each in SHARED for line in (each, "")),
         ".. raw:: html",
         "   :file: ../../_drawn/operators.html",
         "",

@@ -97,6 +97,13 @@ def test_a_process_that_fails_ends_the_run_and_is_named(found):
     assert "rank 0 of 2" in end
 
 
+def test_who_calls_alone_is_told_that_all_must():
+    said = str(parallel.processes.failed(RuntimeError("Connection closed by peer")))
+    assert "it has ended or is late, and has not said why" in said
+    assert "every process calls average" in said
+    assert "--max-restarts" in said
+
+
 class TestOneProcess:
     def test_everything_is_the_identity(self):
         tree = {"a": LiteTensor([1.0])}

@@ -38,10 +38,12 @@ Device = torch.device | str | int | None
 
 
 def tensor(data: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """A tensor with a copy of some data: numbers, nested lists, arrays, tensors.
+    """A tensor with a copy of some data: numbers, nested lists, arrays, tensors; a number has shape ().
 
     Raises:
         InputError: the data holds a LiteTensor that is being differentiated: its gradient would be lost.
+        TypeError: torch's: data that is no number.
+        ValueError: torch's: lists of different lengths.
 
     Example::
 
@@ -57,7 +59,7 @@ def tensor(data: Any, *, dtype: DType = None, device: Device = None) -> LiteTens
 def as_tensor(data: Any, dtype: DType = None, device: Device = None) -> LiteTensor:
     """A tensor with some data, in the same memory where that is possible; a LiteTensor stays what it is.
 
-    Of a LiteTensor it is ``x.to(dtype, device)``, and differentiable.
+    Of a LiteTensor it is ``x.to(dtype, device)``, and differentiable. For shapes and errors see ``tensor``.
 
     Example::
 
@@ -74,7 +76,10 @@ asarray = as_tensor
 
 
 def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
-    """A tensor in the memory of a numpy array.
+    """A tensor in the memory of a numpy array, of its shape and dtype.
+
+    Raises:
+        TypeError: torch's: no array; a dtype that torch does not have.
 
     Example::
 
@@ -86,7 +91,11 @@ def from_numpy(array: numpy.ndarray[Any, Any]) -> LiteTensor:
 
 
 def zeros(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Zeros of a shape.
+    """Zeros of a shape: ``zeros(2, 3)``, ``zeros((2, 3))`` and ``zeros(size=(2, 3))`` are one.
+
+    Raises:
+        TypeError: torch's: a size that is no integer.
+        RuntimeError: torch's: a negative size.
 
     Example::
 
@@ -98,7 +107,7 @@ def zeros(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = N
 
 
 def ones(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Ones of a shape.
+    """Ones of a shape. For sizes and errors see ``zeros``.
 
     Example::
 
@@ -109,7 +118,7 @@ def ones(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = No
 
 
 def empty(*sizes: Any, size: Any = None, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """Uninitialised memory of a shape.
+    """Uninitialised memory of a shape. For sizes and errors see ``zeros``.
 
     Example::
 
@@ -127,6 +136,11 @@ def sizes_of(sizes: tuple[Any, ...], size: Any) -> tuple[Any, ...]:
 @implements(torch.full)
 def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """One value in a shape. The value may be a LiteTensor without dimensions, and is then differentiable.
+
+    Raises:
+        InputError: a LiteTensor with dimensions.
+        TypeError: torch's: a value that is no number, a size that is no integer.
+        RuntimeError: torch's: a negative size.
 
     Example::
 
@@ -148,6 +162,9 @@ def full(size: int | Sequence[int], fill_value: Any, *, dtype: DType = None, dev
 def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """The unit matrix of shape (n, n), or (n, m).
 
+    Raises:
+        RuntimeError: torch's: a negative size.
+
     Example::
 
         >>> nexnet.eye(2)
@@ -161,6 +178,13 @@ def eye(n: int, m: int | None = None, *, dtype: DType = None, device: Device = N
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, device: Device = None) -> LiteTensor:
     """``start, start + step, ...`` up to ``end``, which is left out; ``arange(end)`` starts at 0.
 
+    Of shape (n,), n being (end - start) / step, rounded up.
+
+    Raises:
+        InputError: a tensor that is being differentiated: a range is a constant.
+        RuntimeError: torch's: a step of 0, or away from the end.
+        TypeError: torch's: no numbers.
+
     Example::
 
         >>> nexnet.arange(0, 10, 4)
@@ -173,7 +197,12 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType = None, d
 
 @implements(torch.linspace)
 def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: Device = None) -> LiteTensor:
-    """``steps`` evenly spaced values from ``start`` to ``end``, both of them in.
+    """``steps`` evenly spaced values from ``start`` to ``end``, both of them in: of shape (steps,).
+
+    Raises:
+        InputError: a tensor that is being differentiated; the message says how it can be.
+        RuntimeError: torch's: fewer than 0 steps.
+        TypeError: torch's: no numbers; steps that are no integer.
 
     Example::
 
@@ -188,7 +217,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType = None, device: D
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents.
+    """``steps`` values from ``base**start`` to ``base**end`` with evenly spaced exponents. See ``linspace``.
 
     Example::
 
@@ -238,6 +267,9 @@ def one_hot(tensor: Any, num_classes: int = -1) -> LiteTensor:
     """For each class number a row of int64 zeros with a 1 at that place: shape (..., num_classes).
 
     Without ``num_classes`` it is one more than the largest number.
+
+    Raises:
+        RuntimeError: torch's: numbers that are no int64, or below 0, or not below ``num_classes``.
 
     Example::
 

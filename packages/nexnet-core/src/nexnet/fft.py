@@ -38,7 +38,10 @@ __all__ = [
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
-    """The frequencies of ``fft`` of n samples that are d apart: 0, 1, ..., -2, -1 times 1 / (d n). Shape (n).
+    """The frequencies of ``fft`` of n samples that are d apart: 0, 1, ..., -2, -1 times 1 / (d n): of shape (n,).
+
+    Raises:
+        RuntimeError: torch's: a negative n.
 
     Example::
 
@@ -49,7 +52,10 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: torch.dtype | None = None, device:
 
 
 def rfftfreq(n: int, d: float = 1.0, *, dtype: torch.dtype | None = None, device: Any = None) -> LiteTensor:
-    """The frequencies of ``rfft`` of n samples that are d apart: 0, 1, ... times 1 / (d n). Shape (n // 2 + 1).
+    """The frequencies of ``rfft`` of n samples that are d apart: 0, 1, ... times 1 / (d n): of shape (n // 2 + 1,).
+
+    Raises:
+        RuntimeError: torch's: a negative n.
 
     Example::
 

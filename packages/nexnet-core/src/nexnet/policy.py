@@ -104,7 +104,8 @@ class Policy(Node, metaclass=_PolicyType):
     True for it if the gradient of any of its tensors is asked for.
 
     ``self.ctx`` belongs to the one call: ``ctx.save(*values)`` in forward, ``ctx.release`` in backward and jvp, and
-    ``ctx.needs_input_grad``, one bool per positional argument, in all of them.
+    ``ctx.needs_input_grad``, one bool per positional argument, in all of them. The last two are properties, without
+    parentheses: ``(x,) = self.ctx.release`` takes apart the tuple of what was saved, also if that was one value.
 
     Any order: a derivative of higher order runs ``backward`` on LiteTensors, and what was saved comes back as the
     LiteTensors that it is: inputs and outputs as themselves (an output keeps *this* rule as its gradient),
@@ -130,6 +131,14 @@ class Policy(Node, metaclass=_PolicyType):
     ``scalars_as_tensors``: whether forward may get a Python number as a tensor of shape () and of the other operand's
     dtype, which torch is faster with.
 
+    Raises:
+        RuleError: the rule is called as it is; it keeps something on ``self``; its ``forward`` gives something else
+            than torch tensors that it has computed.
+        GradientError: ``backward`` or ``jvp`` gave more gradients than there are arguments, or one of another kind,
+            shape, dtype or device.
+        HigherOrderError: a derivative of higher order needs what was saved as a function of the inputs, and forward
+            leaves nexnet on its way there.
+
     Example::
 
         @nexnet.function
@@ -139,7 +148,7 @@ class Policy(Node, metaclass=_PolicyType):
                 return x * x
 
             def backward(self, grad):
-                (x,) = self.ctx.release
+                (x,) = self.ctx.release  # a property: no parentheses
                 return 2 * x * grad
 
         assert nexnet.grad(square)(3.0) == 6.0
@@ -293,7 +302,11 @@ def calls(
             each where the other one's gradient is asked for, else None.
         keywords: forward's keyword arguments with their defaults. Their values are saved too, after the tensors.
 
-    Such a rule is called, and not traced, for the higher orders: what it saves are inputs and outputs.
+    Such a rule is called, and not traced, for the higher orders: what it saves are inputs and outputs. Shapes are those
+    of the function.
+
+    Raises:
+        RuleError: another word for ``saves``; "others" of fewer than two operands.
 
     Example::
 
@@ -348,6 +361,11 @@ class Operator(KernelOperator):
 def function(policy: type[Policy]) -> Operator:
     """Make an operator of a rule: a callable that runs ``forward`` and records ``backward``. Also a decorator.
 
+    Its arguments and its results have the shapes that ``forward`` takes and gives. See ``Policy``.
+
+    Raises:
+        RuleError: no subclass of ``Policy``; a rule without ``forward`` or ``backward``, or whose are no methods.
+
     Example::
 
         >>> class double(nexnet.Policy):
@@ -379,7 +397,10 @@ def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
     """Make an operator of a function that returns ``(out, backward)``; ``backward(*grads)`` is its gradient rule.
 
     It is ``function`` in one piece: ``fn`` gets torch tensors, as ``Policy.forward`` does, and ``backward`` follows
-    the contract of ``Policy.backward``, with what it needs taken from the enclosing scope.
+    the contract of ``Policy.backward``, with what it needs taken from the enclosing scope: see ``Policy``.
+
+    Raises:
+        RuleError: when it is called: ``fn`` has returned something else than such a pair.
 
     Example::
 
@@ -422,6 +443,8 @@ def implements(*torch_functions: Callable[..., Any]) -> Callable[[_Target], _Tar
 
     An operator that implements a torch function is a leaf: its ``forward`` may call that very function, and is not
     itself recorded when higher orders are taken. It therefore saves inputs and outputs only.
+
+    Arguments are passed on as they come; that shapes are those of the torch function is not checked.
 
     Example::
 

@@ -25,6 +25,9 @@ Generator = torch.Generator | None
 def manual_seed(seed: int) -> torch.Generator:
     """Seed torch's global generators, of every device; gives that of the CPU.
 
+    Raises:
+        ValueError: torch's: a seed that is no integer.
+
     Example::
 
         >>> generator = nexnet.manual_seed(0)
@@ -37,7 +40,12 @@ def manual_seed(seed: int) -> torch.Generator:
 def rand(
     *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """Uniform numbers of [0, 1).
+    """Uniform numbers of [0, 1), of the shape ``sizes``: ``rand(2, 3)``, ``rand((2, 3))``, ``rand(size=(2, 3))``.
+
+    Raises:
+        TypeError: torch's: a size that is no integer.
+        RuntimeError: torch's: a negative size.
+        NotImplementedError: torch's: a dtype that is not floating.
 
     Example::
 
@@ -51,7 +59,7 @@ def rand(
 def randn(
     *sizes: Any, size: Any = None, generator: Generator = None, dtype: DType = None, device: Device = None
 ) -> LiteTensor:
-    """Numbers of the normal distribution with mean 0 and variance 1.
+    """Numbers of the normal distribution with mean 0 and variance 1. For sizes and errors see ``rand``.
 
     Example::
 
@@ -71,7 +79,11 @@ def uniform(
     dtype: DType = None,
     device: Device = None,
 ) -> LiteTensor:
-    """Uniform numbers of [low, high).
+    """Uniform numbers of [low, high), of the shape ``size``.
+
+    Raises:
+        RuntimeError: torch's: low above high; a negative size.
+        NotImplementedError: torch's: a dtype that is not floating.
 
     Example::
 
@@ -97,6 +109,7 @@ def normal(
     Raises:
         TrackedTensorError: mean or std is being differentiated. What is drawn is a constant; write
             ``mean + std * randn(...)`` to differentiate by them.
+        RuntimeError: torch's: a negative std; tensors whose shapes do not broadcast.
 
     Example::
 
@@ -122,7 +135,11 @@ def randint(
     dtype: DType = torch.int64,
     device: Device = None,
 ) -> LiteTensor:
-    """Uniform integers of [low, high); ``randint(high, size)`` starts at 0.
+    """Uniform integers of [low, high), of the shape ``size``; ``randint(high, size)`` starts at 0.
+
+    Raises:
+        RuntimeError: torch's: nothing between low and high; a negative size.
+        TypeError: torch's: a bound or a size that is no integer.
 
     Example::
 
@@ -138,7 +155,11 @@ def randint(
 
 
 def randperm(n: int, *, generator: Generator = None, dtype: DType = torch.int64, device: Device = None) -> LiteTensor:
-    """The integers 0 to n - 1 in random order.
+    """The integers 0 to n - 1 in random order: of shape (n,).
+
+    Raises:
+        RuntimeError: torch's: a negative n.
+        TypeError: torch's: an n that is no integer.
 
     Example::
 

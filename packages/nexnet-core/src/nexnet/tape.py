@@ -14,7 +14,11 @@ __all__ = ["Tape", "letters"]
 class Tape(TapeBase):
     """The nodes of one evaluation, in order, and the tensors that it tracks. ``print(tape)`` shows a table.
 
-    ``tape.nodes`` is the list of ``Node``; ``len(tape)`` is their number.
+    ``tape.nodes`` is the list of ``Node``; ``len(tape)`` is their number. ``tape.watch(x)`` tracks a tensor, of any
+    shape.
+
+    Raises:
+        TypeError: ``watch`` of what is no LiteTensor.
 
     Example::
 

@@ -28,6 +28,9 @@ __all__ = ["Frozen", "flatten", "leaves", "map", "ravel", "structure", "unflatte
 def map(fn: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """Apply ``fn`` to each leaf, and to its counterparts in further trees of which ``tree`` is a prefix.
 
+    Raises:
+        InputError: trees that do not match.
+
     Example::
 
         gradient = nexnet.grad(loss)(model, x, y)
@@ -78,6 +81,9 @@ def structure(tree: Any) -> optree.PyTreeSpec:
 def unflatten(structure: optree.PyTreeSpec, leaves: Iterable[Any]) -> Any:
     """Make the tree of this structure with these leaves.
 
+    Raises:
+        InputError: more leaves than the structure has, or fewer.
+
     Example::
 
         >>> leaves, structure = nexnet.tree.flatten((1.0, [2.0]))
@@ -107,6 +113,9 @@ def ravel(tree: Any) -> tuple[LiteTensor, Callable[[Any], Any]]:
     Returns:
         ``(vector, unravel)``: the elements in the order of ``leaves``, shape (n,), of the dtype to which the leaves'
         dtypes promote; ``unravel(vector)``, of any vector of shape (n,), has the tree's structure, shapes and dtypes.
+
+    Raises:
+        InputError: a leaf that is no tensor, named by its path; of ``unravel``: a vector of another shape.
 
     Example::
 

@@ -48,7 +48,24 @@ __all__ = [
 ]
 
 
-class ReLU(Operation):
+class _Elementwise(Operation):
+    """Elementwise: of any shape, which the output has too.
+
+    Raises:
+        TypeError: torch's, when it is called: the input is no tensor.
+    """
+
+
+class _Along(Operation):
+    """Of any shape with that dimension, which the output has too.
+
+    Raises:
+        TypeError: torch's, when it is called: the input is no tensor.
+        IndexError: torch's, when it is called: the input has no such dimension.
+    """
+
+
+class ReLU(_Elementwise):
     """max(x, 0).
 
     Example::
@@ -60,7 +77,7 @@ class ReLU(Operation):
     operator = nexnet.relu
 
 
-class ReLU6(Operation):
+class ReLU6(_Elementwise):
     """min(max(x, 0), 6).
 
     Example::
@@ -72,7 +89,7 @@ class ReLU6(Operation):
     operator = nexnet.relu6
 
 
-class LeakyReLU(Operation):
+class LeakyReLU(_Elementwise):
     """x where x > 0, else negative_slope x.
 
     Example::
@@ -86,7 +103,7 @@ class LeakyReLU(Operation):
     operator = nexnet.leaky_relu
 
 
-class ELU(Operation):
+class ELU(_Elementwise):
     """x where x > 0, else alpha (e^x - 1).
 
     Example::
@@ -100,7 +117,7 @@ class ELU(Operation):
     operator = nexnet.elu
 
 
-class CELU(Operation):
+class CELU(_Elementwise):
     """x where x > 0, else alpha (e^(x / alpha) - 1).
 
     Example::
@@ -114,7 +131,7 @@ class CELU(Operation):
     operator = nexnet.celu
 
 
-class SELU(Operation):
+class SELU(_Elementwise):
     """s x where x > 0, else s a (e^x - 1), with the s and a of Klambauer et al., 2017.
 
     Example::
@@ -126,7 +143,7 @@ class SELU(Operation):
     operator = nexnet.selu
 
 
-class GELU(Operation):
+class GELU(_Elementwise):
     """x P(x), P the normal distribution's; approximate="tanh": with a tanh in its place.
 
     Example::
@@ -143,6 +160,12 @@ class GELU(Operation):
 class GLU(Operation):
     """a sigmoid(b), a and b the input's halves along a dimension.
 
+    Of any shape; that dimension comes out half as large.
+
+    Raises:
+        RuntimeError: torch's, when it is called: that dimension is of odd size.
+        IndexError: torch's, when it is called: the input has no such dimension.
+
     Example::
 
         >>> nn.GLU()(nexnet.zeros(2, 6)).shape
@@ -154,7 +177,7 @@ class GLU(Operation):
     operator = nexnet.glu
 
 
-class SiLU(Operation):
+class SiLU(_Elementwise):
     """x sigmoid(x).
 
     Example::
@@ -166,7 +189,7 @@ class SiLU(Operation):
     operator = nexnet.silu
 
 
-class Mish(Operation):
+class Mish(_Elementwise):
     """x tanh(softplus(x)).
 
     Example::
@@ -178,7 +201,7 @@ class Mish(Operation):
     operator = nexnet.mish
 
 
-class Sigmoid(Operation):
+class Sigmoid(_Elementwise):
     """1 / (1 + e^-x).
 
     Example::
@@ -190,7 +213,7 @@ class Sigmoid(Operation):
     operator = nexnet.sigmoid
 
 
-class LogSigmoid(Operation):
+class LogSigmoid(_Elementwise):
     """ln sigmoid(x).
 
     Example::
@@ -202,7 +225,7 @@ class LogSigmoid(Operation):
     operator = nexnet.logsigmoid
 
 
-class Tanh(Operation):
+class Tanh(_Elementwise):
     """The hyperbolic tangent.
 
     Example::
@@ -214,7 +237,7 @@ class Tanh(Operation):
     operator = nexnet.tanh
 
 
-class Tanhshrink(Operation):
+class Tanhshrink(_Elementwise):
     """x - tanh(x).
 
     Example::
@@ -226,7 +249,7 @@ class Tanhshrink(Operation):
     operator = nexnet.tanhshrink
 
 
-class Softplus(Operation):
+class Softplus(_Elementwise):
     """ln(1 + e^(beta x)) / beta; where beta x > threshold, x itself.
 
     Example::
@@ -241,7 +264,7 @@ class Softplus(Operation):
     operator = nexnet.softplus
 
 
-class Softsign(Operation):
+class Softsign(_Elementwise):
     """x / (1 + |x|).
 
     Example::
@@ -253,7 +276,7 @@ class Softsign(Operation):
     operator = nexnet.softsign
 
 
-class Softshrink(Operation):
+class Softshrink(_Elementwise):
     """x - lambd sign(x) where |x| > lambd, else 0.
 
     Example::
@@ -267,7 +290,7 @@ class Softshrink(Operation):
     operator = nexnet.softshrink
 
 
-class Hardshrink(Operation):
+class Hardshrink(_Elementwise):
     """x where |x| > lambd, else 0.
 
     Example::
@@ -281,7 +304,7 @@ class Hardshrink(Operation):
     operator = nexnet.hardshrink
 
 
-class Hardsigmoid(Operation):
+class Hardsigmoid(_Elementwise):
     """min(max(x + 3, 0), 6) / 6.
 
     Example::
@@ -293,7 +316,7 @@ class Hardsigmoid(Operation):
     operator = nexnet.hardsigmoid
 
 
-class Hardswish(Operation):
+class Hardswish(_Elementwise):
     """x min(max(x + 3, 0), 6) / 6.
 
     Example::
@@ -305,8 +328,8 @@ class Hardswish(Operation):
     operator = nexnet.hardswish
 
 
-class Hardtanh(Operation):
-    """x between two bounds, else the nearer one.
+class Hardtanh(_Elementwise):
+    """x between two bounds, else the nearer one; bounds in the wrong order are a ValueError when it is called.
 
     Example::
 
@@ -320,7 +343,7 @@ class Hardtanh(Operation):
     operator = nexnet.hardtanh
 
 
-class Threshold(Operation):
+class Threshold(_Elementwise):
     """x where x > threshold, else value.
 
     Example::
@@ -335,7 +358,7 @@ class Threshold(Operation):
     operator = nexnet.threshold
 
 
-class Softmax(Operation):
+class Softmax(_Along):
     """e^x / sum e^x along a dimension.
 
     Example::
@@ -349,7 +372,7 @@ class Softmax(Operation):
     operator = nexnet.softmax
 
 
-class LogSoftmax(Operation):
+class LogSoftmax(_Along):
     """ln softmax(x) along a dimension.
 
     Example::
@@ -363,7 +386,7 @@ class LogSoftmax(Operation):
     operator = nexnet.log_softmax
 
 
-class Softmin(Operation):
+class Softmin(_Along):
     """softmax(-x) along a dimension.
 
     Example::
@@ -380,6 +403,11 @@ class Softmin(Operation):
 class Softmax2d(Operation):
     """softmax over the channels of ``(batch, channels, height, width)`` or ``(channels, height, width)``.
 
+    The output has the input's shape.
+
+    Raises:
+        IndexError: torch's, when it is called: the input has fewer than three dimensions.
+
     Example::
 
         >>> nn.Softmax2d()(nexnet.zeros(1, 4, 2, 2)).shape
@@ -394,6 +422,8 @@ class Softmax2d(Operation):
 class PReLU(Module):
     """x where x > 0, else w x: the slope is learned.
 
+    The input is of shape ``(batch, channels, ...)``, or any with one parameter; the output has the same.
+
     Args:
         num_parameters: 1, or one for each channel: of dimension 1.
         init: what w starts as.
@@ -402,6 +432,9 @@ class PReLU(Module):
 
     Attributes:
         weight: w, of shape ``(num_parameters,)``.
+
+    Raises:
+        InputError: when it is called: neither one parameter nor as many as channels.
 
     Example::
 
@@ -424,9 +457,14 @@ class PReLU(Module):
 class RReLU(Operation):
     """x where x > 0, else a x: a is drawn for each element of U(lower, upper); without a generator it is their mean.
 
+    Elementwise: of any shape, which the output has too.
+
     Attributes:
         lower: the least slope.
         upper: the greatest.
+
+    Raises:
+        TypeError: torch's, when it is called: the input is no tensor.
 
     Example::
 

@@ -25,6 +25,8 @@ __all__ = ["MultiHeadAttention", "TransformerBlock"]
 class MultiHeadAttention(Module):
     """Attention of several heads, each with a part of the features: softmax(Q K^T / sqrt(d)) V between projections.
 
+    ``(..., L, features)`` becomes the same shape, by looking at itself or at ``(..., S, features)``.
+
     Args:
         features: of the input and the output; the heads divide it.
         heads: how many there are.
@@ -41,6 +43,7 @@ class MultiHeadAttention(Module):
 
     Raises:
         ModuleError: the heads do not divide the features.
+        RuntimeError: torch's, when it is called: an input of other features, a mask that does not broadcast.
 
     Example::
 
@@ -113,6 +116,8 @@ class MultiHeadAttention(Module):
 class TransformerBlock(Module):
     """x + attention(norm(x)), and then x + feedforward(norm(x)): a layer of a transformer, normalised first.
 
+    ``(..., L, features)`` becomes the same shape.
+
     Args:
         features: of the input and the output; the heads divide it.
         heads: of the attention.
@@ -131,6 +136,10 @@ class TransformerBlock(Module):
         inner: the dense layer to the middle.
         outer: the dense layer from it.
         dropout: behind both parts.
+
+    Raises:
+        ModuleError: the heads do not divide the features; a dropout that is no probability.
+        InputError: when it is called: an input of other features.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017; normalised first as in Xiong et al., "On Layer
     Normalization in the Transformer Architecture", 2020.

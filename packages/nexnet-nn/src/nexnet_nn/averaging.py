@@ -22,7 +22,8 @@ Model = TypeVar("Model")
 class EMA:
     """The exponential moving average: ``average = decay average + (1 - decay) model``, as torch's ``swa_utils`` has it.
 
-    Buffers, and tensors that are no floating ones (counters, masks), are the model's own.
+    The average has the model's structure and shapes. Buffers, and tensors that are no floating ones (counters, masks),
+    are the model's own.
 
     Example::
 
@@ -50,7 +51,12 @@ class EMA:
         return copy
 
     def update(self, average: Model, model: Model) -> Model:
-        """Give the new average; pure and differentiable."""
+        """Give the new average; pure and differentiable.
+
+        Raises:
+            OptimizerError: an average of another structure than the model.
+            RuntimeError: torch's: one of shapes that do not broadcast with the model's.
+        """
         pairs, treespec = _pairs(average, model)
         new: Model = nexnet.tree.unflatten(
             treespec,
@@ -63,6 +69,7 @@ class EMA:
 
         Raises:
             TrackedTensorError: something is being differentiated.
+            OptimizerError: as ``update``.
         """
         refuse_tracking("EMA")
         pairs, treespec = _pairs(average, model)

@@ -35,7 +35,8 @@ def buffer(value: Any) -> Any:
                 self.mask = nn.buffer(nexnet.ones(length, length).tril())
 
     Args:
-        value: a LiteTensor, a torch tensor or an array, of any dtype; or a pytree of these. ``None`` stays None.
+        value: a LiteTensor, a torch tensor or an array, of any shape and dtype; or a pytree of these.
+            ``None`` stays None.
 
     Raises:
         ModuleError: there is something else in it.
@@ -73,6 +74,9 @@ def freeze(tree: Tree, *patterns: str) -> Tree:
 
 def unfreeze(tree: Tree, *patterns: str) -> Tree:
     """Give a model of which some buffers are learned: the inverse of ``freeze``, with the same arguments.
+
+    Raises:
+        ModuleError: a pattern that matches no buffer.
 
     Example::
 

@@ -36,8 +36,8 @@ def save(tree: Any, path: str | os.PathLike[str]) -> None:
     """Write a model, or any pytree of a run's state, to a safetensors file, by the paths of its leaves.
 
     ``{"model": model, "optimiser": state, "generator": generator, "epoch": 3}`` is all that a run needs to go on.
-    Leaves are LiteTensors, torch tensors, ``torch.Generator`` (their states), numbers, booleans and strings. Optimisers
-    and schedules have no state beside these.
+    Leaves are LiteTensors and torch tensors of any shapes, ``torch.Generator`` (their states), numbers, booleans and
+    strings. Optimisers and schedules have no state beside these.
 
     The file appears under its name only when it is complete and on the disk; one that was there is replaced, and its
     permissions are kept (a link stays one). A process that is killed leaves the old file or the new, and perhaps a

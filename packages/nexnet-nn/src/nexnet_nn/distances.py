@@ -12,9 +12,15 @@ __all__ = ["CosineSimilarity", "PairwiseDistance"]
 class CosineSimilarity(Operation):
     """The cosine of the angle between x1 and x2 along a dimension; both broadcast.
 
+    What comes out has their shape without that dimension.
+
     Attributes:
         dim: which dimension.
         eps: the least norm.
+
+    Raises:
+        RuntimeError: torch's, when it is called: shapes that do not broadcast.
+        IndexError: torch's, when it is called: no such dimension.
 
     Example::
 
@@ -35,6 +41,9 @@ class PairwiseDistance(Operation):
         p: which norm.
         eps: is added to each difference.
         keepdim: whether the last dimension stays, with size 1.
+
+    Raises:
+        RuntimeError: torch's, when it is called: shapes that do not broadcast.
 
     Example::
 

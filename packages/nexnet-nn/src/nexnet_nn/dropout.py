@@ -19,11 +19,14 @@ __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "Fe
 class _Dropout(Operation):
     """The generator comes with the call. Without one nothing is dropped: that is the layer when it does not train.
 
+    The output has the input's shape; where whole channels are dropped, theirs is its second dimension.
+
     Args:
         p: the probability.
 
     Raises:
         ModuleError: p is no probability.
+        InputError: when it is called with a generator: an input without such channels.
     """
 
     p: float

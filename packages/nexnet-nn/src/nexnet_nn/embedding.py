@@ -22,7 +22,7 @@ def _padded(weight: LiteTensor, row: int | None) -> LiteTensor:
 
 
 class Embedding(Module):
-    """A table of vectors, picked by index.
+    """A table of vectors, picked by index: ``(*)`` becomes ``(*, features)``.
 
     Args:
         rows: how many vectors there are.
@@ -35,6 +35,10 @@ class Embedding(Module):
 
     Attributes:
         weight: of shape ``(rows, features)``.
+
+    Raises:
+        IndexError: a ``padding_idx`` that is no row; or torch's, when it is called: an index that is none.
+        RuntimeError: torch's, when it is called: indices that are no integer tensor.
 
     Example::
 
@@ -66,7 +70,7 @@ class Embedding(Module):
 
 
 class EmbeddingBag(Module):
-    """The sum, mean or maximum of a table's rows by bags.
+    """The sum, mean or maximum of a table's rows by bags: ``(bags, n)`` becomes ``(bags, features)``.
 
     Args:
         rows: how many vectors there are.
@@ -82,6 +86,9 @@ class EmbeddingBag(Module):
 
     Attributes:
         weight: of shape ``(rows, features)``.
+
+    Raises:
+        IndexError: a ``padding_idx`` that is no row.
 
     Example::
 
@@ -122,6 +129,11 @@ class EmbeddingBag(Module):
             index: which rows.
             offsets: where each bag of a one-dimensional index starts.
             per_sample_weights: a factor for each index, for "sum".
+
+        Raises:
+            InputError: a ``mode`` that there isn't; a one-dimensional index without offsets, or a two-dimensional one
+                with them; weights, or a gradient scaled by frequency, where the mode has none.
+            RuntimeError: torch's: an index that is no row; indices that are no integers.
         """
         return nexnet.embedding_bag(  # type: ignore[no-any-return]
             index,

@@ -53,7 +53,7 @@ def clip_by_norm(
 def clip_by_norm_(
     grads: Gradients, max_norm: float, norm_type: float = 2.0, *, error_if_nonfinite: bool = False
 ) -> tuple[Gradients, LiteTensor]:
-    """Do what ``clip_by_norm`` does in the gradients' storage, by torch's kernels for lists.
+    """Do what ``clip_by_norm`` does in the gradients' storage, by torch's kernels for lists. See ``clip_by_norm``.
 
     Raises:
         TrackedTensorError: something is being differentiated.
@@ -81,6 +81,13 @@ def clip_by_norm_(
 def clip_by_value(grads: Gradients, clip_value: float) -> Gradients:
     """Give gradients whose elements lie between ``-clip_value`` and ``clip_value``; pure and differentiable.
 
+    Args:
+        grads: a pytree of gradients, of any shapes.
+        clip_value: a number; of a negative one all elements become it.
+
+    Raises:
+        AttributeError: a leaf that is no tensor.
+
     Example::
 
         >>> nn.clip_by_value({"w": nexnet.tensor([3.0, -4.0])}, 1.0)
@@ -92,7 +99,7 @@ def clip_by_value(grads: Gradients, clip_value: float) -> Gradients:
 
 
 def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
-    """Do what ``clip_by_value`` does in the gradients' storage.
+    """Do what ``clip_by_value`` does in the gradients' storage. For arguments see ``clip_by_value``.
 
     Raises:
         TrackedTensorError: something is being differentiated.
@@ -131,6 +138,10 @@ def accumulate(
             the mean of the auxiliary tensors, too; of what is no floating tensor, the last.
         model: its first argument.
         batches: tuples of its further arguments, all as large, if the loss is a mean over a batch.
+
+    Returns:
+        ``(value, gradient)``: the mean of the values, of the shape of one, and a gradient of the model's structure and
+        shapes.
 
     Raises:
         InputError: no batches.

@@ -37,7 +37,16 @@ __all__ = [
 
 
 class Initializer(Protocol):
-    """What a layer asks of an initialiser.
+    """What a layer asks of an initialiser: called with a shape, it gives a new tensor of that shape.
+
+    All of this module are such. Where numbers are drawn, ``generator`` draws them, torch's global one by default;
+    ``dtype`` and ``device`` are those of the tensor, torch's defaults by default.
+
+    Raises:
+        TypeError: the shape is no sequence of integers; a number is none.
+        RuntimeError: torch's: a negative size; a negative ``std``, or bounds in the wrong order.
+        InputError: a shape of fewer than two dimensions, of those that scale by fan_in and fan_out.
+        ValueError: torch's: a ``mode`` or a ``nonlinearity`` that there isn't.
 
     Example::
 
@@ -67,7 +76,7 @@ def xavier_uniform(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+    """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010). See ``Initializer``.
 
     Example::
 
@@ -86,7 +95,7 @@ def xavier_normal(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+    """N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010). See ``Initializer``.
 
     Example::
 
@@ -107,7 +116,7 @@ def kaiming_uniform(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """U(-b, b) with b = gain sqrt(3 / fan) (He et al., 2015).
+    """U(-b, b) with b = gain sqrt(3 / fan) (He et al., 2015). See ``Initializer``.
 
     ``mode`` says which fan; the gain is ``torch.nn.init.calculate_gain(nonlinearity, a)``: a is a leaky_relu's slope.
 
@@ -121,8 +130,11 @@ def kaiming_uniform(
     return _draw(fill, shape, generator, dtype, device, a=a, mode=mode, nonlinearity=nonlinearity)
 
 
-#: What torch fills linear layers and convolutions with: U(-b, b), b = 1 / sqrt(fan_in).
 torchs_own: Initializer = partial(kaiming_uniform, a=math.sqrt(5))
+torchs_own.__doc__ = """What torch fills linear layers and convolutions with: U(-b, b) with b = 1 / sqrt(fan_in).
+
+It is ``kaiming_uniform`` with a = sqrt(5). See ``Initializer``.
+"""
 
 
 def kaiming_normal(
@@ -156,7 +168,7 @@ def uniform(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """U(low, high).
+    """U(low, high). See ``Initializer``.
 
     Example::
 
@@ -175,7 +187,7 @@ def normal(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """N(mean, std^2).
+    """N(mean, std^2). See ``Initializer``.
 
     Example::
 
@@ -192,7 +204,7 @@ def zeros(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All 0.
+    """All 0. See ``Initializer``.
 
     Example::
 
@@ -209,7 +221,7 @@ def ones(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All 1.
+    """All 1. See ``Initializer``.
 
     Example::
 
@@ -227,7 +239,7 @@ def constant(
     dtype: torch.dtype | None = None,
     device: Any = None,
 ) -> LiteTensor:
-    """All ``value``. The dtype is torch's default one, also for an integer value.
+    """All ``value``. The dtype is torch's default one, also for an integer value. See ``Initializer``.
 
     Example::
 

@@ -68,6 +68,8 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
 def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict[str, torch.Tensor]:
     """Give a model's tensors and buffers by name, for ``module.load_state_dict``: the tensors themselves, not copies.
 
+    Each has the shape that it has in the model: layers of torch's names have torch's shapes.
+
     Args:
         model: a model, or any pytree of LiteTensors.
         rename: our names as patterns (of a recurrent layer's weights torch's), and what they are there: see

@@ -38,6 +38,10 @@ class Dense(Module):
         weight: W, of shape ``(out_features, in_features)`` as in torch.
         bias: b, of shape ``(out_features,)``, or None.
 
+    Raises:
+        TypeError: a size that is no integer; or torch's, when it is called: the input is no tensor.
+        RuntimeError: torch's: a negative size; or, when it is called, an input of other features or another dtype.
+
     Example::
 
         >>> nn.Dense(3, 2)(nexnet.zeros(8, 3)).shape
@@ -73,7 +77,7 @@ class Dense(Module):
 class Linear(Dense):
     """Dense, filled as torch.nn.Linear is: weight and bias are U(-k, k), k = 1 / sqrt(in_features).
 
-    The arguments and attributes are those of ``Dense``; with an ``init`` the bias starts at 0, as there.
+    For arguments, attributes and errors see ``Dense``; with an ``init`` the bias starts at 0, as there.
 
     Example::
 
@@ -103,6 +107,8 @@ class Linear(Dense):
 class Bilinear(Module):
     """y_k = x1^T W_k x2 + b_k of the last dimensions, filled as torch.nn.Bilinear is.
 
+    ``(..., in1_features)`` and ``(..., in2_features)`` become ``(..., out_features)``; what is before is the same.
+
     Args:
         in1_features: size of the first input's last dimension.
         in2_features: size of the second input's last dimension.
@@ -115,6 +121,9 @@ class Bilinear(Module):
     Attributes:
         weight: W, of shape ``(out_features, in1_features, in2_features)``.
         bias: b, of shape ``(out_features,)``, or None.
+
+    Raises:
+        RuntimeError: torch's, when it is called: inputs of other features, or of other shapes before these.
 
     Example::
 
@@ -149,6 +158,11 @@ class Bilinear(Module):
 
 class Sequential(Module):
     """Layers, each called with what the one before it returned. Plain functions (``nexnet.relu``) are layers too.
+
+    The input has the shape that the first layer takes, the output that which the last one gives.
+
+    Raises:
+        ModuleError: a layer that can't be called: a list of layers, say.
 
     Example::
 

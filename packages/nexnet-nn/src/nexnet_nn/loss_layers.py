@@ -41,7 +41,18 @@ __all__ = [
 
 
 class _Loss(Operation):
-    """A loss of ``(input, target)``, or of the inputs that it names; ``reduction`` is "mean", "sum" or "none"."""
+    """A loss of ``(input, target)``, or of the inputs that it names; ``reduction`` is "mean", "sum" or "none".
+
+    Inputs of which no shape is said have one shape, or broadcast. What comes out is of shape (); with
+    ``reduction="none"`` a number for each element, or for each example where its classes or features make one.
+
+    Raises:
+        InputError: when it is called: a ``reduction`` that there isn't, what is no tensor, an option out of its range,
+            or shapes that do not fit, as far as torch does not look at these itself.
+        RuntimeError: torch's, when it is called: shapes, dtypes or values that its kernel can't take.
+        IndexError: torch's, when it is called: a class that there isn't.
+        ModuleError: a weight that is no tensor, where there are weights.
+    """
 
     def __post_init__(self) -> None:
         for name in ("weight", "pos_weight"):
@@ -85,6 +96,9 @@ class BCEWithLogitsLoss(_Loss):
 class CTCLoss(_Loss):
     """-ln p(labels), summed over every alignment: of ``(log_probs, targets, input_lengths, target_lengths)``.
 
+    ``log_probs`` are ``(time, batch, classes)``, ``targets`` ``(batch, labels)``, or all in one row, and lengths
+    ``(batch,)``.
+
     Example::
 
         >>> scores = nexnet.zeros(4, 1, 3).log_softmax(-1)  # (time, batch, classes)
@@ -102,6 +116,8 @@ class CTCLoss(_Loss):
 
 class CosineEmbeddingLoss(_Loss):
     """1 - cos(x1, x2) where t is 1, max(cos(x1, x2) - margin, 0) where t is -1: of ``(x1, x2, t)``.
+
+    x1 and x2 are ``(batch, features)``, t ``(batch,)``; or one of each without a batch.
 
     Example::
 
@@ -135,7 +151,7 @@ class CrossEntropyLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """(ln v + (x - t)^2 / v) / 2: of ``(x, t, v)``.
+    """(ln v + (x - t)^2 / v) / 2: of ``(x, t, v)``. A negative v is a ValueError.
 
     Example::
 
@@ -248,6 +264,8 @@ class MarginRankingLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """Sum over labels t and classes j that are none of max(1 - (x_t - x_j), 0) / classes.
 
+    Both are ``(batch, classes)``: a row of t begins with the labels, -1 behind the last; or without a batch.
+
     Example::
 
         >>> nn.MultiLabelMarginLoss()(nexnet.tensor([[0.5, -1.0, 2.0]]), torch.tensor([[2, -1, 0]]))
@@ -261,7 +279,7 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_Loss):
-    """The mean over classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid(x).
+    """The mean over classes of -t ln s - (1 - t) ln(1 - s), s = sigmoid(x), both ``(batch, classes)`` or no batch.
 
     Example::
 
@@ -277,7 +295,7 @@ class MultiLabelSoftMarginLoss(_Loss):
 
 
 class MultiMarginLoss(_Loss):
-    """sum over classes j of w_t max(margin - x_t + x_j, 0)^p / classes.
+    """sum over classes j of w_t max(margin - x_t + x_j, 0)^p / classes, of x ``(batch, classes)`` and t ``(batch,)``.
 
     Example::
 
@@ -295,7 +313,7 @@ class MultiMarginLoss(_Loss):
 
 
 class NLLLoss(_Loss):
-    """-x[t], of log-probabilities x and class indices t.
+    """-x[t], of log-probabilities x ``(batch, classes, ...)`` and class indices t ``(batch, ...)``.
 
     Example::
 
@@ -361,7 +379,7 @@ class SoftMarginLoss(_Loss):
 
 
 class TripletMarginLoss(_Loss):
-    """max(d(a, p) - d(a, n) + margin, 0): of ``(anchor, positive, negative)``.
+    """max(d(a, p) - d(a, n) + margin, 0): of ``(anchor, positive, negative)``, each ``(batch, features)``.
 
     Example::
 
@@ -381,7 +399,7 @@ class TripletMarginLoss(_Loss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """TripletMarginLoss of any distance.
+    """TripletMarginLoss of any distance, which makes a ``(batch,)`` of two ``(batch, ...)``.
 
     Example::
 

@@ -19,7 +19,7 @@ Model = TypeVar("Model")
 
 
 class Optimizer(Protocol):
-    """What an inner loop asks of an optimiser, and all of nexnet_nn have but LBFGS."""
+    """What an inner loop asks of an optimiser, and all of nexnet_nn have but LBFGS: see ``nexnet_nn.Optimizer``."""
 
     def init(self, model: Any) -> Any:
         """Make the state for the first step."""
@@ -50,7 +50,7 @@ def adapt(
         value, grads = nexnet.value_and_grad(lambda model: per_task(model, seen, judged).mean())(model)
 
     Args:
-        loss: what the steps go down, a function of the model and the data.
+        loss: what the steps go down, a function of the model and the data that gives a scalar.
         model: where they begin, a pytree of LiteTensors.
         data: the loss's further arguments, the same for every step.
         optimizer: what makes a step of a gradient, as ``nn.SGD(lr)``. It begins with a new state.
@@ -63,7 +63,7 @@ def adapt(
             followed into a checkpointed step.
 
     Raises:
-        InputError: a negative number of steps.
+        InputError: a negative number of steps; a loss that is no function, or that ``grad`` can't differentiate.
     """
     if steps < 0:
         raise InputError(message("an inner loop can't have this many steps.", argument="steps", got=steps))

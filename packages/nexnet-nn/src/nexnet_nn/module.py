@@ -67,6 +67,8 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     with another value deep inside. Modules compare and hash by identity.
     A gradient by a module is a module of the same structure, of which each tensor is a gradient.
 
+    The tensors may have any shapes; what a call takes and gives is what ``__call__`` makes of it.
+
     Example::
 
         class Affine(nn.Module):
@@ -79,6 +81,7 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     Raises:
         ModuleError: a field that is a torch tensor or an array; a field that was announced and not set.
         FrozenModuleError: a field of a finished module was assigned to.
+        SpentModuleError: it was used after an ``update_`` had written into its tensors.
     """
 
     _custom_init = False
@@ -272,12 +275,12 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
 
 
 def describe_as_its_base(cls: type[Module]) -> None:
-    """Add to the one line that describes a layer what its base class says of the arguments, which they share."""
+    """Add to what describes a layer, before its example, what its base says of the arguments, which they share."""
     base = cls.__bases__[0]
-    line, _, example = (cls.__doc__ or "").partition("\n\n")
-    if base.__name__.startswith("_") and (not example or example.lstrip().startswith("Example::")):
+    own, sign, example = (cls.__doc__ or "").partition("    Example::")
+    if base.__name__.startswith("_") and "Args:" not in own:
         shared = (base.__doc__ or "").rstrip()
-        cls.__doc__ = "\n\n".join([line, f"    {shared}", example]).rstrip()
+        cls.__doc__ = f"{own.rstrip()}\n\n    {shared}\n\n{sign}{example}".rstrip()
 
 
 def _flatten(module: Any) -> tuple[tuple[Any, ...], Layout, tuple[Any, ...]]:

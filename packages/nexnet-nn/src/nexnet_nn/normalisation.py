@@ -34,7 +34,7 @@ __all__ = [
 
 
 class LayerNorm(Module):
-    """w z + b, z the last dimensions with mean 0 and variance 1.
+    """w z + b, z the last dimensions with mean 0 and variance 1; ``(..., *shape)`` keeps its shape.
 
     Args:
         shape: of these dimensions; a number for the last one only.
@@ -46,6 +46,9 @@ class LayerNorm(Module):
     Attributes:
         weight: w, of that shape.
         bias: b, of that shape, or None.
+
+    Raises:
+        InputError: when it is called: the input's last dimensions are of another shape.
 
     Example::
 
@@ -77,7 +80,7 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """w z, z the last dimensions divided by the root of their mean square.
+    """w z, z the last dimensions divided by the root of their mean square; ``(..., *shape)`` keeps its shape.
 
     Args:
         shape: of these dimensions; a number for the last one only.
@@ -87,6 +90,9 @@ class RMSNorm(Module):
 
     Attributes:
         weight: w, of that shape.
+
+    Raises:
+        InputError: when it is called: the input's last dimensions are of another shape.
 
     Example::
 
@@ -129,6 +135,7 @@ class GroupNorm(Module):
 
     Raises:
         ModuleError: the groups do not divide the channels.
+        InputError: when it is called: another number of channels.
 
     Example::
 
@@ -178,6 +185,10 @@ class InstanceNorm(Module):
         weight: w, of shape ``(channels,)``, or None.
         bias: b, of shape ``(channels,)``, or None.
 
+    Raises:
+        InputError: when it is called: an input without channels, or with another number of them, if ``affine``.
+        ValueError: torch's, when it is called: channels of one element, whose variance is 0.
+
     Example::
 
         >>> nn.InstanceNorm(6)(nexnet.zeros(4, 6, 8)).shape
@@ -214,6 +225,9 @@ class LocalResponseNorm(Operation):
         alpha: their share.
         beta: the power.
         k: what is there without them.
+
+    Raises:
+        InputError: when it is called: an input of fewer than three dimensions.
 
     Example::
 
@@ -259,6 +273,7 @@ class BatchNorm(Module):
 
     Raises:
         ModuleError: when the form that trains is called, and nobody wants the new statistics.
+        InputError: when it is called: another number of channels.
     """
 
     weight: LiteTensor | None

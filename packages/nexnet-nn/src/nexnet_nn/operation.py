@@ -14,7 +14,10 @@ __all__ = ["Operation"]
 class Operation(Module):
     """An operator of nexnet with its options: its fields are the operator's keywords, its inputs come with the call.
 
-    A class that calls its operator in another way has a ``__call__`` of its own.
+    A class that calls its operator in another way has a ``__call__`` of its own. Shapes and errors are the operator's.
+
+    Raises:
+        TypeError: an option that there isn't, or one too few.
 
     Example::
 

@@ -36,7 +36,10 @@ Sizes = int | tuple[int, ...]
 
 
 class _MaxPool(Module):
-    """The greatest element of each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
+
+    Of n elements of another become (n + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down, or up
+    with ``ceil_mode``.
 
     Attributes:
         kernel_size: of the window.
@@ -45,6 +48,10 @@ class _MaxPool(Module):
         dilation: how far apart the elements of a window are.
         ceil_mode: whether a window may reach beyond the end.
         return_indices: whether to give ``(out, indices)``, with the place of each element, which MaxUnpool takes.
+
+    Raises:
+        RuntimeError: torch's, when it is called: an input of other dimensions, sizes of other dimensions, an input
+            smaller than the window, a padding of more than half a window.
     """
 
     kernel_size: Sizes
@@ -67,7 +74,9 @@ class _MaxPool(Module):
 
 
 class _AvgPool(Module):
-    """The average over each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
+
+    Of n elements of another become (n + 2 padding - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
 
     Attributes:
         kernel_size: of the window.
@@ -75,6 +84,11 @@ class _AvgPool(Module):
         padding: how many zeros are added on both sides.
         ceil_mode: whether a window may reach beyond the end.
         count_include_pad: whether the average is also over those zeros.
+
+    Raises:
+        RuntimeError: torch's, when it is called: an input of other dimensions, sizes of other dimensions, an input
+            smaller than the window, a padding of more than half a window.
+        IndexError: torch's, when it is called: an input of one dimension where there are two to go over.
     """
 
     kernel_size: Sizes
@@ -96,10 +110,15 @@ class _AvgPool(Module):
 
 
 class _AdaptivePool(Module):
-    """Windows of such sizes that the last dimensions come out in a given size.
+    """Windows of such sizes that ``(batch, channels, ...)`` comes out as ``(batch, channels, *output_size)``.
+
+    There may be no batch dimension.
 
     Attributes:
-        output_size: that size; None for one that stays as it is.
+        output_size: a number for all of the last dimensions, or one for each; None for one that stays as it is.
+
+    Raises:
+        RuntimeError: torch's, when it is called: an input of other dimensions, a size of other dimensions or below 0.
     """
 
     output_size: int | tuple[int | None, ...]
@@ -260,13 +279,20 @@ class AdaptiveMaxPool3d(_AdaptivePool):
 
 
 class _LPPool(Operation):
-    """(sum x^p)^(1/p) over each window of the last dimensions.
+    """Of ``(batch, channels, ...)``, or ``(channels, ...)``, the first dimensions stay as they are.
+
+    Of n elements of another become (n - kernel_size) / stride + 1, rounded down, or up with ``ceil_mode``.
 
     Attributes:
         norm_type: p.
         kernel_size: of the window.
         stride: how far it moves; by default its own size.
         ceil_mode: whether a window may reach beyond the end.
+
+    Raises:
+        RuntimeError: torch's, when it is called: an input of other dimensions, sizes of other dimensions, an input
+            smaller than the window.
+        IndexError: torch's, when it is called: an input of one dimension where there are two to go over.
     """
 
     norm_type: float
@@ -314,10 +340,17 @@ class LPPool3d(_LPPool):
 class _MaxUnpool(Operation):
     """``layer(x, indices, output_size=None)``: zeros, with x where the indices of a MaxPool say.
 
+    x and its indices are ``(batch, channels, ...)`` or ``(channels, ...)``; of n elements of one of the last dimensions
+    become (n - 1) stride - 2 padding + kernel_size, or as many as ``output_size`` says.
+
     Attributes:
         kernel_size: of the MaxPool's window.
         stride: how far it moved; by default its own size.
         padding: how much was added on both sides.
+
+    Raises:
+        RuntimeError: torch's, when it is called: indices that are no int64, of another shape than x, or beyond the end.
+        ValueError: torch's, when it is called: an ``output_size`` that no such MaxPool makes x of.
     """
 
     kernel_size: Sizes

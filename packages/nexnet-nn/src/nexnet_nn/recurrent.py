@@ -15,7 +15,7 @@ from nexnet.errors import message
 from . import init as initializers
 from .errors import ModuleError
 from .init import Initializer
-from .module import Module
+from .module import Module, describe_as_its_base
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
@@ -126,6 +126,10 @@ class _Recurrent(Module):
 
         Returns:
             ``(output, h)``, of an LSTM ``(output, (h, c))``; the output has D H features.
+
+        Raises:
+            InputError: an input of other features than the layer's; initial states of another shape or number.
+            RuntimeError: torch's: an input of another dtype than the weights.
         """
         packed = isinstance(x, PackedSequence)
         data = x.data if packed else x
@@ -170,8 +174,11 @@ class _Recurrent(Module):
 class LSTM(_Recurrent):
     """Layers of an LSTM (``nexnet.lstm``): ``layer(x) -> (output, (h, c))``, with torch.nn.LSTM's arguments.
 
-    ``proj_size``: how many features h has, if not as many as c: W_hr of what it were else. The other arguments, and
-    what a call takes, are those of ``GRU``.
+    ``proj_size``: how many features h has, if not as many as c: W_hr of what it were else. For the other arguments, and
+    what a call takes, see ``GRU``.
+
+    Raises:
+        ModuleError: a ``proj_size`` that is not below ``hidden_size``.
 
     Example::
 
@@ -257,7 +264,10 @@ class GRU(_Recurrent):
 class RNN(_Recurrent):
     """Layers of h' = tanh(W_ih x + b_ih + W_hh h + b_hh): ``layer(x) -> (output, h)``, with torch.nn.RNN's arguments.
 
-    ``nonlinearity``: "tanh" or "relu". The other arguments, and what a call takes, are those of ``GRU``.
+    ``nonlinearity``: "tanh" or "relu". For the other arguments, and what a call takes, see ``GRU``.
+
+    Raises:
+        ModuleError: a ``nonlinearity`` that there isn't.
 
     Example::
 
@@ -291,11 +301,20 @@ class RNN(_Recurrent):
 
 
 class _Cell(Module):
-    """One step: W_ih, W_hh, b_ih and b_hh, in torch's order."""
+    """``weights`` are W_ih (gates H, I), W_hh (gates H, H), b_ih and b_hh (gates H,), in torch's order.
+
+    Raises:
+        InputError: when it is called: an input or a state of another shape.
+        ModuleError: a ``nonlinearity`` of RNNCell that there isn't.
+    """
 
     gates: ClassVar[int]
 
     weights: tuple[LiteTensor, ...]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        describe_as_its_base(cls)
 
     def __init__(
         self,
@@ -320,7 +339,7 @@ class _Cell(Module):
 
 
 class LSTMCell(_Cell):
-    """A step of an LSTM: ``cell(x, (h, c)) -> (h', c')``, x (B, I), states (B, H) or zeros. Weights: see ``GRU``.
+    """A step of an LSTM: ``cell(x, (h, c)) -> (h', c')``, of shapes (B, I) and (B, H); without states: zeros.
 
     Example::
 
@@ -337,7 +356,7 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """A step of a gated recurrent unit: ``cell(x, h) -> h'``, x (B, I), h (B, H) or zeros. Weights: see ``GRU``.
+    """A step of a gated recurrent unit: ``cell(x, h) -> h'``, of shapes (B, I) and (B, H); without h: zeros.
 
     Example::
 
@@ -353,7 +372,9 @@ class GRUCell(_Cell):
 
 
 class RNNCell(_Cell):
-    """A step of h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or "relu": ``cell(x, h) -> h'``. Weights: see ``GRU``.
+    """A step of h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or "relu": ``cell(x, h) -> h'``.
+
+    x is of shape (B, I), h of shape (B, H), or zeros.
 
     Example::
 

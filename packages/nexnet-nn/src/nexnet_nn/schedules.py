@@ -206,6 +206,9 @@ class OneCycleLR:
     After ``total_steps`` it stays where it is. ``momentum()`` is what torch cycles the other way: as an optimiser's
     momentum, ``nn.SGD(cycle, momentum=cycle.momentum())``.
 
+    Raises:
+        InputError: an ``anneal_strategy`` that there isn't.
+
     Example::
 
         >>> schedule = nn.schedules.OneCycleLR(0.1, total_steps=5)
@@ -262,6 +265,9 @@ class CyclicLR:
     The height of a cycle is that of the first in mode "triangular", half of the one before in "triangular2", and falls
     with ``gamma^step`` in "exp_range". ``momentum()`` is what torch cycles the other way.
 
+    Raises:
+        InputError: a ``mode`` that there isn't.
+
     Example::
 
         >>> schedule = nn.schedules.CyclicLR(0.1, 0.3, step_size_up=2)
@@ -307,6 +313,9 @@ class CyclicLR:
 @dataclass(frozen=True, eq=False)
 class SequentialLR:
     """One schedule after the other: each begins at its milestone, and counts from there.
+
+    Raises:
+        InputError: not one milestone less than there are schedules, or milestones that are not in order.
 
     Example::
 

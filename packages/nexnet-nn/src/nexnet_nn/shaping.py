@@ -25,7 +25,7 @@ Sizes = int | tuple[int, ...]
 
 
 class Identity(Operation):
-    """The input itself. Arguments are taken, and have no effect.
+    """The input itself, of any shape. Arguments are taken, and have no effect.
 
     Example::
 
@@ -48,6 +48,10 @@ class Flatten(Operation):
         start_dim: the first.
         end_dim: the last.
 
+    Raises:
+        IndexError: torch's, when it is called: the input has no such dimension.
+        RuntimeError: torch's, when it is called: the first comes behind the last.
+
     Example::
 
         >>> nn.Flatten()(nexnet.zeros(2, 3, 4)).shape
@@ -67,6 +71,10 @@ class Unflatten(Operation):
         dim: which.
         unflattened_size: the sizes of those that it becomes; one may be -1.
 
+    Raises:
+        RuntimeError: torch's, when it is called: sizes whose product is not the dimension's.
+        IndexError: torch's, when it is called: the input has no such dimension.
+
     Example::
 
         >>> nn.Unflatten(1, (3, 4))(nexnet.zeros(2, 12)).shape
@@ -84,6 +92,9 @@ class Unflatten(Operation):
 class PixelShuffle(Operation):
     """``(..., c r^2, h, w)`` as ``(..., c, h r, w r)``, r the ``upscale_factor``.
 
+    Raises:
+        RuntimeError: torch's, when it is called: r^2 does not divide the channels, or there are none.
+
     Example::
 
         >>> nn.PixelShuffle(2)(nexnet.zeros(1, 8, 3, 3)).shape
@@ -98,6 +109,9 @@ class PixelShuffle(Operation):
 class PixelUnshuffle(Operation):
     """``(..., c, h r, w r)`` as ``(..., c r^2, h, w)``, r the ``downscale_factor``.
 
+    Raises:
+        RuntimeError: torch's, when it is called: r does not divide the height and the width.
+
     Example::
 
         >>> nn.PixelUnshuffle(2)(nexnet.zeros(1, 2, 6, 6)).shape
@@ -111,6 +125,10 @@ class PixelUnshuffle(Operation):
 
 class ChannelShuffle(Operation):
     """``(batch, channels, ...)`` with the channels dealt out to a number of groups in turn.
+
+    Raises:
+        RuntimeError: torch's, when it is called: the groups do not divide the channels, or there are no dimensions
+            behind these.
 
     Example::
 
@@ -131,6 +149,10 @@ class Unfold(Operation):
         dilation: how far apart its elements are.
         padding: how many zeros are added on both sides.
         stride: from patch to patch.
+
+    Raises:
+        RuntimeError: torch's, when it is called: an input of other dimensions, or smaller than a patch.
+        IndexError: torch's, when it is called: an input of fewer than three dimensions.
 
     Example::
 
@@ -156,6 +178,10 @@ class Fold(Operation):
         padding: how many rows and columns on both sides are left out.
         stride: from patch to patch.
 
+    Raises:
+        RuntimeError: torch's, when it is called: columns that are not of patches of this size, or not as many as such
+            patches are in the output.
+
     Example::
 
         >>> nn.Fold((4, 4), kernel_size=2, stride=2)(nexnet.zeros(1, 12, 4)).shape
@@ -172,7 +198,7 @@ class Fold(Operation):
 
 
 class Upsample(Operation):
-    """``(batch, channels, ...)`` in another size.
+    """``(batch, channels, ...)`` in another size: of 1 to 3 dimensions, as many as the mode is for.
 
     Attributes:
         size: the new one, or
@@ -180,6 +206,11 @@ class Upsample(Operation):
         mode: "nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear" or "area".
         align_corners: whether the corners' elements stay what they are (of the modes with "linear" or "cubic").
         recompute_scale_factor: whether the factor is that of the rounded sizes.
+
+    Raises:
+        ValueError: torch's, when it is called: neither ``size`` nor ``scale_factor``, both, or one of other dimensions;
+            ``align_corners`` where the mode has none.
+        NotImplementedError: torch's, when it is called: a mode that there isn't, or that is for other dimensions.
 
     Example::
 

@@ -67,6 +67,7 @@ class MultiheadAttention(Module):
 
     Raises:
         ModuleError: the heads do not divide the features.
+        InputError: when it is called: other features, or a mask of another shape.
 
     Example::
 
@@ -193,7 +194,9 @@ class _Layer(Module):
         generator: where random numbers come from; torch's global generator by default.
 
     Raises:
-        ModuleError: the heads do not divide the features; an activation of another name.
+        ModuleError: the heads do not divide the features; an activation of another name; a dropout that is no
+            probability.
+        InputError: when it is called: other features, or a mask of another shape.
     """
 
     linear1: Linear
@@ -367,6 +370,9 @@ class TransformerEncoder(_Stack):
         num_layers: how many copies there are.
         norm: what is called behind the last, or None.
 
+    Raises:
+        InputError: when it is called: an input or a mask of another shape, as torch's layers see it.
+
     Example::
 
         >>> layer = nn.TransformerEncoderLayer(8, 2, 16)
@@ -397,6 +403,9 @@ class TransformerDecoder(_Stack):
         decoder_layer: of which the copies are; all begin with its weights, as in torch.
         num_layers: how many copies there are.
         norm: what is called behind the last, or None.
+
+    Raises:
+        InputError: when it is called: an input or a mask of another shape, as torch's layers see it.
 
     Example::
 
@@ -454,7 +463,9 @@ class Transformer(Module):
         decoder: of the target.
 
     Raises:
-        ModuleError: the heads do not divide the features; an activation of another name.
+        ModuleError: the heads do not divide the features; an activation of another name; a dropout that is no
+            probability.
+        InputError: when it is called: other features, or a mask of another shape.
 
     Example::
 

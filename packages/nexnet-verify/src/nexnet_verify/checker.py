@@ -71,8 +71,8 @@ def check_gradients(
         fn: an operator, a ``Policy`` class, any function of pytrees of LiteTensors that returns LiteTensors; a
             ``torch.autograd.Function``, or a ``torch.nn.Module``, as they are. A module is a function of its
             parameters, too: they are ``args[0]``, and what is given comes after them.
-        args: its arguments. Every floating LiteTensor, torch tensor, numpy array and Python float in them is
-            differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
+        args: its arguments, of any shapes. Every floating LiteTensor, torch tensor, numpy array and Python float in
+            them is differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
         modes: "reverse", and "forward" if ``nexnet.jvp`` must give the same derivatives. It is derived from the reverse
             one, which is therefore always checked; a ``jvp`` that a rule has of its own is compared with it, and

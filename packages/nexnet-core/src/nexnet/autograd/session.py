@@ -20,7 +20,11 @@ __all__ = ["value_and_grad"]
 def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, LiteTensor]]]:
     """Make a function that gives ``(out, {input: gradient})``, with an entry for every LiteTensor argument.
 
-    A tensor that is passed twice has one entry, the sum of both. A non-scalar output is seeded with ones.
+    A tensor that is passed twice has one entry, the sum of both. A non-scalar output is seeded with ones. Each gradient
+    has the shape of its input.
+
+    Raises:
+        InputError: an argument of integers; an output that is not one floating tensor.
 
     Example::
 

@@ -206,6 +206,10 @@ def _check_grad_mode() -> None:
 class TapeContext:
     """The per-thread stack of active tapes.
 
+    Raises:
+        InputError: ``push`` or ``recording`` where torch's grad mode is off, and nothing would be recorded.
+        IndexError: ``pop`` without an active tape.
+
     Example::
 
         >>> x = nexnet.ones(3)

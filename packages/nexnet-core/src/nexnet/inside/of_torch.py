@@ -32,9 +32,13 @@ def torch_trace(fn: Callable[..., Any], *, gradients: bool = False) -> Callable[
     trace of nexnet's and PyTorch first part ways.
 
     Args:
-        fn: a ``torch.nn.Module``, or a function of torch tensors. The parameters of a module have their names.
+        fn: a ``torch.nn.Module``, or a function of torch tensors of any shapes. The parameters of a module have their
+            names.
         gradients: whether to go back by ``torch.autograd`` from all that ``fn`` returns, seeded with ones, and to keep
             the gradient of what requires one.
+
+    Raises:
+        InputError: when it is called: on LiteTensors, which meet the module's own parameters.
 
     Example::
 

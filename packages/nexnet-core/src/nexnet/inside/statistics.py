@@ -50,7 +50,10 @@ class Statistics:
 
 @torch.no_grad()
 def statistics(value: Tensor) -> Statistics:
-    """Give a tensor's statistics.
+    """Give a tensor's statistics, of any shape and dtype.
+
+    Raises:
+        AttributeError: no tensor.
 
     Example::
 

@@ -171,7 +171,11 @@ def step(tape: TracedTape, seeds: Sequence[Tensor] | None = None) -> Stepper:
 
     Args:
         tape: what ``nexnet.trace(fn)(*args)`` has given.
-        seeds: the gradient of each output; ones by default.
+        seeds: the gradient of each output, of its shape; ones by default.
+
+    Raises:
+        InputError: no tape of a trace, or one that was loaded from a file.
+        RuntimeError: torch's, in the walk: a seed of another shape.
 
     Example::
 

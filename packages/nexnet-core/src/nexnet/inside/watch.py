@@ -145,6 +145,10 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
         every: only each so-manieth step is recorded.
         writer: a ``torch.utils.tensorboard.SummaryWriter`` to write to as well.
 
+    Raises:
+        InputError: when it is called: gradients of another structure than the parameters, of any shapes; as a block:
+            rich is not installed.
+
     Example::
 
         state, watcher = sgd.init(model), nexnet.watch()

@@ -47,7 +47,11 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
             numbers).
 
     Returns:
-        A function of the same arguments, which gives torch tensors for LiteTensors. Called on LiteTensors it is ``fn``.
+        A function of the same arguments, which gives torch tensors for LiteTensors, of the same shapes. Called on
+        LiteTensors it is ``fn``.
+
+    Raises:
+        InputError: when it is called: ``fn`` has returned a torch tensor, which is a constant to nexnet.
 
     Example::
 

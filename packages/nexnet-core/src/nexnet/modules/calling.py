@@ -24,7 +24,7 @@ __all__ = ["functional_call", "parameters_of", "set_gradients"]
 
 
 def parameters_of(module: nn.Module) -> dict[str, LiteTensor]:
-    """Give a module's parameters by their names, as LiteTensors that share its memory.
+    """Give a module's parameters by their names, as LiteTensors of their shapes that share its memory.
 
     A parameter that stands in several places is there once, under its first name, as in ``named_parameters()``. What
     an optimiser of nexnet_nn writes into these (``update_``) the module has.
@@ -121,7 +121,7 @@ def functional_call(
             (running statistics) is written into their memory, as torch does.
 
     Returns:
-        What the module returns, with LiteTensors for its tensors.
+        What the module returns, with LiteTensors for its tensors, of the same shapes.
 
     Raises:
         InputError: a name that the module does not have; with ``strict``, one that is missing; tied names with

@@ -40,7 +40,8 @@ def override(rules: Mapping[Any, Any], within: Any = None) -> AbstractContextMan
             operator is what it was before the block: ``lambda x, w, b: linear(quantised(x), quantised(w), b)``. It is
             called with the operator's arguments by position; trailing ones that have their default are left out if it
             doesn't take them. A keyword-only parameter ``module_path`` gets the path of the module that is being
-            called. Or ``{within: {operator: rule}, ...}``, for several places.
+            called. What it gives has the shapes that the operator gives, as far as the code around it needs them. Or
+            ``{within: {operator: rule}, ...}``, for several places.
         within: where: a pattern of module paths, as ``"layer4.*"`` or ``"*.attention"``; a class of modules, as
             ``torch.nn.Conv2d``; a module; or several of these. The calls made by such a module, or by anything that it
             calls, are meant. Paths are those of ``named_modules``. None: everywhere.

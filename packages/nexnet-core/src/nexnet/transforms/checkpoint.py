@@ -37,15 +37,16 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
     backward runs, the module has its own parameters again. Checkpoint the call of the model, or of its parts.
 
     Args:
-        fn: a function of pytrees that returns a pytree of floating tensors. It must be repeatable: what it computes
-            may depend on its arguments, on what it closes over, and on torch's random state (its default generators,
-            and generators passed as arguments).
+        fn: a function of pytrees that returns a pytree of floating tensors, of any shapes. It must be repeatable: what
+            it computes may depend on its arguments, on what it closes over, and on torch's random state (its default
+            generators, and generators passed as arguments).
         check: whether what ``fn`` gives the second time is compared with what it gave: its structure, its shapes and
             dtypes, and the sum of each output. It costs two sums of each.
 
     Raises:
         GradientError: in backward: ``fn`` has computed something else, as one does that draws from numpy's random
             state or counts its calls. Its gradient would be that of another function.
+        InputError: while something is being differentiated: ``fn`` has returned something else than floating tensors.
 
     Example::
 

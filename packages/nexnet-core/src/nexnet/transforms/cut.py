@@ -16,7 +16,9 @@ _Tree = TypeVar("_Tree")
 
 
 def stop_gradient(x: _Tree) -> _Tree:
-    """Give the same values (of a LiteTensor, or of a pytree of them) as constants: no gradient passes.
+    """Give the same values (of a LiteTensor, or of a pytree of them, of any shapes) as constants: no gradient passes.
+
+    What is no LiteTensor stays as it is.
 
     Example::
 
@@ -32,7 +34,10 @@ def no_tape() -> Only:
     """Make a context, or a decorator, in which nothing is recorded: what is computed there is a constant outside.
 
     Decorated generators and coroutines compute constants in each step, and whoever they yield to is recorded. One that
-    yields inside of a ``with`` block hides the tapes of others: computing with what those track is then an error.
+    yields inside of a ``with`` block hides the tapes of others.
+
+    Raises:
+        TrackedTensorError: in what is computed with a tensor of a tape that such a generator hides.
 
     Example::
 

@@ -51,6 +51,7 @@ def value_and_grad(fn: Any, argnums: Any = 0, has_aux: bool = False, *, low_rank
     Raises:
         InputError: an argument that can't be differentiated by (an integer, say), named by its path; an output that
             is not one floating tensor; no function.
+        TrackedTensorError: a Python number was returned that was made of a tensor (``item()``).
 
     Example::
 

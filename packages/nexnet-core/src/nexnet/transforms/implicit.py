@@ -94,7 +94,8 @@ def custom_fixed_point(
     its own.
 
     Args:
-        fn: a function of x (a tensor or a pytree) and of further arguments, that returns the next x.
+        fn: a function of x (a tensor or a pytree) and of further arguments, that returns the next x, with the
+            structure, shapes and dtypes of x.
         solve: ``solve(step, guess)`` gives the x with ``x == step(x)``. By default ``step`` is iterated.
         transpose_solve: as in ``custom_root``. By default ``dense_solve`` for up to 512 unknowns; beyond,
             ``neumann_solve``, which converges where the iteration does.

@@ -72,7 +72,9 @@ def jacobian(
         real function of complex arguments each row is a gradient, dL/d(re) + i dL/d(im).
 
     Raises:
-        InputError: complex outputs of complex arguments: their Jacobian is no matrix of complex numbers.
+        InputError: complex outputs of complex arguments: their Jacobian is no matrix of complex numbers; an argument
+            that can't be differentiated by, or an output that is no floating tensor; no function, no such ``mode``, or
+            a chunk of nothing.
 
     Example::
 

@@ -114,7 +114,11 @@ def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 
     Returns:
         ``(out, pushforward)`` or ``(out, pushforward, aux)``; ``pushforward(*tangents)``, with one tangent per primal,
-        gives the tangent of ``out``.
+        of its structure, shapes and dtypes, gives the tangent of ``out``, which has those of ``out``.
+
+    Raises:
+        InputError: a primal that can't be differentiated by, an output that is no floating tensor, or a tangent that
+            does not fit, each named by its path.
 
     Example::
 
@@ -148,7 +152,10 @@ def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fal
         has_aux: whether ``fn`` returns something beside the output.
 
     Returns:
-        ``(out, tangent)``, or ``(out, tangent, aux)``.
+        ``(out, tangent)``, or ``(out, tangent, aux)``; the tangent has the shapes of ``out``.
+
+    Raises:
+        InputError: primals or tangents that are no tuple; and as ``linearize``.
 
     Example::
 
@@ -170,6 +177,10 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, 
     Returns:
         ``(gradient, product)``, each a tuple of the primals' structure. Reverse over reverse: the gradient's pullback
         at the vectors, which is the product since a Hessian is symmetric.
+
+    Raises:
+        InputError: primals or vectors that are no tuple; vectors that do not fit the primals; an output that is not one
+            floating tensor.
 
     Example::
 
@@ -197,6 +208,16 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vec
 
     J is the Jacobian of ``inner`` (a model: parameters to predictions) and H the Hessian of ``outer`` (a loss:
     predictions to one tensor). Positive semi-definite where ``outer`` is convex, unlike the Hessian (Schraudolph 2002).
+
+    Args:
+        inner: a function of pytrees that returns a pytree of floating LiteTensors.
+        outer: a function of what ``inner`` returns, that returns one tensor (of a larger one the sum is meant).
+        primals: the tuple of ``inner``'s positional arguments.
+        vectors: a tuple of the same structure, shapes and dtypes; so is the product.
+
+    Raises:
+        InputError: primals or vectors that are no tuple; vectors that do not fit the primals; outputs that are no
+            floating tensors.
 
     Example::
 

@@ -25,6 +25,10 @@ def scale_gradient(x: _Tree, scale: Any) -> _Tree:
     ``scale`` may be a tensor that broadcasts with ``x``. It has no gradient of its own, as the value does not depend
     on it; a gradient of a gradient does, and is differentiated by it.
 
+    Raises:
+        RuleError: a leaf that is no tensor or float.
+        RuntimeError: torch's, in backward: a scale whose shape does not broadcast.
+
     Example::
 
         >>> nexnet.grad(lambda x: nexnet.scale_gradient(x, 0.5) ** 2)(3.0)
@@ -35,6 +39,8 @@ def scale_gradient(x: _Tree, scale: Any) -> _Tree:
 
 def reverse_gradient(x: _Tree, scale: Any = 1.0) -> _Tree:
     """Give ``x`` as it is; its gradient is multiplied by ``-scale`` (Ganin and Lempitsky 2015).
+
+    See ``scale_gradient``, which it is with ``-scale``.
 
     Example::
 
@@ -50,7 +56,7 @@ def clip_gradient(
     """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is clipped.
 
     Args:
-        x: the values.
+        x: the values, of any shapes.
         min: the least that an element of the gradient may be.
         max: the most that an element of the gradient may be.
         max_norm: instead of bounds, the most that the Euclidean norm of the whole gradient, of all tensors of ``x``
@@ -133,9 +139,14 @@ def surrogate(forward: Callable[..., Any], backward_fn: Callable[..., Any]) -> O
     """Make an operator with the value of ``forward`` and a gradient of your own: ``backward_fn(grad, *inputs)``.
 
     Args:
-        forward: a function of tensors that returns one. Like a rule's ``forward`` it gets torch tensors.
+        forward: a function of tensors that returns one, of any shapes. Like a rule's ``forward`` it gets torch tensors.
         backward_fn: gets the gradient of the output and the inputs; returns the gradient of the input, or a tuple of
-            such for several. Of higher orders it is itself the function that is differentiated.
+            such for several, each of its input's shape. Of higher orders it is itself the function that is
+            differentiated.
+
+    Raises:
+        GradientError: in backward: a gradient of another shape, or more than there are inputs.
+        RuleError: when it is called: ``forward`` has returned something else than torch tensors.
 
     Example::
 

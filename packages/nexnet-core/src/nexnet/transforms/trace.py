@@ -35,7 +35,8 @@ def trace(
     of parameters their path: ``tape["layers.0.weight"].gradient``.
 
     Args:
-        fn: any function; what it calls may be vmap, checkpoint, grad and the like, which are looked into.
+        fn: any function, of tensors of any shapes; what it calls may be vmap, checkpoint, grad and the like, which are
+            looked into.
         values: whether the value of every operation is kept. Values are not copied: what is written into later shows.
         gradients: whether to go back, too, from all that ``fn`` returns, seeded with ones; then the gradient of every
             intermediate, and what each rule returned for each argument, are kept.

@@ -61,6 +61,7 @@ def vmap(
     Raises:
         InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
             tensor, Python control flow on a mapped tensor's values.
+        RuntimeError: torch's: a random function in ``fn``, where ``randomness`` is "error".
 
     Example::
 

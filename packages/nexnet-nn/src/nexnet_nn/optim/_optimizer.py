@@ -52,6 +52,9 @@ class _Known:
 class Optimizer(_Known, Generic[State]):
     """The base of the optimisers: hyper-parameters, and no state.
 
+    A model is a pytree of LiteTensors of any shapes; gradients have its structure and shapes, and so have the trees of
+    a state.
+
     One of these, a frozen dataclass, states its hyper-parameters as fields, their bounds, the trees that its state has
     beside the step, and its ``rule``: new parameters and a new state of the old ones and the gradients, all of them
     lists of tensors, in the arithmetic of the form that it is given. By that it has ``update``, which is pure and can
@@ -185,7 +188,8 @@ class Optimizer(_Known, Generic[State]):
         Where nothing is being differentiated it is a step in place, of copies.
 
         Raises:
-            OptimizerError: gradients, or a state, of another structure than the model.
+            OptimizerError: gradients, or a state, of another structure or of other shapes than the model; a state that
+                lacks a tree.
         """
         params, treespec = nexnet.tree.flatten(model)
         slopes: list[Any] = flatten_gradients(type(self).__name__, grads, treespec)
@@ -214,7 +218,7 @@ class Optimizer(_Known, Generic[State]):
 
         Raises:
             TrackedTensorError: something is being differentiated: what its rules have saved would be overwritten.
-            OptimizerError: gradients, or a state, of another structure than the model.
+            OptimizerError: as ``update``.
         """
         refuse_tracking(type(self).__name__)
         params, treespec = nexnet.tree.flatten(model)

@@ -41,7 +41,7 @@ class Adagrad(Optimizer[AdagradState]):
         weight_decay: the factor of an L2 penalty.
         initial_accumulator_value: what s begins as.
         eps: what keeps the denominator from 0.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.

@@ -45,7 +45,7 @@ class Adam(Optimizer[AdamState]):
         eps: what keeps the denominator from 0.
         weight_decay: the factor of an L2 penalty.
         amsgrad: whether the denominator may only grow (S. Reddi et al., 2018).
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     All numbers may be LiteTensors of one element, and be differentiated by, or schedules. Where v is 0 its root has no
     slope; there the gradient of the update is the one along m alone, not a nan.
@@ -105,7 +105,7 @@ class Adam(Optimizer[AdamState]):
 class AdamW(Adam):
     """Adam whose weight decay is no penalty (I. Loshchilov and F. Hutter, 2019), as ``torch.optim.AdamW``.
 
-    As ``Adam``, but for the decay: the parameters shrink, ``p = p (1 - lr weight_decay)``, before the step, and the
+    See ``Adam``, but for the decay: the parameters shrink, ``p = p (1 - lr weight_decay)``, before the step, and the
     running means know nothing of it.
 
     Example::

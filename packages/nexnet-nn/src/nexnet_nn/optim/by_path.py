@@ -21,7 +21,8 @@ class ByPath:
     """Optimisers by the paths of the parameters: ``ByPath({"layers.*.weight": nn.Muon(0.02), "*": nn.AdamW(3e-4)})``.
 
     A parameter is the first optimiser's whose pattern (as in file names) its path matches. The state is a tuple of the
-    optimisers' states, each for a list of parameters.
+    optimisers' states, each for a list of parameters. For models, gradients and what ``update`` raises see
+    ``Optimizer``.
 
     Raises:
         OptimizerError: no optimisers.

@@ -53,7 +53,7 @@ class LBFGSState(NamedTuple):
 class LBFGS:
     """L-BFGS (D. Liu and J. Nocedal, 1989), step for step that of ``torch.optim.LBFGS``.
 
-    A step takes the loss itself, a function of the model, which it evaluates several times::
+    A step takes the loss itself, a function of the model that gives a scalar, which it evaluates several times::
 
         lbfgs = nn.LBFGS(line_search_fn="strong_wolfe")
         state = lbfgs.init(model)
@@ -122,6 +122,8 @@ class LBFGS:
 
         Raises:
             OptimizerError: a state for a model of another size.
+            InputError: no function.
+            ValueError: torch's: a loss of several elements.
         """
         x, unravel = nexnet.tree.ravel(model)
         if state.direction.shape != x.shape or state.moves.shape[0] != self.history_size:

@@ -39,7 +39,7 @@ class Lion(Optimizer[LionState]):
         lr: the learning rate; a third to a tenth of AdamW's.
         betas: the share of the momentum in the step, and what each step keeps of it.
         weight_decay: the factor of AdamW's decay; three to ten times AdamW's.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.

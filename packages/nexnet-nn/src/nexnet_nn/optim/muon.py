@@ -54,7 +54,7 @@ class Muon(Optimizer[MuonState]):
         adjust_lr_fn: what lr is multiplied by: ``"original"``, the factor above; ``"match_rms_adamw"``,
             ``0.2 sqrt(max(n, m))`` (J. Liu et al., 2025).
         ns_dtype: what the iteration computes in; ``None`` is the parameter's own dtype.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range; a parameter that is no matrix.

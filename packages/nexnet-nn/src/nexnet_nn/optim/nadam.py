@@ -45,7 +45,7 @@ class NAdam(Optimizer[NAdamState]):
         weight_decay: the factor of an L2 penalty, or of AdamW's decay.
         momentum_decay: how fast the momentum reaches beta1.
         decoupled_weight_decay: whether the decay is AdamW's.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range; a group with betas or a momentum_decay of its own.

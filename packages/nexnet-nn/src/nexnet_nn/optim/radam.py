@@ -32,7 +32,7 @@ class RAdam(Optimizer[AdamState]):
         eps: what keeps the denominator from 0.
         weight_decay: the factor of an L2 penalty, or of AdamW's decay.
         decoupled_weight_decay: whether the decay is AdamW's.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.

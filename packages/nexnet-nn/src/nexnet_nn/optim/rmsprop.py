@@ -45,7 +45,7 @@ class RMSprop(Optimizer[RMSpropState]):
         weight_decay: the factor of an L2 penalty.
         momentum: the share of the buffer that each step keeps.
         centered: whether to divide by the standard deviation (A. Graves, 2013).
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     Raises:
         OptimizerError: a hyper-parameter out of its range.

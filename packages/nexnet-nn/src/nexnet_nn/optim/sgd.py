@@ -48,7 +48,7 @@ class SGD(Optimizer[SGDState]):
         dampening: the share of the gradient that does not enter the buffer.
         weight_decay: the factor of an L2 penalty.
         nesterov: whether to use Nesterov's momentum.
-        maximize, groups, capturable: as all optimisers have them.
+        maximize, groups, capturable: see ``Optimizer``.
 
     The first four may be LiteTensors of one element, and be differentiated by, or schedules.
 

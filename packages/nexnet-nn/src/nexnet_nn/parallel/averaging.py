@@ -33,11 +33,11 @@ def average(tree: Tree, bucket_bytes: int = BUCKET_BYTES) -> Tree:
     the mean of the processes' losses.
 
     Args:
-        tree: a pytree of floating or complex LiteTensors.
+        tree: a pytree of floating or complex LiteTensors, of any shapes; the means have the same.
         bucket_bytes: how much goes in one collective.
 
     Raises:
-        ParallelError: a leaf that has no mean; a process has left the run.
+        ParallelError: a leaf that has no mean; a process has left the run, or does not call this too.
 
     Example::
 

@@ -34,8 +34,9 @@ def save(tree: Any, folder: str | os.PathLike[str]) -> None:
     folder; it is complete when its ``.metadata`` is there, which is written last. ``nn.save`` is for what is whole.
 
     Args:
-        tree: a pytree of LiteTensors; a module's buffers are saved with it.
-        folder: the same for all processes, on a disk that all see.
+        tree: a pytree of LiteTensors of any shapes; a module's buffers are saved with it.
+        folder: the same for all processes, on a disk that all see. One that can't be written is an error of
+            ``torch.distributed.checkpoint``'s, which names the process.
 
     Raises:
         CheckpointError: a leaf that is no LiteTensor.

@@ -25,7 +25,7 @@ def value_and_grad(
 
     As ``nexnet.value_and_grad`` by the first argument, followed by ``average``; but what is sent is on its way while
     the backward loop goes on: the gradient of a parameter is final when the loop has passed its first use. The value is
-    this process's own.
+    this process's own. The gradient has the structure and the shapes of the first argument.
 
     Args:
         fn: a function of a pytree, and of anything else, that returns a LiteTensor, or ``(LiteTensor, aux)``.
@@ -34,6 +34,7 @@ def value_and_grad(
 
     Raises:
         ParallelError: a process has left the run.
+        InputError: no function; as ``nexnet.value_and_grad`` of arguments and outputs.
 
     Example::
 

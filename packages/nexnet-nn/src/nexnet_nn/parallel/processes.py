@@ -68,6 +68,9 @@ def main(fn: Callable[..., Result] | None = None, *, backend: str | None = None,
         fn: the main function.
         backend: "nccl" or "gloo"; by default nccl where there is CUDA, whose current device is then the process's own.
         timeout: how many seconds a collective waits for a process that is alive and late.
+
+    Raises:
+        ParallelError: in a collective of the others, once a process has failed.
     """
     if fn is None:
         return functools.partial(main, backend=backend, timeout=timeout)
@@ -116,12 +119,14 @@ def failed(error: RuntimeError) -> ParallelError:
     others = [each for each in range(size()) if each != rank()]
     known = [each for each in others if _stores and _stores[0].check([_FAILED.format(each)])]
     why = [f"rank {each} failed: {_stores[0].get(_FAILED.format(each)).decode()}" for each in known]
+    again = "with torchrun --max-restarts the run goes on from what was saved last"
+    alone = "every process calls average, broadcast, save and the like, none does alone, as under `if rank() == 0:`"
     return ParallelError(
         message(
-            "a process has left the run: " + ("; ".join(why) or "it was ended without a word"),
+            "a process has left the run: " + ("; ".join(why) or "it has ended or is late, and has not said why"),
             rule=f"rank {rank()} of {size()}",
             got=str(error).splitlines()[0],
-            remedy="with torchrun --max-restarts the run goes on from what was saved last",
+            remedy=again if why else f"{alone}; if one was killed, {again}",
         )
     )
 
@@ -130,6 +135,9 @@ def generator(seed: int, device: Any = "cpu") -> torch.Generator:
     """Make a generator of this process's own: no two ranks, and no two seeds, draw the same numbers.
 
     For dropout and augmentation. A model is drawn from one seed everywhere, or sent by ``broadcast``.
+
+    Raises:
+        RuntimeError: torch's: a seed that is no integer, or a device that there isn't.
 
     Example::
 

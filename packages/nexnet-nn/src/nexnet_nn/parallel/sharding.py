@@ -37,6 +37,10 @@ class Sharded:
 
     Args:
         optimizer: any optimiser of nexnet_nn whose step of a parameter depends on that one's gradient alone.
+
+    Raises:
+        ParallelError: in a step: a process has left the run; a gradient that has no mean.
+        OptimizerError: in a step: gradients or a state of other shapes, as the optimiser says it.
     """
 
     def __init__(self, optimizer: Any) -> None:
@@ -136,7 +140,7 @@ def shard(module: Module, recompute: bool = True) -> ShardedParameters:
     """Divide a module's parameters among the processes: each keeps a part of each, as in FSDP (Zhao et al., 2023).
 
     Args:
-        module: the same in all processes.
+        module: the same in all processes; its parameters may have any shapes, each is cut into parts of shape ``(n,)``.
         recompute: whether what a call gathers is dropped after it, and gathered again for the backward loop: memory for
             one block at a time, for one more collective.
 
