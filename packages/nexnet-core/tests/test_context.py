@@ -2,12 +2,16 @@
 
 import asyncio
 import contextvars
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import nexnet as nx
+
+HOME = str(Path(nx.__file__).parent)
 
 ELSEWHERE = "computed with in another thread, whose work is not recorded"
 LEFT_OPEN = "still open in code that is not at work"
@@ -217,3 +221,38 @@ def test_blocks_that_close_in_another_order():
         assert nx.TapeContext.active() == ()
         second.__exit__(None, None, None)
         assert nx.TapeContext.active() == (tape,)
+
+
+def lines_of_nexnet(fn, interrupt_at=-1):
+    """Call it and give how many lines of nexnet's Python have run; at that of this number, interrupt it."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        if event == "line" and frame.f_code.co_filename.startswith(HOME):
+            count += 1
+            if count == interrupt_at:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        fn()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_an_interrupt_at_any_line_leaves_no_tape():
+    """As Ctrl-C may: Python sees to it between any two lines, also between a push and the block that pops."""
+
+    def slopes():
+        return nx.grad(lambda x: nx.grad(lambda y: x * y * y)(x))(3.0).item()
+
+    expected = slopes()
+    for at in range(1, lines_of_nexnet(slopes) + 1):
+        with pytest.raises(KeyboardInterrupt):
+            lines_of_nexnet(slopes, at)
+        assert nx.TapeContext.active() == (), f"line {at} of those that run"
+        assert slopes() == expected

@@ -252,8 +252,8 @@ class TapeContext:
         """Push the tape for a ``with`` block; it, and no other's, is taken off under any exception."""
         _check_grad_mode()
         tapes = this_thread().tapes
-        tapes.append(tape)
         try:
+            tapes.append(tape)
             yield tape
         finally:
             for i in range(len(tapes) - 1, -1, -1):

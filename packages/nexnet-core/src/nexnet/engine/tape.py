@@ -210,11 +210,14 @@ def evaluate(
     tapes = thread.tapes
     hidden = thread.hidden
     depth = len(tapes)
-    tapes.append(tape)
     try:
-        return fn(*args, **kwargs) if kwargs else fn(*args)
+        try:
+            tapes.append(tape)
+            return fn(*args, **kwargs) if kwargs else fn(*args)
+        finally:
+            del tapes[depth:]
     finally:
-        del tapes[depth:]
+        del tapes[depth:]  # again: in plain Python an interrupt may come before the line above
         if thread.tapes is not tapes or thread.hidden is not hidden:
             _check_closed(tapes, hidden)
 
