@@ -125,6 +125,8 @@ class Interrupts:
             _settle()
             wrong = aftermath(program, expected)
             if wrong:
+                while nexnet.TapeContext.active():  # else the next attempts would find it, too
+                    nexnet.TapeContext.pop()
                 return Outcome("finding", f"after an interrupt {way.__name__}: {wrong}\n{program}", wrong)
         return Outcome("fine" if interrupted else "not interrupted")
 
