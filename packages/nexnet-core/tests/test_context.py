@@ -217,3 +217,11 @@ def test_blocks_that_close_in_another_order():
         assert nx.TapeContext.active() == ()
         second.__exit__(None, None, None)
         assert nx.TapeContext.active() == (tape,)
+
+
+def test_what_is_no_tape_is_not_pushed():
+    with pytest.raises(nx.InputError, match=r"only a tape records(.|\n)*TapeContext\n(.|\n)*int\n.*nexnet\.Tape\(\)"):
+        nx.TapeContext.push(3)
+    with pytest.raises(nx.InputError, match="only a tape records"), nx.TapeContext.recording(None):
+        pass
+    assert nx.TapeContext.active() == ()
