@@ -69,8 +69,9 @@ def test_an_average_of_another_shape_is_no_average(method, dtype, mine, theirs):
 
 
 def test_what_is_refused():
-    with pytest.raises(nn.OptimizerError, match="invalid decay"):
-        nn.EMA(1.5)
+    for decay in (1.5, -0.5, float("nan")):
+        with pytest.raises(nn.OptimizerError, match="invalid decay"):
+            nn.EMA(decay)
     with pytest.raises(nn.OptimizerError, match="average and the model have different structures"):
         nn.EMA().update([LiteTensor(1.0)], LiteTensor(1.0))
     with pytest.raises(nexnet.errors.TrackedTensorError, match="being differentiated"):

@@ -107,6 +107,10 @@ def test_a_gradient_that_is_no_tensor_is_named(clip):
 
 
 class TestAccumulate:
+    def test_of_no_function(self):
+        with pytest.raises(nexnet.InputError, match=r"a value and a gradient(.|\n)*int\n(.|\n)*nexnet\.value_and_grad"):
+            nn.accumulate(3, nexnet.ones(2), [])
+
     x, y = randn(8, 3, seed=3), randn(8, 2, seed=4)
 
     def loss(self, model, x, y):

@@ -149,8 +149,17 @@ def accumulate(
         shapes.
 
     Raises:
-        InputError: no batches.
+        InputError: no function; no batches.
     """
+    if not callable(value_and_grad):
+        raise InputError(
+            message(
+                "accumulate wants what gives a value and a gradient.",
+                argument="value_and_grad",
+                got=type(value_and_grad).__name__,
+                remedy="nexnet.value_and_grad(loss)",
+            )
+        )
     values: list[Any] = []
     sums: list[Any] = []
     treespec: Any = None
