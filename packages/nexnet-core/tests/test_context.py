@@ -256,3 +256,11 @@ def test_an_interrupt_at_any_line_leaves_no_tape():
             lines_of_nexnet(slopes, at)
         assert nx.TapeContext.active() == (), f"line {at} of those that run"
         assert slopes() == expected
+
+
+def test_what_is_no_tape_is_not_pushed():
+    with pytest.raises(nx.InputError, match=r"only a tape records(.|\n)*TapeContext\n(.|\n)*int\n.*nexnet\.Tape\(\)"):
+        nx.TapeContext.push(3)
+    with pytest.raises(nx.InputError, match="only a tape records"), nx.TapeContext.recording(None):
+        pass
+    assert nx.TapeContext.active() == ()

@@ -33,6 +33,31 @@ def test_every_error_is_a_nexnet_error_and_a_pythonic_one(error, builtin):
     assert issubclass(error, builtin)
 
 
+#: Where a function is wanted: of each transform, and the argument if it is not ``fn``.
+NO_FUNCTION = {
+    "vjp": lambda y: nx.vjp(y, nx.ones(2)),
+    "jvp": lambda y: nx.jvp(y, (nx.ones(2),), (nx.ones(2),)),
+    "linearize": lambda y: nx.linearize(y, nx.ones(2)),
+    "hvp": lambda y: nx.hvp(y, (nx.ones(2),), (nx.ones(2),)),
+    "inner of gnvp": lambda y: nx.gnvp(y, nx.sum, (nx.ones(2),), (nx.ones(2),)),
+    "outer of gnvp": lambda y: nx.gnvp(nx.sin, y, (nx.ones(2),), (nx.ones(2),)),
+    "vmap": nx.vmap,
+    "checkpoint": nx.checkpoint,
+    "as_torch": nx.as_torch,
+    "build_computation_graph": nx.build_computation_graph(inputs=[nx.ones(2)]),
+    "autograd.session.value_and_grad": nx.autograd.session.value_and_grad,
+    "straight_through": nx.straight_through,
+    "forward of surrogate": lambda y: nx.surrogate(y, lambda grad, x: grad),
+    "backward_fn of surrogate": lambda y: nx.surrogate(torch.sign, y),
+    "custom_root": lambda y: nx.custom_root(y, lambda residual, x: x),
+    "solve of custom_root": lambda y: nx.custom_root(nx.sin, y),
+    "transpose_solve of custom_root": lambda y: nx.custom_root(nx.sin, lambda residual, x: x, y),
+    "custom_fixed_point": nx.custom_fixed_point,
+    "solve of custom_fixed_point": lambda y: nx.custom_fixed_point(nx.sin, y),
+    "transpose_solve of custom_fixed_point": lambda y: nx.custom_fixed_point(nx.sin, None, y),
+}
+
+
 class TestMistakes:
     """What a user of torch, of JAX or of numpy types first, and what is said to it."""
 
@@ -53,9 +78,19 @@ class TestMistakes:
         with pytest.raises(nx.InputError, match=r"argument:  fn\n  got:       LiteTensor"):
             transform(nx.sin(nx.ones(2)))
 
+    @pytest.mark.parametrize("name", NO_FUNCTION)
+    def test_what_can_not_be_called_in_place_of_a_function(self, name):
+        argument, transform = name.split(" of ") if " of " in name else ("fn", name)
+        said = (
+            rf"^{transform} wants a function\.\n  argument:  {argument}\n  got:       LiteTensor\n  remedy:  .*itself"
+        )
+        with pytest.raises(nx.InputError, match=said):
+            NO_FUNCTION[name](nx.sin(nx.ones(2)))
+
     def test_a_graph_of_one_input(self):
-        with pytest.raises(nx.InputError, match=r"inputs=\[x\]"):
-            nx.build_computation_graph(inputs=nx.ones(2))
+        for wrong in (nx.ones(2), 3):
+            with pytest.raises(nx.InputError, match=rf"wants a list(.|\n)*{type(wrong).__name__}\n.*inputs=\[x\]"):
+                nx.build_computation_graph(inputs=wrong)
 
     @pytest.mark.parametrize("join", [nx.cat, nx.stack])
     def test_tensors_to_join_one_by_one(self, join):

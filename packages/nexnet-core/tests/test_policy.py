@@ -244,6 +244,10 @@ class TestCustomGrad:
         with pytest.raises(nx.RuleError, match=r"must return \(out, backward\)(.|\n)*lonely"):
             lonely(nx.LiteTensor(1.0))
 
+    def test_of_no_function(self):
+        with pytest.raises(nx.RuleError, match=r"makes an operator of a function(.|\n)*int\n(.|\n)*\(out, backward\)"):
+            nx.custom_grad(3)
+
 
 class TestCalls:
     """``forward = calls(...)``: a forward that is one call of torch's, made without a Python method."""

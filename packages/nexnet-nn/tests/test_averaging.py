@@ -57,9 +57,21 @@ def test_it_is_differentiable_by_the_model():
     assert slope.tolist() == [0.25]
 
 
+@pytest.mark.parametrize("method", ["update", "update_"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+@pytest.mark.parametrize(("mine", "theirs"), [((2, 3), (3,)), ((3,), (2, 3)), ((3,), (1,))], ids=str)
+def test_an_average_of_another_shape_is_no_average(method, dtype, mine, theirs):
+    average, model = ({"w": {"bias": nexnet.ones(shape, dtype=dtype)}} for shape in (mine, theirs))
+    with pytest.raises(nn.OptimizerError, match=r"another shape(.|\n)*EMA(.|\n)*w\.bias(.|\n)*remedy") as caught:
+        getattr(nn.EMA(0.5), method)(average, model)
+    assert f"expected:  {theirs}\n  got:       {mine}" in str(caught.value)
+    assert average["w"]["bias"].tolist() == nexnet.ones(mine).tolist()  # nothing was written
+
+
 def test_what_is_refused():
-    with pytest.raises(nn.OptimizerError, match="invalid decay"):
-        nn.EMA(1.5)
+    for decay in (1.5, -0.5, float("nan")):
+        with pytest.raises(nn.OptimizerError, match="invalid decay"):
+            nn.EMA(decay)
     with pytest.raises(nn.OptimizerError, match="average and the model have different structures"):
         nn.EMA().update([LiteTensor(1.0)], LiteTensor(1.0))
     with pytest.raises(nexnet.errors.TrackedTensorError, match="being differentiated"):

@@ -307,3 +307,19 @@ class TestAt:
     def test_a_place_that_is_none(self, path, has):
         with pytest.raises(nn.ModuleError, match=rf"no such place in the module[\s\S]*{has}"):
             nn.MLP([2, 3, 1]).at[path].set(None)
+
+    @pytest.mark.parametrize("value", [3, 0.5, True, "w"], ids=repr)
+    def test_a_number_in_a_tensors_place(self, value):
+        dense = nn.Dense(2, 3)
+        said = (
+            rf"tensor's place takes a tensor(.|\n)*weight\n(.|\n)*\(3, 2\)\n(.|\n)*{value!r} \({type(value).__name__}\)"
+        )
+        for change in (
+            lambda: dense.at["weight"].set(value),
+            lambda: dense.at["weight"].apply(lambda _: value),
+            lambda: nn.Sequential(dense).at["layers.0.weight"].set(value),
+            lambda: dense.replace(weight=value),
+        ):
+            with pytest.raises(nn.ModuleError, match=said):
+                change()
+        assert dense.at["bias"].set(None).bias is None  # there may be no bias

@@ -147,3 +147,42 @@ def test_bad_layers():
         nn.Conv1d(3, 4, 2, padding_mode="mirror")
     with pytest.raises(nn.ModuleError, match=r"number for each dimension[\s\S]*kernel_size[\s\S]*1 or 2"):
         nn.Conv2d(3, 4, (2, 2, 2))
+
+
+LAYERS = [nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kernel_size", 0), ("kernel_size", 3.0), ("stride", 0), ("stride", 1.5), ("dilation", -1), ("padding", -1),
+        ("padding", 0.5), ("padding", None),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_none_is_refused_where_the_layer_is_made(layer, name, value):
+    said = rf"no such size(.|\n)*{name}\n(.|\n)*integers, each >= {int(name != 'padding')}\n.*{value}"
+    with pytest.raises(nn.ModuleError, match=said):
+        layer(2, 4, **{"kernel_size": 3, name: value})
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+def test_a_padding_of_another_name_is_refused(mode):
+    with pytest.raises(nn.ModuleError, match=r"no such padding(.|\n)*'valid' or 'same'\n.*'full'"):
+        nn.Conv2d(2, 4, 3, padding="full", padding_mode=mode)  # of circular it was taken for "same"
+    with pytest.raises(nn.ModuleError, match=r"no such size(.|\n)*padding\n(.|\n)*'same'"):
+        nn.ConvTranspose2d(2, 4, 3, padding="same")
+
+
+def test_a_stride_does_not_keep_the_size():
+    with pytest.raises(nn.ModuleError, match=r"does not keep the size(.|\n)*'same' with stride \(1, 2\)"):
+        nn.Conv2d(2, 4, 3, padding="same", stride=(1, 2))
+    assert nn.Conv2d(2, 4, 3, padding="same", stride=2, padding_mode="circular")(nexnet.ones(2, 8, 8)).shape == (
+        4,
+        4,
+        4,
+    )
+
+
+def test_what_crops_is_no_padding_of_zeros():
+    assert nn.Conv2d(2, 4, 3, padding=-1, padding_mode="circular")(nexnet.ones(2, 8, 8)).shape == (4, 4, 4)

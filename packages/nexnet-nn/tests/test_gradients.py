@@ -81,7 +81,36 @@ def test_writing_is_refused_while_something_is_differentiated(clip):
         nexnet.grad(lambda g: clip([g], 1.0)[0].sum())(LiteTensor([1.0]))
 
 
+CLIPS = [nn.clip_by_norm, nn.clip_by_norm_, nn.clip_by_value, nn.clip_by_value_]
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("bound", [-1.0, math.nan, LiteTensor(-1.0), LiteTensor([1.0, 2.0]), "1", None], ids=repr)
+def test_a_bound_that_leaves_nothing_is_none(clip, bound):
+    grads = [LiteTensor([3.0, -4.0])]
+    with pytest.raises(nexnet.errors.InputError, match=rf"no such bound(.|\n)*{clip.__name__}\n(.|\n)*number >= 0"):
+        clip(grads, bound)
+    assert grads[0].tolist() == [3, -4]  # nothing was written
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_bounds_of_zero_and_of_infinity_are_bounds(clip):
+    for bound, expected in [(0, [0, 0]), (math.inf, [3, -4])]:
+        clipped = clip([LiteTensor([3.0, -4.0])], bound)
+        assert (clipped[0] if "norm" in clip.__name__ else clipped)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_a_gradient_that_is_no_tensor_is_named(clip):
+    with pytest.raises(nexnet.errors.InputError, match=rf"{clip.__name__}\n(.|\n)*grads\['b'\]\n  got:       int"):
+        clip({"a": LiteTensor([1.0]), "b": 3}, 1.0)
+
+
 class TestAccumulate:
+    def test_of_no_function(self):
+        with pytest.raises(nexnet.InputError, match=r"a value and a gradient(.|\n)*int\n(.|\n)*nexnet\.value_and_grad"):
+            nn.accumulate(3, nexnet.ones(2), [])
+
     x, y = randn(8, 3, seed=3), randn(8, 2, seed=4)
 
     def loss(self, model, x, y):

@@ -101,3 +101,23 @@ def test_one_seed_gives_one_mlp():
 def test_mlp_needs_two_sizes():
     with pytest.raises(nn.ModuleError, match=r"sizes[\s\S]*\[3\]"):
         nn.MLP([3])
+
+
+@pytest.mark.parametrize("features", [0, -1])
+def test_a_bilinear_layer_of_nothing_is_refused(features):
+    with pytest.raises(nn.ModuleError, match=rf"no features(.|\n)*in1_features(.|\n)*>= 1\n.*{features}"):
+        nn.Bilinear(features, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda wrong: nn.MLP([2, 2], activation=wrong),
+        lambda wrong: nn.TransformerBlock(4, 2, activation=wrong),
+        lambda wrong: nn.TransformerEncoderLayer(4, 2, activation=wrong),
+    ],
+    ids=["MLP", "TransformerBlock", "TransformerEncoderLayer"],
+)
+def test_an_activation_is_a_function(make):
+    with pytest.raises(nn.ModuleError, match=r"activation must be callable(.|\n)*3 \(int\)"):
+        make(3)

@@ -108,8 +108,24 @@ def test_its_state_can_be_saved_at_any_time(tmp_path):
     assert all(torch.equal(whole[key].data, other[key].data) for key in whole)
 
 
+def test_a_loss_is_one_number():
+    lbfgs, x = nn.LBFGS(), nexnet.ones(2)
+    for step in (lbfgs.update, lbfgs.update_):
+        with pytest.raises(nexnet.InputError, match=r"several elements(.|\n)*shape \(2,\)(.|\n)*mean\(\) or sum\(\)"):
+            step(x, lambda x: x * x, lbfgs.init(x))
+
+
+@pytest.mark.parametrize("name", ["max_iter", "max_eval", "history_size"])
+def test_counts_are_at_least_one(name):
+    for wrong in (0, -1, 1.5):
+        with pytest.raises(nn.OptimizerError, match=rf"invalid {name}(.|\n)*int >= 1\n.*{wrong}"):
+            nn.LBFGS(**{name: wrong})
+
+
 def test_what_is_refused():
     lbfgs = nn.LBFGS()
+    with pytest.raises(nn.OptimizerError, match=r"no state of L-BFGS(.|\n)*SGDState(.|\n)*init"):
+        lbfgs.update(nexnet.ones(2), lambda x: x.sum(), nn.SGDState())
     with pytest.raises(nn.OptimizerError, match="only 'strong_wolfe'"):
         nn.LBFGS(line_search_fn="armijo")
     with pytest.raises(nn.OptimizerError, match="invalid lr"):

@@ -128,6 +128,12 @@ class TestOneProcess:
         expected = nexnet.grad(lambda model: (model(x) ** 2).sum())(dense)
         assert torch.equal(grads.parts.weight.data, expected.weight.data.reshape(-1))
 
+    @pytest.mark.parametrize("wrong", [nn.LBFGS(), 3, nn.Adam, None], ids=["LBFGS", "number", "class", "None"])
+    def test_what_can_not_be_sharded_is_refused(self, wrong):
+        kind = "type" if wrong is nn.Adam else type(wrong).__name__
+        with pytest.raises(nn.ParallelError, match=rf"by its own gradient(.|\n)*optimizer\n.*{kind}(.|\n)*nn\.Adam"):
+            parallel.Sharded(wrong)
+
     def test_a_leaf_that_is_no_tensor_is_refused(self):
         with pytest.raises(nn.ParallelError, match=r"LiteTensors[\s\S]*weight[\s\S]*int"):
             parallel.shard(nexnet.tree.map(lambda _: 1, nn.Dense(3, 2)))

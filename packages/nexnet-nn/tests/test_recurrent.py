@@ -6,7 +6,7 @@ from torch.nn.utils import rnn
 
 import nexnet
 import nexnet_nn as nn
-from nexnet import LiteTensor
+from nexnet import InputError, LiteTensor
 from nexnet_nn import ModuleError
 
 LAYERS = {
@@ -121,9 +121,49 @@ def test_what_fills_the_weights():
     assert [each.data.unique().tolist() for each in filled.weights] == [[1.0], [1.0], [0.0], [0.0]]
 
 
+OF_SEQUENCES = [nn.GRU, nn.LSTM, nn.RNN]
+OF_STEPS = [nn.GRUCell, nn.LSTMCell, nn.RNNCell]
+
+
+@pytest.mark.parametrize("layer", OF_SEQUENCES)
+@pytest.mark.parametrize(("batch_first", "expected"), [(False, r"\(T, B, I\)"), (True, r"\(B, T, I\)")])
+def test_what_is_no_sequence_is_refused(layer, batch_first, expected):
+    for wrong, got in [(nexnet.ones(3), r"shape \(3,\)"), (nexnet.ones(()), r"shape \(\)"),
+                       (nexnet.ones(2, 2, 2, 3), r"shape \(2, 2, 2, 3\)"), (3, "int")]:  # fmt: skip
+        said = rf"not the dimensions of sequences(.|\n)*{layer.__name__}\n(.|\n)*{expected}(.|\n)*{got}"
+        with pytest.raises(InputError, match=said):
+            layer(3, 4, batch_first=batch_first)(wrong)
+
+
+@pytest.mark.parametrize("layer", OF_SEQUENCES + OF_STEPS)
+def test_an_input_of_other_features_is_refused(layer):
+    shape = (5, 2) if layer in OF_STEPS else (5, 2, 2)
+    with pytest.raises(InputError, match=r"input has other features(.|\n)*\(\.\.\., 3\)\n.*\(\.\.\., 2\)"):
+        layer(3, 4)(nexnet.ones(shape))
+
+
+@pytest.mark.parametrize("cell", OF_STEPS)
+def test_what_is_no_step_of_a_batch_is_refused(cell):
+    for wrong, got in [(nexnet.ones(3), r"shape \(3,\)"), (nexnet.ones(()), r"shape \(\)"), (3, "int")]:
+        with pytest.raises(InputError, match=rf"one step of a batch(.|\n)*{cell.__name__}\n(.|\n)*{got}"):
+            cell(3, 4)(wrong)
+
+
+@pytest.mark.parametrize("layer", OF_SEQUENCES)
+def test_a_layer_of_nothing_is_refused(layer):
+    for name in ("hidden_size", "num_layers"):
+        if (layer, name) != (nn.LSTM, "hidden_size"):  # whose h is smaller than its c
+            with pytest.raises(ModuleError, match=rf"nothing in the layer(.|\n)*{name}"):
+                layer(**{"input_size": 3, "hidden_size": 4, name: 0})
+    assert nn.GRUCell(3, 0)(nexnet.ones(2, 3)).shape == (2, 0)  # as in torch
+
+
 def test_what_is_refused():
-    with pytest.raises(ModuleError, match="dropout is no probability"):
-        nn.GRU(3, 4, dropout=2.0)
+    for dropout in (2.0, -0.5, float("nan"), "0.5"):
+        with pytest.raises(ModuleError, match="dropout is no probability"):
+            nn.GRU(3, 4, dropout=dropout)
+    with pytest.raises(InputError, match=r"two initial states(.|\n)*\(h_0, c_0\)(.|\n)*int"):
+        nn.LSTM(3, 4)(nexnet.ones(5, 2, 3), 3)
     with pytest.raises(ModuleError, match="no such nonlinearity"):
         nn.RNN(3, 4, nonlinearity="sin")
     with pytest.raises(ModuleError, match="no such nonlinearity"):

@@ -54,6 +54,26 @@ def test_small_gradients_of_float16_survive():
     assert nexnet.grad(loss)(w).item() != pytest.approx(1e-8, rel=1e-2)
 
 
+@pytest.mark.parametrize("interval", [0, -1, 1.5, None])
+def test_an_interval_is_a_number_of_steps(interval):
+    with pytest.raises(nn.OptimizerError, match=rf"number of steps(.|\n)*growth_interval(.|\n)*int >= 1\n.*{interval}"):
+        nn.LossScale(growth_interval=interval)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {name: value}
+        for name in ("init_scale", "growth_factor", "backoff_factor")
+        for value in (0.0, -2.0, math.inf, math.nan)
+    ],
+    ids=str,
+)
+def test_a_scale_is_a_finite_number_above_0(wrong):
+    with pytest.raises(nn.OptimizerError, match="grows by a factor above 1, and shrinks by one between 0 and 1"):
+        nn.LossScale(**wrong)
+
+
 def test_what_is_refused():
     with pytest.raises(nn.OptimizerError, match="gradients of float16"):
         nn.LossScale().unscale([LiteTensor([1.0], dtype=torch.float16)], nn.LossScale().init())

@@ -136,3 +136,10 @@ def test_what_it_refuses():
         nn.MultiheadAttention(6, 4)
     with pytest.raises(nn.ModuleError, match=r"no such activation(.|\n)*'relu' or 'gelu'(.|\n)*'swish'"):
         nn.TransformerEncoderLayer(6, 3, activation="swish")
+
+
+@pytest.mark.parametrize("dropout", [3.0, -0.5, float("nan"), "0.5"])
+@pytest.mark.parametrize("layer", [nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer])
+def test_a_dropout_that_is_no_probability(layer, dropout):
+    with pytest.raises(nn.ModuleError, match=rf"dropout is no probability(.|\n)*0 <= p <= 1\n.*{dropout}"):
+        layer(4, 2, dropout=dropout)

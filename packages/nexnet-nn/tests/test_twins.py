@@ -145,8 +145,16 @@ def test_dropout_wants_a_generator(name):
     same = getattr(nexnet, DROPOUTS[name])(x, 0.3, True, generator=torch.Generator().manual_seed(3))
     assert torch.equal(dropped, same.data)
     assert not torch.equal(dropped, x)
-    with pytest.raises(nn.ModuleError, match="p is no probability"):
-        getattr(nn, name)(1.5)
+    for wrong in (1.5, -0.5, float("nan"), "0.5"):
+        with pytest.raises(nn.ModuleError, match=rf"p is no probability(.|\n)*{wrong}"):
+            getattr(nn, name)(wrong)
+
+
+def test_a_bag_has_three_modes():
+    with pytest.raises(nn.ModuleError, match=r"no such mode(.|\n)*sum, mean or max\n.*'median'"):
+        nn.EmbeddingBag(5, 3, mode="median")
+    with pytest.raises(nn.ModuleError, match=r"not scaled by frequency(.|\n)*scale_grad_by_freq"):
+        nn.EmbeddingBag(5, 3, mode="max", scale_grad_by_freq=True)
 
 
 @pytest.mark.parametrize("name", LAYERS)

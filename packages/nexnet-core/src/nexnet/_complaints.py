@@ -111,6 +111,15 @@ def no_tape(got: Any) -> InputError:
     )
 
 
+def not_a_tape(got: Any) -> InputError:
+    """TapeContext was given something else than a tape."""
+    return InputError(
+        message(
+            "only a tape records.", rule="TapeContext", argument="tape", got=type(got).__name__, remedy="nexnet.Tape()"
+        )
+    )
+
+
 def grad_mode_is_off() -> InputError:
     """A tape was to become active where torch's grad mode is off."""
     return InputError(

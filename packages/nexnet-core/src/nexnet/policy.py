@@ -400,7 +400,7 @@ def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
     the contract of ``Policy.backward``, with what it needs taken from the enclosing scope: see ``Policy``.
 
     Raises:
-        RuleError: when it is called: ``fn`` has returned something else than such a pair.
+        RuleError: no function; when it is called: ``fn`` has returned something else than such a pair.
 
     Example::
 
@@ -409,6 +409,14 @@ def custom_grad(fn: Callable[..., tuple[Any, Callable[..., Any]]]) -> Operator:
             y = torch.exp(x)
             return y, lambda grad: grad * y.clamp(max=10)
     """
+    if not callable(fn):
+        raise RuleError(
+            message(
+                "custom_grad makes an operator of a function.",
+                got=type(fn).__name__,
+                remedy="give the function itself, which returns (out, backward)",
+            )
+        )
 
     class FromFunction(Policy):
         def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -119,3 +119,10 @@ def test_needs_gradients():
     _, tape = nx.trace(lambda x: x.sum())(ONES)
     with pytest.raises(InputError, match="no gradients to explain"):
         nx.explain(tape, "x")
+
+
+@pytest.mark.parametrize("wrong", [3, nx.Tape()], ids=["number", "tape"])
+def test_needs_a_trace(wrong):
+    kind = type(wrong).__name__
+    with pytest.raises(InputError, match=rf"reads the tape of a trace(.|\n)*tape\n.*{kind}\n(.|\n)*gradients=True"):
+        nx.explain(wrong, "x")

@@ -98,3 +98,9 @@ def test_records_other_trees():
 def test_gradients_of_another_structure_are_refused():
     with pytest.raises(InputError, match="must have the structure of the parameters"):
         nx.watch()({"w": torch.ones(1)}, {"v": torch.ones(1)})
+
+
+@pytest.mark.parametrize("every", [0, -1, 0.5, None])
+def test_a_step_in_none_is_refused(every):
+    with pytest.raises(InputError, match=rf"no step would be recorded(.|\n)*every(.|\n)*int >= 1\n.*{every}"):
+        nx.watch(every=every)

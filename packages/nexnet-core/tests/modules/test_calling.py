@@ -115,6 +115,24 @@ def test_parameters_of_takes_nothing_but_torchs_modules() -> None:
         nx.parameters_of(Like())  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", [3, nx.sin], ids=["number", "function"])
+def test_what_is_no_module_of_torchs_is_said(wrong: Any) -> None:
+    kind = type(wrong).__name__
+    with pytest.raises(nx.InputError, match=rf"functional_call\n(.|\n)*module\n(.|\n)*torch.nn.Module\n.*{kind}"):
+        nx.functional_call(wrong, {})
+    with pytest.raises(nx.InputError, match=rf"set_gradients\n(.|\n)*module\n(.|\n)*torch.nn.Module\n.*{kind}"):
+        nx.set_gradients(wrong, {})
+
+
+@pytest.mark.parametrize("wrong", [3, [torch.ones(1)], nx.ones(2)], ids=["number", "list", "tensor"])
+def test_parameters_without_names_are_said(wrong: Any) -> None:
+    kind = type(wrong).__name__
+    with pytest.raises(nx.InputError, match=rf"by their names(.|\n)*parameters_and_buffers\n(.|\n)*a dict.*\n.*{kind}"):
+        nx.functional_call(nn.Linear(1, 1), wrong, torch.ones(1))
+    with pytest.raises(nx.InputError, match=rf"by their names(.|\n)*gradients\n(.|\n)*a dict.*\n.*{kind}"):
+        nx.set_gradients(nn.Linear(1, 1), wrong)
+
+
 # Buffers --------------------------------------------------------------------------------------------------------------
 
 

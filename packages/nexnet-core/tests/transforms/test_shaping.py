@@ -61,6 +61,20 @@ def test_scale_is_differentiated_where_a_gradient_depends_on_it():
     assert nx.grad(slope)(10.0).item() == (3 * X**2).sum().item()
 
 
+def test_a_scale_that_would_make_the_gradient_larger_is_refused():
+    for scale in (nx.ones(3, 2), nx.ones(1, 2), torch.ones(3)):
+        with pytest.raises(nx.InputError, match=r"scale does not broadcast to the shape of x(.|\n)*\(2,\)"):
+            nx.grad(lambda x, scale=scale: nx.scale_gradient(x, scale).sum())(nx.ones(2))
+        with pytest.raises(nx.InputError, match="scale does not broadcast"):
+            nx.reverse_gradient({"x": nx.ones(2)}, scale)
+    assert nx.grad(lambda x: nx.scale_gradient(x, nx.tensor([[2.0], [3.0]])).sum())(nx.ones(2, 2)).tolist() == [
+        [2.0, 2.0],
+        [3.0, 3.0],
+    ]
+    each = nx.vmap(nx.grad(lambda x, scale: nx.scale_gradient(x, scale).sum()))  # of a number each
+    assert each(nx.ones(3, 2), nx.tensor([1.0, 2.0, 3.0])).tolist() == [[1, 1], [2, 2], [3, 3]]
+
+
 class TestClip:
     @pytest.mark.parametrize(
         ("bounds", "expected"),
@@ -119,11 +133,24 @@ class TestClip:
             assert nx.jvp(tool, (X,), (10 * X,))[1].tolist() == (10 * X).tolist()
 
     @pytest.mark.parametrize(
-        "wrong", [{}, {"min": 2.0, "max": 1.0}, {"max_norm": 0.0}, {"min": 0.0, "max_norm": 1.0}], ids=str
+        "wrong",
+        [
+            {},
+            {"min": 2.0, "max": 1.0},
+            {"max_norm": 0.0},
+            {"min": 0.0, "max_norm": 1.0},
+            *[{name: float("nan")} for name in ("min", "max", "max_norm")],
+        ],
+        ids=str,
     )
     def test_wrong_use(self, wrong):
         with pytest.raises(nx.InputError, match=r"clips to bounds or to a norm(.|\n)*min <= max; or max_norm > 0"):
             nx.clip_gradient(nx.LiteTensor(X), **wrong)
+
+    @pytest.mark.parametrize("name", ["min", "max"])
+    def test_a_bound_that_would_make_the_gradient_larger_is_refused(self, name):
+        with pytest.raises(nx.InputError, match=rf"{name} does not broadcast(.|\n)*clip_gradient(.|\n)*\(3,\)"):
+            nx.clip_gradient(X, **{name: torch.ones(2, 3)})
 
 
 class TestStraightThrough:

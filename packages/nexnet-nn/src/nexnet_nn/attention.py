@@ -12,6 +12,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from . import init as initializers
+from ._checks import check_function
 from .dropout import Dropout
 from .errors import ModuleError
 from .init import Initializer
@@ -138,7 +139,8 @@ class TransformerBlock(Module):
         dropout: behind both parts.
 
     Raises:
-        ModuleError: the heads do not divide the features; a dropout that is no probability.
+        ModuleError: the heads do not divide the features; a dropout that is no probability; an activation that is no
+            function.
         InputError: when it is called: an input of other features.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017; normalised first as in Xiong et al., "On Layer
@@ -179,6 +181,7 @@ class TransformerBlock(Module):
         self.inner = Dense(features, hidden, **options)
         self.outer = Dense(hidden, features, **options)
         self.dropout = Dropout(dropout)
+        check_function("activation", activation)
         self.activation = activation
 
     def __call__(

@@ -9,8 +9,11 @@ import torch
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.errors import message
 
+from ._paths import paths_of
 from ._succession import succeed
+from .errors import OptimizerError
 from .optim._shared import check_hyperparameter, flatten_like, refuse_tracking
 
 __all__ = ["EMA"]
@@ -54,8 +57,7 @@ class EMA:
         """Give the new average; pure and differentiable.
 
         Raises:
-            OptimizerError: an average of another structure than the model.
-            RuntimeError: torch's: one of shapes that do not broadcast with the model's.
+            OptimizerError: an average of another structure, or of other shapes, than the model.
         """
         pairs, treespec = _pairs(average, model)
         new: Model = nexnet.tree.unflatten(
@@ -86,4 +88,17 @@ class EMA:
 
 def _pairs(average: Any, model: Any) -> tuple[list[tuple[Any, Any]], Any]:
     params, treespec = nexnet.tree.flatten(model)
-    return list(zip(flatten_like("EMA", "average", average, treespec), params, strict=True)), treespec
+    averages = flatten_like("EMA", "average", average, treespec)
+    for i, (one, other) in enumerate(zip(averages, params, strict=True)):
+        if one.shape != other.shape:  # which a kernel would broadcast
+            raise OptimizerError(
+                message(
+                    "a tensor of the average has another shape than its counterpart in the model.",
+                    rule="EMA",
+                    argument=paths_of(treespec)[i],
+                    expected=tuple(other.shape),
+                    got=tuple(one.shape),
+                    remedy="begin with the average that init gives of this very model",
+                )
+            )
+    return list(zip(averages, params, strict=True)), treespec

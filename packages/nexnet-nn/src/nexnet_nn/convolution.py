@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -86,7 +86,8 @@ class _Direct(_Convolution):
         bias: b, of shape ``(out_channels,)``, or None. It starts as in torch, like the weight.
 
     Raises:
-        ModuleError: ``groups`` does not divide the channels; no such ``padding_mode``.
+        ModuleError: ``groups`` does not divide the channels; no such ``padding_mode`` or ``padding``; "same", of zeros,
+            with a stride; a size that is no integer, or too small.
     """
 
     padding_mode: str
@@ -115,11 +116,32 @@ class _Direct(_Convolution):
             raise ModuleError(
                 message("there is no such padding.", argument="padding_mode", expected=_MODES, got=padding_mode)
             )
-        size = _per_dim(kernel_size, self.dims, "kernel_size")
+        if isinstance(padding, str) and padding not in ("valid", "same"):
+            raise ModuleError(
+                message(
+                    "there is no such padding.",
+                    argument="padding",
+                    expected="a size, 'valid' or 'same'",
+                    got=repr(padding),
+                )
+            )
+        zeros = padding_mode == "zeros"
+        size = _per_dim(kernel_size, self.dims, "kernel_size", 1)
         self._fill((out_channels, in_channels // groups, *size), out_channels, bias, init, generator, dtype, device)
-        self.stride = _per_dim(stride, self.dims, "stride")
-        self.padding = padding if isinstance(padding, str) else _per_dim(padding, self.dims, "padding")
-        self.dilation = _per_dim(dilation, self.dims, "dilation")
+        self.stride = _per_dim(stride, self.dims, "stride", 1)
+        self.padding = (
+            padding if isinstance(padding, str) else _per_dim(padding, self.dims, "padding", 0 if zeros else None)
+        )
+        self.dilation = _per_dim(dilation, self.dims, "dilation", 1)
+        if zeros and padding == "same" and set(self.stride) != {1}:
+            raise ModuleError(
+                message(
+                    "a convolution with a stride does not keep the size.",
+                    argument="padding",
+                    expected="a size, or 'valid'",
+                    got=f"'same' with stride {self.stride}",
+                )
+            )
         self.groups = groups
         self.padding_mode = padding_mode
 
@@ -167,7 +189,7 @@ class _Transposed(_Convolution):
         bias: b, of shape ``(out_channels,)``, or None. It starts as in torch, like the weight.
 
     Raises:
-        ModuleError: ``groups`` does not divide the channels.
+        ModuleError: ``groups`` does not divide the channels; a size that is no integer, or too small.
     """
 
     output_padding: tuple[int, ...]
@@ -192,12 +214,12 @@ class _Transposed(_Convolution):
         device: Any = None,
     ) -> None:
         _check_groups(self, in_channels, out_channels, groups)
-        size = _per_dim(kernel_size, self.dims, "kernel_size")
+        size = _per_dim(kernel_size, self.dims, "kernel_size", 1)
         self._fill((in_channels, out_channels // groups, *size), out_channels, bias, init, generator, dtype, device)
-        self.stride = _per_dim(stride, self.dims, "stride")
-        self.padding = _per_dim(padding, self.dims, "padding")
-        self.output_padding = _per_dim(output_padding, self.dims, "output_padding")
-        self.dilation = _per_dim(dilation, self.dims, "dilation")
+        self.stride = _per_dim(stride, self.dims, "stride", 1)
+        self.padding = _per_dim(padding, self.dims, "padding", 0)
+        self.output_padding = _per_dim(output_padding, self.dims, "output_padding", 0)
+        self.dilation = _per_dim(dilation, self.dims, "dilation", 1)
         self.groups = groups
 
     def __call__(self, x: Any) -> LiteTensor:
@@ -206,12 +228,17 @@ class _Transposed(_Convolution):
         return type(self).convolve(x, self.weight, self.bias, *options)  # type: ignore[no-any-return]
 
 
-def _per_dim(value: Sizes, dims: int, name: str) -> tuple[int, ...]:
-    """Give one number for each dimension."""
-    numbers = (value,) * dims if isinstance(value, int) else tuple(value)
+def _per_dim(value: Sizes, dims: int, name: str, least: int | None) -> tuple[int, ...]:
+    """Give one number for each dimension, each at least so large."""
+    numbers = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,) * dims
     if len(numbers) != dims:
         raise ModuleError(
             message("a size has a number for each dimension.", argument=name, expected=f"1 or {dims}", got=numbers)
+        )
+    if not all(hasattr(each, "__index__") and (least is None or each >= least) for each in numbers):
+        bound = "" if least is None else f", each >= {least}"
+        raise ModuleError(
+            message("a convolution has no such size.", argument=name, expected=f"integers{bound}", got=repr(value))
         )
     return numbers
 

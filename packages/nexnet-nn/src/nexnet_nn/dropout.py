@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import torch
 
 import nexnet
-from nexnet.errors import message
 
-from .errors import ModuleError
+from ._checks import check_probability
 from .operation import Operation
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
@@ -34,8 +33,7 @@ class _Dropout(Operation):
     drop: ClassVar[Callable[..., Any]]
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ModuleError(message("p is no probability.", argument="p", expected="0 <= p <= 1", got=p))
+        check_probability("p", p)
         self.p = p
 
     def __call__(self, x: Any, generator: torch.Generator | None = None) -> Any:

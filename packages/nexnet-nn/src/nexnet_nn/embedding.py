@@ -8,12 +8,16 @@ import torch
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.errors import message
 
 from . import init as initializers
+from .errors import ModuleError
 from .init import Initializer
 from .module import Module
 
 __all__ = ["Embedding", "EmbeddingBag"]
+
+_MODES = ("sum", "mean", "max")
 
 
 def _padded(weight: LiteTensor, row: int | None) -> LiteTensor:
@@ -88,6 +92,7 @@ class EmbeddingBag(Module):
         weight: of shape ``(rows, features)``.
 
     Raises:
+        ModuleError: a ``mode`` that there isn't, or one without gradients scaled by frequency that asks for them.
         IndexError: a ``padding_idx`` that is no row.
 
     Example::
@@ -116,6 +121,16 @@ class EmbeddingBag(Module):
         dtype: torch.dtype | None = None,
         device: Any = None,
     ) -> None:
+        if mode not in _MODES:
+            raise ModuleError(
+                message("a bag has no such mode.", argument="mode", expected="sum, mean or max", got=repr(mode))
+            )
+        if mode == "max" and scale_grad_by_freq:
+            raise ModuleError(
+                message(
+                    "the gradient of a maximum is not scaled by frequency.", argument="scale_grad_by_freq", got=True
+                )
+            )
         weight = init((rows, features), generator=generator, dtype=dtype, device=device)
         self.weight = _padded(weight, padding_idx)
         self.mode = mode
@@ -131,8 +146,8 @@ class EmbeddingBag(Module):
             per_sample_weights: a factor for each index, for "sum".
 
         Raises:
-            InputError: a ``mode`` that there isn't; a one-dimensional index without offsets, or a two-dimensional one
-                with them; weights, or a gradient scaled by frequency, where the mode has none.
+            InputError: a one-dimensional index without offsets, or a two-dimensional one with them; weights, where the
+                mode has none.
             RuntimeError: torch's: an index that is no row; indices that are no integers.
         """
         return nexnet.embedding_bag(  # type: ignore[no-any-return]

@@ -29,12 +29,12 @@ def clip_by_norm(
 
     Args:
         grads: a pytree of gradients, of any shapes.
-        max_norm: a number, or a tensor of one element.
+        max_norm: a number of at least 0, or a tensor of one element that is one.
         norm_type: which norm; ``math.inf`` is the greatest absolute value.
         error_if_nonfinite: whether a norm that is no finite number is an error.
 
     Raises:
-        InputError: such a norm.
+        InputError: such a norm; a ``max_norm`` that is negative or NaN; a leaf that is no tensor.
 
     Example::
 
@@ -42,7 +42,8 @@ def clip_by_norm(
         >>> gradients, norm
         ({'w': LiteTensor([0.6000, 0.8000])}, LiteTensor(5.))
     """
-    leaves, treespec = _flatten(grads)
+    _check_bound("clip_by_norm", "max_norm", max_norm)
+    leaves, treespec = _flatten(grads, "clip_by_norm")
     norms = [nexnet.linalg.vector_norm(each, norm_type) for each in leaves]
     total = nexnet.linalg.vector_norm(nexnet.stack(norms), norm_type) if norms else nexnet.zeros(())
     _check_finite(total, error_if_nonfinite)
@@ -57,7 +58,7 @@ def clip_by_norm_(
 
     Raises:
         TrackedTensorError: something is being differentiated.
-        InputError: a norm that is no finite number, if that is to be an error.
+        InputError: as ``clip_by_norm``.
 
     Example::
 
@@ -68,7 +69,8 @@ def clip_by_norm_(
         {'w': LiteTensor([0.6000, 0.8000])}
     """
     refuse_tracking("clip_by_norm_")
-    leaves, treespec = _flatten(grads)
+    _check_bound("clip_by_norm_", "max_norm", max_norm)
+    leaves, treespec = _flatten(grads, "clip_by_norm_")
     data = [each.data for each in leaves]
     if not data:
         return grads, nexnet.zeros(())
@@ -83,17 +85,18 @@ def clip_by_value(grads: Gradients, clip_value: float) -> Gradients:
 
     Args:
         grads: a pytree of gradients, of any shapes.
-        clip_value: a number; of a negative one all elements become it.
+        clip_value: a number of at least 0.
 
     Raises:
-        AttributeError: a leaf that is no tensor.
+        InputError: a ``clip_value`` that is negative or NaN; a leaf that is no tensor.
 
     Example::
 
         >>> nn.clip_by_value({"w": nexnet.tensor([3.0, -4.0])}, 1.0)
         {'w': LiteTensor([ 1., -1.])}
     """
-    leaves, treespec = _flatten(grads)
+    _check_bound("clip_by_value", "clip_value", clip_value)
+    leaves, treespec = _flatten(grads, "clip_by_value")
     clipped: Gradients = nexnet.tree.unflatten(treespec, [each.clamp(-clip_value, clip_value) for each in leaves])
     return clipped
 
@@ -103,6 +106,7 @@ def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
 
     Raises:
         TrackedTensorError: something is being differentiated.
+        InputError: as ``clip_by_value``.
 
     Example::
 
@@ -112,7 +116,8 @@ def clip_by_value_(grads: Gradients, clip_value: float) -> Gradients:
         {'w': LiteTensor([ 1., -1.])}
     """
     refuse_tracking("clip_by_value_")
-    leaves, treespec = _flatten(grads)
+    _check_bound("clip_by_value_", "clip_value", clip_value)
+    leaves, treespec = _flatten(grads, "clip_by_value_")
     data = [each.data for each in leaves]
     if data:
         torch._foreach_clamp_min_(data, -clip_value)
@@ -144,15 +149,24 @@ def accumulate(
         shapes.
 
     Raises:
-        InputError: no batches.
+        InputError: no function; no batches.
     """
+    if not callable(value_and_grad):
+        raise InputError(
+            message(
+                "accumulate wants what gives a value and a gradient.",
+                argument="value_and_grad",
+                got=type(value_and_grad).__name__,
+                remedy="nexnet.value_and_grad(loss)",
+            )
+        )
     values: list[Any] = []
     sums: list[Any] = []
     treespec: Any = None
     in_place = nexnet.TapeContext.current() is None
     for batch in batches:
         value, grads = value_and_grad(model, *batch)
-        leaves, treespec = _flatten(grads)
+        leaves, treespec = _flatten(grads, "accumulate")
         values.append(value)
         if not sums:
             sums = leaves
@@ -174,10 +188,38 @@ def _mean(*leaves: Any) -> Any:
     return nexnet.stack(list(leaves)).mean(0) if is_floating else leaves[-1]
 
 
-def _flatten(grads: Any) -> tuple[list[LiteTensor], Any]:
+def _flatten(grads: Any, rule: str) -> tuple[list[LiteTensor], Any]:
     """Flatten gradients; those of low rank are multiplied."""
     leaves, treespec = nexnet.tree.flatten(grads)
-    return [each.to_dense() if isinstance(each, LowRank) else each for each in leaves], treespec
+    leaves = [each.to_dense() if isinstance(each, LowRank) else each for each in leaves]
+    for i, each in enumerate(leaves):
+        if not isinstance(each, (LiteTensor, torch.Tensor)):
+            raise InputError(
+                message(
+                    "a gradient is a tensor.",
+                    rule=rule,
+                    argument=treespec.accessors()[i].codify("grads"),
+                    got=type(each).__name__,
+                )
+            )
+    return leaves, treespec
+
+
+def _check_bound(rule: str, name: str, bound: Any) -> None:
+    """Refuse a bound that leaves nothing: gradients would point the other way, or be the bound themselves."""
+    number = bound.data if isinstance(bound, LiteTensor) else bound
+    try:
+        if isinstance(number, torch.Tensor) and number.numel() == 1 and not number.is_cpu:
+            return  # it would be waited for
+        is_bound = bool(number >= 0)
+    except RuntimeError:  # inside of vmap a value can't be looked at
+        is_bound = number.numel() == 1
+    except TypeError:
+        is_bound = False
+    if not is_bound:
+        raise InputError(
+            message("gradients have no such bound.", rule=rule, argument=name, expected="a number >= 0", got=bound)
+        )
 
 
 def _check_finite(total: LiteTensor, is_asked: bool) -> None:

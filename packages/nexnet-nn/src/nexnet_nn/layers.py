@@ -15,6 +15,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from . import init as initializers
+from ._checks import check_function
 from .errors import ModuleError
 from .init import Initializer
 from .module import Module
@@ -123,6 +124,7 @@ class Bilinear(Module):
         bias: b, of shape ``(out_features,)``, or None.
 
     Raises:
+        ModuleError: no features of the first input.
         RuntimeError: torch's, when it is called: inputs of other features, or of other shapes before these.
 
     Example::
@@ -145,6 +147,10 @@ class Bilinear(Module):
         dtype: torch.dtype | None = None,
         device: Any = None,
     ) -> None:
+        if in1_features <= 0:
+            raise ModuleError(
+                message("the first input has no features.", argument="in1_features", expected=">= 1", got=in1_features)
+            )
         bound = in1_features**-0.5
         shape = (out_features, in1_features, in2_features)
         options: dict[str, Any] = {"generator": generator, "dtype": dtype, "device": device}
@@ -219,7 +225,7 @@ class MLP(Module):
         device: of the parameters; torch's default by default.
 
     Raises:
-        ModuleError: fewer than two sizes.
+        ModuleError: fewer than two sizes; an activation that is no function.
 
     Example::
 
@@ -245,6 +251,7 @@ class MLP(Module):
             raise ModuleError(
                 message("an MLP needs the sizes of its input and output.", argument="sizes", got=list(sizes))
             )
+        check_function("activation", activation)
         self.layers = tuple(
             Dense(before, after, bias, init=init, generator=generator, dtype=dtype, device=device)
             for before, after in pairwise(sizes)

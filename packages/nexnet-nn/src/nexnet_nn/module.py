@@ -14,6 +14,7 @@ import nexnet
 from nexnet.errors import message
 from nexnet.modules.path import leaves_mark
 
+from ._checks import check_tensors_place
 from ._describing import as_html, describe
 from ._layout import NAMESPACE, Entry, Layout, split
 from ._paths import join, paths_of
@@ -116,11 +117,13 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         """Give this module with other values for some of its fields. A field that is a buffer stays one.
 
         Raises:
-            ModuleError: a name that is not one of the fields.
+            ModuleError: a name that is not one of the fields; a number or text for a tensor.
         """
         fields = {name: getattr(self, name) for name in self._layout.names}
-        for name in changes:
-            if name not in fields:
+        for name, value in changes.items():
+            if name in fields:
+                check_tensors_place(f"{type(self).__name__}.{name}", fields[name], value)
+            else:
                 raise ModuleError(
                     message(
                         "replace was asked for a field that the module does not have.",

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from nexnet.errors import message
 
+from ._checks import check_tensors_place
 from ._layout import is_module
 from .errors import ModuleError
 
@@ -47,7 +48,12 @@ class Place(Generic[AnyModule]):
         return value
 
     def set(self, value: Any) -> AnyModule:
-        """Give the module with this value there. A buffer's place stays one."""
+        """Give the module with this value there. A buffer's place stays one.
+
+        Raises:
+            ModuleError: a number or text where a tensor was; ``None`` is taken.
+        """
+        check_tensors_place(self._path, self.get(), value)
         return _put(self._module, self._path.split("."), value, self._path)  # type: ignore[no-any-return]
 
     def apply(self, fn: Callable[[Any], Any]) -> AnyModule:

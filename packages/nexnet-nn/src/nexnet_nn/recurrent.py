@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import torch
@@ -10,9 +10,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 import nexnet
 from nexnet import LiteTensor
-from nexnet.errors import message
+from nexnet.errors import InputError, message
 
 from . import init as initializers
+from ._checks import check_probability
 from .errors import ModuleError
 from .init import Initializer
 from .module import Module, describe_as_its_base
@@ -29,7 +30,7 @@ def _weights(
     wide = gates * size
     shapes: list[tuple[int, ...]] = [(wide, source), (wide, out), *([(wide,), (wide,)] if bias else [])]
     shapes += [(out, size)] if out != size else []
-    bound = size**-0.5
+    bound = size**-0.5 if size > 0 else 0.0
     return [
         initializers.uniform(shape, -bound, bound, **options)
         if init is None
@@ -89,10 +90,10 @@ class _Recurrent(Module):
         dtype: torch.dtype | None = None,
         device: Any = None,
     ) -> None:
-        if not 0 <= dropout <= 1:
-            raise ModuleError(
-                message("dropout is no probability.", argument="dropout", expected="0 <= p <= 1", got=dropout)
-            )
+        check_probability("dropout", dropout)
+        for name, number in {"hidden_size": hidden_size, "num_layers": num_layers}.items():
+            if number < 1:
+                raise ModuleError(message("there is nothing in the layer.", argument=name, expected=">= 1", got=number))
         options = {"generator": generator, "dtype": dtype, "device": device}
         directions = 2 if bidirectional else 1
         found: list[LiteTensor] = []
@@ -128,12 +129,16 @@ class _Recurrent(Module):
             ``(output, h)``, of an LSTM ``(output, (h, c))``; the output has D H features.
 
         Raises:
-            InputError: an input of other features than the layer's; initial states of another shape or number.
+            InputError: an input of other dimensions or features than the layer's; initial states of another shape or
+                number.
             RuntimeError: torch's: an input of another dtype than the weights.
         """
         packed = isinstance(x, PackedSequence)
         data = x.data if packed else x
-        alone = not packed and data.ndim == 2
+        dims = getattr(data, "ndim", None)
+        alone = not packed and dims == 2
+        if not packed and not alone and dims != 3:
+            raise self._no_sequences(x)
         if alone:
             data = nexnet.unsqueeze(data, 0 if self.batch_first else 1)
         batch = int(x.batch_sizes[0]) if packed else data.shape[0 if self.batch_first else 1]
@@ -160,11 +165,26 @@ class _Recurrent(Module):
             last = [nexnet.squeeze(each, 1) for each in last]
         return out, tuple(last) if self.states > 1 else last[0]
 
+    def _no_sequences(self, x: Any) -> InputError:
+        return InputError(
+            message(
+                "the input has not the dimensions of sequences.",
+                rule=type(self).__name__,
+                argument="x",
+                expected=f"{'(B, T, I)' if self.batch_first else '(T, B, I)'}, (T, I), or a PackedSequence",
+                got=f"shape {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__,
+            )
+        )
+
     def _initial(self, data: Any, hx: Any, batch: int, alone: bool, order: Any) -> list[Any]:
         count = self.num_layers * (2 if self.bidirectional else 1)
         if hx is None:
             sizes = (self.out_size, self.hidden_size)[: self.states]
             return [torch.zeros(count, batch, size, dtype=data.dtype, device=data.device) for size in sizes]
+        if self.states > 1 and not isinstance(hx, Iterable):
+            raise InputError(
+                message("an LSTM has two initial states.", argument="hx", expected="(h_0, c_0)", got=type(hx).__name__)
+            )
         states = list(hx) if self.states > 1 else [hx]
         if alone:
             return [nexnet.unsqueeze(each, 1) for each in states]
@@ -232,7 +252,7 @@ class GRU(_Recurrent):
         weights: of each layer and direction W_ih, W_hh, b_ih, b_hh (and an LSTM's W_hr): torch's ``_flat_weights``.
 
     Raises:
-        ModuleError: a dropout that is no probability.
+        ModuleError: a dropout that is no probability; no layers, or no features of the state.
 
     Example::
 
@@ -335,6 +355,16 @@ class _Cell(Module):
         return {f"weights.{i}": name for i, name in enumerate(_names(len(self.weights) > 2))}
 
     def _zeros(self, x: Any) -> Any:
+        if getattr(x, "ndim", None) != 2:
+            raise InputError(
+                message(
+                    "the input is one step of a batch.",
+                    rule=type(self).__name__,
+                    argument="x",
+                    expected="(B, I)",
+                    got=f"shape {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__,
+                )
+            )
         return torch.zeros(x.shape[0], self.weights[1].shape[1], dtype=x.dtype, device=x.device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -48,6 +49,9 @@ class LossScale:
         growth_factor: what it is multiplied by to grow.
         backoff_factor: what it is multiplied by where a gradient is not finite.
         growth_interval: how many steps must have been made for it to grow.
+
+    Raises:
+        OptimizerError: a scale or factors that do not grow and shrink it, or no number of steps.
     """
 
     init_scale: float = 2.0**16
@@ -56,12 +60,22 @@ class LossScale:
     growth_interval: int = 2000
 
     def __post_init__(self) -> None:
-        if not (self.growth_factor > 1 and 0 < self.backoff_factor < 1 and self.init_scale > 0):
+        if not (1 < self.growth_factor < math.inf and 0 < self.backoff_factor < 1 and 0 < self.init_scale < math.inf):
             raise OptimizerError(
                 message(
                     "a scale grows by a factor above 1, and shrinks by one between 0 and 1.",
                     rule="LossScale",
                     got=self,
+                )
+            )
+        if not isinstance(self.growth_interval, int) or self.growth_interval < 1:
+            raise OptimizerError(
+                message(
+                    "a scale grows after a number of steps.",
+                    rule="LossScale",
+                    argument="growth_interval",
+                    expected="an int >= 1",
+                    got=repr(self.growth_interval),
                 )
             )
 

@@ -19,6 +19,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from . import init as initializers
+from ._checks import check_function, check_probability
 from .dropout import Dropout
 from .errors import ModuleError
 from .layers import Linear
@@ -66,7 +67,7 @@ class MultiheadAttention(Module):
         out_proj: the linear layer from the heads' outputs.
 
     Raises:
-        ModuleError: the heads do not divide the features.
+        ModuleError: the heads do not divide the features; a dropout that is no probability.
         InputError: when it is called: other features, or a mask of another shape.
 
     Example::
@@ -110,6 +111,7 @@ class MultiheadAttention(Module):
         if num_heads <= 0 or embed_dim % num_heads:
             got = f"{num_heads} of {embed_dim}"
             raise ModuleError(message("the heads do not divide the features.", argument="num_heads", got=got))
+        check_probability("dropout", dropout)
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         sizes = (embed_dim, kdim or embed_dim, vdim or embed_dim)
         together = set(sizes) == {embed_dim}
@@ -194,8 +196,8 @@ class _Layer(Module):
         generator: where random numbers come from; torch's global generator by default.
 
     Raises:
-        ModuleError: the heads do not divide the features; an activation of another name; a dropout that is no
-            probability.
+        ModuleError: the heads do not divide the features; an activation of another name, or that is no function;
+            a dropout that is no probability.
         InputError: when it is called: other features, or a mask of another shape.
     """
 
@@ -245,6 +247,7 @@ class _Layer(Module):
             setattr(self, f"norm{i + 1}", LayerNorm(d_model, layer_norm_eps, bias=bias, **place))
         self.dropout = Dropout(dropout)
         self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        check_function("activation", self.activation)
         self.norm_first = norm_first
 
     def _added(self, x: Any, norm: LayerNorm, part: Callable[[Any], Any], generator: Generator | None) -> Any:
@@ -463,8 +466,8 @@ class Transformer(Module):
         decoder: of the target.
 
     Raises:
-        ModuleError: the heads do not divide the features; an activation of another name; a dropout that is no
-            probability.
+        ModuleError: the heads do not divide the features; an activation of another name, or that is no function;
+            a dropout that is no probability.
         InputError: when it is called: other features, or a mask of another shape.
 
     Example::

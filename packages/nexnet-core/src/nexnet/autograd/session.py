@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine import evaluate, gradients, kernels_only
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ..transforms._evaluate import check_output, flatten, fresh_aliases, ones
+from ..transforms._evaluate import check_callable, check_output, flatten, fresh_aliases, ones
 
 if TYPE_CHECKING:
     from ..transforms._signatures import P, R
@@ -24,7 +24,7 @@ def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, 
     has the shape of its input.
 
     Raises:
-        InputError: an argument of integers; an output that is not one floating tensor.
+        InputError: no function; an argument of integers; an output that is not one floating tensor.
 
     Example::
 
@@ -33,6 +33,7 @@ def value_and_grad(fn: Callable[P, R]) -> Callable[P, tuple[R, dict[LiteTensor, 
         >>> gradients[x], gradients[w]
         (LiteTensor(12.), LiteTensor(9.))
     """
+    check_callable(fn, "autograd.session.value_and_grad")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> tuple[Any, dict[LiteTensor, LiteTensor]]:

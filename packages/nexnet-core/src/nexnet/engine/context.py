@@ -197,8 +197,10 @@ def _stepped(steps: Any, wanted: list[TapeBase]) -> Any:
 _awaited: Callable[..., Any] = types.coroutine(_stepped)
 
 
-def _check_grad_mode() -> None:
-    """Refuse to make a tape active where nothing would be recorded."""
+def _check_tape(tape: Any) -> None:
+    """Refuse to make active what is no tape, or a tape where nothing would be recorded."""
+    if not isinstance(tape, TapeBase):
+        raise _complaints.not_a_tape(tape)
     if not torch.is_grad_enabled():
         raise _complaints.grad_mode_is_off()
 
@@ -207,7 +209,8 @@ class TapeContext:
     """The per-thread stack of active tapes.
 
     Raises:
-        InputError: ``push`` or ``recording`` where torch's grad mode is off, and nothing would be recorded.
+        InputError: ``push`` or ``recording`` of what is no tape, or where torch's grad mode is off, and nothing would
+            be recorded.
         IndexError: ``pop`` without an active tape.
 
     Example::
@@ -227,7 +230,7 @@ class TapeContext:
     @staticmethod
     def push(tape: TapeBase) -> None:
         """Make the tape this thread's innermost active one."""
-        _check_grad_mode()
+        _check_tape(tape)
         this_thread().tapes.append(tape)
 
     @staticmethod
@@ -250,7 +253,7 @@ class TapeContext:
     @contextmanager
     def recording(tape: TapeBase) -> Iterator[TapeBase]:
         """Push the tape for a ``with`` block; it, and no other's, is taken off under any exception."""
-        _check_grad_mode()
+        _check_tape(tape)
         tapes = this_thread().tapes
         try:
             tapes.append(tape)

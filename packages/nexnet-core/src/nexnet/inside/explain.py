@@ -104,13 +104,22 @@ def explain(tape: Trace, name: str, *, huge: float = 1e4, tiny: float = 1e-7) ->
         tiny: the same, below which it is vanishing.
 
     Raises:
-        InputError: the trace has no gradients; there is nothing of that name.
+        InputError: no trace; one without gradients; there is nothing of that name.
 
     Example::
 
         _, tape = nexnet.trace(loss, gradients=True)(model, x, y)
         print(nexnet.explain(tape, "layers.0.weight"))
     """
+    if not isinstance(tape, Trace):
+        raise InputError(
+            message(
+                "explain reads the tape of a trace.",
+                argument="tape",
+                got=type(tape).__name__,
+                remedy="_, tape = nexnet.trace(fn, gradients=True)(...)",
+            )
+        )
     target = tape[name]
     onward = _towards_output(tape)
     if target.label not in onward and not set(target.outputs) & onward:

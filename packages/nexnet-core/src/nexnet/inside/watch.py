@@ -146,8 +146,8 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
         writer: a ``torch.utils.tensorboard.SummaryWriter`` to write to as well.
 
     Raises:
-        InputError: when it is called: gradients of another structure than the parameters, of any shapes; as a block:
-            rich is not installed.
+        InputError: ``every`` is no number of steps; when it is called: gradients of another structure than the
+            parameters, of any shapes; as a block: rich is not installed.
 
     Example::
 
@@ -161,6 +161,12 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
         watcher.to_csv("norms.csv")
         print(watcher.marked())
     """
+    if not isinstance(every, int) or every < 1:
+        raise InputError(
+            message(
+                "no step would be recorded.", rule="watch", argument="every", expected="an int >= 1", got=repr(every)
+            )
+        )
     return Watcher(exploding, vanishing, every, writer)
 
 

@@ -17,7 +17,7 @@ from .._trees import NAMESPACE
 from ..engine import DIFFERENTIABLE, is_wrapped, mapping
 from ..errors import InputError, message
 from ..tensor import LiteTensor, from_torch
-from ..transforms._evaluate import path_to
+from ..transforms._evaluate import check_callable, path_to
 from ..transforms.product import jvp, vjp
 from ..transforms.vmap import vmap
 from .tensors import ModelTensor
@@ -51,13 +51,14 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
         LiteTensors it is ``fn``.
 
     Raises:
-        InputError: when it is called: ``fn`` has returned a torch tensor, which is a constant to nexnet.
+        InputError: no function; when it is called: ``fn`` has returned a torch tensor, which is a constant to nexnet.
 
     Example::
 
         passing = nexnet.straight_through(torch.relu)
         relu = nexnet.as_torch(passing)  # in a module's forward: relu(self.conv(x))
     """
+    check_callable(fn, "as_torch")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

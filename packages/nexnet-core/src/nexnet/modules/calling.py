@@ -37,17 +37,7 @@ def parameters_of(module: nn.Module) -> dict[str, LiteTensor]:
         >>> {name: tuple(each.shape) for name, each in nexnet.parameters_of(torch.nn.Linear(3, 2)).items()}
         {'weight': (2, 3), 'bias': (2,)}
     """
-    if not isinstance(module, nn.Module):
-        raise InputError(
-            message(
-                "there are no parameters of torch's.",
-                rule="parameters_of",
-                argument="module",
-                expected="a torch.nn.Module",
-                got=type(module).__name__,
-                remedy="give a model of nexnet_nn itself to the transform: it is a pytree of its parameters",
-            )
-        )
+    _check_module(module, "parameters_of")
     return {name: wrap(each.detach()) for name, each in module.named_parameters()}
 
 
@@ -60,7 +50,7 @@ def set_gradients(module: nn.Module, gradients: Mapping[str, Any]) -> None:
             each of its parameter's shape. They are not copied, and have the parameter's dtype afterwards.
 
     Raises:
-        InputError: a name that is no parameter's; a shape that is not the parameter's.
+        InputError: no module of torch's; a name that is no parameter's; a shape that is not the parameter's.
 
     Example::
 
@@ -70,6 +60,8 @@ def set_gradients(module: nn.Module, gradients: Mapping[str, Any]) -> None:
         >>> linear.weight.grad
         tensor([[1., 1., 1.]])
     """
+    _check_module(module, "set_gradients")
+    _check_by_name(gradients, "set_gradients", "gradients")
     named = dict(module.named_parameters())
     unknown = [name for name in gradients if name not in named]
     if unknown:
@@ -124,8 +116,8 @@ def functional_call(
         What the module returns, with LiteTensors for its tensors, of the same shapes.
 
     Raises:
-        InputError: a name that the module does not have; with ``strict``, one that is missing; tied names with
-            different tensors; a module that another thread is calling.
+        InputError: no module of torch's; parameters that come without names; a name that the module does not have; with
+            ``strict``, one that is missing; tied names with different tensors; a module that another thread is calling.
 
     Example::
 
@@ -135,10 +127,39 @@ def functional_call(
         >>> {name: tuple(each.shape) for name, each in gradients.items()}
         {'weight': (2, 3), 'bias': (2,)}
     """
+    _check_module(module, "functional_call")
+    _check_by_name(parameters_and_buffers, "functional_call", "parameters_and_buffers")
     places = places_of(module)
     given = _given(module, places, parameters_and_buffers, tie_weights, strict)
     args = args if isinstance(args, tuple) else (args,)
     return _called(module, places, given, (args, dict(kwargs or {})), with_buffers)
+
+
+def _check_module(module: Any, rule: str) -> None:
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            message(
+                "there are no parameters of torch's.",
+                rule=rule,
+                argument="module",
+                expected="a torch.nn.Module",
+                got=type(module).__name__,
+                remedy="give a model of nexnet_nn itself to the transform: it is a pytree of its parameters",
+            )
+        )
+
+
+def _check_by_name(given: Any, rule: str, argument: str) -> None:
+    if not hasattr(given, "items"):
+        raise InputError(
+            message(
+                "tensors are given by their names.",
+                rule=rule,
+                argument=argument,
+                expected="a dict, as parameters_of(module) gives one",
+                got=type(given).__name__,
+            )
+        )
 
 
 def _called(module: nn.Module, places: Places, given: dict[str, Any], inputs: Any, with_buffers: bool) -> Any:

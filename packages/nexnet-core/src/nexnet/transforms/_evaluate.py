@@ -71,6 +71,19 @@ def check_function(fn: Any, argnums: Any, transform: str) -> None:
         )
 
 
+def check_callable(fn: Any, transform: str, argument: str = "fn") -> None:
+    """Refuse what can't be called where a function is wanted, at once and not where it would be called."""
+    if not callable(fn):
+        raise InputError(
+            message(
+                f"{transform} wants a function.",
+                argument=argument,
+                got=type(fn).__name__,
+                remedy="give the function itself, not what it returns",
+            )
+        )
+
+
 def _by_name(fn: Any, argnums: Any) -> InputError:
     """Arguments are differentiated by at their places: say which place a name has."""
     try:

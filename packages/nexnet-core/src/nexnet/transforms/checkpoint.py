@@ -18,7 +18,7 @@ from ..errors import GradientError, message
 from ..ops._plain import is_plain
 from ..policy import Policy
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, check_outputs
+from ._evaluate import NAMESPACE, check_callable, check_outputs
 from ._segment import Segment, pull_back, sources
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
     Raises:
         GradientError: in backward: ``fn`` has computed something else, as one does that draws from numpy's random
             state or counts its calls. Its gradient would be that of another function.
-        InputError: while something is being differentiated: ``fn`` has returned something else than floating tensors.
+        InputError: no function; while something is being differentiated: ``fn`` has returned something else than
+            floating tensors.
 
     Example::
 
@@ -54,6 +55,7 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
         >>> nexnet.grad(lambda x: block(block(x)))(0.0)
         LiteTensor(1.2534)
     """
+    check_callable(fn, "checkpoint")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

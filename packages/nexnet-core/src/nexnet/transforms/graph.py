@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..engine import evaluate, gradients, kernels_only
 from ..errors import InputError, message
 from ..tape import Tape
 from ..tensor import LiteTensor
-from ._evaluate import check_output, flatten, ones
+from ._evaluate import check_callable, check_output, flatten, ones
 
 __all__ = ["ComputationGraph", "build_computation_graph"]
 
@@ -39,7 +39,8 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
     closes over it. A non-scalar output is seeded with ones.
 
     Raises:
-        InputError: an input that is no LiteTensor of floating dtype; an output that is not one floating tensor.
+        InputError: no list; an input that is no LiteTensor of floating dtype; no function; an output that is not one
+            floating tensor.
 
     Example::
 
@@ -51,9 +52,14 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
         >>> graph.value, graph.grad
         (LiteTensor(5.), [LiteTensor([2., 4.])])
     """
-    if isinstance(inputs, LiteTensor):
+    if isinstance(inputs, LiteTensor) or not isinstance(inputs, Iterable):
         raise InputError(
-            message("build_computation_graph wants a list.", argument="inputs", got="a LiteTensor", remedy="inputs=[x]")
+            message(
+                "build_computation_graph wants a list.",
+                argument="inputs",
+                got=type(inputs).__name__,
+                remedy="inputs=[x]",
+            )
         )
     inputs = list(inputs)
     for i, each in enumerate(inputs):
@@ -69,6 +75,7 @@ def build_computation_graph(inputs: Sequence[LiteTensor]) -> Callable[[Callable[
     flatten(inputs, "inputs")
 
     def run(fn: Callable[..., Any]) -> ComputationGraph:
+        check_callable(fn, "build_computation_graph")
         tape = Tape()
         with kernels_only():
             out = check_output(evaluate(tape, inputs, fn, inputs), "build_computation_graph", tape)

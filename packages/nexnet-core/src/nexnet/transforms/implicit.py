@@ -22,7 +22,7 @@ from ..engine import Key, TapeContext, kernels_only, record_composite, wrap
 from ..errors import ConvergenceError, InputError, message
 from ..policy import Policy
 from ..tensor import LiteTensor
-from ._evaluate import flatten
+from ._evaluate import check_callable, flatten
 from ._segment import Segment, pull_back, sources
 from .cut import no_tape, stop_gradient
 from .product import fit_tree, vjp
@@ -56,7 +56,7 @@ def custom_root(fn: Callable[P, R], solve: Solver, transpose_solve: Solver | Non
 
     Raises:
         ConvergenceError: ``solve`` gave numbers that are not finite, or a linear system can't be solved.
-        InputError: what ``fn`` returns something that is not like x.
+        InputError: no function; ``fn`` has returned something that is not like x.
 
     Example::
 
@@ -68,7 +68,8 @@ def custom_root(fn: Callable[P, R], solve: Solver, transpose_solve: Solver | Non
         sqrt = nexnet.custom_root(lambda x, a: x * x - a, newton)
         nexnet.grad(lambda a: sqrt(1.0, a))(4.0)  # 0.25
     """
-    linear = transpose_solve or _dense_or(conjugate_gradient_solve)
+    linear = _dense_or(conjugate_gradient_solve) if transpose_solve is None else transpose_solve
+    _check_functions("custom_root", fn, solve, linear)
 
     @functools.wraps(fn)
     def root(guess: Any, *args: Any, **kwargs: Any) -> Any:
@@ -112,8 +113,9 @@ def custom_fixed_point(
         >>> nexnet.value_and_grad(lambda a: root(1.0, a))(4.0)
         (LiteTensor(2.), LiteTensor(0.2500))
     """
-    linear = transpose_solve or _dense_or(neumann_solve)
-    solver = solve or functools.partial(_iterate, tolerance=tolerance, max_steps=max_steps)
+    linear = _dense_or(neumann_solve) if transpose_solve is None else transpose_solve
+    solver = functools.partial(_iterate, tolerance=tolerance, max_steps=max_steps) if solve is None else solve
+    _check_functions("custom_fixed_point", fn, solver, linear)
 
     @functools.wraps(fn)
     def fixed_point(guess: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,6 +128,11 @@ def custom_fixed_point(
         return _solution(residual, step, solver, linear, guess)
 
     return fixed_point  # type: ignore[return-value]
+
+
+def _check_functions(rule: str, fn: Any, solve: Any, linear: Any) -> None:
+    for name, given in {"fn": fn, "solve": solve, "transpose_solve": linear}.items():
+        check_callable(given, rule, name)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

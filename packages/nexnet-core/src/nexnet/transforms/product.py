@@ -17,6 +17,7 @@ from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import (
     NAMESPACE,
+    check_callable,
     check_output,
     check_outputs,
     flatten,
@@ -54,7 +55,8 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         be differentiated itself.
 
     Raises:
-        InputError: a primal that can't be differentiated by, or a cotangent that does not fit, named by its path.
+        InputError: no function; a primal that can't be differentiated by, or a cotangent that does not fit, named by
+            its path.
         TrackedTensorError: what the pullback needs was written into since (by an optimiser's ``update_``, say).
 
     Example::
@@ -63,6 +65,7 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(nexnet.tensor([1.0, 10.0]))
         (LiteTensor([ 2., 40.]),)
     """
+    check_callable(fn, "vjp")
     return _pullback(fn, primals, has_aux, Tape())
 
 
@@ -117,8 +120,8 @@ def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         of its structure, shapes and dtypes, gives the tangent of ``out``, which has those of ``out``.
 
     Raises:
-        InputError: a primal that can't be differentiated by, an output that is no floating tensor, or a tangent that
-            does not fit, each named by its path.
+        InputError: no function; a primal that can't be differentiated by, an output that is no floating tensor, or a
+            tangent that does not fit, each named by its path.
 
     Example::
 
@@ -126,6 +129,7 @@ def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         >>> pushforward(nexnet.tensor([1.0, 10.0]))
         LiteTensor([ 2., 40.])
     """
+    check_callable(fn, "linearize")
     leaves, treespec = flatten(primals, "primals")
     out, pullback, *aux = _pullback(fn, primals, has_aux, Tape())
     dummy = optree.tree_map(lambda each: wrap(zeros_like(each)), out, namespace=NAMESPACE)
@@ -162,6 +166,7 @@ def jvp(fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fal
         >>> nexnet.jvp(lambda x: x * x, (nexnet.tensor([1.0, 2.0]),), (nexnet.tensor([1.0, 10.0]),))
         (LiteTensor([1., 4.]), LiteTensor([ 2., 40.]))
     """
+    check_callable(fn, "jvp")
     out, pushforward, *aux = linearize(fn, *_as_tuple(primals, "primals"), has_aux=has_aux)  # type: ignore[call-overload]
     return (out, pushforward(*_as_tuple(tangents, "tangents")), *aux)
 
@@ -179,14 +184,15 @@ def hvp(fn: Callable[..., Any], primals: Any, vectors: Any) -> tuple[tuple[Any, 
         at the vectors, which is the product since a Hessian is symmetric.
 
     Raises:
-        InputError: primals or vectors that are no tuple; vectors that do not fit the primals; an output that is not one
-            floating tensor.
+        InputError: no function; primals or vectors that are no tuple; vectors that do not fit the primals; an output
+            that is not one floating tensor.
 
     Example::
 
         >>> nexnet.hvp(lambda x: (x**3).sum(), (nexnet.tensor([1.0, 2.0]),), (nexnet.tensor([1.0, 0.0]),))
         ((LiteTensor([ 3., 12.]),), (LiteTensor([6., 0.]),))
     """
+    check_callable(fn, "hvp")
     leaves, treespec = flatten(_as_tuple(primals, "primals"), "primals")
     along = fit_tree(_as_tuple(vectors, "vectors"), leaves, treespec, "vectors", "the primals")
     inputs = fresh_aliases(leaves)
@@ -216,8 +222,8 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vec
         vectors: a tuple of the same structure, shapes and dtypes; so is the product.
 
     Raises:
-        InputError: primals or vectors that are no tuple; vectors that do not fit the primals; outputs that are no
-            floating tensors.
+        InputError: no functions; primals or vectors that are no tuple; vectors that do not fit the primals; outputs
+            that are no floating tensors.
 
     Example::
 
@@ -227,6 +233,8 @@ def gnvp(inner: Callable[..., Any], outer: Callable[[Any], R], primals: Any, vec
         >>> nexnet.gnvp(line, error, (nexnet.tensor(1.0),), (nexnet.tensor(1.0),))
         (LiteTensor(1.), (LiteTensor(10.),))
     """
+    check_callable(inner, "gnvp", "inner")
+    check_callable(outer, "gnvp", "outer")
     out, pushforward = linearize(inner, *_as_tuple(primals, "primals"))
     _, product = hvp(outer, (out,), (pushforward(*_as_tuple(vectors, "vectors")),))
     _, pullback = vjp(inner, *_as_tuple(primals, "primals"))

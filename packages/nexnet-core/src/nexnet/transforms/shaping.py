@@ -5,6 +5,7 @@ Forward mode sees the rule too: ``jvp`` is derived from ``backward``, linearised
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import optree
 from .._trees import NAMESPACE
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function
+from ._evaluate import check_callable
 
 __all__ = ["clip_gradient", "reverse_gradient", "scale_gradient", "straight_through", "surrogate"]
 
@@ -22,12 +24,12 @@ _Tree = TypeVar("_Tree")
 def scale_gradient(x: _Tree, scale: Any) -> _Tree:
     """Give ``x`` (a tensor or a pytree of them) as it is; its gradient is multiplied by ``scale``.
 
-    ``scale`` may be a tensor that broadcasts with ``x``. It has no gradient of its own, as the value does not depend
-    on it; a gradient of a gradient does, and is differentiated by it.
+    ``scale`` may be a tensor that broadcasts to the shape of ``x``. It has no gradient of its own, as the value does
+    not depend on it; a gradient of a gradient does, and is differentiated by it.
 
     Raises:
         RuleError: a leaf that is no tensor or float.
-        RuntimeError: torch's, in backward: a scale whose shape does not broadcast.
+        InputError: a scale that does not broadcast to the shape of a leaf.
 
     Example::
 
@@ -63,7 +65,7 @@ def clip_gradient(
             together, may be: a longer one is scaled down.
 
     Raises:
-        InputError: neither bounds nor norm are given, or both, or they leave nothing.
+        InputError: neither bounds nor norm are given, or both, or they leave nothing, as NaN does.
 
     Example::
 
@@ -71,8 +73,9 @@ def clip_gradient(
         LiteTensor(1.)
     """
     bounded = min is not None or max is not None
-    empty = min is not None and max is not None and min > max
-    if bounded == (max_norm is not None) or empty or (max_norm is not None and max_norm <= 0):
+    empty = (min is not None and max is not None and min > max) or (max_norm is not None and max_norm <= 0)
+    empty = empty or any(isinstance(each, float) and math.isnan(each) for each in (min, max, max_norm))
+    if bounded == (max_norm is not None) or empty:
         raise InputError(
             message(
                 "clip_gradient clips to bounds or to a norm.",
@@ -96,8 +99,8 @@ def straight_through(fn: Callable[..., Any]) -> Operator:
             ``forward`` it gets torch tensors. Further arguments of a call go to it as they are.
 
     Raises:
-        InputError: another shape came out, or a further argument is a tensor that is being differentiated by: of that
-            the identity has no gradient.
+        InputError: no function; another shape came out, or a further argument is a tensor that is being differentiated
+            by: of that the identity has no gradient.
 
     Example::
 
@@ -105,6 +108,7 @@ def straight_through(fn: Callable[..., Any]) -> Operator:
         >>> nexnet.value_and_grad(rounded)(2.7)
         (LiteTensor(3.), LiteTensor(1.))
     """
+    check_callable(fn, "straight_through")
 
     class StraightThrough(Policy):
         def forward(self, x: Any, *further: Any, **keywords: Any) -> Any:
@@ -145,6 +149,7 @@ def surrogate(forward: Callable[..., Any], backward_fn: Callable[..., Any]) -> O
             differentiated.
 
     Raises:
+        InputError: no functions.
         GradientError: in backward: a gradient of another shape, or more than there are inputs.
         RuleError: when it is called: ``forward`` has returned something else than torch tensors.
 
@@ -152,6 +157,8 @@ def surrogate(forward: Callable[..., Any], backward_fn: Callable[..., Any]) -> O
 
         spike = nexnet.surrogate(lambda v: (v > 0).float(), lambda grad, v: grad / (1 + abs(v)) ** 2)
     """
+    check_callable(forward, "surrogate", "forward")
+    check_callable(backward_fn, "surrogate", "backward_fn")
 
     class Surrogate(Policy):
         def forward(self, *inputs: Any) -> Any:
@@ -169,6 +176,7 @@ class _scaled(Policy):
     """x:  dx = scale g."""
 
     def forward(self, x: Any, scale: Any) -> Any:
+        _check_broadcasts("scale_gradient", "scale", scale, x)
         self.ctx.save(scale)
         return x
 
@@ -182,6 +190,8 @@ class _bounded(Policy):
     """x:  dx = g, clamped."""
 
     def forward(self, x: Any, min: float | None, max: float | None) -> Any:
+        _check_broadcasts("clip_gradient", "min", min, x)
+        _check_broadcasts("clip_gradient", "max", max, x)
         self.ctx.save(min, max)
         return x
 
@@ -203,6 +213,24 @@ class _within_norm(Policy):
         longer = squares > max_norm**2
         scale = max_norm / squares.where(longer, max_norm**2).sqrt()  # a square root of zero has no derivative
         return tuple(grad * scale for grad in grads)
+
+
+def _check_broadcasts(rule: str, argument: str, given: Any, x: Any) -> None:
+    """Refuse a tensor that would make the gradient larger than x: it would be summed into the shape of x."""
+    shape = getattr(given, "shape", None)
+    if shape and (
+        len(shape) > x.ndim
+        or any(size not in (1, there) for size, there in zip(reversed(shape), reversed(x.shape), strict=False))
+    ):
+        raise InputError(
+            message(
+                f"{argument} does not broadcast to the shape of x, which a gradient has.",
+                rule=rule,
+                argument=argument,
+                expected=tuple(x.shape),
+                got=tuple(shape),
+            )
+        )
 
 
 def _square(grad: Any) -> Any:

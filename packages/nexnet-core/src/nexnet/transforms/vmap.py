@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import ops
 from ..errors import InputError, message
 from ..tensor import LiteTensor
-from ._evaluate import NAMESPACE, path_to
+from ._evaluate import NAMESPACE, check_callable, path_to
 from ._mapped import run_mapped
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def vmap(
         axis_size: how many examples there are, where no argument is mapped (else it is the mapped dimension's).
 
     Raises:
-        InputError: ``in_dims`` that do not match the arguments, batches of different sizes, an output that is no
-            tensor, Python control flow on a mapped tensor's values.
+        InputError: no function; ``in_dims`` that do not match the arguments, batches of different sizes, an output that
+            is no tensor, Python control flow on a mapped tensor's values.
         RuntimeError: torch's: a random function in ``fn``, where ``randomness`` is "error".
 
     Example::
@@ -71,6 +71,7 @@ def vmap(
                     [0., 4.],
                     [6., 6.]])
     """
+    check_callable(fn, "vmap")
     if randomness not in ("error", "different", "same"):
         raise InputError(
             message("vmap does not know this randomness.", argument="randomness",

@@ -23,7 +23,7 @@ Hyperparameter = float | LiteTensor | Tensor | Schedule
 
 
 def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = False, below: float | None = None) -> Any:
-    """Take a number, or a tensor of one element, at least 0 unless ``negative`` is allowed, and below a bound.
+    """Take a number, or a tensor of one element: no NaN, at least 0 unless ``negative``, and below a bound.
 
     A schedule is taken as it is.
     """
@@ -39,7 +39,9 @@ def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = Fals
             )
         number = value.data
     try:
-        is_wrong = bool(number < 0 and not negative) or (below is not None and bool(number >= below))
+        is_wrong = (
+            bool(number != number) or bool(number < 0 and not negative) or (below is not None and bool(number >= below))
+        )
     except RuntimeError:  # inside of vmap a value can't be looked at
         is_wrong = False
     if is_wrong:

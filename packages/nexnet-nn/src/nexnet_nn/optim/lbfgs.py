@@ -12,7 +12,7 @@ from torch.optim.lbfgs import _strong_wolfe
 
 import nexnet
 from nexnet import LiteTensor
-from nexnet.errors import message
+from nexnet.errors import InputError, message
 
 from .._succession import succeed
 from ..errors import OptimizerError
@@ -96,6 +96,12 @@ class LBFGS:
                     got=self.line_search_fn,
                 )
             )
+        for name in ("max_iter", "max_eval", "history_size"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise OptimizerError(
+                    message(f"invalid {name}.", rule="LBFGS", argument=name, expected="an int >= 1", got=repr(value))
+                )
 
     def init(self, model: Any) -> LBFGSState:
         """Make the state for the first step.
@@ -121,11 +127,20 @@ class LBFGS:
         """Give the model and the state after a step down ``loss(model)``. Pure and differentiable.
 
         Raises:
-            OptimizerError: a state for a model of another size.
-            InputError: no function.
-            ValueError: torch's: a loss of several elements.
+            OptimizerError: no state; one for a model of another size.
+            InputError: no function; a loss of several elements.
         """
         x, unravel = nexnet.tree.ravel(model)
+        if not isinstance(state, LBFGSState):
+            raise OptimizerError(
+                message(
+                    "this is no state of L-BFGS.",
+                    rule="LBFGS",
+                    argument="state",
+                    got=type(state).__name__,
+                    remedy="begin with the one that init gives of this model",
+                )
+            )
         if state.direction.shape != x.shape or state.moves.shape[0] != self.history_size:
             raise OptimizerError(
                 message(
@@ -138,6 +153,16 @@ class LBFGS:
 
         def evaluate(x: Any) -> tuple[Any, Any]:
             value, grads = nexnet.value_and_grad(loss)(unravel(x))
+            if value.data.numel() != 1:
+                raise InputError(
+                    message(
+                        "the loss has several elements, and L-BFGS goes down one number.",
+                        rule="LBFGS",
+                        argument="loss",
+                        got=f"shape {tuple(value.shape)}",
+                        remedy="give its mean() or sum()",
+                    )
+                )
             return value, nexnet.tree.ravel(grads)[0]
 
         step, max_eval = int(state.step.data), self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval

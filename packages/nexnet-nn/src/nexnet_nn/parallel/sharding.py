@@ -15,6 +15,7 @@ from nexnet.errors import message
 from .._succession import succeed
 from ..errors import ParallelError
 from ..module import Module
+from ..optim import LBFGS
 from .averaging import average
 from .processes import broadcast, failed, rank, size
 
@@ -39,11 +40,23 @@ class Sharded:
         optimizer: any optimiser of nexnet_nn whose step of a parameter depends on that one's gradient alone.
 
     Raises:
-        ParallelError: in a step: a process has left the run; a gradient that has no mean.
+        ParallelError: no optimiser, or one that looks at all gradients, as ``LBFGS`` does; in a step: a process has
+            left the run; a gradient that has no mean.
         OptimizerError: in a step: gradients or a state of other shapes, as the optimiser says it.
     """
 
     def __init__(self, optimizer: Any) -> None:
+        steps = all(callable(getattr(optimizer, name, None)) for name in ("init", "update", "update_"))
+        if isinstance(optimizer, (LBFGS, type)) or not steps:
+            raise ParallelError(
+                message(
+                    "what is sharded is an optimiser that steps each parameter by its own gradient.",
+                    rule="Sharded",
+                    argument="optimizer",
+                    got=repr(optimizer) if isinstance(optimizer, LBFGS) else type(optimizer).__name__,
+                    remedy="nn.parallel.Sharded(nn.Adam(1e-3))",
+                )
+            )
         self.optimizer = optimizer
 
     def init(self, model: Any) -> Any:

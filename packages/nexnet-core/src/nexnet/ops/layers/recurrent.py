@@ -255,7 +255,7 @@ class _Layered:
                 raise _complain(rule, "an initial state has another shape.", "hx", expected, tuple(state.shape))
         for i, weights in enumerate(self.weights):
             source = self.rows.shape[1] if i < self.directions else out * self.directions
-            _check_weights(rule, weights, gates * size, source, out, size)
+            _check_weights(rule, weights, gates * size, source, out, size, i < self.directions)
 
     def __call__(
         self, direction: Callable[..., Any], dropout_p: float, generator: Generator | None
@@ -278,9 +278,14 @@ class _Layered:
         return rows, [stack(each) for each in zip(*ended, strict=True)]
 
 
-def _check_weights(rule: str, weights: Sequence[Any], wide: int, source: int, out: int, size: int) -> None:
+def _check_weights(
+    rule: str, weights: Sequence[Any], wide: int, source: int, out: int, size: int, is_input: bool = True
+) -> None:
     for each, expected in zip(weights, ((wide, source), (wide, out), (wide,), (wide,), (out, size)), strict=True):
         if each is not None and tuple(each.shape) != expected:
+            if each is weights[0] and each.ndim == 2 and each.shape[0] == wide and is_input:
+                what = "the input has other features than the weights take."
+                raise _complain(rule, what, "input", f"(..., {each.shape[1]})", f"(..., {source})")
             raise _complain(rule, "a weight has another shape.", "params", expected, tuple(each.shape))
 
 
