@@ -325,6 +325,14 @@ def test_a_group_that_matches_nothing_or_has_a_strange_option_is_an_error():
         nn.NAdam(groups={"*": {"betas": (0.5, 0.5)}})
 
 
+@pytest.mark.parametrize("groups", [3, [{"lr": 1}], {"*": 3}, {"*": None}], ids=repr)
+def test_groups_that_are_no_dicts_are_an_error(groups):
+    with pytest.raises(
+        nn.OptimizerError, match=r"dicts of hyper-parameters(.|\n)*SGD\n(.|\n)*groups\n(.|\n)*weight_decay"
+    ):
+        nn.SGD(groups=groups)
+
+
 # Hyper-parameters that change
 
 

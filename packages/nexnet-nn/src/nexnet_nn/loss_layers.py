@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.errors import message
 
+from ._checks import check_probability
 from .buffers import buffer
+from .errors import ModuleError
 from .operation import Operation
 
 __all__ = [
@@ -47,14 +50,31 @@ class _Loss(Operation):
     ``reduction="none"`` a number for each element, or for each example where its classes or features make one.
 
     Raises:
-        InputError: when it is called: a ``reduction`` that there isn't, what is no tensor, an option out of its range,
-            or shapes that do not fit, as far as torch does not look at these itself.
+        InputError: when it is called: what is no tensor, an option out of its range, or shapes that do not fit, as far
+            as torch does not look at these itself.
         RuntimeError: torch's, when it is called: shapes, dtypes or values that its kernel can't take.
         IndexError: torch's, when it is called: a class that there isn't.
-        ModuleError: a weight that is no tensor, where there are weights.
+        ModuleError: a ``reduction`` that there isn't; a ``label_smoothing`` that is no share; a weight that is no
+            tensor, where there are weights.
     """
 
+    _reductions: ClassVar[tuple[str, ...]] = ("none", "mean", "sum")
+
     def __post_init__(self) -> None:
+        reduction: Any = getattr(self, "reduction", "mean")
+        if reduction not in self._reductions:
+            *most, last = map(repr, self._reductions)
+            raise ModuleError(
+                message(
+                    "no such reduction.",
+                    rule=type(self).__name__,
+                    argument="reduction",
+                    expected=f"{', '.join(most)} or {last}",
+                    got=repr(reduction),
+                )
+            )
+        if hasattr(self, "label_smoothing"):
+            check_probability("label_smoothing", self.label_smoothing)
         for name in ("weight", "pos_weight"):
             if hasattr(self, name):
                 setattr(self, name, buffer(getattr(self, name)))
@@ -212,6 +232,7 @@ class KLDivLoss(_Loss):
     reduction: str = "mean"
     log_target: bool = False
 
+    _reductions = ("none", "mean", "sum", "batchmean")
     operator = nexnet.kl_div
 
 

@@ -94,7 +94,8 @@ class Optimizer(_Known, Generic[State]):
             kernels more.
 
     Raises:
-        OptimizerError: a hyper-parameter out of its range; a group with a hyper-parameter that there isn't.
+        OptimizerError: a hyper-parameter out of its range; groups that are no dicts; a group with a hyper-parameter
+            that there isn't.
     """
 
     maximize: bool = dataclasses.field(default=False, kw_only=True)
@@ -122,7 +123,18 @@ class Optimizer(_Known, Generic[State]):
             if changes:
                 varying.append(field)
         object.__setattr__(self, "_varying", varying)
-        members = [self._member(*group) for group in (self.groups or {}).items()]
+        groups = {} if self.groups is None else self.groups
+        if not isinstance(groups, Mapping) or not all(isinstance(each, Mapping) for each in groups.values()):
+            raise OptimizerError(
+                message(
+                    "groups are dicts of hyper-parameters, by the paths that they are for.",
+                    rule=name,
+                    argument="groups",
+                    expected='as {"*.bias": {"weight_decay": 0}}',
+                    got=repr(groups),
+                )
+            )
+        members = [self._member(*group) for group in groups.items()]
         slots = dict(self.slots())
         for _, member in members:
             slots |= member._slots
