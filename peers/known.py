@@ -109,6 +109,12 @@ KNOWN: tuple[Known, ...] = (
         "it reads memory, and an example's memory is a part of its batch's",
         modes="vmap",
     ),
+    Known(
+        "differs",
+        "nn.functional.rrelu",
+        "torch's kernel, which no vmap can take, draws a slope where x < 0 alone; a batch draws one for each element",
+        modes="vmap",
+    ),
     Known("differs", "cov", "the database gives weights of float32, and torch sums them in another order"),
     Known(
         "differs",

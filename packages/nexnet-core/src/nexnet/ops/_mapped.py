@@ -130,6 +130,8 @@ def conj_physical(input: Tensor) -> Tensor:
 @_or(torch.index_fill)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Give x with a value, a number or a tensor without dimensions, at indices of a dimension."""
+    if input.ndim == 0:
+        return index_fill(input.reshape(1), dim, index, value).reshape(())
     index = index.reshape(-1)
     filled: Tensor = torch.as_tensor(value, device=input.device).to(input.dtype)
     shape = list(input.shape)

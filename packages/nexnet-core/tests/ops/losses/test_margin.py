@@ -196,3 +196,14 @@ def test_a_loss_of_complex_tensors_is_refused_and_not_of_their_real_part(loss):
     for argument, pair in (("input", (z, x)), ("target", (x, z))):
         with pytest.raises(InputError, match=rf"of real tensors(.|\n)*argument:  {argument}"):
             loss(*pair)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_multilabel_margin_loss_of_numbers_under_vmap(reduction, draw):
+    x, labels = draw(4), torch.tensor([0, 0, -1, 0])
+
+    def loss(x, label):
+        return nx.multilabel_margin_loss(x, label, reduction=reduction)
+
+    mapped = nx.vmap(nx.grad(loss))(x, labels)
+    torch.testing.assert_close(mapped.data, torch.stack([nx.grad(loss)(x[i], labels[i]).data for i in range(4)]))

@@ -122,3 +122,13 @@ def test_under_vmap(draw):
         for i, each in enumerate(nx.vmap(one)(x, src)):
             expected = torch.stack([one(x[k], src[k])[i].data for k in range(5)])
             torch.testing.assert_close(each.data, expected)
+
+
+@pytest.mark.parametrize(("shape", "index"), [((), [0]), ((), 0), ((3,), []), ((2, 3), [1])])
+def test_index_fill_by_a_mapped_value(shape, index, draw):
+    x, values, index = draw(4, *shape), draw(4), torch.tensor(index, dtype=torch.long)
+    gradient = nx.grad(lambda x, value: (nx.index_fill(x, 0, index, value) ** 2).sum(), (0, 1))
+    mapped = nx.vmap(gradient)(x, values)
+    for i in range(4):
+        for got, wanted in zip(mapped, gradient(x[i], values[i]), strict=True):
+            torch.testing.assert_close(got[i].data, wanted.data)

@@ -347,6 +347,8 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
 
     Corner: a class at just the margin gets no gradient.
     """
+    if is_mapped(input, target) and input.ndim == 0:  # a class alone; its batch is no dimension of classes
+        input, target = input.reshape(1), target.reshape(1)
     return _multilabel_margin_loss(input, target, _code(_named(reduction), "multilabel_margin_loss"))[0]
 
 
