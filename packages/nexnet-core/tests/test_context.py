@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import nexnet as nx
+from nexnet.engine import this_thread
 
 HOME = str(Path(nx.__file__).parent)
 
@@ -255,6 +256,7 @@ def test_an_interrupt_at_any_line_leaves_no_tape():
         with pytest.raises(KeyboardInterrupt):
             lines_of_nexnet(slopes, at)
         assert nx.TapeContext.active() == (), f"line {at} of those that run"
+        assert not this_thread().inside_rule, "numbers would be refused to a user as they are to a rule"
         assert slopes() == expected
 
 

@@ -209,6 +209,7 @@ def evaluate(
     thread = this_thread()
     tapes = thread.tapes
     hidden = thread.hidden
+    inside_rule = thread.inside_rule
     depth = len(tapes)
     try:
         try:
@@ -218,6 +219,7 @@ def evaluate(
             del tapes[depth:]
     finally:
         del tapes[depth:]  # again: in plain Python an interrupt may come before the line above
+        thread.inside_rule = inside_rule  # it may have come into a backward, too
         if thread.tapes is not tapes or thread.hidden is not hidden:
             _check_closed(tapes, hidden)
 
