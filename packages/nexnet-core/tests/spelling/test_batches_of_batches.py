@@ -13,7 +13,7 @@ import pytest
 import torch
 from every_argument import ROWS
 from every_argument.results import _cotangent, _floating, _leaves, _with_points, floating_in
-from every_argument.row import Spread
+from every_argument.spellings import spellings
 
 import nexnet as nx
 from nexnet.ops import listing
@@ -43,16 +43,11 @@ def scalar_function(name: str) -> tuple[Any, list[torch.Tensor]]:
     """Give the operator as a function of its floating tensors, made a number that is not linear in what comes out."""
     operator, row = getattr(nx.ops, name), ROWS[name]
     _, given = next(row.calls(name, operator))
-    places = [each.name for each in row.parameters(operator) if each.kind is not each.KEYWORD_ONLY]
-    spread = next((key for key, value in given.items() if isinstance(value, Spread)), None)
-    args: list[Any] = []
-    if spread is not None:
-        args = [given.pop(key) for key in places[: places.index(spread)] if key in given]
-        args += given.pop(spread).values
-    points = floating_in({"args": args, **given})
+    points = floating_in(given)
+    _, call = next(spellings(row.parameters(operator), given))
 
     def total(*moved: Any) -> Any:
-        arguments, keywords = _with_points((args, given), points, moved, lambda each: each)
+        arguments, keywords = _with_points(call, points, moved, lambda each: each)
         outs = _floating(_leaves(row.through(operator(*arguments, **keywords))))
         parts = [nx.ops.real(out * _cotangent(torch.empty(out.shape, dtype=out.dtype))) for out in outs]
         return sum((part + 0.5 * part * part).sum() for part in parts)

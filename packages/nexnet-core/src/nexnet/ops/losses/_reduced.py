@@ -15,7 +15,7 @@ from ...engine import TensorBase, scalar
 from ...errors import InputError, message
 from ...policy import implements
 from ..elementwise.arithmetic import mul
-from ..reductions.sums import mean, sum
+from ..reductions.sums import sum
 from ..shapes.joining import to
 from ..shapes.views import expand
 
@@ -56,9 +56,13 @@ def _answers(torch_function: Callable[..., Any], *names: str) -> Callable[[_Loss
     return register
 
 
-def _reduce(loss: Any, reduction: str, rule: str) -> Any:
-    code = _code(reduction, rule)
-    return loss if code == 0 else mean(loss) if code == 1 else sum(loss)
+def _reduced(losses: Any, code: int) -> Any:
+    """Reduce losses, torch tensors or nexnet's, as torch's kernels number it."""
+    return losses if code == 0 else losses.mean() if code == 1 else losses.sum()
+
+
+def _reduce(losses: Any, reduction: str, rule: str) -> Any:
+    return _reduced(losses, _code(reduction, rule))
 
 
 def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:

@@ -20,7 +20,7 @@ from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance
 from ..reductions.sums import mean
 from ..shapes.joining import to
-from ._reduced import _answers, _code, _named, _reduce, _require_real, _share
+from ._reduced import _answers, _code, _named, _reduce, _reduced, _require_real, _share
 from .probabilities import _binary_cross_entropy_with_logits
 
 __all__ = [
@@ -413,11 +413,6 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     classes = input.ndim - 1
     losses = mean(losses, -1) if losses.ndim == input.ndim else losses.sum(classes) / input.shape[classes]
     return _reduce(losses, reduction, "multilabel_soft_margin_loss")
-
-
-def _reduced(losses: Any, reduction: int) -> Any:
-    """Reduce losses, as torch's kernels number it."""
-    return losses if reduction == 0 else losses.mean() if reduction == 1 else losses.sum()
 
 
 def _as_numbers(target: Any, dtype: torch.dtype) -> Any:

@@ -21,7 +21,7 @@ from ..elementwise.arithmetic import mul, square, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where
 from ..shapes.joining import to
-from ._reduced import _code, _matched, _named, _reduce, _share, _tensor, _weighted_mean
+from ._reduced import _code, _matched, _reduce, _reduced, _share, _tensor, _weighted_mean
 
 __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
@@ -80,7 +80,7 @@ def _difference_loss(
 
     def choose(input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
         if is_mapped(input, target):
-            return _reduce(value(sub(input, target), *parameters), _named(reduction), name)
+            return _reduced(value(sub(input, target), *parameters), reduction)
         return fused(input, target, reduction, *parameters)
 
     return choose
