@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -252,12 +253,17 @@ def test_an_interrupt_at_any_line_leaves_no_tape():
         return nx.grad(lambda x: nx.grad(lambda y: x * y * y)(x))(3.0).item()
 
     expected = slopes()
-    for at in range(1, lines_of_nexnet(slopes) + 1):
-        with pytest.raises(KeyboardInterrupt):
+    for at in itertools.count(1):  # not counted before: what is cached may be made anew, or no more
+        try:
             lines_of_nexnet(slopes, at)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
         assert nx.TapeContext.active() == (), f"line {at} of those that run"
         assert not this_thread().inside_rule, "numbers would be refused to a user as they are to a rule"
         assert slopes() == expected
+    assert at > 100
 
 
 def test_what_is_no_tape_is_not_pushed():
