@@ -117,8 +117,18 @@ def _order(mask: Tensor) -> Tensor:
 @_or(torch.fill)
 def fill(input: Tensor, value: Any) -> Tensor:
     """Give a value, a number or a tensor without dimensions, in the shape of x."""
-    filled: Tensor = torch.as_tensor(value, device=input.device).to(input.dtype)
+    filled = (
+        value.to(input) if isinstance(value, Tensor) else _element(value, input)
+    )  # of a tensor torch keeps the real part
     return filled.expand(input.shape).clone()
+
+
+def _element(value: Any, beside: Tensor) -> Tensor:
+    """Give a value, a number or a tensor without dimensions, as an element of a tensor."""
+    element: Tensor = torch.as_tensor(value, device=beside.device)
+    if element.is_complex() and not beside.is_complex():
+        raise RuntimeError("value cannot be converted to type float without overflow")  # torch's words of one example
+    return element.to(beside.dtype)
 
 
 @_or(torch.conj_physical)
@@ -133,10 +143,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     if input.ndim == 0:
         return index_fill(input.reshape(1), dim, index, value).reshape(())
     index = index.reshape(-1)
-    filled: Tensor = torch.as_tensor(value, device=input.device).to(input.dtype)
     shape = list(input.shape)
     shape[dim] = index.shape[0]
-    return torch.index_copy(input, dim, index, filled.expand(shape))
+    return torch.index_copy(input, dim, index, _element(value, input).expand(shape))
 
 
 @_or(torch.linalg.lu_solve)

@@ -124,6 +124,23 @@ def test_under_vmap(draw):
             torch.testing.assert_close(each.data, expected)
 
 
+@pytest.mark.parametrize("value", [1 + 2j, torch.tensor(1 + 2j)], ids=["number", "tensor"])
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda x, value: nx.index_fill(x, 0, torch.tensor([0]), value),
+        lambda x, value: nx.masked_fill(x, x > 0, value),
+        lambda x, value: nx.fill(x, complex(value)),
+    ],
+    ids=["index_fill", "masked_fill", "fill"],
+)
+def test_a_complex_value_is_no_element_of_a_real_tensor(fill, value):
+    """Its imaginary part would be lost without a word."""
+    for call in (fill, lambda x, value: nx.vmap(lambda x: fill(x, value))(x[None])):
+        with pytest.raises(RuntimeError, match="onvert"):
+            call(nx.ones(3), value)
+
+
 @pytest.mark.parametrize(("shape", "index"), [((), [0]), ((), 0), ((3,), []), ((2, 3), [1])])
 def test_index_fill_by_a_mapped_value(shape, index, draw):
     x, values, index = draw(4, *shape), draw(4), torch.tensor(index, dtype=torch.long)
