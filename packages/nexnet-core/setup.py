@@ -16,7 +16,7 @@ DIRECTIVES = {"binding": True, "embedsignature": False, "c_api_binop_methods": T
 # The rooms whose objects can't be in a reference cycle: these are kept from the garbage collector, which would
 # otherwise scan a tape of a million nodes again and again while it grows. Cython knows this of a class, by a decorator;
 # said of a whole room, the room needs no ``import cython``.
-UNCOLLECTED = {"tensor", "products", "rule", "arithmetic"}
+UNCOLLECTED = {"key", "products", "rule"}
 
 get_directive_defaults().update(no_gc=False)
 

@@ -55,9 +55,6 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     Operators return new tensors; there are no in-place operations. ``.data`` is the torch tensor inside, detached.
     Two tensors are equal elementwise (``==``), and hash by identity.
 
-    The garbage collector knows nothing of a LiteTensor, which refers to its torch tensor alone: an attribute of
-    ``x.data`` that refers back to ``x`` makes a circle that is never freed. ``weakref.ref(x)`` there makes none.
-
     Methods have the names, signatures and defaults of torch's, and ``torch.<fn>(x)`` calls nexnet's rule for it.
 
     Raises:

@@ -16,7 +16,7 @@ import operator_stub
 import nexnet
 
 ROOT = Path(nexnet.__file__).parent
-ENGINE = [ROOT / "engine" / "tensor.py", ROOT / "engine" / "arithmetic.py"]
+ENGINE = [ROOT / "engine" / "key.py", ROOT / "engine" / "tensor.py", ROOT / "engine" / "arithmetic.py"]
 
 
 def stubs() -> dict[Path, str]:

@@ -7,7 +7,8 @@ references and calls rules: its arithmetic is the sum of gradients, and of produ
 The rooms, what others build on first::
 
     cpython        what is assumed of CPython: type flags, slots, the garbage collector's books
-    tensor         a LiteTensor's storage, and its identity on the tapes
+    key            a tensor's identity on the tapes
+    tensor         a LiteTensor's storage, and its key
     promises       the debug form, NEXNET_CHECK=1: every promise of a rule is checked
     direct         torch's functions of tensors, called below its parser of arguments
     products       a gradient that is a product, left to the backward loop
@@ -50,6 +51,7 @@ from .call import OperatorBase
 from .context import Only, TapeContext
 from .direct import direct, directly
 from .kernel_call import SAVES, KernelCall, KernelOperator
+from .key import COMPLEX, DIFFERENTIABLE, Key
 from .observed import Observer, Observers, Turn, also, cut_off, looking_on, turns
 from .operands import MetStandIn, register_stand_ins, register_trees, scalar, stand_ins
 from .ownership import gradients, zeros_like
@@ -68,7 +70,7 @@ from .tape import (
     register_anomalies,
     this_thread,
 )
-from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, is_wrapped, register_tensor_type, unwrap, wrap
+from .tensor import TensorBase, is_wrapped, register_tensor_type, unwrap, wrap
 
 __all__ = [
     "CHECKED",

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
+from .key import HALVES
 from .products import multiplied
 from .rule import Node, make_node, new_node
-from .tensor import HALVES, TensorBase, unwrap
+from .tensor import TensorBase, unwrap
 
 is_on = torch._C._is_any_autocast_enabled
 at_rest = torch._C._DisableAutocast

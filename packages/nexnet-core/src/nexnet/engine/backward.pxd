@@ -3,9 +3,10 @@ from nexnet.engine.alone cimport private
 from nexnet.engine.fitting cimport call_backward, fitted
 from nexnet.engine.higher_orders cimport differentiable
 from nexnet.engine.in_place cimport InPlace
+from nexnet.engine.key cimport Key
 from nexnet.engine.rule cimport Node
 from nexnet.engine.tape cimport TapeBase, Thread, active_tapes, this_thread, tracks
-from nexnet.engine.tensor cimport Key, version_of, wrap
+from nexnet.engine.tensor cimport version_of, wrap
 
 @cython.locals(thread=Thread, before=bint, recorded=bint, own=InPlace)
 cpdef object go_back(TapeBase tape, dict grads, bint consume, dict products)

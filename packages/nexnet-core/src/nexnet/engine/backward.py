@@ -13,10 +13,11 @@ from .alone import private
 from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .in_place import InPlace
+from .key import zeros
 from .promises import CHECKED
 from .rule import Node
 from .tape import TapeBase, active_tapes, this_thread, tracks
-from .tensor import version_of, wrap, zeros
+from .tensor import version_of, wrap
 
 _torchs_transform: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack  # None outside of torch.func's
 

@@ -1,8 +1,9 @@
 cimport cython
+from nexnet.engine.key cimport Key, key_like
 from nexnet.engine.recording cimport append
 from nexnet.engine.rule cimport Node, make_node
 from nexnet.engine.tape cimport TapeBase
-from nexnet.engine.tensor cimport Key, TensorBase, key_like
+from nexnet.engine.tensor cimport TensorBase
 
 @cython.locals(made=Key)
 cpdef Key key_of_batch(Key key, object shape, TapeBase home)

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
+from .key import Key, key_like
 from .recording import append
 from .rule import Node, make_node
 from .tape import TapeBase
-from .tensor import Key, TensorBase, key_like
+from .tensor import TensorBase
 
 
 def key_of_batch(key: Key, shape: Any, home: TapeBase) -> Key:

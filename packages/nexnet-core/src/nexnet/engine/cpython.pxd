@@ -1,7 +1,7 @@
 # The C behind cpython.py, which says what each of these means and why it may be done.
 
 from cpython.mem cimport PyObject_Free
-from cpython.object cimport Py_TPFLAGS_HAVE_GC, PyObject, PyTypeObject
+from cpython.object cimport Py_TPFLAGS_HAVE_GC, Py_TPFLAGS_HEAPTYPE, PyObject, PyTypeObject
 
 cdef enum:
     MANAGED = (1 << 3) | (1 << 4)  # Py_TPFLAGS_MANAGED_WEAKREF, Py_TPFLAGS_MANAGED_DICT
@@ -17,7 +17,12 @@ cdef extern from "Python.h":
     ctypedef struct TypeWithSlots "PyTypeObject":
         PyNumberMethods* tp_as_number
         void* tp_getattro
+        void (*tp_dealloc)(PyObject*) noexcept
+        TypeWithSlots* tp_base
+        unsigned long tp_flags
 
+    TypeWithSlots* type_of "Py_TYPE"(PyObject* object)
+    void release "Py_DECREF"(void* object)
     void PyObject_GC_UnTrack(void* object)
     void PyObject_GC_Track(void* object)
     int PyObject_GC_IsTracked(PyObject* object)
@@ -56,10 +61,24 @@ cdef inline object in_sight(object value):
     return value
 
 
+cdef inline TypeWithSlots* root_of(TypeWithSlots* cls) noexcept:
+    while cls.tp_base.tp_base != NULL:  # object has none
+        cls = cls.tp_base
+    return cls
+
+
+cdef inline void free_as_root(PyObject* value) noexcept:
+    cdef TypeWithSlots* cls = type_of(value)
+    root_of(cls).tp_dealloc(value)
+    release(cls)
+
+
 cdef inline object take_slots(object cls, object base):
     cdef TypeWithSlots* made = <TypeWithSlots*>cls
     cdef TypeWithSlots* own = <TypeWithSlots*>base
     made.tp_getattro = own.tp_getattro
+    if not root_of(own).tp_flags & Py_TPFLAGS_HEAPTYPE:  # such a one would release the class itself
+        made.tp_dealloc = free_as_root
     made.tp_as_number.nb_add = own.tp_as_number.nb_add
     made.tp_as_number.nb_subtract = own.tp_as_number.nb_subtract
     made.tp_as_number.nb_multiply = own.tp_as_number.nb_multiply

@@ -1,7 +1,8 @@
 cimport cython
+from nexnet.engine.key cimport Key, fits
 from nexnet.engine.products cimport Product
 from nexnet.engine.rule cimport Node
-from nexnet.engine.tensor cimport Key, TensorBase, fits, version_of, wrap
+from nexnet.engine.tensor cimport TensorBase, version_of, wrap
 
 cdef object Tensor
 cdef bint CHECKED

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from .. import _complaints
 from .._nested import leaves_of
+from .key import COMPLEX, DIFFERENTIABLE, Key, fits
 from .products import Product
 from .promises import CHECKED
 from .rule import Node
-from .tensor import COMPLEX, DIFFERENTIABLE, Key, TensorBase, fits, is_wrapped, unwrap, version_of, wrap
+from .tensor import TensorBase, is_wrapped, unwrap, version_of, wrap
 
 _NO_TENSOR = "backward returned something that is no tensor."
 

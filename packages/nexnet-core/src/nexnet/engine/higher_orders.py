@@ -17,10 +17,11 @@ from .._complaints import NoLinks
 from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
 from .context import TapeContext
+from .key import DIFFERENTIABLE
 from .operands import PLAIN, constant, wrap_all
 from .rule import Node, make_node
 from .tape import TapeBase, this_thread
-from .tensor import DIFFERENTIABLE, TensorBase, unwrap, wrap, wrap_constant
+from .tensor import TensorBase, unwrap, wrap, wrap_constant
 
 _CONSTANTS = PLAIN - {float, complex}  # what can't vary smoothly with an input
 

@@ -1,9 +1,9 @@
 cimport cython
 from nexnet.engine.fitting cimport fitted
+from nexnet.engine.key cimport Key
 from nexnet.engine.products cimport Product
 from nexnet.engine.rule cimport Node
 from nexnet.engine.tape cimport TapeBase, tracks
-from nexnet.engine.tensor cimport Key
 
 cdef object Tensor
 cdef object _plus, _minus, _times, _negative

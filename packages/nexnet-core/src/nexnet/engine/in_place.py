@@ -15,10 +15,10 @@ from torch import Tensor
 
 from .direct import direct
 from .fitting import fitted
+from .key import Key
 from .products import Product
 from .rule import Node
 from .tape import TapeBase, tracks
-from .tensor import Key
 
 _plus, _minus, _times = direct(operator.add), direct(operator.sub), direct(operator.mul)
 _negative = direct(torch.neg)

@@ -2,10 +2,11 @@ cimport cython
 from nexnet.engine cimport cpython
 from nexnet.engine.call cimport OperatorBase
 from nexnet.engine.higher_orders cimport as_linked
+from nexnet.engine.key cimport Key
 from nexnet.engine.operands cimport operand, scalar, wrap_all
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.tape cimport active_tapes, those_tracking, tracked_key, tracked_keys
-from nexnet.engine.tensor cimport Key, TensorBase, wrap
+from nexnet.engine.tensor cimport TensorBase, wrap
 
 cdef object Tensor
 

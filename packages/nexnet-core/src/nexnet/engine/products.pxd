@@ -1,4 +1,4 @@
-from nexnet.engine.tensor cimport Key
+from nexnet.engine.key cimport Key
 
 cdef class Product:
     cdef object a, b

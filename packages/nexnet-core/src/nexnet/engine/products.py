@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .direct import direct
-from .tensor import Key
+from .key import Key
 
 
 class Product:

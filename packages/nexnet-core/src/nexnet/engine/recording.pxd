@@ -1,7 +1,8 @@
 cimport cython
+from nexnet.engine.key cimport Key, are_alike, fits, is_complex, is_half, key_like, key_of
 from nexnet.engine.rule cimport Node, make_node
 from nexnet.engine.tape cimport TapeBase, active_tapes, those_tracking, tracked_key
-from nexnet.engine.tensor cimport Key, TensorBase, are_alike, fits, is_complex, is_half, key_like, key_of, wrap
+from nexnet.engine.tensor cimport TensorBase, wrap
 
 @cython.locals(home=TapeBase, output=tuple)
 cpdef object record(Node node, tuple args, object result, list[TapeBase] recorders)

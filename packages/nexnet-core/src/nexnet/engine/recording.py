@@ -8,9 +8,10 @@ import torch
 
 from .. import _complaints
 from . import autocast
+from .key import DIFFERENTIABLE, Key, are_alike, fits, is_complex, is_half, key_like, key_of
 from .rule import Node, make_node
 from .tape import TapeBase, active_tapes, those_tracking, tracked_key
-from .tensor import DIFFERENTIABLE, Key, TensorBase, are_alike, fits, is_complex, is_half, key_like, key_of, wrap
+from .tensor import TensorBase, wrap
 
 _FLOAT16, _BFLOAT16 = torch.float16, torch.bfloat16
 

@@ -1,6 +1,6 @@
 from nexnet.engine cimport cpython
+from nexnet.engine.key cimport Key
 from nexnet.engine.products cimport product_of
-from nexnet.engine.tensor cimport Key
 
 cdef object Tensor
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from .. import _complaints
 from .._nested import refers_to
 from . import cpython
+from .key import Key
 from .products import product_of
-from .tensor import Key
 
 
 class Context:

@@ -1,7 +1,8 @@
 cimport cython
 from nexnet.engine cimport cpython
+from nexnet.engine.key cimport Key, key_of
 from nexnet.engine.rule cimport Node
-from nexnet.engine.tensor cimport Key, TensorBase, key_of
+from nexnet.engine.tensor cimport TensorBase
 
 cdef class TapeBase:
     cdef readonly list nodes

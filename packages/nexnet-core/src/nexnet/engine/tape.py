@@ -12,8 +12,9 @@ import torch
 from .. import _complaints
 from . import cpython
 from .cpython import symbol
+from .key import Key, key_of
 from .rule import Node
-from .tensor import Key, TensorBase, key_of
+from .tensor import TensorBase
 
 
 class TapeBase:

@@ -1,4 +1,4 @@
-"""A tensor's storage, and its identity on the tapes.
+"""A tensor: a torch tensor, and a key once a tape has tracked it.
 
 Who refers to whom, and what therefore stays alive::
 
@@ -19,35 +19,8 @@ from torch import Tensor
 from .. import _complaints
 from . import cpython
 
-COMPLEX = frozenset({torch.complex64, torch.complex128})
-HALVES = frozenset({torch.float16, torch.bfloat16})
-DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
-
 #: Whether a torch tensor is one of torch.func's, inside of a transform: its values can't be looked at.
 is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
-
-_COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
-_FLOAT16, _BFLOAT16 = torch.float16, torch.bfloat16
-_CPU = torch.device("cpu")
-
-
-class Key:
-    """A tensor's identity on the tapes, with what its gradient is checked against. It holds no storage.
-
-    Attributes:
-        home: the token of the tape that tracked it first.
-        maker: the backward loop, as a token, that has made its gradient and may add into that. It stays when the
-            gradient has been passed on: none comes to a key again, then, in the same loop.
-    """
-
-    shape: torch.Size
-    dtype: torch.dtype
-    device: torch.device
-    home: Any
-    maker: Any
-
-    def __repr__(self) -> str:
-        return f"<Key {tuple(self.shape)}, {str(self.dtype).removeprefix('torch.')}, {self.device}>"
 
 
 class TensorBase:
@@ -91,7 +64,7 @@ class TensorBase:
         raise _missing_attribute(name)
 
 
-cpython.blank((Key, TensorBase))
+cpython.blank((TensorBase,))
 
 _tensor_type = TensorBase
 _missing_attribute = AttributeError
@@ -104,7 +77,6 @@ def register_tensor_type(missing_attribute: Callable[[str], AttributeError]) -> 
         global _tensor_type, _missing_attribute
         _tensor_type = cls
         _missing_attribute = missing_attribute  # type: ignore[assignment]
-        cpython.uncollected(cls)
         cpython.take_slots(cls, cls.__base__)  # type: ignore[arg-type]
         return cls
 
@@ -131,54 +103,3 @@ def wrap_constant(value: Any) -> Any:
 def version_of(tensor: Tensor) -> int:
     """Give how often a torch tensor has been written into; of one made in inference mode torch does not count it."""
     return -1 if tensor.is_inference() else tensor._version
-
-
-# Keys -----------------------------------------------------------------------------------------------------------------
-
-
-def key_of(data: Any, dtype: Any, home: Any) -> Key:
-    """Give a new key for a torch tensor, of which the dtype is known."""
-    key: Key = Key.__new__(Key)
-    key.shape, key.dtype, key.home = data.shape, dtype, home
-    key.device = _CPU if data.is_cpu else data.device
-    return key
-
-
-def key_like(other: Key, home: Any) -> Key:
-    """Give a new key of the same shape, dtype and device."""
-    key: Key = Key.__new__(Key)
-    key.shape, key.dtype, key.device, key.home = other.shape, other.dtype, other.device, home
-    return key
-
-
-def are_alike(key: Key, other: Key) -> bool:
-    """Say whether two keys have one shape, dtype and device."""
-    return (
-        key.dtype is other.dtype
-        and (key.device is other.device or key.device == other.device)
-        and (key.shape is other.shape or key.shape == other.shape)
-    )
-
-
-def fits(data: Any, key: Key) -> bool:
-    """Say whether a tensor has the key's shape, dtype and device."""
-    return (
-        data.shape == key.shape
-        and data.dtype is key.dtype
-        and (data.is_cpu if key.device is _CPU else data.device == key.device)
-    )
-
-
-def is_complex(key: Key) -> bool:
-    """Say whether the key is a complex tensor's."""
-    return key.dtype is _COMPLEX64 or key.dtype is _COMPLEX128
-
-
-def is_half(key: Key) -> bool:
-    """Say whether the key is a half precision tensor's."""
-    return key.dtype is _FLOAT16 or key.dtype is _BFLOAT16
-
-
-def zeros(key: Key) -> Tensor:
-    """Give zeros of a key's kind."""
-    return torch.zeros(key.shape, dtype=key.dtype, device=key.device)

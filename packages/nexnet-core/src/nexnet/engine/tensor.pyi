@@ -6,20 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from .. import _complaints
-COMPLEX: Any
-HALVES: Any
-DIFFERENTIABLE: Any
 is_wrapped: Callable[[Tensor], bool]
-_CPU: Any
-class Key:
-    shape: torch.Size
-    dtype: torch.dtype
-    device: torch.device
-    home: Any
-    maker: Any
-
-    def __repr__(self) -> str:
-        ...
 class TensorBase:
     raw: Any
     key: Any
@@ -57,18 +44,4 @@ def unwrap(value: Any) -> Any:
 def wrap_constant(value: Any) -> Any:
     ...
 def version_of(tensor: Tensor) -> int:
-    ...
-def key_of(data: Any, dtype: Any, home: Any) -> Key:
-    ...
-def key_like(other: Key, home: Any) -> Key:
-    ...
-def are_alike(key: Key, other: Key) -> bool:
-    ...
-def fits(data: Any, key: Key) -> bool:
-    ...
-def is_complex(key: Key) -> bool:
-    ...
-def is_half(key: Key) -> bool:
-    ...
-def zeros(key: Key) -> Tensor:
     ...

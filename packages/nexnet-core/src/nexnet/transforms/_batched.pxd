@@ -1,7 +1,8 @@
 cimport cython
 from nexnet.engine.batched cimport identify, key_of_batch
+from nexnet.engine.key cimport Key
 from nexnet.engine.rule cimport Node
-from nexnet.engine.tensor cimport Key, wrap
+from nexnet.engine.tensor cimport wrap
 
 cdef class Batched:
     cdef public object level, segment, size

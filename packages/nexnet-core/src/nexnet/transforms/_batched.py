@@ -12,9 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from ..engine.batched import append_batched, identify, key_of_batch
+from ..engine.key import Key
 from ..engine.rule import Node
 from ..engine.tape import is_tracked
-from ..engine.tensor import Key, wrap
+from ..engine.tensor import wrap
 from ..ops.shapes.views import reshape
 from ..tensor import LiteTensor
 from ._forms import Call, Form, form_of

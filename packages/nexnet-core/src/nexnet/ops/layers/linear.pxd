@@ -1,6 +1,7 @@
 cimport cython
+from nexnet.engine.key cimport Key
 from nexnet.engine.rule cimport Node, product_for
-from nexnet.engine.tensor cimport Key, TensorBase
+from nexnet.engine.tensor cimport TensorBase
 
 @cython.locals(bias=Key, output=Key, with_bias=bint)
 cpdef object by_arguments(Node call, object grad, object input, object weight, bint bias_too=*)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ... import kernels
 from ...engine.direct import direct
+from ...engine.key import Key
 from ...engine.rule import Node, product_for
-from ...engine.tensor import Key, TensorBase
+from ...engine.tensor import TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 
