@@ -142,9 +142,9 @@ def matrix(session: nox.Session, torch: str) -> None:
 def nn(session: nox.Session) -> None:
     """The layers, losses and optimisers; once more with every promise of a rule checked."""
     install_packages(session, "nexnet-core", "nexnet-nn")
-    install(session, *requirements("nexnet-nn", extra="test"))
+    install(session, "pytest-xdist", *requirements("nexnet-nn", extra="test"))
     for checked in (False, True):
-        pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), *session.posargs, checked=checked)
+        pytest(session, str(PACKAGES["nexnet-nn"] / "tests"), "-n", "auto", *session.posargs, checked=checked)
 
 
 @nox.session(default=False)
@@ -228,7 +228,7 @@ def fuzz(session: nox.Session) -> None:
     """Random programs, interrupts, hostile arguments: a minute of each. For a night: ``-- --minutes 120 --seed 1``."""
     install_packages(session, "nexnet-core", "nexnet-verify")
     install(session, "cython", *requirements("nexnet-core", "nexnet-verify"))
-    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "1"]))
+    session.run("python", "-m", "nexnet_verify.fuzz", *(session.posargs or ["--minutes", "1", "--jobs", "2"]))
 
 
 SITE = ("sphinx>=9,<10", "myst-parser>=5,<6", "furo", "sphinx-copybutton>=0.5,<1")
@@ -291,7 +291,7 @@ def types(session: nox.Session) -> None:
 
 def _bench(session: nox.Session, *args: str) -> None:
     install_packages(session, *PACKAGES)  # nexnet-verify has the operators' inputs, and brings JAX
-    tools = ("cython", "pytest-benchmark", "matplotlib", "rich")
+    tools = ("cython", "pytest-benchmark", "pytest-xdist", "matplotlib", "rich")
     install(session, "autograd>=1.7,<2", *tools, *requirements("nexnet-core", extra="test"))
     session.env["OMP_NUM_THREADS"] = "1"
     harmless = "default::pytest_benchmark.logger.PytestBenchmarkWarning"  # such as: no saved times to compare with
@@ -307,7 +307,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(name="bench-quick")
 def bench_quick(session: nox.Session) -> None:
     """Every benchmark once: whether it runs, and whether its results are PyTorch's; the tests of the experiment."""
-    _bench(session, "benchmarks", "--quick")
+    _bench(session, "benchmarks", "--quick", "-n", "auto")
 
 
 @nox.session(default=False)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import torch
@@ -285,7 +286,22 @@ def test_the_command_counts_shows_and_ends_in_1_where_something_was_found(monkey
     assert "inputs: 1 finding, 3 fine; 1 groups of findings" in out
 
 
-@pytest.mark.parametrize("arguments", [["--minutes", "0"], ["--only", "fruit"]])
+def test_fuzzers_run_side_by_side_and_end_together(monkeypatch):
+    both = threading.Barrier(2)
+
+    def fake(name, seed, seconds, first):
+        both.wait(60)
+        if name == "inputs":
+            raise RuntimeError("it could not be run")
+        while True:  # until the command has been told
+            yield Tally(name, seed)
+
+    monkeypatch.setattr("nexnet_verify.fuzz.command.fuzz", fake)
+    with pytest.raises(RuntimeError, match="could not be run"):
+        main(["--jobs", "2", "--only", "inputs", "--only", "programs"])
+
+
+@pytest.mark.parametrize("arguments", [["--minutes", "0"], ["--only", "fruit"], ["--jobs", "0"]])
 def test_wrong_use_ends_in_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

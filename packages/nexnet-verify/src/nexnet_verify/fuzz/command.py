@@ -10,14 +10,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
+from rich.text import Text
 
 from .known import KNOWN
 from .worker import FUZZERS
@@ -158,25 +162,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the attempt to begin with")
     parser.add_argument("--only", action="append", choices=list(FUZZERS), help="only this one (may be repeated)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="fuzzers side by side (default: %(default)s)")
     options = parser.parse_args(argv)
     if not options.minutes > 0:
         parser.error("--minutes: a time above zero is needed")
-    tallies = []
+    if options.jobs < 1:
+        parser.error("--jobs: at least one is needed")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    with _progress() as progress:
-        for name in options.only or FUZZERS:
-            task = progress.add_task(name, total=options.minutes * 60)
-            tally, shown = Tally(name, options.seed), 0
-            for tally in fuzz(name, options.seed, options.minutes * 60, options.first):
-                progress.update(task, completed=tally.seconds, description=str(tally))
-                for text in [*tally.findings.values()][shown:]:
-                    console.rule(f"{name}, --seed {options.seed}", style="red")
-                    console.print(text, markup=False, soft_wrap=True)
-                shown = len(tally.findings)
-            tallies.append(tally)
+    stopped = threading.Event()
+    with _progress() as progress, ThreadPoolExecutor(options.jobs) as pool:
+        running = [pool.submit(_watch, name, options, progress, console, stopped) for name in options.only or FUZZERS]
+        try:
+            tallies = [each.result() for each in running]
+        except BaseException:  # Ctrl-C, or one could not be run: what runs beside it ends too
+            stopped.set()
+            raise
     for tally in tallies:
         console.print(str(tally), markup=False, style="red" if tally.findings else None)
     return FOUND if any(tally.findings for tally in tallies) else FINE
+
+
+def _watch(
+    name: str, options: argparse.Namespace, progress: Progress, console: Console, stopped: threading.Event
+) -> Tally:
+    """Run a fuzzer, and show what it finds as it comes."""
+    task = progress.add_task(name, total=options.minutes * 60)
+    tally, shown = Tally(name, options.seed), 0
+    for tally in () if stopped.is_set() else fuzz(name, options.seed, options.minutes * 60, options.first):
+        progress.update(task, completed=tally.seconds, description=str(tally))
+        for text in [*tally.findings.values()][shown:]:
+            console.print(Rule(f"{name}, --seed {options.seed}", style="red"), Text(text), soft_wrap=True)
+        shown = len(tally.findings)
+        if stopped.is_set():
+            break
+    return tally
 
 
 def _progress() -> Progress:
