@@ -22,7 +22,7 @@ def played(policy, draw):
     """Play an episode: what was seen (length, batch, 2), done, and the advantage of each."""
     x, seen, done, rewards = torch.randn(BATCH, 2, generator=draw), [], [], []
     for _ in range(LENGTH):
-        action = torch.as_tensor(policy(x).softmax(-1).multinomial(1, generator=draw))[:, 0]
+        action = policy(x).softmax(-1).multinomial(1, generator=draw)[:, 0]
         seen.append(x)
         done.append(action)
         x = moved(x, action, draw)
@@ -62,6 +62,6 @@ def in_nexnet(weights, draw):
         return -(taken * advantage).mean()
 
     while True:
-        value, grads = loss(model, *played(model, draw))
+        value, grads = loss(model, *played(lambda x, model=model: model(x).data, draw))
         model, state = adam.update_(model, grads, state)
         yield value
