@@ -286,7 +286,8 @@ def test_the_command_counts_shows_and_ends_in_1_where_something_was_found(monkey
     assert "inputs: 1 finding, 3 fine; 1 groups of findings" in out
 
 
-def test_fuzzers_run_side_by_side_and_end_together(monkeypatch):
+@pytest.mark.parametrize("names", [("inputs", "programs"), ("programs", "inputs")])
+def test_fuzzers_run_side_by_side_and_end_together(names, monkeypatch):
     both = threading.Barrier(2)
 
     def fake(name, seed, seconds, first):
@@ -298,7 +299,7 @@ def test_fuzzers_run_side_by_side_and_end_together(monkeypatch):
 
     monkeypatch.setattr("nexnet_verify.fuzz.command.fuzz", fake)
     with pytest.raises(RuntimeError, match="could not be run"):
-        main(["--jobs", "2", "--only", "inputs", "--only", "programs"])
+        main(["--jobs", "2", *(f"--only={each}" for each in names)])
 
 
 @pytest.mark.parametrize("arguments", [["--minutes", "0"], ["--only", "fruit"], ["--jobs", "0"]])

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -173,10 +173,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with _progress() as progress, ThreadPoolExecutor(options.jobs) as pool:
         running = [pool.submit(_watch, name, options, progress, console, stopped) for name in options.only or FUZZERS]
         try:
-            tallies = [each.result() for each in running]
-        except BaseException:  # Ctrl-C, or one could not be run: what runs beside it ends too
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:  # Ctrl-C, or one could not be run: what runs beside it ends too
             stopped.set()
-            raise
+        tallies = [each.result() for each in running]
     for tally in tallies:
         console.print(str(tally), markup=False, style="red" if tally.findings else None)
     return FOUND if any(tally.findings for tally in tallies) else FINE
