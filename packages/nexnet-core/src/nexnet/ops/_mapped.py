@@ -117,9 +117,8 @@ def _order(mask: Tensor) -> Tensor:
 @_or(torch.fill)
 def fill(input: Tensor, value: Any) -> Tensor:
     """Give a value, a number or a tensor without dimensions, in the shape of x."""
-    filled = (
-        value.to(input) if isinstance(value, Tensor) else _element(value, input)
-    )  # of a tensor torch keeps the real part
+    # Of a complex tensor torch keeps the real part, with a warning; a complex number it refuses.
+    filled = value.to(input) if isinstance(value, Tensor) else _element(value, input)
     return filled.expand(input.shape).clone()
 
 
