@@ -6,6 +6,7 @@ versions of constraints.txt. Dependencies and the Pythons that will do are read 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -48,8 +49,18 @@ TORCHES = ("2.13.0", "2.14.1")
 _built: dict[tuple[str, str], Path] = {}
 
 
+def make_room(session: nox.Session) -> None:
+    """Remove the environments of the sessions before this one: ten of them, each with a torch, are 10 GB."""
+    own = Path(session.virtualenv.location)
+    for other in own.parent.iterdir():
+        if other != own and (other / "pyvenv.cfg").exists():
+            shutil.rmtree(other)
+
+
 def install(session: nox.Session, *what: str, constraints: Path = CONSTRAINTS, **environment: str) -> None:
     """Install at the versions of constraints.txt; ``--no-compile`` leaves bytecode to be written when it is used."""
+    if "CI" in os.environ:  # nobody comes back to an environment there
+        make_room(session)
     session.install("--no-compile", "-c", str(constraints), *what, env=environment)
 
 
