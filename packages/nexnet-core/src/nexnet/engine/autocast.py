@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
 from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
 from .key import HALVES
+from .operands import constant
 from .products import multiplied
 from .rule import Node, make_node, new_node
 from .tensor import TensorBase, unwrap
@@ -28,6 +30,7 @@ at_rest = torch._C._DisableAutocast
 
 _targets: dict[Any, Any] = {}  # of calls, by operator and dtypes: what autocast casts the arguments to, or None
 _MANY = 1000  # of them, with each number of arguments that was met, are enough to keep
+_UNKNOWN = object()
 _rules: dict[Any, Any] = {}
 
 
@@ -39,6 +42,7 @@ def register_rules(rules: dict[Any, Any]) -> None:
 
 def called_again(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     """Make the call again with its arguments cast as autocast casts them; None if it has no part in it."""
+    args = _of_tensors(operator, args)
     out = next((each.data.dtype for each in leaves_of(result) if each.data.is_floating_point()), None)
     kind = (operator, out, *[each.dtype if isinstance(each, TensorBase) else type(each) for each in args])
     dtype = _remembered(kind, lambda: _target(operator, args, kwargs, out))
@@ -49,6 +53,17 @@ def called_again(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], r
         return operator(*cast, **kwargs)
 
 
+def _of_tensors(operator: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give the arguments with arrays of numpy's as the tensors that forward gets for them, which can be cast."""
+    return tuple([constant(each, operator.name, args) if isinstance(each, numpy.ndarray) else each for each in args])
+
+
+def _halves(device: str) -> Any:
+    """Give the half precision that autocast casts to on a device; None where it is off, or there is none."""
+    is_known = torch._C._is_autocast_available(device)
+    return torch.get_autocast_dtype(device) if is_known and torch.is_autocast_enabled(device) else None
+
+
 def cast_for(rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Give the arguments of a function that is made of several rules as autocast casts those of torch's function."""
     function = next(iter(_functions_of(rule)), None)
@@ -56,7 +71,9 @@ def cast_for(rule: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[
     if function is None or not any(isinstance(each, TensorBase) for each in tensors):
         return args, kwargs
     device = tensors[0].device.type
-    halves = torch.get_autocast_dtype(device)
+    halves = _halves(device)
+    if halves is None:
+        return args, kwargs
     kind = (function, device, halves, kwargs.get("dtype"), *[each.dtype for each in tensors])
     dtype = _remembered(kind, lambda: _target_in_torch(function, args, kwargs, device))
     if dtype is None:
@@ -76,11 +93,13 @@ def _functions_of(rule: Any) -> list[Any]:
 
 def _remembered(kind: Any, ask: Callable[[], Any]) -> Any:
     """Give the answer to a question that was asked before."""
-    if kind not in _targets:
+    found = _targets.get(kind, _UNKNOWN)
+    if found is _UNKNOWN:
+        found = ask()
         if len(_targets) >= _MANY:
             _targets.clear()
-        _targets[kind] = ask()
-    return _targets[kind]
+        _targets[kind] = found
+    return found
 
 
 def _target_in_torch(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: str) -> Any:
@@ -104,7 +123,10 @@ def _is_cast_as_a_whole(name: str, key: str) -> bool:
 def remembering(node: Node, result: Any) -> Node:
     """Give the node of a user's rule with a backward that runs under the autocast of now."""
     device = leaves_of(result)[0].device.type
-    policy = _under(type(node), device, torch.get_autocast_dtype(device))
+    halves = _halves(device)
+    if halves is None:
+        return node
+    policy = _under(type(node), device, halves)
     return make_node(policy, node.saved, node.parents, node.links, node.output)
 
 
