@@ -204,3 +204,59 @@ def test_recurrent_layers(cls):
     for (name, parameter), each in zip(model.named_parameters(), gradients, strict=True):
         assert found[name].dtype is parameter.dtype
         torch.testing.assert_close(found[name].data, each, rtol=5e-2, atol=5e-2 * scale)
+
+
+def test_an_array_of_numpys_beside_what_is_differentiated():
+    with autocast():
+        expected = F.linear(X, W)
+        value, grad = nx.value_and_grad(lambda w: nx.linear(X.numpy(), w))(W)
+    assert torch.equal(value.data, expected)
+    assert grad.dtype is torch.float32
+
+
+def test_a_device_that_autocast_leaves_alone():
+    @nx.function
+    class doubled(nx.Policy):
+        def forward(self, x):
+            return (x + x,)
+
+        def backward(self, grad):
+            return grad + grad
+
+    x = torch.ones(3, 3, device="meta")
+    with autocast():
+        assert nx.value_and_grad(lambda x: nx.linear(x, x))(x)[1].dtype is torch.float32
+        assert nx.value_and_grad(lambda x: doubled(x)[0])(x)[1].dtype is torch.float32
+
+
+@pytest.fixture
+def of_another_device():
+    """Autocast that is on for GPUs alone, whether there is one or not."""
+    before = torch.is_autocast_enabled("cuda")
+    torch.set_autocast_enabled("cuda", True)
+    yield
+    torch.set_autocast_enabled("cuda", before)
+
+
+def test_autocast_of_another_device(of_another_device):
+    for enabled in (True, False, True, False):
+        for function, args in ((F.linear, (X, W)), (F.scaled_dot_product_attention, (_Q, _Q, _Q))):
+            with autocast(enabled):
+                value, found = nx.value_and_grad(function)(*args)
+                expected = function(*args)
+            assert value.dtype is expected.dtype is (torch.bfloat16 if enabled else torch.float32)
+            torch.testing.assert_close(value.data, expected)
+            assert found.dtype is torch.float32
+
+
+def test_the_backward_of_a_rule_of_ones_own_runs_without_the_autocast_of_another_device(of_another_device):
+    @nx.function
+    class rule(nx.Policy):
+        def forward(self, x):
+            return x + x
+
+        def backward(self, grad):
+            assert torch.mm(X, W.t()).dtype is torch.float32
+            return grad + grad
+
+    assert nx.grad(rule)(X.bfloat16()).dtype is torch.bfloat16

@@ -53,6 +53,16 @@ class TestResults:
         for mine, theirs in zip(grads, expected, strict=True):
             torch.testing.assert_close(mine.data, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item())
 
+    def test_under_autocast_are_torchs_and_their_dtype_too(self, always):
+        x, w, b = layer(64, 784, 256)
+        for function, args in ((nx.linear, (x, w, b)), (nx.addmm, (b, x, w.t().contiguous()))):
+            with torch.autocast("cpu", torch.bfloat16):
+                value, grad = nx.value_and_grad(function)(*args)
+                expected = getattr(torch, function.__name__, torch.nn.functional.linear)(*args)
+            assert value.dtype is expected.dtype is torch.bfloat16
+            assert torch.equal(value.data, expected)
+            assert grad.dtype is torch.float32
+
     def test_of_addmm_are_torchs(self, always):
         x, w, _ = layer(128, 784, 256)
         c = torch.linspace(-1, 1, 256)

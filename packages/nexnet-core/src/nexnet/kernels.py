@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .engine.autocast import is_on
 from .engine.direct import describe as of_calls
 from .engine.direct import direct
 from .errors import InputError, message
@@ -264,8 +265,8 @@ def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
     if b.ndim != 2:
         return False
     work = a.numel() * b.shape[dim]
-    if work < SMALL or not (_suits_onednn(a) and _suits_onednn(b)):
-        return False
+    if work < SMALL or is_on() or not (_suits_onednn(a) and _suits_onednn(b)):
+        return False  # so under autocast, which does not know this kernel of oneDNN's
     return _mode == "always" or _choice(kind, work >= LARGE).takes_onednn
 
 

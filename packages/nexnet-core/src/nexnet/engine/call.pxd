@@ -10,7 +10,7 @@ cdef bint CHECKED
 cdef class OperatorBase:
     cdef readonly object policy
     cdef readonly str name
-    cdef public bint leaf
+    cdef public bint leaf, cast
     cdef public int overridden
     cdef bint elementwise, gradients_fit, multiplies, scalars_as_tensors, foreign
     cdef int passes

@@ -25,6 +25,7 @@ class OperatorBase:
     policy: Any
     name: str
     leaf: bool  # for higher orders forward is called, not recorded
+    cast: bool  # torch's autocast has cast a call of it
     elementwise: bool
     gradients_fit: bool
     multiplies: bool
@@ -39,6 +40,7 @@ class OperatorBase:
         self.policy = policy
         self.name = policy.__name__
         self.leaf = False
+        self.cast = False
         self.elementwise = policy.elementwise
         self.gradients_fit = policy.gradients_fit
         self.multiplies = policy.backward is times_saved
@@ -75,6 +77,10 @@ class OperatorBase:
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))
         recorders = those_tracking(node.parents, tapes)
+        if self.cast and recorders and autocast.is_on():
+            result = autocast.called_as_before(self, args, kwargs or {})
+            if result is not None:
+                return result
         if self.scalars_as_tensors and len(data) == 2:
             data = self.with_scalars(data)
         if len(recorders) > 1:

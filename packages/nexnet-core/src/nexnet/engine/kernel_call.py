@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from . import cpython
+from . import autocast, cpython
 from .call import OperatorBase
 from .direct import OPAQUE, direct
 from .higher_orders import as_linked
@@ -124,7 +124,7 @@ class KernelOperator(OperatorBase):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """Do what the plain call does."""
         kernel: KernelCall = self.kernel
-        if kernel is None or kwargs or self.overridden:
+        if kernel is None or kwargs or self.overridden or (self.cast and autocast.is_on()):
             return OperatorBase.call(self, args, kwargs)
         if not kernel.takes_two or len(args) != 2:
             return self._of_some(args)
