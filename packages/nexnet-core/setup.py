@@ -55,6 +55,7 @@ class compile_engine(build_ext):
 DIRECT = Extension(
     "nexnet.engine._direct",
     [str(SOURCES / "engine/_direct.cpp")],
+    depends=[str(SOURCES / "engine/_tensors.h")],
     language="c++",
     extra_compile_args=["/std:c++17"] if os.name == "nt" else ["-std=c++17"],
     optional=True,

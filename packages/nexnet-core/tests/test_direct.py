@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import nexnet as nx
 from nexnet.engine import CHECKED, COMPILED, direct
-from nexnet.engine.direct import FUNCTIONS, _known, examples
+from nexnet.engine.direct import DECORATED, FUNCTIONS, _known, examples
 
 here = pytest.mark.skipif(
     not COMPILED or CHECKED or not any(made is not each for each, made in _known.items()),
@@ -26,14 +26,14 @@ CALLS = [
     pytest.param(getattr(function, "_op", function), form, id=name)
     for form, functions in FUNCTIONS.items()
     for function, name in functions.items()
-]
+] + [pytest.param(function, form, id=function.__name__) for function, form in DECORATED.items()]
 X = torch.tensor([[0.5, -0.25], [2.0, 1.5]])
 
 
 def arguments(form, tensor):
     """Give what a function of a form takes, with this tensor where any will do."""
     given = zip(form.rstrip("1_="), examples(form, tensor.dtype), strict=True)
-    return [tensor.clone() if kind in "t?" and len(form) < 6 else each for kind, each in given]
+    return [tensor.clone() if kind in "tT?" and len(form) < 6 else each for kind, each in given]
 
 
 def first_of(out):
@@ -88,7 +88,7 @@ class TestACall:
         ids=["0-d", "empty", "a row", "transposed", "expanded", "cube", "meta", "sparse"],
     )
     def test_of_any_layout(self, function, form, tensor):
-        args = [tensor if kind in "t?" else 1 for kind in form.rstrip("1_")]
+        args = [tensor if kind in "tT?" else 1 for kind in form.rstrip("1_")]
         if form.endswith("_"):
             args[0] = tensor.clone()
         mine, theirs = outcome(direct(function), args), outcome(function, args)

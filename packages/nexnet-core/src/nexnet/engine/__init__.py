@@ -49,14 +49,15 @@ from .backward import backward, saved_versions
 from .batched import append_batched, identify, key_of_batch
 from .call import OperatorBase
 from .context import Only, TapeContext
+from .debug import CHECKED
 from .direct import direct, directly
 from .kernel_call import SAVES, KernelCall, KernelOperator
+from .kernel_or_rule import KernelOrRule
 from .key import COMPLEX, DIFFERENTIABLE, Key
 from .observed import Observer, Observers, Turn, also, cut_off, looking_on, turns
 from .operands import MetStandIn, register_stand_ins, register_trees, scalar, stand_ins
 from .ownership import gradients, zeros_like
 from .products import multiplied
-from .promises import CHECKED
 from .recording import aliases, record_composite
 from .rule import Context, Node, make_node, passes_less, passes_on, times_saved, uncollected
 from .spelling import number
@@ -82,6 +83,7 @@ __all__ = [
     "Context",
     "KernelCall",
     "KernelOperator",
+    "KernelOrRule",
     "Key",
     "MetStandIn",
     "Node",

@@ -1,60 +1,36 @@
 // Torch's functions of tensors, called at its dispatcher: below the parser of Python's arguments. See direct.py.
 //
 // C++, because torch's functions throw and give their results as C++ gives an object. Nothing of torch's is included:
-// the functions are found by their mangled names, and what is known of torch's classes stands in the five below.
+// the functions are found by their mangled names, and what is known of torch's classes stands in _tensors.h.
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_tensors.h"
+
 #include <structmember.h>
 
-#include <cstdint>
 #include <cstring>
 #include <tuple>
 
 namespace {
 
-struct Tensor {  // at::Tensor, a pointer: as it is not trivially destroyed, a function gives it through memory
-    void *impl = nullptr;
-    ~Tensor() {}
-};
-
-struct Scalar {  // at::Scalar: of some size that is no larger
-    alignas(16) unsigned char bytes[64];
-    ~Scalar() {}
-};
-
-struct Optional {  // std::optional<at::Tensor>, as a constant argument
-    void *impl;
-    bool has;
-};
-
-struct Whole {  // c10::SymInt of a small number
-    int64_t value;
-    ~Whole() {}
-};
-
 struct {
-    PyObject *tensor_type;
-    Py_ssize_t offset;  // of the at::Tensor in a torch.Tensor
     PyObject *(*wrap)(Tensor *);
     void (*release)(void **);  // frees an at::Tensor made by new
     bool (*function_modes)();
     bool (*dispatch_modes)(bool);
+    Tensor (*transposed)(const Tensor &);
+    void (*exclude)(void *, uint64_t);  // a dispatch key, from here on,
+    void (*include)(void *);            // to here
+    uint64_t views;                     // the key of what keeps account of views
     const Scalar *zero, *one;
-    Py_ssize_t keys_at, numel_at;  // of the dispatch keys and the number of elements in what an at::Tensor points to
-    uint64_t plain, wrapped;       // the keys of a plain tensor on the CPU, and those of torch.func's
 } torch;
 
-constexpr Py_ssize_t IMPL_WORDS = 22;  // of eight bytes: no at::Tensor points to fewer
-constexpr uint64_t SMALL = 4096;       // elements
+constexpr uint64_t SMALL = 4096;  // elements
 
 using Args = PyObject *const *;
 
-uint64_t word(const Tensor &tensor, Py_ssize_t i) { return static_cast<const uint64_t *>(tensor.impl)[i]; }
-
 // Whether a kernel is over before another thread could have begun: to let go of Python's lock takes as long.
 bool is_small(const Tensor &tensor) {
-    return word(tensor, torch.keys_at) == torch.plain && word(tensor, torch.numel_at) <= SMALL;
+    return word(tensor, where.keys_at) == where.plain && word(tensor, where.numel_at) <= SMALL;
 }
 template <class A> bool is_small(const A &) { return true; }
 
@@ -67,8 +43,6 @@ struct Unlocked {  // other threads may run meanwhile
     }
 };
 
-Tensor &in(PyObject *object) { return *reinterpret_cast<Tensor *>(reinterpret_cast<char *>(object) + torch.offset); }
-
 Optional optional(Args args, Py_ssize_t count, Py_ssize_t i) {
     return i < count && args[i] != Py_None ? Optional{in(args[i]).impl, true} : Optional{nullptr, false};
 }
@@ -76,23 +50,41 @@ Optional optional(Args args, Py_ssize_t count, Py_ssize_t i) {
 template <class A> struct Passed { using type = const A &; };
 template <> struct Passed<int64_t> { using type = int64_t; };
 template <> struct Passed<Whole> { using type = Whole; };
+template <> struct Passed<Dimensions> { using type = Dimensions; };
+template <> struct Passed<bool> { using type = bool; };
+template <> struct Passed<Dtype> { using type = Dtype; };
 
 template <class Out, class... As> Out result_of(void *function, As &...args) {
     Unlocked unlocked(args...);
     return reinterpret_cast<Out (*)(typename Passed<As>::type...)>(function)(args...);
 }
 
+void let_go(void *impl) {
+    auto *held = static_cast<void **>(::operator new(sizeof(void *)));
+    *held = impl;
+    torch.release(held);
+}
+
 // Give a new tensor as Python's object.
 PyObject *made(Tensor &out) {
     void *impl = out.impl;
     PyObject *object = torch.wrap(&out);
-    if (out.impl == impl && object != Py_None) {  // it was in an object before, which holds it: let go
-        auto *held = static_cast<void **>(::operator new(sizeof(void *)));
-        *held = impl;
-        torch.release(held);
-    }
+    if (out.impl == impl && object != Py_None) let_go(impl);  // it was in an object before, which holds it
     return object;
 }
+
+// The views that a function makes for itself need not be kept account of: its result is none of them.
+struct Unseen {
+    void *state[2];
+    Unseen() { torch.exclude(state, torch.views); }
+    ~Unseen() { torch.include(state); }
+};
+
+struct Transposed {
+    Tensor matrix;
+    explicit Transposed(PyObject *object) : matrix(torch.transposed(in(object))) {}
+    ~Transposed() { let_go(matrix.impl); }
+};
 
 // Call a function that gives a new tensor.
 template <class... As> PyObject *of(void *function, As &...args) {
@@ -117,8 +109,8 @@ template <class... As> PyObject *into(void *function, PyObject *self, As &...arg
 }
 
 struct Form {
-    const char *name;     // what the caller gives: t a tensor, s one of shape (), c one of classes, ? one or None,
-                          // n the number 0 or 1, i an integer; then 1 for each number that stays 1, _ if the first is
+    const char *name;     // what the caller gives: t a tensor, T one to be transposed, s one of shape (), c one of
+                          // classes, ? one or None, n the number 0 or 1, i an integer; then 1 for each number that stays 1, _ if the first is
                           // written into, and = if two tensors are given
     const char *mangled;  // how C++ writes the function's arguments
     PyObject *(*call)(void *function, Args args, Py_ssize_t count);
@@ -129,15 +121,30 @@ struct Form {
 const Form FORMS[] = {
     {"t", "RKNS_6TensorE", CALL { return of(f, in(a[0])); }},
     {"tt", "RKNS_6TensorES4_", CALL { return of(f, in(a[0]), in(a[1])); }},
+    {"Tt", "RKNS_6TensorES4_",
+     CALL { Unseen unseen; Transposed first(a[0]); return of(f, first.matrix, in(a[1])); }},
+    {"tT", "RKNS_6TensorES4_",
+     CALL { Unseen unseen; Transposed second(a[1]); return of(f, in(a[0]), second.matrix); }},
     {"tt1", "RKNS_6TensorES4_RKN3c106ScalarE", CALL { return of(f, in(a[0]), in(a[1]), *torch.one); }},
     {"ttt1", "RKNS_6TensorES4_S4_RKN3c106ScalarE",
      CALL { return of(f, in(a[0]), in(a[1]), in(a[2]), *torch.one); }},
     {"ttt11", "RKNS_6TensorES4_S4_RKN3c106ScalarES8_",
-     CALL { return of(f, in(a[0]), in(a[1]), in(a[2]), *torch.one, *torch.one); }},
+     CALL { Unseen unseen; return of(f, in(a[0]), in(a[1]), in(a[2]), *torch.one, *torch.one); }},
+    {"tTt11", "RKNS_6TensorES4_S4_RKN3c106ScalarES8_",
+     CALL { Unseen unseen; Transposed a1(a[1]); return of(f, in(a[0]), a1.matrix, in(a[2]), *torch.one, *torch.one); }},
     {"tt?", "RKNS_6TensorES4_RKSt8optionalIS2_E",
-     CALL { Optional last = optional(a, count, 2); return of(f, in(a[0]), in(a[1]), last); }},
+     CALL { Unseen unseen; Optional last = optional(a, count, 2); return of(f, in(a[0]), in(a[1]), last); }},
     {"ttn", "RKNS_6TensorES4_RKN3c106ScalarE",
      CALL { return of(f, in(a[0]), in(a[1]), PyLong_AsLong(a[2]) ? *torch.one : *torch.zero); }},
+    {"ti", "RKNS_6TensorEN3c1016OptionalArrayRefIlEEbSt8optionalINS5_10ScalarTypeEE",
+     CALL {
+         Unseen unseen;
+         const int64_t dimension = PyLong_AsLong(a[1]);
+         Dimensions one{&dimension, 1, true};
+         bool keeps = false;
+         Dtype same{0, false};
+         return of(f, in(a[0]), one, keeps, same);
+     }},
     {"tti", "RKNS_6TensorES4_l",
      CALL { int64_t i = PyLong_AsLong(a[2]); return of(f, in(a[0]), in(a[1]), i); }},
     {"ttti", "RKNS_6TensorES4_S4_l",
@@ -162,6 +169,10 @@ const Form FORMS[] = {
     {"ttt1_", "RNS_6TensorERKS2_S5_RKN3c106ScalarE", CALL { return into(f, a[0], in(a[1]), in(a[2]), *torch.one); }},
     {"ttt11_", "RNS_6TensorERKS2_S5_RKN3c106ScalarES9_",
      CALL { return into(f, a[0], in(a[1]), in(a[2]), *torch.one, *torch.one); }},
+    {"tTt11_", "RNS_6TensorERKS2_S5_RKN3c106ScalarES9_",
+     CALL { Transposed a1(a[1]); return into(f, a[0], a1.matrix, in(a[2]), *torch.one, *torch.one); }},
+    {"ttT11_", "RNS_6TensorERKS2_S5_RKN3c106ScalarES9_",
+     CALL { Transposed last(a[2]); return into(f, a[0], in(a[1]), last.matrix, *torch.one, *torch.one); }},
 };
 
 bool takes(const char *kinds, Args args, Py_ssize_t count) {
@@ -174,10 +185,11 @@ bool takes(const char *kinds, Args args, Py_ssize_t count) {
             if (arg == Py_None) break;
             [[fallthrough]];
         case 't':
+        case 'T':
         case 's':
         case 'c':
-            if (reinterpret_cast<PyObject *>(Py_TYPE(arg)) != torch.tensor_type) return false;
-            if (word(in(arg), torch.keys_at) & torch.wrapped) return false;
+            if (Py_TYPE(arg) != where.tensor_type) return false;
+            if (word(in(arg), where.keys_at) & where.wrapped) return false;
             break;
         default:  // an integer, or a number that is one of the two
             if (!PyLong_CheckExact(arg)) return false;
@@ -256,12 +268,12 @@ PyObject *mangled(PyObject *, PyObject *name) {
 
 PyObject *prepare(PyObject *, PyObject *args) {
     PyObject *type, *zero, *one, *some;
-    unsigned long long address, numel, keys, wrapped, wrap, release, item, functions, dispatch;
-    if (!PyArg_ParseTuple(args, "OOOKOKKKKKKKK:prepare", &type, &zero, &one, &address, &some, &numel, &keys, &wrapped,
-                          &wrap, &release, &item, &functions, &dispatch))
+    unsigned long long address, numel, keys, wrapped, views, wrap, release, item, functions, dispatch, t, exclude, include;
+    if (!PyArg_ParseTuple(args, "OOOKOKKKKKKKKKKKK:prepare", &type, &zero, &one, &address, &some, &numel, &keys, &wrapped,
+                          &views, &wrap, &release, &item, &functions, &dispatch, &t, &exclude, &include))
         return nullptr;
-    for (torch.offset = sizeof(PyObject); in(zero).impl != reinterpret_cast<void *>(address); torch.offset += 8)
-        if (torch.offset + 8 >= Py_TYPE(zero)->tp_basicsize)
+    for (where.offset = sizeof(PyObject); in(zero).impl != reinterpret_cast<void *>(address); where.offset += 8)
+        if (where.offset + 8 >= Py_TYPE(zero)->tp_basicsize)
             return PyErr_Format(PyExc_LookupError, "a torch.Tensor is not as expected");
     Py_ssize_t numel_at = 0, keys_at = 0, found = 0;
     for (Py_ssize_t i = 1; i < IMPL_WORDS; i++) {
@@ -269,13 +281,17 @@ PyObject *prepare(PyObject *, PyObject *args) {
         if (word(in(some), i) == keys) keys_at = i, found++;
     }
     if (found != 2) return PyErr_Format(PyExc_LookupError, "what an at::Tensor points to is not as expected");
-    torch.numel_at = numel_at, torch.keys_at = keys_at, torch.plain = keys, torch.wrapped = wrapped;
+    where.numel_at = numel_at, where.keys_at = keys_at, where.plain = keys, where.wrapped = wrapped;
     Py_INCREF(type);
-    torch.tensor_type = type;
+    where.tensor_type = reinterpret_cast<PyTypeObject *>(type);
     torch.wrap = reinterpret_cast<decltype(torch.wrap)>(wrap);
     torch.release = reinterpret_cast<decltype(torch.release)>(release);
     torch.function_modes = reinterpret_cast<decltype(torch.function_modes)>(functions);
     torch.dispatch_modes = reinterpret_cast<decltype(torch.dispatch_modes)>(dispatch);
+    torch.transposed = reinterpret_cast<decltype(torch.transposed)>(t);
+    torch.exclude = reinterpret_cast<decltype(torch.exclude)>(exclude);
+    torch.include = reinterpret_cast<decltype(torch.include)>(include);
+    torch.views = views;
     auto number_in = reinterpret_cast<Scalar (*)(const Tensor &)>(item);
     try {
         torch.zero = new Scalar(number_in(in(zero)));
@@ -286,12 +302,26 @@ PyObject *prepare(PyObject *, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+PyObject *readers(PyObject *, PyObject *args) {
+    PyObject *size_type, *some, *others;
+    if (!PyArg_ParseTuple(args, "OOO!:readers", &size_type, &some, &PyList_Type, &others)) return nullptr;
+    if (!learn(reinterpret_cast<PyTypeObject *>(size_type), some, others))
+        return PyErr_Format(PyExc_LookupError, "what an at::Tensor points to is not as expected");
+    Py_INCREF(size_type);
+    auto address = [](auto *function) { return reinterpret_cast<unsigned long long>(function); };
+    return Py_BuildValue("(KKKKKKK)", address(shape_of), address(dtype_of), address(numel_of), address(ndim_of),
+                         address(length_of), address(is_on_cpu), address(is_like));
+}
+
 PyMethodDef METHODS[] = {
     {"make", make, METH_VARARGS, "make(function, form, address): the function, called directly."},
     {"mangled", mangled, METH_O, "mangled(form): how C++ writes the arguments of a function of that form."},
     {"prepare", prepare, METH_VARARGS,
      "prepare(torch.Tensor, a zero, a one, where the zero is, a tensor, how many elements it has, its dispatch keys, "
-     "those of torch.func, addresses): learn what is needed of torch."},
+     "those of torch.func and of views, addresses): learn what is needed of torch."},
+    {"readers", readers, METH_VARARGS,
+     "readers(torch.Size, a tensor of 97 x 127, [(a tensor, its dtype), ...]): the addresses of what reads a tensor's "
+     "shape, dtype, number of elements, of dimensions and its length, and says whether it is on the CPU, or like another."},
     {nullptr, nullptr, 0, nullptr},
 };
 

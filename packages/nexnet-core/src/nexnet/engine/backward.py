@@ -10,11 +10,11 @@ from torch import Tensor
 
 from . import autocast
 from .alone import private
+from .debug import CHECKED
 from .fitting import call_backward, fitted
 from .higher_orders import differentiable
 from .in_place import InPlace
 from .key import zeros
-from .promises import CHECKED
 from .rule import Node
 from .tape import TapeBase, active_tapes, this_thread, tracks
 from .tensor import version_of, wrap

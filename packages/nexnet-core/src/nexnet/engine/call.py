@@ -8,10 +8,11 @@ from typing import Any
 
 from .. import _complaints
 from . import autocast
+from .debug import CHECKED
 from .higher_orders import call_nested
 from .noted import note
 from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
-from .promises import CHECKED, check_elementwise, check_equal
+from .promises import check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling

@@ -94,5 +94,28 @@ cdef inline bint torch_says(size_t address, object ask):
     return (<unsigned char (*)() noexcept>address)() if address else ask()
 
 
+cdef inline object answer(size_t address, object value, object ask):
+    return (<object (*)(PyObject*)>address)(<PyObject*>value) if address else ask(value)
+
+
+cdef inline long long count(size_t address, object value, object ask):
+    cdef long long found = (<long long (*)(PyObject*) noexcept>address)(<PyObject*>value) if address else -1
+    return ask(value) if found < 0 else found
+
+
+cdef inline bint says(size_t address, object value, object ask):
+    cdef int said = (<int (*)(PyObject*) noexcept>address)(<PyObject*>value) if address else -1
+    return ask(value) if said < 0 else said
+
+
+cdef inline bint compares(size_t address, object value, object first, object second, object ask):
+    cdef int said = -1
+    if address:
+        said = (<int (*)(PyObject*, PyObject*, PyObject*) noexcept>address)(
+            <PyObject*>value, <PyObject*>first, <PyObject*>second
+        )
+    return ask(value, first, second) if said < 0 else said
+
+
 cdef inline object blank(tuple classes):
     pass

@@ -32,10 +32,14 @@ from typing import Any
 import torch
 
 __all__ = [
+    "answer",
     "blank",
+    "compares",
+    "count",
     "in_sight",
     "instance",
     "out_of_sight",
+    "says",
     "symbol",
     "take_slots",
     "thread_number",
@@ -89,6 +93,26 @@ def symbol(library: str, name: str) -> int:
 def torch_says(address: int, ask: Callable[[], bool]) -> bool:  # noqa: ARG001  for C
     """Call a function of torch's, without arguments, that says yes or no; ``ask`` is the same for Python."""
     return ask()
+
+
+def answer(address: int, value: Any, ask: Callable[[Any], Any]) -> Any:  # noqa: ARG001  for C
+    """Call a function of C's, of an object; ``ask`` is the same for Python, and is called if there is none."""
+    return ask(value)
+
+
+def count(address: int, value: Any, ask: Callable[[Any], int]) -> int:  # noqa: ARG001  for C
+    """Call a function of C's that counts something of an object; ``ask`` is, too, if it gives -1."""
+    return ask(value)
+
+
+def says(address: int, value: Any, ask: Callable[[Any], bool]) -> bool:  # noqa: ARG001  for C
+    """Call a function of C's that says yes or no of an object; ``ask`` is, too, if it says neither."""
+    return ask(value)
+
+
+def compares(address: int, value: Any, first: Any, second: Any, ask: Callable[[Any, Any, Any], bool]) -> bool:  # noqa: ARG001  for C
+    """Call such a one that looks at two more objects."""
+    return ask(value, first, second)
 
 
 class _Numbered(threading.local):

@@ -7,20 +7,16 @@ dispatcher that the parser goes to; autocast, a profiler and another device see 
 and whatever ends in an error, goes Python's way from the start. Python's lock is kept while a small kernel runs on the
 CPU, and let go for all others.
 
-The entries are found in torch's libraries by their names, where a tensor lies in its Python object by looking for it,
-and each function is compared with Python's before it is used. Where anything is not as expected (another platform's
-names, no C++ compiler at hand when nexnet was installed, the uncompiled engine), or with ``NEXNET_DIRECT=never`` in the
-environment, functions are Python's; ``nexnet.kernels.describe()`` says so. In the debug form each call is made both
-ways.
+The entries are found in torch's libraries by their names (see ``native``), and each function is compared with Python's
+before it is used. Where anything is not as expected, functions are Python's; ``nexnet.kernels.describe()`` says so. In
+the debug form each call is made both ways.
 """
 
 from __future__ import annotations
 
 import functools
 import operator
-import os
 from collections.abc import Callable
-from importlib import import_module
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -28,12 +24,13 @@ import torch
 from torch import Tensor
 
 from . import cpython
-from .promises import CHECKED, check_equal
+from .debug import CHECKED
+from .native import NATIVE, OBSTACLE
+from .promises import check_equal
 
 __all__ = ["OPAQUE", "describe", "direct", "directly"]
 
 _nn, _aten = torch._C._nn, torch.ops.aten
-_Key, _keys = torch._C.DispatchKey, torch._C.DispatchKeySet
 
 #: By the form of their arguments (see _direct.cpp): functions as Python has them, with their names in C++.
 FUNCTIONS: dict[str, dict[Any, str]] = {
@@ -63,6 +60,7 @@ FUNCTIONS: dict[str, dict[Any, str]] = {
     "ttt11": {torch.addmm: "addmm"},
     "tt?": {_nn.linear: "linear"},
     "ttn": {_aten.threshold_backward.default: "threshold_backward"},
+    "ti": {Tensor.sum: "sum_dim_IntList"},
     "tti": {_nn.mse_loss: "mse_loss"},
     "ttti": {_aten.mse_loss_backward.default: "mse_loss_backward"},
     "tc?ii=": {_aten.nll_loss_forward.default: "nll_loss_forward"},
@@ -74,13 +72,9 @@ FUNCTIONS: dict[str, dict[Any, str]] = {
     "ttt11_": {Tensor.addmm_: "addmm_"},
 }
 
-_NEEDED = (
-    ("libtorch_python.so", "_Z16THPVariable_WrapON2at10TensorBaseE"),
-    ("libtorch_cpu.so", "aoti_torch_delete_tensor_object"),
-    ("libtorch_cpu.so", "_ZN2at4_ops19_local_scalar_dense4callERKNS_6TensorE"),
-    ("libtorch_cpu.so", "_ZN2at4impl27torch_function_mode_enabledEv"),
-    ("libc10.so", "_ZN3c104impl20TorchDispatchModeTLS13any_modes_setEb"),
-)
+
+#: Functions of Python's that are called directly, too, with their forms: see ``directly``.
+DECORATED: dict[Any, str] = {}
 
 
 def direct(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,24 +84,30 @@ def direct(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def directly(form: str, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a function of Python's that is, for plain tensors, the function of torch's of that form and C++ name."""
-    return lambda function: _made(function, form, name)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        DECORATED[function] = form
+        _known[function] = made = _made(function, form, name)
+        return made  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def describe() -> str:
     """Say whether functions are called directly, or why not."""
-    if _native is None:
-        return f"Functions of tensors are called Python's way: {_obstacle}."
+    if NATIVE is None:
+        return f"Functions of tensors are called Python's way: {OBSTACLE}."
     count = sum(made is not function for function, made in _known.items())
     return f"{count} functions of tensors are called below torch's parser of arguments."
 
 
 def _made(function: Any, form: str, name: str) -> Any:
     """Give a function in its direct form, if there is one that gives what it gives."""
-    if _native is None:
+    if NATIVE is None:
         return function
-    mangled = f"_ZN2at4_ops{len(name)}{name}4callE{_native.mangled(form)}"
+    mangled = f"_ZN2at4_ops{len(name)}{name}4callE{NATIVE.mangled(form)}"
     address = cpython.symbol("libtorch_cpu.so", mangled)
-    made = _native.make(function, form, address) if address else function
+    made = NATIVE.make(function, form, address) if address else function
     results = []
     for each in (made, function):
         args = examples(form)
@@ -121,8 +121,8 @@ def examples(form: str, dtype: torch.dtype = torch.float64) -> list[Any]:
     """Give arguments for a function of that form."""
     matrix = torch.tensor([[0.5, 0.25], [2.0, 1.5]], dtype=torch.float64, device="cpu").to(dtype)
     classes = torch.tensor([0, 1], device="cpu")
-    kinds: dict[str, Any] = {"t": matrix, "?": matrix[0], "s": matrix[1, 0], "c": classes, "n": 1, "i": 1}
-    return [kinds[kind].clone() if kind in "t?sc" else kinds[kind] for kind in form.rstrip("1_=")]
+    kinds: dict[str, Any] = {"t": matrix, "T": matrix, "?": matrix[0], "s": matrix[1, 0], "c": classes, "n": 1, "i": 1}
+    return [kinds[kind].clone() if kind in "tT?sc" else kinds[kind] for kind in form.rstrip("1_=")]
 
 
 def _are_equal(one: Any, other: Any) -> bool:
@@ -144,28 +144,6 @@ def _both_ways(made: Any, function: Any, form: str) -> Callable[..., Any]:
     return call
 
 
-def _prepare() -> tuple[Any, str]:
-    """Give the compiled module, which knows what it needs of torch; or None, and why there is none."""
-    if os.environ.get("NEXNET_DIRECT", "auto") == "never":
-        return None, "NEXNET_DIRECT is 'never'"
-    try:
-        native = import_module("._direct", __package__)
-    except ImportError:
-        return None, "this is the uncompiled engine, or was installed without a C++ compiler"
-    found = [cpython.symbol(*each) for each in _NEEDED]
-    if 0 in found:
-        return None, "this torch is built another way"
-    zero, one = torch.tensor(0, device="cpu"), torch.tensor(1, device="cpu")
-    some = torch.empty(97, 127, device="cpu")
-    try:
-        keys, wrapped = torch._C._dispatch_keys(some), _keys(_Key.FuncTorchBatched) | _keys(_Key.FuncTorchGradWrapper)
-        native.prepare(Tensor, zero, one, zero._cdata, some, some.numel(), keys.raw_repr(), wrapped.raw_repr(), *found)
-    except (LookupError, AttributeError) as error:
-        return None, str(error)
-    return native, ""
-
-
-_native, _obstacle = _prepare()
 _known = {
     getattr(each, "_op", each): _made(getattr(each, "_op", each), form, name)  # an overload without Python's call of it
     for form, functions in FUNCTIONS.items()
@@ -173,4 +151,4 @@ _known = {
 }
 
 #: The types of torch's own functions: no code of Python's sees what they are given.
-OPAQUE = (BuiltinFunctionType, BuiltinFunctionType if _native is None else _native.Direct)
+OPAQUE = (BuiltinFunctionType, BuiltinFunctionType if NATIVE is None else NATIVE.Direct)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from .. import _complaints
 from .._nested import leaves_of
+from .debug import CHECKED
 from .key import COMPLEX, DIFFERENTIABLE, Key, fits
 from .products import Product
-from .promises import CHECKED
 from .rule import Node
 from .tensor import TensorBase, is_wrapped, unwrap, version_of, wrap
 

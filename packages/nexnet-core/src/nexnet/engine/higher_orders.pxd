@@ -1,4 +1,5 @@
 cimport cython
+from nexnet.engine.attributes cimport dtype_of
 from nexnet.engine.operands cimport wrap_all
 from nexnet.engine.rule cimport Node, make_node
 from nexnet.engine.tape cimport TapeBase, Thread, this_thread

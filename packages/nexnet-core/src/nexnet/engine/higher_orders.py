@@ -16,6 +16,7 @@ from .. import _complaints
 from .._complaints import NoLinks
 from .._nested import leaves_of, map_leaves
 from .._random_state import RandomState
+from .attributes import dtype_of
 from .context import TapeContext
 from .key import DIFFERENTIABLE
 from .operands import PLAIN, constant, wrap_all
@@ -184,7 +185,7 @@ def _link(value: Any, raws: list[Any], lites: list[Any]) -> Any:
     for i in range(len(raws)):
         if raws[i] is value:
             return as_linked(lites[i], value)
-    return wrap(value) if isinstance(value, Tensor) and value.dtype not in DIFFERENTIABLE else value
+    return wrap(value) if isinstance(value, Tensor) and dtype_of(value) not in DIFFERENTIABLE else value
 
 
 def _may_hide_inputs(value: Any, given: tuple[Any, ...], obstacle: Exception | None) -> bool:

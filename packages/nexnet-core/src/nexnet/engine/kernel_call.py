@@ -15,10 +15,11 @@ from torch import Tensor
 
 from . import autocast, cpython
 from .call import OperatorBase
+from .debug import CHECKED
 from .direct import OPAQUE, direct
 from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
-from .promises import CHECKED, check_equal
+from .promises import check_equal
 from .rule import Node, new_node
 from .tape import active_tapes, those_tracking, tracked_key, tracked_keys
 from .tensor import TensorBase, wrap

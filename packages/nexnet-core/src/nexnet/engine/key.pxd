@@ -1,4 +1,5 @@
 from nexnet.engine cimport cpython
+from nexnet.engine.attributes cimport is_like, is_on_cpu, shape_of
 
 cdef class Key:
     cdef readonly object shape, dtype, device, home

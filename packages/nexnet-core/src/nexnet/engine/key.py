@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from . import cpython
+from .attributes import is_like, is_on_cpu, shape_of
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 HALVES = frozenset({torch.float16, torch.bfloat16})
@@ -43,8 +44,8 @@ cpython.blank((Key,))
 def key_of(data: Any, dtype: Any, home: Any) -> Key:
     """Give a new key for a torch tensor, of which the dtype is known."""
     key: Key = Key.__new__(Key)
-    key.shape, key.dtype, key.home = data.shape, dtype, home
-    key.device = _CPU if data.is_cpu else data.device
+    key.shape, key.dtype, key.home = shape_of(data), dtype, home
+    key.device = _CPU if is_on_cpu(data) else data.device
     return key
 
 
@@ -66,11 +67,9 @@ def are_alike(key: Key, other: Key) -> bool:
 
 def fits(data: Any, key: Key) -> bool:
     """Say whether a tensor has the key's shape, dtype and device."""
-    return (
-        data.shape == key.shape
-        and data.dtype is key.dtype
-        and (data.is_cpu if key.device is _CPU else data.device == key.device)
-    )
+    if key.device is _CPU:
+        return is_like(data, key.shape, key.dtype)
+    return data.shape == key.shape and data.dtype is key.dtype and data.device == key.device  # type: ignore[no-any-return]
 
 
 def is_complex(key: Key) -> bool:

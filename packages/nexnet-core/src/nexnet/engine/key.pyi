@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 import torch
 from torch import Tensor
+from .attributes import is_like, is_on_cpu, shape_of
 COMPLEX: Any
 HALVES: Any
 DIFFERENTIABLE: Any

@@ -1,4 +1,5 @@
 from nexnet.engine cimport cpython
+from nexnet.engine.attributes cimport dtype_of, is_on_cpu
 from nexnet.engine.tensor cimport TensorBase, wrap
 
 cdef object Tensor

@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import _complaints
 from .._nested import leaves_of, rebuild
 from . import cpython
+from .attributes import dtype_of, is_on_cpu
 from .tape import is_tracked
 from .tensor import TensorBase, is_wrapped, wrap
 
@@ -108,8 +109,8 @@ def scalar(value: Any, beside: Any) -> Any:
     """Give a number that is met again and again as a tensor of what stands beside it, any other value as it is."""
     if (type(value) is not float and type(value) is not int) or type(beside) is not Tensor:
         return value
-    known = _scalars.get(beside.dtype)
-    if known is None or not beside.is_cpu or not 1e-30 < abs(value) < 1e30:
+    known = _scalars.get(dtype_of(beside))
+    if known is None or not is_on_cpu(beside) or not 1e-30 < abs(value) < 1e30:
         return value
     if value not in known:
         if len(known) >= 1000:

@@ -48,7 +48,7 @@ def gradients(
         product: Product | None = None if products is None else products[key]
         if low_rank is not None and product is not None:
             if mine[i] is None:
-                mine[i] = low_rank(product.a, product.b, key.shape)
+                mine[i] = low_rank(product.left(), product.b, key.shape)
                 continue
             mine[i] = product.plus(mine[i])
         if mine[i] is None:

@@ -8,19 +8,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .direct import direct
+from .attributes import numel_of, shape_of
+from .direct import direct, directly
 from .key import Key
 
 
 class Product:
-    """A gradient that a rule left to the backward loop to multiply: ``a * b``, or of matrices ``a @ b``."""
+    """A gradient that a rule left to the backward loop to multiply: ``a * b``, or of matrices ``a @ b``.
+
+    Attributes:
+        transposed: whether it is ``a.t() @ b``.
+    """
 
     a: Any
     b: Any
     of_matrices: bool
+    transposed: bool
 
     def compute(self) -> Any:
         """Multiply."""
+        if self.transposed:
+            return mm_transposed(self.a, self.b)
         return _matrix_product(self.a, self.b) if self.of_matrices else _times(self.a, self.b)
 
     def suits(self, key: Key) -> bool:
@@ -28,18 +36,27 @@ class Product:
         if not self.of_matrices:
             return True  # of an elementwise rule whose operands are alike
         shape = key.shape
-        return len(shape) == 2 and self.a.shape[0] == shape[0] and self.b.shape[1] == shape[1]
+        return len(shape) == 2 and shape[0] == shape_of(self.a)[self.transposed] and shape[1] == shape_of(self.b)[1]
+
+    def left(self) -> Any:
+        """Give the first factor."""
+        return self.a.t() if self.transposed else self.a
 
     def is_low_rank(self) -> bool:
         """Say whether it is a matrix that has more elements than its factors together."""
-        return self.of_matrices and self.a.numel() + self.b.numel() < self.a.shape[0] * self.b.shape[1]
+        a, b = self.a, self.b
+        return self.of_matrices and numel_of(a) + numel_of(b) < shape_of(a)[self.transposed] * shape_of(b)[1]
 
     def plus(self, total: Any) -> Any:
         """Give the sum of a tensor and the product, in one kernel."""
+        if self.transposed:
+            return _add_transposed(total, self.a, self.b)
         return _add_matrices(total, self.a, self.b) if self.of_matrices else _add_product(total, self.a, self.b)
 
     def add_to(self, total: Any) -> Any:
         """Add the product into a tensor, in one kernel."""
+        if self.transposed:
+            return _add_transposed_into(total, self.a, self.b)
         return (
             _add_matrices_into(total, self.a, self.b) if self.of_matrices else _add_product_into(total, self.a, self.b)
         )
@@ -50,11 +67,32 @@ _add_product, _add_product_into = direct(torch.addcmul), direct(Tensor.addcmul_)
 _add_matrices, _add_matrices_into = direct(torch.addmm), direct(Tensor.addmm_)
 
 
-def product_of(a: Any, b: Any, of_matrices: bool) -> Product:
+def product_of(a: Any, b: Any, of_matrices: bool, transposed: bool = False) -> Product:
     """Make a product of its factors."""
     made: Product = Product.__new__(Product)
-    made.a, made.b, made.of_matrices = a, b, of_matrices
+    made.a, made.b, made.of_matrices, made.transposed = a, b, of_matrices, transposed
     return made
+
+
+def mm(a: Any, b: Any) -> Any:
+    """Give A B of two matrices, torch tensors or LiteTensors."""
+    return _matrix_product(a, b) if type(a) is Tensor else a.mm(b)
+
+
+@directly("tTt11", "addmm")
+def _add_transposed(total: Any, a: Any, b: Any) -> Any:
+    return torch.addmm(total, a.t(), b)
+
+
+@directly("tTt11_", "addmm_")
+def _add_transposed_into(total: Any, a: Any, b: Any) -> Any:
+    return total.addmm_(a.t(), b)
+
+
+@directly("Tt", "mm")
+def mm_transposed(a: Any, b: Any) -> Any:
+    """Give A^T B, with no Python object for A^T."""
+    return a.t().mm(b)
 
 
 def multiplied(grad: Any) -> Any:

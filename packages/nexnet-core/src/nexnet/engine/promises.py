@@ -9,7 +9,6 @@ at once, gradients added in place, products left to the loop) stand aside: the p
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 import numpy
@@ -18,9 +17,6 @@ from torch import Tensor
 
 from .. import _complaints
 from .tensor import TensorBase, is_wrapped, unwrap
-
-#: Whether this process checks them.
-CHECKED = os.environ.get("NEXNET_CHECK", "0") not in ("", "0")
 
 
 def check_elementwise(rule: str, output: Any, operands: tuple[Any, ...]) -> None:

@@ -1,4 +1,5 @@
 cimport cython
+from nexnet.engine.attributes cimport dtype_of
 from nexnet.engine.key cimport Key, are_alike, fits, is_complex, is_half, key_like, key_of
 from nexnet.engine.rule cimport Node, make_node
 from nexnet.engine.tape cimport TapeBase, active_tapes, those_tracking, tracked_key

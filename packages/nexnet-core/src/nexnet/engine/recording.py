@@ -8,6 +8,7 @@ import torch
 
 from .. import _complaints
 from . import autocast
+from .attributes import dtype_of
 from .key import DIFFERENTIABLE, Key, are_alike, fits, is_complex, is_half, key_like, key_of
 from .rule import Node, make_node
 from .tape import TapeBase, active_tapes, those_tracking, tracked_key
@@ -62,7 +63,7 @@ def may_have_cast(node: Node, result: Any) -> bool:
             return bool(autocast.is_on())
     if isinstance(result, TensorBase):
         tensor: TensorBase = result
-        dtype = tensor.raw.dtype
+        dtype = dtype_of(tensor.raw)
         return (dtype is _FLOAT16 or dtype is _BFLOAT16) and bool(autocast.is_on())
     return bool(autocast.is_on())
 
@@ -111,7 +112,7 @@ def aliases(tensors: Any, policy: type[Node]) -> list[Any]:
 
 def _identify(tensor: TensorBase, node: Node, home: TapeBase) -> Key | None:
     """Give an output its identity, or None to one that can't carry a gradient."""
-    dtype = tensor.raw.dtype
+    dtype = dtype_of(tensor.raw)
     if dtype in DIFFERENTIABLE:
         tensor.key = key_of(tensor.raw, dtype, home.token)
         return tensor.key

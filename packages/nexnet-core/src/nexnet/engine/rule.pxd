@@ -1,6 +1,6 @@
 from nexnet.engine cimport cpython
 from nexnet.engine.key cimport Key
-from nexnet.engine.products cimport product_of
+from nexnet.engine.products cimport mm, product_of
 
 cdef object Tensor
 
@@ -19,4 +19,5 @@ cdef frozenset _ATOMS
 cdef bint _is_atom(object value)
 cpdef Node new_node(object policy, tuple parents)
 cpdef object product_for(Node node, object a, object b)
+cpdef object transposed_product_for(Node node, object a, object b)
 cpdef Node make_node(object policy, tuple saved, tuple parents, object links, object output, bint exact=*)

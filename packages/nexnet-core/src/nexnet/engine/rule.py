@@ -12,7 +12,7 @@ from .. import _complaints
 from .._nested import refers_to
 from . import cpython
 from .key import Key
-from .products import product_of
+from .products import mm, mm_transposed, product_of
 
 
 class Context:
@@ -150,7 +150,12 @@ def new_node(policy: Any, parents: tuple[Any, ...]) -> Node:
 
 def product_for(node: Node | None, a: Any, b: Any) -> Any:
     """Multiply two matrices; a gradient for this node's ``backward`` to return is left to the loop where that may."""
-    return product_of(a, b, True) if node is not None and node.fuses else a.mm(b)
+    return product_of(a, b, True) if node is not None and node.fuses else mm(a, b)
+
+
+def transposed_product_for(node: Node | None, a: Any, b: Any) -> Any:
+    """Do the same for A^T B."""
+    return product_of(a, b, True, True) if node is not None and node.fuses else mm_transposed(a, b)
 
 
 def make_node(

@@ -1,5 +1,6 @@
 cimport cython
 from nexnet.engine cimport cpython
+from nexnet.engine.attributes cimport dtype_of
 from nexnet.engine.key cimport Key, key_of
 from nexnet.engine.rule cimport Node
 from nexnet.engine.tensor cimport TensorBase

@@ -11,6 +11,7 @@ import torch
 
 from .. import _complaints
 from . import cpython
+from .attributes import dtype_of
 from .cpython import symbol
 from .key import Key, key_of
 from .rule import Node
@@ -37,7 +38,7 @@ class TapeBase:
     def watch(self, tensor: TensorBase) -> None:
         """Differentiate by this very tensor from now on."""
         if tensor.key is None:
-            tensor.key = key_of(tensor.raw, tensor.raw.dtype, self.token)
+            tensor.key = key_of(tensor.raw, dtype_of(tensor.raw), self.token)
         else:
             self.tracked.add(tensor.key)
 

@@ -1,4 +1,5 @@
 from nexnet.engine cimport cpython
+from nexnet.engine.attributes cimport dtype_of, ndim_of, shape_of
 from nexnet.engine.key cimport Key
 
 cdef class TensorBase:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .. import _complaints
 from . import cpython
+from .attributes import dtype_of, ndim_of, shape_of
 
 #: Whether a torch tensor is one of torch.func's, inside of a transform: its values can't be looked at.
 is_wrapped: Callable[[Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
@@ -43,12 +44,12 @@ class TensorBase:
     @property
     def shape(self) -> torch.Size:
         """The size of each dimension."""
-        return self.raw.shape if self.key is None else self.key.shape
+        return shape_of(self.raw) if self.key is None else self.key.shape
 
     @property
     def dtype(self) -> torch.dtype:
         """The element type."""
-        return self.raw.dtype if self.key is None else self.key.dtype
+        return dtype_of(self.raw) if self.key is None else self.key.dtype
 
     @property
     def device(self) -> torch.device:
@@ -58,7 +59,7 @@ class TensorBase:
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.raw.ndim  # type: ignore[no-any-return]
+        return ndim_of(self.raw)
 
     def __getattr__(self, name: str) -> Any:
         raise _missing_attribute(name)

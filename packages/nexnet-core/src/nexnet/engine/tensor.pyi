@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from .. import _complaints
+from .attributes import dtype_of, ndim_of, shape_of
 is_wrapped: Callable[[Tensor], bool]
 class TensorBase:
     raw: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine import TensorBase, direct
+from ..engine import KernelOrRule, direct
 from ..policy import Operator, Policy, calls
 from ._formulas import operator
 
@@ -53,9 +53,4 @@ def overload(torch_kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 def kernel_or_rule(torch_kernel: Callable[..., Any], rule: Operator) -> Callable[..., Any]:
     """Give a function that calls the rule for LiteTensors, sparing them the way through torch, and else the kernel."""
-    torch_kernel = overload(torch_kernel)
-
-    def call(grad: Any, *args: Any, **options: Any) -> Any:
-        return (rule if isinstance(grad, TensorBase) else torch_kernel)(grad, *args, **options)
-
-    return call
+    return KernelOrRule(overload(torch_kernel), rule)

@@ -9,16 +9,25 @@ import torch
 from torch import Tensor
 
 from ... import kernels
-from ...engine.direct import direct
+from ...engine.attributes import length_of, ndim_of, numel_of
+from ...engine.direct import direct, directly
 from ...engine.key import Key
-from ...engine.rule import Node, product_for
+from ...engine.rule import Node, product_for, transposed_product_for
 from ...engine.tensor import TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 
 __all__ = ["linear", "linear_relu"]
 
-_linear, _t, _addmm_into = direct(torch._C._nn.linear), direct(torch.t), direct(Tensor.addmm_)
+_linear, _sum = direct(torch._C._nn.linear), direct(Tensor.sum)
+
+
+def _forward(input: Any, weight: Any, bias: Any = None) -> Any:
+    """Give x W^T + b; which kernel multiplies is a question of large products alone."""
+    are_plain = type(input) is Tensor and type(weight) is Tensor and ndim_of(weight) > 0
+    if are_plain and numel_of(input) * length_of(weight) < kernels.SMALL:
+        return _linear(input, weight, bias)
+    return kernels.linear(input, weight, bias)
 
 
 @implements(torch.nn.functional.linear)
@@ -27,7 +36,7 @@ class linear(Analytic):
     """y = x W^T + b:  dx = g W,  dW = g^T x,  db = sum over rows of g.  Shapes: x (..., in), W (out, in), b (out)."""
 
     gradients_fit = True
-    forward = calls(kernels.linear, "input", "weight", "bias=None", saves="others")
+    forward = calls(_forward, "input", "weight", "bias=None", saves="others")
 
     def backward(self, grad: Any) -> Any:
         weight, input = self.ctx.release
@@ -113,20 +122,27 @@ def _summed_to(grad: Any, shape: Any) -> Any:
 
 def _gradients(call: Node | None, grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
     """Give (g W, g^T x, sum over rows of g) of matrices; which kernel multiplies is a question of large ones alone."""
-    if grad.numel() * (weight if input is None else input).shape[1] >= kernels.SMALL:
+    other = weight if input is None else input
+    if numel_of(grad) * numel_of(other) >= kernels.SMALL * max(length_of(other), 1):
         product = torch.mm if call is None else call.matrix_product
         return kernels.linear_gradients(grad, input, weight, with_bias, product)
     dx = None if weight is None else product_for(call, grad, weight)
-    dw = None if input is None else product_for(call, _transposed(grad), input)
-    return dx, dw, grad.sum(0) if with_bias else None
+    dw = None if input is None else transposed_product_for(call, grad, input)
+    return dx, dw, _over_rows(grad) if with_bias else None
 
 
-def _transposed(matrix: Any) -> Any:
-    return _t(matrix) if type(matrix) is Tensor else matrix.t()
+def _over_rows(matrix: Any) -> Any:
+    return _sum(matrix, 0) if type(matrix) is Tensor else matrix.sum(0)
+
+
+@directly("ttT11_", "addmm_")
+def _add_product_into(out: Any, a: Any, b: Any) -> Any:
+    """Add A B^T into a matrix."""
+    return out.addmm_(a, b.t())
 
 
 def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
-    if grad.ndim == 2:
+    if ndim_of(grad) == 2:
         return _gradients(None, grad, input, weight, with_bias)
     input = None if input is None else _rows(input)
     dx, dw, db = _gradients(None, _rows(grad), input, weight, with_bias)
@@ -156,12 +172,12 @@ def second_order(call: Node, p: Any, q: Any, r: Any, weight_too: bool = True) ->
     by_grad, by_input, by_weight, _ = call.parents
     need_input = by_input is not None and q is not None
     need_weight = by_weight is not None and p is not None and weight_too
-    of_matrices = grad.ndim == 2
+    of_matrices = ndim_of(grad) == 2
     dx = dw = None
     if need_input:
         dx = product_for(call, grad, q) if of_matrices else grad.matmul(q)
     if need_weight:
-        dw = product_for(call, _transposed(grad), p) if of_matrices else _rows(grad).t().mm(_rows(p))
+        dw = transposed_product_for(call, grad, p) if of_matrices else _rows(grad).t().mm(_rows(p))
     return None if by_grad is None else _by_grad(call, grad, input, weight, p, q, r), dx, dw
 
 
@@ -175,5 +191,5 @@ def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: 
     if r.ndim != 2:
         return r + _linear(input, q)
     if call.fuses:
-        return _addmm_into(r, input, _transposed(q))  # nobody else has seen r
+        return _add_product_into(r, input, q)  # nobody else has seen r
     return torch.addmm(r, input, q.t())

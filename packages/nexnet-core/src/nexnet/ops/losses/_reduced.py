@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy
 import torch
 
-from ...engine import TensorBase, scalar
+from ...engine import TensorBase, scalar, unwrap
 from ...errors import InputError, message
 from ...policy import implements
 from ..elementwise.arithmetic import mul
@@ -83,10 +83,9 @@ def _weighted_mean(losses: Any, weight: Any, reduction: str, rule: str) -> Any:
 
 def _matched(input: Any, target: Any, rule: str) -> tuple[Any, Any]:
     """Give both in one shape and dtype, as torch's kernels for gradients want them."""
-    if isinstance(input, TensorBase) and isinstance(target, TensorBase):
-        a, b = input.data, target.data
-        if a.shape == b.shape and a.dtype is b.dtype:
-            return input, target
+    a, b = unwrap(input), unwrap(target)
+    if type(a) is torch.Tensor is type(b) and a.shape == b.shape and a.dtype is b.dtype:
+        return input, target
     _require_tensor(target, rule)
     input, target = _tensor(input), _tensor(target)
     if input.shape != target.shape:

@@ -75,8 +75,8 @@ def _into_zeros(x: Any, dim: int, index: Any, shape: torch.Size, keepdim: bool) 
     return zeros.scatter_(dim, index, x) if is_plain(x, index) else zeros.scatter(dim, index, x)
 
 
+#: Gives zeros of a shape with the gradients of the selected elements in their places.
 selection_backward = kernel_or_rule(_into_zeros, _selection_backward)
-selection_backward.__doc__ = "Give zeros of a shape with the gradients of the selected elements in their places."
 
 
 class _Selected(Policy):

@@ -1,0 +1,4 @@
+from nexnet.engine.tensor cimport TensorBase
+
+cdef class KernelOrRule:
+    cdef readonly object kernel, rule
