@@ -95,7 +95,9 @@ def test_only_the_cores_wheel_is_compiled(built):
 def test_an_sdist_holds_the_sources_the_tests_and_the_licence(built):
     name, files = built
     assert {f"src/{each}" for each in sources(name) | stubs(name)} <= set(files.sdist)
-    assert ({"src/nexnet/engine/_direct.cpp", "src/nexnet/engine/_tensors.h"} <= set(files.sdist)) == (name == "nexnet-core")
+    assert ({"src/nexnet/engine/_direct.cpp", "src/nexnet/engine/_tensors.h"} <= set(files.sdist)) == (
+        name == "nexnet-core"
+    )
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= set(files.sdist)
     assert any(each.startswith("tests/") and each.endswith(".py") for each in files.sdist)
     assert not [each for each in files.sdist if each.endswith((".so", ".c", ".pyc"))]

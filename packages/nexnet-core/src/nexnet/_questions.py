@@ -87,7 +87,7 @@ class Questions:
 
     def size(self, dim: builtins.int | None = None) -> Any:
         """The size of each dimension, or of one."""
-        return self.data.size() if dim is None else self.data.size(dim)  # type: ignore[attr-defined]
+        return self.shape if dim is None else self.data.size(dim)  # type: ignore[attr-defined]
 
     def numel(self) -> builtins.int:
         """The number of elements."""

@@ -79,7 +79,8 @@ _give("data")(property(lambda self: self.detach(), lambda self, value: answer(Te
 
 @_give("size")
 def _size(self: Any, dim: int | None = None) -> Any:
-    return value_of(self).size(dim)
+    value = value_of(self)
+    return value.shape if dim is None else value.data.size(dim)
 
 
 @_give("dim")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...engine import passes_on
+from ...engine.attributes import shape_of
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._names import composite
@@ -96,7 +97,7 @@ class view(_Reshape):
                     remedy="x.to(dtype) converts the values; x.data.view(dtype) gives the bits, as a torch tensor",
                 )
             )
-        self.ctx.save(input.shape)
+        self.ctx.save(shape_of(input))
         return input.view(*size)
 
 
