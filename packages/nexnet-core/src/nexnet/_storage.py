@@ -47,5 +47,5 @@ def tensors_in(value: Any, depth: int = 4) -> Iterator[Tensor]:
         data = unwrap(each)
         if isinstance(data, Tensor):
             yield data
-        elif depth > 0:
-            yield from tensors_in(held_by(each), depth - 1)
+        elif depth > 0 and (held := held_by(each)):
+            yield from tensors_in(held, depth - 1)
