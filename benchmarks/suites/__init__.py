@@ -5,6 +5,7 @@
 
 from . import (
     deep_mlp,
+    deep_transformer,
     engines,
     hvp,
     imports,
@@ -23,6 +24,6 @@ from . import (
 __all__ = ["CASES"]
 
 STEPS = (mlp_step, operator_chain, maml, hvp, lenet, transformer, models, optimisers, programs)
-COSTS = (engines, tape_growth, deep_mlp, tracing, imports)
+COSTS = (engines, tape_growth, deep_mlp, deep_transformer, tracing, imports)
 
 CASES = [case for suite in (*STEPS, *COSTS) for case in suite.cases()]

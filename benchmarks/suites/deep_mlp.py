@@ -16,6 +16,7 @@ from ..memory import Weighed
 
 DEPTH, WIDTH, BATCH = 200, 64, 1024
 SEGMENTS = 20  # of 10 layers each: the kept inputs and one segment together are few
+MEGABYTES = 20  # for segments that are kept all the same
 
 
 def in_torch(model: torch.nn.Sequential, x: torch.Tensor, y: torch.Tensor, segments: int = 0) -> Callable[[], Any]:
@@ -44,7 +45,9 @@ def in_torch_func(model: torch.nn.Sequential, x: torch.Tensor, y: torch.Tensor) 
     return call
 
 
-def in_nexnet(model: torch.nn.Sequential, x: torch.Tensor, y: torch.Tensor, segments: int = 0) -> Callable[[], Any]:
+def in_nexnet(
+    model: torch.nn.Sequential, x: torch.Tensor, y: torch.Tensor, segments: int = 0, policy: Any = None
+) -> Callable[[], Any]:
     """Make nexnet's gradient."""
     layers = [
         (nexnet.LiteTensor(each.weight.detach()), nexnet.LiteTensor(each.bias.detach()))
@@ -65,7 +68,8 @@ def in_nexnet(model: torch.nn.Sequential, x: torch.Tensor, y: torch.Tensor, segm
         else:
             size = DEPTH // segments
             for i in range(segments):
-                h = nexnet.checkpoint(through)(layers[i * size : (i + 1) * size if i < segments - 1 else None], h)
+                part = layers[i * size : (i + 1) * size if i < segments - 1 else None]
+                h = nexnet.checkpoint(through, policy=policy)(part, h)
         return nexnet.mse_loss(h, target)
 
     both = nexnet.value_and_grad(loss)
@@ -87,6 +91,7 @@ def make() -> dict[str, Callable[[], Any]]:
         "torch.func": in_torch_func(model, x, y),
         "PyTorch, checkpointed": in_torch(model, x, y, SEGMENTS),
         "nexnet, checkpointed": in_nexnet(model, x, y, SEGMENTS),
+        f"nexnet, within {MEGABYTES} MB": in_nexnet(model, x, y, SEGMENTS, nexnet.MemoryBudget(MEGABYTES)),
     }
     for call in contenders.values():
         call()  # what a library sets up once is not counted

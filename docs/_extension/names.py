@@ -31,7 +31,7 @@ _CORE: dict[str, tuple[str, str, str]] = {
     "products": ("Products and matrices of derivatives", "With a vector, or whole.",
                  "vjp jvp linearize hvp gnvp jacobian jacrev jacfwd hessian value_and_jacobian"),
     "functions": ("Functions of functions", "Batches, time for memory, what is left out, what is replayed.",
-                  "vmap checkpoint no_tape stop_gradient replay"),
+                  "vmap checkpoint CheckpointCost MemoryBudget no_tape stop_gradient replay"),
     "implicit": ("Derivatives of a solver's result", "By the implicit function theorem.",
                  "custom_root custom_fixed_point"),
     "rules": ("Rules", "A gradient of one's own.",

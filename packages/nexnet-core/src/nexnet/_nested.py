@@ -48,18 +48,23 @@ def refers_to(value: Any, target: object, depth: int = 4) -> bool:
     if value is target:
         return True
     kind = type(value)
-    parts: Any = ()
     if kind is tuple or kind is list:
         parts = value
-    elif kind is FunctionType:
-        parts = [*_contents(value), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-    elif kind is dict:
-        parts = value.values()
-    elif kind is MethodType:
-        parts = (value.__self__,)
-    elif kind is partial:
-        parts = (value.func, *value.args, *value.keywords.values())
+    else:
+        parts = value.values() if kind is dict else held_by(value)
     return depth > 0 and any(refers_to(each, target, depth - 1) for each in parts)
+
+
+def held_by(fn: Any) -> list[Any]:
+    """List what a function, a method or a partial function refers to; of anything else, nothing."""
+    kind = type(fn)
+    if kind is FunctionType:
+        return [*_contents(fn), *(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()]
+    if kind is MethodType:
+        return [fn.__self__]
+    if kind is partial:
+        return [fn.func, *fn.args, *fn.keywords.values()]
+    return []
 
 
 def _contents(fn: FunctionType) -> list[Any]:

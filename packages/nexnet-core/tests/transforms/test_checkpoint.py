@@ -1,13 +1,11 @@
 """checkpoint: the same values and gradients at every order, and less memory."""
 
-import weakref
+import itertools
 from functools import partial
 
 import numpy
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 import nexnet as nx
 
@@ -44,6 +42,20 @@ WAYS = {
 }
 
 
+def by_turns():
+    """Make a checkpoint whose policy keeps every second call."""
+    answers = itertools.cycle([True, False])
+    return partial(nx.checkpoint, policy=lambda cost: next(answers))
+
+
+#: Whether the intermediates are kept: each makes a checkpoint.
+HOW = {
+    "dropped": lambda: nx.checkpoint,
+    "kept": lambda: partial(nx.checkpoint, policy=lambda cost: True),
+    "kept by turns": by_turns,
+}
+
+
 class Layer:
     def __init__(self, weight):
         self.weight = weight
@@ -52,30 +64,31 @@ class Layer:
         return smooth(self.weight, x)
 
 
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("way", WAYS)
 class TestGradients:
     @pytest.mark.parametrize("order", [1, 2, 3])
-    def test_every_order(self, way, order):
-        found = derivative(nx.grad, WAYS[way](nx.checkpoint), order)(X)
+    def test_every_order(self, way, how, order):
+        found = derivative(nx.grad, WAYS[way](HOW[how]()), order)(X)
         expected = derivative(torch.func.grad, WAYS[way](lambda fn: fn), order)(X)
         assert torch.allclose(found.data, expected, rtol=1e-9)
 
-    def test_jvp_and_hessian(self, way):
-        fn, plain = WAYS[way](nx.checkpoint), WAYS[way](lambda fn: fn)
+    def test_jvp_and_hessian(self, way, how):
+        fn, plain = WAYS[way](HOW[how]()), WAYS[way](lambda fn: fn)
         assert torch.allclose(nx.jvp(fn, (X,), (X,))[1].data, torch.func.jacrev(plain)(X) @ X, rtol=1e-9)
         found = nx.hessian(lambda x: fn(x).sum())(X)
         expected = torch.func.jacrev(torch.func.jacrev(lambda x: plain(x).sum()))(X)
         assert torch.allclose(found.data, expected, rtol=1e-9, atol=1e-12)
 
-    def test_under_and_over_vmap(self, way):
+    def test_under_and_over_vmap(self, way, how):
         if way == "an object":
             pytest.skip("vmap refuses it: see TestVmap")
         batch = torch.stack([X, 2 * X])
         for order in (1, 2):
-            found = nx.vmap(derivative(nx.grad, WAYS[way](nx.checkpoint), order))(batch)
+            found = nx.vmap(derivative(nx.grad, WAYS[way](HOW[how]()), order))(batch)
             expected = torch.func.vmap(derivative(torch.func.grad, WAYS[way](lambda fn: fn), order))(batch)
             assert torch.allclose(found.data, expected, rtol=1e-9)
-            found = derivative(nx.grad, nx.vmap(WAYS[way](nx.checkpoint)), order)(batch)
+            found = derivative(nx.grad, nx.vmap(WAYS[way](HOW[how]())), order)(batch)
             expected = derivative(torch.func.grad, torch.func.vmap(WAYS[way](lambda fn: fn)), order)(batch)
             assert torch.allclose(found.data, expected, rtol=1e-9)
 
@@ -107,38 +120,39 @@ class TestVmap:
             nx.grad(lambda w: nx.vmap(lambda x: nx.checkpoint(hidden(x))(w))(batch).sum())(SCALE)
 
 
+@pytest.mark.parametrize("how", HOW)
 class TestRandomness:
     @staticmethod
     def dropped(x, generator=None):
         return x * x * (nx.rand(3, generator=generator) > 0.5).double()
 
-    def test_is_not_drawn_twice(self):
+    def test_is_not_drawn_twice(self, how):
         torch.manual_seed(3)
         expected = nx.hessian(lambda x: self.dropped(x).sum())(X)
         after = torch.rand(())
         torch.manual_seed(3)
-        found = nx.hessian(lambda x: nx.checkpoint(self.dropped)(x).sum())(X)
+        found = nx.hessian(lambda x: HOW[how]()(self.dropped)(x).sum())(X)
         assert torch.equal(found.data, expected.data)
         assert torch.equal(torch.rand(()), after)  # and what comes next is as if nothing had been drawn again
 
     @pytest.mark.parametrize("randomness", ["same", "different"])
-    def test_under_vmap(self, randomness):
+    def test_under_vmap(self, how, randomness):
         batch = torch.stack([X, X])
 
         def gradient(wrap):
             torch.manual_seed(5)
             return nx.grad(lambda xs: nx.vmap(wrap(self.dropped), randomness=randomness)(xs).sum())(batch)
 
-        found = gradient(nx.checkpoint)
+        found = gradient(HOW[how]())
         assert torch.equal(found.data, gradient(lambda fn: fn).data)
         assert torch.equal(found.data[0], found.data[1]) == (randomness == "same")
 
-    def test_generators_among_the_arguments(self):
+    def test_generators_among_the_arguments(self, how):
         def gradient(wrap):
             generator = torch.Generator().manual_seed(11)
             return nx.grad(lambda x: (wrap(self.dropped)(x, generator) + wrap(self.dropped)(x, generator)).sum())(X)
 
-        assert torch.equal(gradient(nx.checkpoint).data, gradient(lambda fn: fn).data)
+        assert torch.equal(gradient(HOW[how]()).data, gradient(lambda fn: fn).data)
 
 
 class TestWork:
@@ -188,30 +202,7 @@ def test_the_random_state_is_kept_where_something_was_drawn(fn, generators):
     assert len(node.saved[0].random_state.states) == generators
 
 
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of the storages that torch's operations make, while they live."""
-
-    def __init__(self):
-        super().__init__()
-        self.live = self.peak = 0
-        self.known = weakref.WeakSet()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for each in tree_leaves(out):
-            storage = each.untyped_storage() if isinstance(each, torch.Tensor) else None
-            if storage is not None and storage not in self.known:
-                self.known.add(storage)
-                self.live += storage.nbytes()
-                self.peak = max(self.peak, self.live)
-                weakref.finalize(storage, self.free, storage.nbytes())
-        return out
-
-    def free(self, size):
-        self.live -= size
-
-
-def test_memory_of_an_inner_loop():
+def test_memory_of_an_inner_loop(live_bytes):
     """50 steps of gradient descent, differentiated through: memory grows by what each passes on, not by what it did."""
     x = torch.randn(100, 1)
     weights = (torch.randn(1, 40), torch.randn(40, 40) * 0.1, torch.randn(40, 1) * 0.1)
@@ -229,7 +220,7 @@ def test_memory_of_an_inner_loop():
                 weights = step(weights)
             return loss(weights)
 
-        with LiveBytes() as memory:
+        with live_bytes() as memory:
             gradient, _ = nx.tree.ravel(nx.grad(after_training)(weights))
         return memory.peak, gradient.data
 

@@ -20,7 +20,7 @@ SIGNATURES = {
     "hvp": "fn, primals, vectors",
     "gnvp": "inner, outer, primals, vectors",
     "vmap": "fn, in_dims=0, out_dims=0, randomness='error', chunk_size=None, *, axis_size=None",
-    "checkpoint": "fn, *, check=True",
+    "checkpoint": "fn, *, check=True, policy=None",
     "stop_gradient": "x",
     "no_tape": "",
     "clip_gradient": "x, min=None, max=None, *, max_norm=None",

@@ -42,6 +42,8 @@ assert_type(nexnet.value_and_grad(with_aux, has_aux=True)(x), tuple[tuple[LiteTe
 assert_type(nexnet.vmap(loss, in_dims=(0, None))(x, 2.0), LiteTensor)
 assert_type(nexnet.vmap(nexnet.grad(of_tree), in_dims=(None, 0))(tree, x), dict[str, LiteTensor])
 assert_type(nexnet.checkpoint(with_aux)(x, scale=2.0), tuple[LiteTensor, str])
+assert_type(nexnet.checkpoint(with_aux, policy=nexnet.MemoryBudget(100))(x), tuple[LiteTensor, str])
+assert_type(nexnet.checkpoint(with_aux, policy=lambda cost: cost.nbytes < 1e6)(x), tuple[LiteTensor, str])
 assert_type(nexnet.trace(loss)(x), tuple[LiteTensor, TracedTape])
 assert_type(nexnet.stop_gradient(tree), dict[str, LiteTensor])
 

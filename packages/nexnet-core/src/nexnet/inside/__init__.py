@@ -3,7 +3,6 @@
 The rooms, what others build on first::
 
     source         the user's line
-    storage        a tensor's memory
     statistics     a tensor's numbers in a few
     flops          how many floating-point operations a rule takes
     operation      one operation, and what is known of it

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._storage import unbatched
 from ..engine import (
     Key,
     Node,
@@ -38,7 +39,6 @@ from .nonfinite import Event, Where, is_number, nonfinite_error, tensors_of
 from .reading import parameters_of
 from .reasons import reason_in_backward
 from .source import here
-from .storage import unbatched
 
 __all__ = ["debug_nans"]
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from .._nested import leaves_of
+from .._storage import unbatched
 from ..engine import unwrap
 from ..errors import NonFiniteError, message
 from .reasons import Case, reason_for
 from .source import source_of
-from .storage import unbatched
 
 __all__ = ["Event", "IsBad", "Where", "is_number", "nonfinite_error", "tensors_of"]
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .._nested import leaves_of
+from .._storage import storage_of, tensors_in
 from ..engine import Key, Node, TensorBase, unwrap
 from ..tape import letters
 from .flops import flops
 from .operation import Input, Operation
 from .recorder import End, Given, Note
 from .source import source_of
-from .storage import storage_of
 
 __all__ = ["Leaf", "Reader", "parameters_of"]
 
@@ -171,17 +170,6 @@ class Reader:
                 self._counted.add(storage)
                 total += each.untyped_storage().nbytes()
         return total
-
-
-def tensors_in(saved: Any) -> Iterable[Tensor]:
-    """Give the torch tensors in what a rule saved, also those that a saved function closes over."""
-    for each in leaves_of(saved):
-        data = unwrap(each)
-        if isinstance(data, Tensor):
-            yield data
-        else:
-            for cell in getattr(each, "__closure__", None) or ():
-                yield from tensors_in(cell.cell_contents) if not callable(cell.cell_contents) else ()
 
 
 def _constant(shape: tuple[int, ...], dtype: torch.dtype) -> str:

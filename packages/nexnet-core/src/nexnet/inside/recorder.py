@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import Tensor
 
+from .._storage import storage_of, unbatched
 from ..engine import Node, Observer, TapeBase, TensorBase, Turn, make_node, unwrap
 from ..modules._replacement import replaced
 from ..modules.path import Trail
 from ..modules.tensors import seen
 from .source import here
-from .storage import storage_of, unbatched
 
 __all__ = ["End", "Given", "Note", "Recorder"]
 

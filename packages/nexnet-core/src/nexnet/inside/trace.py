@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
+from .._storage import memory_of, storage_of
 from ..errors import InputError, message
 from .operation import Operation
-from .storage import storage_of
 
 if TYPE_CHECKING:
     from .difference import Difference
@@ -131,8 +131,8 @@ class Trace:
     def nbytes(self) -> int:
         """The bytes of all tensors that the trace holds, beside the inputs: of a memory that several share, once."""
         inputs = {storage_of(value) for each in self.leaves for value in each.values if value is not None}
-        held = {storage_of(each): each.untyped_storage().nbytes() for each in self._held() if storage_of(each)}
-        return sum(size for storage, size in held.items() if storage not in inputs)
+        held = {memory for each in self._held() if (memory := memory_of(each)) is not None}
+        return sum(memory.nbytes() for memory in held if memory._cdata not in inputs)
 
     def _held(self) -> Iterator[Tensor]:
         """Give the tensors that it holds: values, gradients, and what rules returned."""

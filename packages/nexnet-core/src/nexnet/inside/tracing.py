@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._storage import tensors_in
 from ..engine import (
     Observers,
     TensorBase,
@@ -22,7 +23,7 @@ from ..engine import (
 from ..tape import Tape
 from .nans import anomalies
 from .operation import Operation
-from .reading import Leaf, Reader, tensors_in
+from .reading import Leaf, Reader
 from .recorder import Recorder
 from .trace import Trace
 

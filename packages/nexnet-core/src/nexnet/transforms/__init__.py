@@ -1,5 +1,7 @@
 """Functions of functions: gradients, traces, and what cuts them."""
 
+from ._keeping import CheckpointCost
+from .budget import MemoryBudget
 from .checkpoint import checkpoint
 from .cut import no_tape, stop_gradient
 from .gradient import grad, value_and_grad
@@ -13,7 +15,9 @@ from .trace import trace
 from .vmap import vmap
 
 __all__ = [
+    "CheckpointCost",
     "ComputationGraph",
+    "MemoryBudget",
     "build_computation_graph",
     "checkpoint",
     "clip_gradient",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -15,13 +17,19 @@ from ..tape import Tape
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, by_key
 
-__all__ = ["Segment", "made_by", "pull_back", "sources"]
+__all__ = ["Segment", "inside", "is_inside", "made_by", "pull_back", "sources"]
+
+_INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 class Segment:
-    """What the active tapes record inside of a ``with`` block; they forget it at its end, under any exception."""
+    """What the active tapes record inside of a ``with`` block; they forget it at its end, under any exception.
+
+    After ``keep()`` they forget it under an exception alone.
+    """
 
     def __init__(self) -> None:
+        self.kept = False
         self.tapes = TapeContext.active()
         self.marks = [len(tape) for tape in self.tapes]
 
@@ -29,8 +37,14 @@ class Segment:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.kept and kind is None:
+            return
         for tape, mark in zip(self.tapes, self.marks, strict=True):
             tape.forget(mark)
+
+    def keep(self) -> None:
+        """Leave on the tapes what they have recorded, as if there were no block."""
+        self.kept = True
 
     def nodes(self) -> list[Node]:
         """Give the nodes that any of the tapes has recorded since the block began, in the order of time."""
@@ -75,12 +89,28 @@ def pull_back(
     with kernels_only():
         before, thread.inside_rule = thread.inside_rule, False  # what runs is a user's function, and no rule's code
         try:
-            outs = evaluate(tape, inputs, fn)
+            with inside():
+                outs = evaluate(tape, inputs, fn)
         finally:
             thread.inside_rule = before
         used = [(out.key, grad) for out, grad in zip(outs, grads, strict=True) if grad is not None]
         found = backward(tape, by_key((key, grad) for key, grad in used if tape.tracks(key)))
     return tuple(found.get(key) for key in (*(each.key for each in inputs), *closed_over))
+
+
+@contextmanager
+def inside() -> Iterator[None]:
+    """Say for a ``with`` block that what runs in it is a part of what is run again for a backward, now or later."""
+    token = _INSIDE.set(True)
+    try:
+        yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def is_inside() -> bool:
+    """Say whether such a block is open."""
+    return _INSIDE.get()
 
 
 def _tensors_of(value: Any) -> list[LiteTensor]:

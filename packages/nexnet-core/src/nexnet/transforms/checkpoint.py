@@ -19,7 +19,8 @@ from ..ops._plain import is_plain
 from ..policy import Policy
 from ..tensor import LiteTensor
 from ._evaluate import NAMESPACE, check_callable, check_outputs
-from ._segment import Segment, pull_back, sources
+from ._keeping import CheckpointCost, Weighed
+from ._segment import Segment, inside, pull_back, sources
 
 if TYPE_CHECKING:
     from ._signatures import P, R
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["checkpoint"]
 
 
-def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
+def checkpoint(
+    fn: Callable[P, R], *, check: bool = True, policy: Callable[[CheckpointCost], bool] | None = None
+) -> Callable[P, R]:
     """Make a function of the same values and gradients that keeps none of ``fn``'s intermediates for backward.
 
     Backward runs ``fn`` a second time (a third at second order, and so on), on the same random numbers. Memory then
@@ -42,12 +45,17 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
             generators, and generators passed as arguments).
         check: whether what ``fn`` gives the second time is compared with what it gave: its structure, its shapes and
             dtypes, and the sum of each output. It costs two sums of each.
+        policy: what says of each call, once it has run, whether its intermediates are kept all the same (True), and
+            the call is as if it were not checkpointed, or computed anew (False). It is given a ``CheckpointCost``:
+            the bytes to be kept and the seconds to be saved. ``nexnet.MemoryBudget`` is one. Where nothing is recorded
+            it is not asked; where ``fn`` is called inside of another checkpointed function it is, in each of that one's
+            runs. Without a policy no call is kept.
 
     Raises:
         GradientError: in backward: ``fn`` has computed something else, as one does that draws from numpy's random
             state or counts its calls. Its gradient would be that of another function.
         InputError: no function; while something is being differentiated: ``fn`` has returned something else than
-            floating tensors.
+            floating tensors, or the policy something else than True or False.
 
     Example::
 
@@ -56,6 +64,8 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
         LiteTensor(1.2534)
     """
     check_callable(fn, "checkpoint")
+    if policy is not None:
+        check_callable(policy, "checkpoint", "policy")
 
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -64,12 +74,17 @@ def checkpoint(fn: Callable[P, R], *, check: bool = True) -> Callable[P, R]:
         leaves, treespec = optree.tree_flatten((fn, args, kwargs), namespace=NAMESPACE)
         random_state = RandomState(tuple(leaves))
         again = as_here()
+        weighed = None if policy is None else Weighed(fn, _name(fn), policy)
         with Segment() as segment, kernels_only():
-            outs, out_spec = check_outputs(fn(*args, **kwargs), "checkpoint")
+            with inside():
+                out = (weighed or fn)(*args, **kwargs)
+            outs, out_spec = check_outputs(out, "checkpoint")
             random_state.keep_drawn()
             nodes = segment.nodes()
             concerned = [tape for tape in segment.tapes if any(tape.tracks(each.key) for each in outs)]
-        if not concerned:
+            if weighed is not None and concerned and weighed.is_kept(nodes, outs, leaves):
+                segment.keep()
+        if segment.kept or not concerned:
             return optree.tree_unflatten(out_spec, outs)
         inputs, closed_over = sources(nodes, outs, leaves)
         results = tuple(wrap(each.data) for each in outs)
@@ -101,8 +116,14 @@ class _Call:
         with self.random_state.replayed():
             outs: list[LiteTensor] = optree.tree_leaves(self.again(fn, *args, **kwargs), namespace=NAMESPACE)
         if self.seen is not None:
-            _compare(self.seen, _seen(outs), getattr(fn, "__name__", repr(fn)))
+            _compare(self.seen, _seen(outs), _name(fn))
         return outs
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return str(getattr(fn, "__name__", type(fn).__name__))
 
 
 #: Of an output: what is said of it, its sum and that of its elements' sizes; None where nobody can look at it.
