@@ -77,6 +77,7 @@ def _needs_none(name: str) -> bool:
 
 #: What nobody makes by hand, and what gives it.
 GIVEN = {
+    "nexnet.CheckpointCost": "nexnet.checkpoint",
     "nexnet.ComputationGraph": "nexnet.build_computation_graph",
     "nexnet.Operator": "nexnet.function",
     "nexnet.Node": "nexnet.Tape",
@@ -170,6 +171,7 @@ SCHEDULES = [
 
 #: What has no shape to say, and why.
 SHAPELESS = {
+    "nexnet.MemoryBudget": "it takes a number",
     "nexnet.TapeContext": "it takes tapes",
     "nexnet.explain": "it takes a trace and a name in it",
     "nexnet.manual_seed": "it takes a number",
