@@ -10,11 +10,11 @@ cdef class Batched:
     cdef public list calls
     cdef public set entered
 
-    @cython.locals(node=Node)
+    @cython.locals(node=Node, forms=list)
     cpdef bint holds(self, list[Node] nodes, object outs, object results)
     cpdef object record(self)
     @cython.locals(saved=tuple, mapped=list, values=list, differs=list, parents=list, keys=dict, ndim=Py_ssize_t, same=bint)
-    cdef bint take(self, Node node, list tapes)
+    cdef bint take(self, Node node, object form, list tapes)
     cdef object output(self, Node node, list tapes)
     @cython.locals(made=Key)
     cdef Key batch_of(self, Key key, list tapes)

@@ -18,7 +18,7 @@ from ..engine.tape import is_tracked
 from ..engine.tensor import wrap
 from ..ops.shapes.views import reshape
 from ..tensor import LiteTensor
-from ._forms import Call, Form, form_of
+from ._forms import Call, Form, form_of, shows_its_operands
 from ._segment import Segment
 
 __all__ = ["Batched"]
@@ -58,12 +58,12 @@ class Batched:
         for tape in self.segment.tapes:
             if tape.observers is not None:
                 return False  # who looks on sees the vmap
-        for node in nodes:
-            if form_of(type(node)) is None:
-                return False
+        forms = [form_of(type(node)) for node in nodes]
+        if None in forms:
+            return False
         where = self.segment.recorders()
-        for node in nodes:
-            if not self.take(node, where[id(node)]):
+        for node, form in zip(nodes, forms, strict=True):
+            if not self.take(node, form, where[id(node)]):
                 return False
         made = [(result, out.key) for out, result in zip(outs, results, strict=True) if is_tracked(out)]
         for _, key in made:
@@ -78,22 +78,20 @@ class Batched:
         for call in self.calls:
             append_batched(*call)
 
-    def take(self, node: Node, tapes: list[Any]) -> bool:
-        """Take a node; say whether it has a form."""
+    def take(self, node: Node, form: Any, tapes: list[Any]) -> bool:
+        """Take a node whose rule has a form; say whether this call has one."""
         saved, links, keys = node.saved, node.links, self.keys
         if links is not None and (type(links) is not tuple or len(links) != len(saved)):
             return False
         mapped = [key in keys for key in node.parents]
         values = [self.value(value) if isinstance(value, Tensor) else None for value in saved]
         differs = [value is not None for value in values]
-        call = Call(node, self.size, saved, mapped, differs)
-        form: Any = form_of(type(node))
         if type(form) is not Form:
-            form = form(call)
+            form = form(Call(node, self.size, saved, mapped, differs))
         if form is None:
             return False
         if True not in mapped and True not in differs:
-            if not call.shows_its_operands(form):
+            if not shows_its_operands(node, form):
                 return False
             self.calls.append((node, type(node), saved, node.parents, links, node.output, node.exact, True, tapes))
             return True
