@@ -19,7 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +28,7 @@ import torch
 
 from .suites import hvp, maml, mlp_step, operator_chain
 
-__all__ = ["PROGRAMS", "TABLE", "compared", "counted", "obstacle", "shown"]
+__all__ = ["PROGRAMS", "TABLE", "compared", "counted", "dumps", "obstacle", "run_all", "shown"]
 
 TABLE = Path(__file__).with_name("instructions.json")
 TOLERANCE = 0.03
@@ -101,23 +101,31 @@ def obstacle() -> str:
 
 def counted() -> Counts:
     """Run every program under callgrind; give the instructions of one call of each contender."""
+    found: Counts = {}
+    for (program, contender), dump in dumps("benchmarks.instructions"):
+        found.setdefault(program, {})[contender] = total(dump)
+    return found
+
+
+def dumps(module: str, *arguments: str, options: Sequence[str] = ()) -> Iterator[tuple[list[str], str]]:
+    """Run a module under callgrind, with a switch as its last argument; give what it prints, and what was counted.
+
+    Whenever it turns the switch off, it prints a line of JSON.
+    """
     with TemporaryDirectory() as folder:
         switch, out = Path(folder, "switch.so"), Path(folder, "out")
         command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(switch)]
         subprocess.run(command, input=SWITCH, text=True, check=True)
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}",
-             sys.executable, "-m", "benchmarks.instructions", "--under", str(switch)],
+            ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}", *options,
+             sys.executable, "-m", module, *arguments, "--under", str(switch)],
             env=os.environ | {"OMP_NUM_THREADS": "1", "NEXNET_ONEDNN": "never", "PYTHONHASHSEED": "0"},
             capture_output=True, text=True, cwd=TABLE.parents[1],
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"valgrind ended with {done.returncode}:\n{done.stderr[-2000:]}")
-        found: Counts = {}
         for number, line in enumerate(done.stdout.splitlines(), 1):
-            program, contender = json.loads(line)
-            found.setdefault(program, {})[contender] = total(Path(f"{out}.{number}").read_text())
-        return found
+            yield json.loads(line), Path(f"{out}.{number}").read_text()
 
 
 def total(dump: str) -> int:
@@ -128,10 +136,10 @@ def total(dump: str) -> int:
     return int(found[1])
 
 
-def run_all(switch: ctypes.CDLL) -> None:
+def run_all(switch: ctypes.CDLL, programs: Mapping[str, Callable[[], dict[str, Callable[[], Any]]]] = PROGRAMS) -> None:
     """Call each contender once with the counting on, within valgrind."""
     torch.set_num_threads(1)
-    for program, make in PROGRAMS.items():
+    for program, make in programs.items():
         torch.manual_seed(0)
         for contender, call in make().items():
             for _ in range(WARM_UP):

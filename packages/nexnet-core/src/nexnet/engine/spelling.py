@@ -102,7 +102,9 @@ class Spelling:
         """
         changed = None
         for i in self.numbers:
-            if i < len(args) and isinstance(args[i], (TensorBase, Tensor, ndarray)):
+            if i >= len(args) or type(args[i]) in PLAIN:
+                continue
+            if isinstance(args[i], (TensorBase, Tensor, ndarray)):
                 changed = list(args) if changed is None else changed
                 changed[i] = number(args[i], rule, self.parameters[i])
         return args if changed is None else tuple(changed)
