@@ -1,5 +1,7 @@
 """What a vmap has recorded, as nodes of the batch: derivatives of every order are those of a loop."""
 
+import random
+
 import pytest
 import torch
 
@@ -71,6 +73,10 @@ FORMS = {
 PACKED = {
     "softmax": lambda w, x: torch.softmax(x @ w, -1),
     "a weight vector for each example": lambda w, x: nx.linear(x, w[0] * x[0]),
+    "a bias for all, of examples held fixed": lambda w, x: (
+        nx.linear(nx.stop_gradient(x), torch.eye(3, dtype=w.dtype), w[0]).sin() * x
+    ),
+    "weights for all, a bias held fixed": lambda w, x: nx.linear(w[:2], w, nx.stop_gradient(x[0])).sin() * x,
     "two vectors": lambda w, x: nx.dot(x[0] * w[0], x[1]),
     "a sum that says not what": lambda w, x: (w[0] + 1.0) * x,
     "an example as it is": lambda w, x: x,
@@ -179,3 +185,37 @@ def test_complex_numbers():
     got, wanted = (nx.grad(total(fn, mapped), (0, 1))(W, z) for mapped in (True, False))
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one.data, other.data)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_networks_of_which_some_parts_are_each_examples_own(seed):
+    """Two layers of which any weight, bias or the input may be one for all, and be held fixed; descended within."""
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    rows, activation, steps = rng.choice([(), (2,), (2, 2)]), rng.choice([nx.tanh, nx.sin, nx.relu]), rng.choice([0, 1])
+    shapes = [(4, 3), (4,), (3, 4), (3,), (*rows, 3)]
+    own = [rng.random() < 0.5 for _ in shapes]
+    at = [torch.randn((3, *shape) if each else shape, generator=generator, dtype=torch.float64)
+          for shape, each in zip(shapes, own, strict=True)]  # fmt: skip
+    by = tuple(sorted(rng.sample(range(5), rng.randint(1, 5))))
+
+    def loss(w1, b1, w2, b2, x):
+        return (nx.linear(activation(nx.linear(x, w1, b1)), w2, b2) ** 2).mean()
+
+    def fn(scale, w1, b1, w2, b2, x):
+        for _ in range(steps):
+            w1, b2 = (p - 0.3 * g for p, g in zip((w1, b2), nx.grad(loss, (0, 3))(w1, b1, w2, b2, x), strict=True))
+        return scale * loss(w1, b1, w2, b2, x).sin()
+
+    def mapped(*at):
+        return nx.vmap(fn, (0, *[0 if each else None for each in own]))(torch.arange(1.0, 4), *at).sum()
+
+    def looped(*at):
+        return sum(fn(i + 1, *[x[i] if each else x for x, each in zip(at, own, strict=True)]) for i in range(3))
+
+    def twice(of):
+        return lambda *at: sum((each**3).sum() for each in nx.grad(of, by)(*at))
+
+    for order in (lambda of: nx.grad(of, by), lambda of: nx.grad(twice(of), by)):
+        for one, other in zip(order(mapped)(*at), order(looped)(*at), strict=True):
+            torch.testing.assert_close(one.data, other.data)

@@ -145,6 +145,8 @@ def _linear(call: Call) -> Form | None:
     weight = call.parents[1] or call.saved[0]
     if weight is not None and len(weight.shape) != 2:
         return None
+    if not (any(call.mapped) or any(call.differs)):
+        return None  # a constant that it has not saved may differ
     if weight is not None and call.is_mapped(0, 1) and not (call.differs[0] or any(call.mapped[1:])):
         return _FITS
     bias, output = call.parents[2] if len(call.parents) > 2 else None, call.node.outputs[0]
