@@ -9,6 +9,7 @@ from typing import Any
 from .. import _complaints
 from . import autocast
 from .debug import CHECKED
+from .first_example import try_first
 from .higher_orders import call_nested
 from .noted import note
 from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
@@ -74,6 +75,8 @@ class OperatorBase:
         args = self.spelled(args, kwargs)
         if self.foreign and holds_tensors(args):
             return of_trees(self, args, kwargs)
+        if this_thread().mapped and not self.foreign:
+            try_first(self, args, kwargs)
         tapes = active_tapes()
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))

@@ -5,7 +5,7 @@ from nexnet.engine.higher_orders cimport as_linked
 from nexnet.engine.key cimport Key
 from nexnet.engine.operands cimport operand, scalar, wrap_all
 from nexnet.engine.rule cimport Node, new_node
-from nexnet.engine.tape cimport active_tapes, those_tracking, tracked_key, tracked_keys
+from nexnet.engine.tape cimport active_tapes, this_thread, those_tracking, tracked_key, tracked_keys
 from nexnet.engine.tensor cimport TensorBase, wrap
 
 cdef object Tensor

@@ -17,11 +17,12 @@ from . import autocast, cpython
 from .call import OperatorBase
 from .debug import CHECKED
 from .direct import OPAQUE, direct
+from .first_example import try_first
 from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
 from .promises import check_equal
 from .rule import Node, new_node
-from .tape import active_tapes, those_tracking, tracked_key, tracked_keys
+from .tape import active_tapes, this_thread, those_tracking, tracked_key, tracked_keys
 from .tensor import TensorBase, wrap
 
 #: What such a rule may save: nothing, the inputs, the output, or of two operands each for the other's gradient.
@@ -127,6 +128,8 @@ class KernelOperator(OperatorBase):
         kernel: KernelCall = self.kernel
         if kernel is None or kwargs or self.overridden or (self.cast and autocast.is_on()):
             return OperatorBase.call(self, args, kwargs)
+        if this_thread().mapped and not self.foreign:
+            try_first(self, args)
         if not kernel.takes_two or len(args) != 2:
             return self._of_some(args)
         left, right = args[0], args[1]

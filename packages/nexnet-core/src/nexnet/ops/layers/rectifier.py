@@ -13,7 +13,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import TensorBase, directly
+from ...engine import TensorBase, directly, try_first
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
@@ -252,6 +252,7 @@ def prelu(input: Any, weight: Any) -> Any:
             )
         )
     if is_mapped(input, weight):  # torch's rule mistakes one's batch for another's dimension where vmaps are nested
+        try_first(_prelu, (input, weight))
         return where(input > 0, input, mul(_for_channels(weight, input.ndim), input))
     return _prelu(input, weight)
 

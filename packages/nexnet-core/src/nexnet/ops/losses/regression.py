@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import number, scalar
+from ...engine import number, scalar, try_first
 from ...policy import Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
@@ -80,6 +80,7 @@ def _difference_loss(
 
     def choose(input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
         if is_mapped(input, target):
+            try_first(fused, (input, target, reduction, *parameters))
             return _reduced(value(sub(input, target), *parameters), reduction)
         return fused(input, target, reduction, *parameters)
 
