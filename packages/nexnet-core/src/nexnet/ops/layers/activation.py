@@ -282,13 +282,18 @@ class elu(_Elu):
 @implements(torch.celu, F.celu)
 @function
 class celu(_Elu):
-    """x where x > 0, else alpha (e^(x / alpha) - 1):  dx = g where x > 0, else g e^(x / alpha)."""
+    """x where x > 0, else alpha (e^(x / alpha) - 1):  dx = g where x > 0, else g e^(x / alpha).
+
+    Raises:
+        RuntimeError: torch's: an alpha of 0.
+    """
 
     def forward(self, input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
         if inplace:
             _refuse_inplace("celu")
+        out = torch.celu(input, alpha)  # which says what is wrong with an alpha of 0
         self.ctx.save(input, alpha, 1.0, 1.0 / alpha)
-        return torch.celu(input, alpha)
+        return out
 
 
 @implements(torch.selu, F.selu)

@@ -295,9 +295,21 @@ def rrelu(
     The slopes are drawn once, from ``generator`` (torch's default one without it), also when higher orders are taken.
 
     Corner: at 0 the slope is a.
+
+    Raises:
+        InputError: a lower bound above the upper one.
     """
     if inplace:
         _refuse_inplace("rrelu")
+    if lower > upper:
+        raise InputError(
+            message(
+                "rrelu draws slopes from a lower bound to an upper one.",
+                rule="rrelu",
+                expected="lower <= upper",
+                got=f"lower={lower}, upper={upper}",
+            )
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     return _rrelu(input, lower, upper, generator)[0]
