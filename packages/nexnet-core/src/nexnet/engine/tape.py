@@ -31,7 +31,11 @@ class TapeBase:
 
     def __init__(self, observers: Any = None) -> None:
         self.nodes = []
-        self.observers = _observers() if observers is None else observers
+        if observers is None:
+            observers = _observers()
+        elif not hasattr(observers, "go_back"):
+            raise _complaints.no_observers(observers)
+        self.observers = observers
         self.token = object()
         self.tracked = set()
 
