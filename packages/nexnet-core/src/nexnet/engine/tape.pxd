@@ -21,6 +21,10 @@ cdef class Thread:
     cdef public object hidden
     cdef public object model
 
+cdef class mapping:
+    cdef Thread thread
+    cdef int before
+
 cdef Thread _latest
 cdef unsigned long long _latest_number
 cdef object _anomalies, _when_anomalous

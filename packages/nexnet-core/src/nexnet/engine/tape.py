@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -239,12 +238,19 @@ def register_check(check: Callable[[list[TapeBase], Any], None]) -> None:
     _check_closed = check
 
 
-@contextmanager
-def mapping() -> Iterator[None]:
-    """Tell the backward loop that a vmap is at work on this thread."""
-    thread = this_thread()
-    thread.mapped += 1
-    try:
-        yield
-    finally:
-        thread.mapped -= 1
+class mapping:
+    """A block in which a vmap is at work on this thread, of which the backward loop and the operators want to know.
+
+    Compiled, no interrupt comes between entering it and leaving it as it was.
+    """
+
+    thread: Thread
+    before: int
+
+    def __enter__(self) -> None:
+        thread = this_thread()
+        self.thread, self.before = thread, thread.mapped
+        thread.mapped += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.thread.mapped = self.before
