@@ -14,7 +14,7 @@ import optree
 import torch
 from torch import Tensor
 
-from .._trees import NAMESPACE, steps_to_leaves
+from .._trees import NAMESPACE, paths
 from ..engine import unwrap
 from ..errors import InputError, message
 
@@ -172,8 +172,8 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
 
 def _named(tree: Any) -> dict[str, Tensor]:
     leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    pairs = zip(steps_to_leaves(treespec), leaves, strict=True)
-    return {".".join(map(str, steps)): unwrap(leaf) for steps, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
+    pairs = zip(paths(treespec), leaves, strict=True)
+    return {path: unwrap(leaf) for path, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
 
 
 def _norms(tree: Any) -> dict[str, float]:

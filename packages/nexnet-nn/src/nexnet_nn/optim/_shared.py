@@ -14,7 +14,7 @@ from nexnet import LiteTensor, LowRank
 from nexnet.engine import is_recording, is_tracked, this_thread, wrap
 from nexnet.errors import TrackedTensorError, message
 
-from .._paths import matches, paths_of
+from .._paths import matches
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
@@ -164,7 +164,7 @@ def check_shapes(
                 message(
                     f"a {what} has another shape than its parameter.",
                     rule=rule,
-                    argument=paths_of(treespec)[i],
+                    argument=nexnet.tree.paths(treespec)[i],
                     expected=tuple(shapes[i]),
                     got=tuple(found[i]),
                     remedy="pass the gradient by this very model, and the state that came with it",
@@ -208,7 +208,7 @@ def number_at(form: Any, value: Any, t: Any) -> Any:
 def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
     """Give the leaves that belong to each pattern, and last those that belong to none."""
     places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
-    for i, path in enumerate(paths_of(treespec)):
+    for i, path in enumerate(nexnet.tree.paths(treespec)):
         found = (j for j, pattern in enumerate(patterns) if matches(path, pattern))
         places[next(found, len(patterns))].append(i)
     return places
