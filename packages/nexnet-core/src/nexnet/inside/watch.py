@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .._trees import NAMESPACE, paths
 from ..engine import unwrap
-from ..errors import InputError, message
+from ..errors import InputError, check_count, message
 
 __all__ = ["Watcher", "watch"]
 
@@ -161,12 +161,7 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
         watcher.to_csv("norms.csv")
         print(watcher.marked())
     """
-    if not isinstance(every, int) or every < 1:
-        raise InputError(
-            message(
-                "no step would be recorded.", rule="watch", argument="every", expected="an int >= 1", got=repr(every)
-            )
-        )
+    check_count(every, InputError, "no step would be recorded.", rule="watch", argument="every")
     return Watcher(exploding, vanishing, every, writer)
 
 

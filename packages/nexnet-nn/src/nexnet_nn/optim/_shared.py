@@ -14,6 +14,7 @@ from nexnet import LiteTensor, LowRank
 from nexnet.engine import is_recording, is_tracked, this_thread, wrap
 from nexnet.errors import TrackedTensorError, message
 
+from .._checks import is_in_range
 from .._paths import matches
 from ..errors import OptimizerError
 
@@ -31,22 +32,15 @@ def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = Fals
         return value
     if isinstance(value, Tensor):
         value = LiteTensor(value)
-    number = value
-    if isinstance(value, LiteTensor):
-        if value.data.numel() != 1:
-            raise OptimizerError(
-                message(f"a tensor {name} must have one element.", rule=rule, got=f"shape {tuple(value.shape)}")
-            )
-        number = value.data
-    try:
-        is_wrong = (
-            bool(number != number) or bool(number < 0 and not negative) or (below is not None and bool(number >= below))
+    if isinstance(value, LiteTensor) and value.data.numel() != 1:
+        raise OptimizerError(
+            message(f"a tensor {name} must have one element.", rule=rule, got=f"shape {tuple(value.shape)}")
         )
-    except RuntimeError:  # inside of vmap a value can't be looked at
-        is_wrong = False
-    if is_wrong:
-        bounds = "a number of at least 0" if below is None else f"a number of at least 0, below {below}"
-        raise OptimizerError(message(f"invalid {name}.", rule=rule, argument=name, expected=bounds, got=value))
+    if not is_in_range(value, negative=negative, below=below):
+        bounds = ("" if negative else " of at least 0") + ("" if below is None else f", below {below}")
+        raise OptimizerError(
+            message(f"invalid {name}.", rule=rule, argument=name, expected=f"a number{bounds}", got=repr(value))
+        )
     return value
 
 
