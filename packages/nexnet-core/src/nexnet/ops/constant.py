@@ -20,7 +20,7 @@ from ..engine import TensorBase, is_tracked, this_thread, try_first_of, wrap
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 from ._examples import OF_EXAMPLES
-from ._mapped import is_mapped
+from ._vmap_kernels import is_mapped
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "binomial",

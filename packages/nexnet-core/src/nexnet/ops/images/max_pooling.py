@@ -13,7 +13,7 @@ from ...policy import Operator, Policy, implements
 from .._folded import folded
 from .._formulas import operator
 from .._kernels import kernel_or_rule
-from .._mapped import is_mapped
+from .._vmap_kernels import is_mapped
 
 __all__ = [
     "adaptive_max_pool1d",

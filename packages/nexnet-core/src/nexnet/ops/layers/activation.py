@@ -17,7 +17,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import kernel, kernel_or_rule
-from .._mapped import is_mapped
+from .._vmap_kernels import is_mapped
 
 __all__ = [
     "celu",

@@ -16,9 +16,9 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._layout import plain_layout
-from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
+from .._vmap_kernels import is_mapped
 from .normalisation import (
     _batch_norm,
     _batch_norm_gradient,

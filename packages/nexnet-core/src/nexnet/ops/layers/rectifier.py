@@ -17,9 +17,9 @@ from ...engine import TensorBase, directly, try_first
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
-from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
+from .._vmap_kernels import is_mapped
 from ..elementwise.arithmetic import mul
 from ..elementwise.selection import where
 from .activation import _activation, _refuse_inplace

@@ -15,8 +15,8 @@ from ...engine import number, scalar, try_first
 from ...policy import Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
-from .._mapped import is_mapped
 from .._names import composite
+from .._vmap_kernels import is_mapped
 from ..elementwise.arithmetic import mul, square, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where

@@ -18,7 +18,7 @@ import torch
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._names import composite, place_of, return_types
 
 __all__ = [
@@ -137,7 +137,7 @@ class _Solve(Policy):
         if vector:
             grad = grad.unsqueeze(-1)
         if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
-            db = _mapped.lu_solve(lu, pivots, grad, left=left, adjoint=True)
+            db = _vmap_kernels.lu_solve(lu, pivots, grad, left=left, adjoint=True)
         else:
             db = linalg_solve_ex(a.mH, grad, left=left)[0]
         da = None
@@ -185,7 +185,7 @@ class _TensorSolve(Policy):
         size = math.prod(right)
         grad = grad.reshape(size, 1)
         if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
-            db = _mapped.lu_solve(lu, pivots, grad, adjoint=True)
+            db = _vmap_kernels.lu_solve(lu, pivots, grad, adjoint=True)
         else:
             moved = a.movedim(source, end) if source else a
             db = linalg_solve_ex(moved.reshape(size, size).mH, grad)[0]
@@ -346,13 +346,13 @@ class _LUSolve(Policy):
     complex_rule = "own"
 
     def forward(self, LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool) -> Any:  # noqa: N803
-        out = _mapped.lu_solve(LU, pivots, B, left=left, adjoint=adjoint)
+        out = _vmap_kernels.lu_solve(LU, pivots, B, left=left, adjoint=adjoint)
         self.ctx.save(LU, pivots, out if self.ctx.needs_input_grad[0] else None, left, adjoint)
         return out
 
     def backward(self, grad: Any) -> Any:
         lu, pivots, out, left, adjoint = self.ctx.release
-        db = _mapped.lu_solve(lu, pivots, grad, left=left, adjoint=not adjoint)
+        db = _vmap_kernels.lu_solve(lu, pivots, grad, left=left, adjoint=not adjoint)
         dlu = None
         if out is not None:
             r = db.matmul(out.mH) if left else out.mH.matmul(db)

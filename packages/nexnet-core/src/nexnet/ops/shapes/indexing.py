@@ -17,7 +17,7 @@ from torch import Tensor
 from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._kernels import overload
 from .._names import composite
 from .._plain import is_plain, zeros_for
@@ -250,7 +250,7 @@ class take(Linear):
 
     def forward(self, input: Any, index: Any) -> Any:
         self.ctx.save(input.shape, index)
-        return _mapped.take(input, index)
+        return _vmap_kernels.take(input, index)
 
     def backward(self, grad: Any) -> Any:
         shape, index = self.ctx.release
@@ -434,7 +434,7 @@ class masked_fill(Linear):
 
     def forward(self, input: Any, mask: Any, value: Any) -> Any:
         self.ctx.save(mask)
-        return _mapped.masked_fill(input, mask, value)
+        return _vmap_kernels.masked_fill(input, mask, value)
 
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release

@@ -9,7 +9,7 @@ import torch
 
 from ...engine import TensorBase, unwrap
 from ...policy import Linear, Operator, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._kernels import kernel_or_rule
 from .._names import composite
 from .._plain import is_plain
@@ -147,7 +147,7 @@ class _masked_scatter_tensor(Linear):
 
     def forward(self, input: Any, mask: Any, source: Any) -> Any:
         self.ctx.save(mask, source.shape)
-        return _mapped.masked_scatter(input, mask, source)
+        return _vmap_kernels.masked_scatter(input, mask, source)
 
     def backward(self, grad: Any) -> Any:
         mask, shape = self.ctx.release
@@ -166,17 +166,17 @@ class _masked_scatter_backward(Linear):
 
     def forward(self, input: Any, mask: Any, shape: Sequence[int]) -> Any:
         self.ctx.save(mask)
-        return _mapped.masked_scatter_backward(input, mask, shape)
+        return _vmap_kernels.masked_scatter_backward(input, mask, shape)
 
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release
-        kernel = _masked_scatter if isinstance(grad, TensorBase) else _mapped.masked_scatter
+        kernel = _masked_scatter if isinstance(grad, TensorBase) else _vmap_kernels.masked_scatter
         return kernel(torch.zeros(mask.shape, dtype=grad.dtype, device=grad.device), mask, grad)
 
 
 def masked_scatter_backward(grad: Any, mask: Any, shape: Sequence[int]) -> Any:
     """Call the rule for LiteTensors, and else torch's kernel."""
-    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else _mapped.masked_scatter_backward
+    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else _vmap_kernels.masked_scatter_backward
     return kernel(grad, mask, shape)
 
 
@@ -193,7 +193,7 @@ class put(Linear):
 
     def forward(self, input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         self.ctx.save(index, source.shape, accumulate)
-        return _mapped.put(input, index, source, accumulate)
+        return _vmap_kernels.put(input, index, source, accumulate)
 
     def backward(self, grad: Any) -> Any:
         index, shape, accumulate = self.ctx.release
@@ -205,7 +205,7 @@ class put(Linear):
         return dx, None, _take(grad, index).reshape(shape) if need_source else None
 
 
-_put, _take = kernel_or_rule(_mapped.put, put), kernel_or_rule(_mapped.take, take)
+_put, _take = kernel_or_rule(_vmap_kernels.put, put), kernel_or_rule(_vmap_kernels.take, take)
 
 
 @implements(torch.fill)
@@ -217,7 +217,7 @@ class fill(Linear):
     """
 
     def forward(self, input: Any, value: Any) -> Any:
-        return _mapped.fill(input, value)
+        return _vmap_kernels.fill(input, value)
 
     def backward(self, grad: Any) -> Any:
         return None, grad

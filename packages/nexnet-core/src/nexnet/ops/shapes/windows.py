@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ...policy import Linear, function, implements
-from .._mapped import is_mapped
 from .._transpose import transpose_kernel
+from .._vmap_kernels import is_mapped
 
 __all__ = ["unfold_copy"]
 
