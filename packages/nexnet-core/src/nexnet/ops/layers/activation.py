@@ -17,7 +17,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import kernel, kernel_or_rule
-from .._vmap_kernels import is_mapped
+from .._vmap_kernels import where_mapped
 
 __all__ = [
     "celu",
@@ -99,17 +99,15 @@ _hardswish_backward = kernel(
 _silu_backward = kernel("g s (1 + x (1 - s)),  s = sigmoid x", _silu_curvature, _aten.silu_backward.default)
 
 
+@where_mapped(_aten.mish_backward.default)
 def _mish_slope(grad: Any, x: Any) -> Any:
-    if not is_mapped(grad, x):
-        return _aten.mish_backward.default(grad, x)
-    t = torch.tanh(F.softplus(x))  # torch.vmap has no rule for the kernel
+    t = torch.tanh(F.softplus(x))
     return grad * (t + x * torch.sigmoid(x) * (1 - t * t))
 
 
 _mish_backward = kernel(
     "g (t + x s (1 - t^2)),  s = sigmoid x,  t = tanh(softplus x)",
     _mish_curvature,
-    _aten.mish_backward.default,
     _mish_slope,
 )
 _softplus_backward = kernel(
