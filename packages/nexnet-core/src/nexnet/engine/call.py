@@ -17,7 +17,7 @@ from .promises import check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling
-from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
+from .tape import TapeBase, tapes_of, this_thread, those_tracking, tracked_keys
 from .tensor import unwrap
 
 
@@ -75,9 +75,10 @@ class OperatorBase:
         args = self.spelled(args, kwargs)
         if self.foreign and holds_tensors(args):
             return of_trees(self, args, kwargs)
-        if this_thread().mapped and not self.foreign:
+        thread = this_thread()
+        if thread.mapped and not self.foreign:
             try_first(self, args, kwargs)
-        tapes = active_tapes()
+        tapes = tapes_of(thread)
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))
         recorders = those_tracking(node.parents, tapes)

@@ -118,7 +118,12 @@ _grad_mode_in_c = symbol("libc10.so", "_ZN3c108GradMode10is_enabledEv")
 
 def active_tapes() -> list[TapeBase]:
     """Give this thread's active tapes: none in ``torch.no_grad()``, which makes constants here as it does in torch."""
-    tapes = this_thread().tapes
+    return tapes_of(this_thread())
+
+
+def tapes_of(thread: Thread) -> list[TapeBase]:
+    """Give those of the running thread, for who has it already."""
+    tapes = thread.tapes
     return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, grad_mode) else []
 
 
