@@ -31,8 +31,8 @@ WINGS: dict[str, tuple[str, ...]] = {
         "distance", "covariance",
     ),
     "matrices": (
-        "matmul", "matrix_products", "einsum", "solving", "factoring", "spectral", "determinant",
-        "matrix_norm", "low_rank",
+        "matmul", "matrix_products", "einsum", "solving", "solving_by_factors", "least_squares",
+        "factoring", "spectral", "determinant", "matrix_norm", "low_rank",
     ),
     "signals": (
         "fourier", "spectrogram",
