@@ -1,6 +1,6 @@
 """Batch normalisation, with what it keeps from batch to batch: the running mean and variance; and instance_norm.
 
-The rule in training is that of ``normalisation``, in the layout of a batch's channels.
+The rule in training is that of ``_normalised``, in the layout of a batch's channels.
 """
 
 # ruff: noqa: ARG001  torch's functions have parameters that only other devices use
@@ -19,16 +19,15 @@ from .._layout import plain_layout
 from .._names import composite
 from .._plain import is_plain
 from .._vmap_kernels import is_mapped
-from .normalisation import (
+from ._normalised import (
     _batch_norm,
     _batch_norm_gradient,
     _by_channel,
-    _check_channels,
-    _check_spread,
     _group_norm,
     _OverBatch,
     _through_statistics,
 )
+from .normalisation import _check_channels, _check_spread
 
 __all__ = ["batch_norm", "batch_norm_with_statistics", "instance_norm"]
 
