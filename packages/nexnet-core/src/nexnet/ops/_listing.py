@@ -50,8 +50,9 @@ _WITHOUT = {
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
 _COMPLEX_KINDS = frozenset({
     "arranging", "complex_numbers", "copies", "covariance", "determinant", "differences", "einsum", "factoring",
-    "diagonals", "fourier", "gathering", "indexing", "joining", "matmul", "matrix_norm", "matrix_products", "placing",
-    "products", "solving", "solving_by_factors", "least_squares", "spectral", "spectrogram", "views",
+    "diagonals", "fourier", "gathering", "index_updates", "indexing", "joining", "matmul", "matrix_norm",
+    "matrix_products", "placing", "products", "solving", "solving_by_factors", "least_squares", "spectral",
+    "spectrogram", "views",
 })  # fmt: skip
 _COMPLEX_NAMES = frozenset({
     "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",

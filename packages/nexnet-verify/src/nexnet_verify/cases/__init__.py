@@ -23,8 +23,8 @@ WINGS: dict[str, tuple[str, ...]] = {
         "gamma",
     ),
     "shapes": (
-        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "gathering",
-        "scattering", "placing",
+        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "index_updates",
+        "gathering", "scattering", "placing",
     ),
     "reductions": (
         "sums", "variance", "products", "extrema", "norms", "cumulative", "ordering", "differences",

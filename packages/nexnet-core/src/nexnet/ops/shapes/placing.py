@@ -17,7 +17,16 @@ from .arranging import places
 from .indexing import take
 from .views import expand
 
-__all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
+__all__ = [
+    "as_strided_scatter",
+    "diagonal_scatter",
+    "fill",
+    "masked_fill",
+    "masked_scatter",
+    "put",
+    "select_scatter",
+    "slice_scatter",
+]
 
 
 class _Placed(Linear):
@@ -129,6 +138,25 @@ class as_strided_scatter(Linear):
             storage = grad.new_zeros(length).index_add(0, own, grad.reshape(-1))
             ds = storage.index_select(0, taken).reshape(size)
         return dx, ds
+
+
+@implements(torch.masked_fill)
+@function
+class masked_fill(Linear):
+    """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
+
+    def forward(self, input: Any, mask: Any, value: Any) -> Any:
+        self.ctx.save(mask)
+        return _vmap_kernels.masked_fill(input, mask, value)
+
+    def backward(self, grad: Any) -> Any:
+        (mask,) = self.ctx.release
+        need_input, _, need_value = self.ctx.needs_input_grad
+        return (
+            grad.masked_fill(mask, 0) if need_input else None,
+            None,
+            grad.masked_fill(~mask, 0) if need_value else None,
+        )
 
 
 @implements(torch.masked_scatter)
