@@ -272,3 +272,11 @@ def test_what_is_no_tape_is_not_pushed():
     with pytest.raises(nx.InputError, match="only a tape records"), nx.TapeContext.recording(None):
         pass
     assert nx.TapeContext.active() == ()
+
+
+@pytest.mark.parametrize("given", [[nx.LiteTensor(1.0)], nx.LiteTensor(1.0), 3], ids=["list", "tensor", "number"])
+def test_a_new_tape_takes_no_tensors(given):
+    with pytest.raises(
+        nx.InputError, match=r"takes no tensors(.|\n)*" + type(given).__name__ + r"\n.*tape\.watch\(x\)"
+    ):
+        nx.Tape(given)

@@ -14,6 +14,7 @@ def test_flatten_and_unflatten():
     assert leaves == nx.tree.leaves(TREE) == [3.0, 1.0, 2.0]  # dicts by sorted key; None is no leaf
     assert structure == nx.tree.structure(TREE) != nx.tree.structure({"a": 1.0})
     assert nx.tree.unflatten(structure, leaves) == TREE
+    assert nx.tree.paths(structure) == ["a", "b.0", "b.1.0"]
     assert nx.tree.unflatten(structure, iter([0, 1, 2])) == {"b": (1, [2]), "a": 0, "none": None}
 
 

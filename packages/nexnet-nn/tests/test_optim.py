@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import optree
 import pytest
@@ -179,7 +180,7 @@ def test_update_in_place_is_refused_while_something_is_differentiated():
 
 
 @pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
-@pytest.mark.parametrize("value", [-0.1, LiteTensor(-0.1), torch.tensor(-0.1)])
+@pytest.mark.parametrize("value", [-0.1, LiteTensor(-0.1), torch.tensor(-0.1), math.nan, "0.1", None])
 def test_negative_hyper_parameters_are_refused_as_in_torch(name, value):
     with pytest.raises(nn.OptimizerError, match=rf"invalid {name}[\s\S]*at least 0"):
         nn.SGD(**{name: value})

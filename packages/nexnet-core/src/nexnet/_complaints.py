@@ -120,6 +120,18 @@ def not_a_tape(got: Any) -> InputError:
     )
 
 
+def no_observers(got: Any) -> InputError:
+    """A new tape was given something: what it differentiates by, perhaps."""
+    return InputError(
+        message(
+            "a new tape takes no tensors: it differentiates by those that it is told to watch.",
+            rule="Tape",
+            got=f"an argument, {type(got).__name__}",
+            remedy="tape = nexnet.Tape(), and tape.watch(x) for each tensor",
+        )
+    )
+
+
 def grad_mode_is_off() -> InputError:
     """A tape was to become active where torch's grad mode is off."""
     return InputError(

@@ -12,7 +12,7 @@ from typing import Any
 import optree
 
 from . import _complaints
-from ._trees import NAMESPACE, Frozen, steps_to_leaves
+from ._trees import NAMESPACE, Frozen, paths
 from .engine import Context, register_nodes, register_trees
 from .engine.operands import holds_tensors
 from .errors import RuleError, message
@@ -54,7 +54,7 @@ def _flattened(policy: type[Policy]) -> type[Policy]:
             try:
                 found += [None] * part.num_leaves if tree is None else _leaves_like(part, tree)
             except ValueError:
-                wanted = f"for argument {i} a tree like it, a dict by path ({', '.join(_paths(part)[:8])}), or None"
+                wanted = f"for argument {i} a tree like it, a dict by path ({', '.join(paths(part)[:8])}), or None"
                 raise _no_such_trees(policy, wanted, f"{tree!r}") from None
         return None, *found
 
@@ -90,15 +90,10 @@ def _leaves_like(part: optree.PyTreeSpec, tree: Any) -> list[Any]:
     Raises:
         ValueError: it is neither.
     """
-    names = _paths(part)
+    names = paths(part)
     if isinstance(tree, dict) and tree.keys() <= {*names}:
         return [tree.get(name) for name in names]
     return part.flatten_up_to(tree)  # type: ignore[no-any-return]
-
-
-def _paths(part: optree.PyTreeSpec) -> list[str]:
-    """Give the paths of a structure's leaves as modules write them, ``layers.0.weight``."""
-    return [".".join(map(str, steps)) for steps in steps_to_leaves(part)]
 
 
 def _no_such_trees(policy: type[Policy], expected: str, got: str) -> RuleError:

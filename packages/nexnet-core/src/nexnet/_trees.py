@@ -85,6 +85,17 @@ def unflatten(treespec: optree.PyTreeSpec, leaves: list[Any]) -> Any:
     return tree
 
 
+def paths(structure: optree.PyTreeSpec) -> list[str]:
+    """Give the path of each leaf of a structure: fields, keys and places, with dots between them.
+
+    Example::
+
+        >>> nexnet.tree.paths(nexnet.tree.structure({"layers": [{"weight": 1.0}, {"weight": 2.0}]}))
+        ['layers.0.weight', 'layers.1.weight']
+    """
+    return [".".join(map(str, steps)) for steps in steps_to_leaves(structure)]
+
+
 def steps_to_leaves(treespec: optree.PyTreeSpec) -> list[list[Any]]:
     """Give the keys, places and fields that lead to each leaf of a structure; a module's entry is several of them."""
     return [[step for entry in path for step in _steps(entry)] for path in treespec.accessors()]

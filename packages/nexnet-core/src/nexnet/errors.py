@@ -104,3 +104,9 @@ def message(
     """Write an error's text: the problem on the first line, then one line for each fact that is known."""
     facts = {"rule": rule, "argument": argument, "expected": expected, "got": got, **more, "remedy": remedy}
     return "\n".join([problem, *(f"  {name + ':':<10} {fact}" for name, fact in facts.items() if fact is not None)])
+
+
+def check_count(given: object, error: type[NexnetError], problem: str, *, rule: str, argument: str) -> None:
+    """Raise this error if something is no int of at least 1."""
+    if not isinstance(given, int) or given < 1:
+        raise error(message(problem, rule=rule, argument=argument, expected="an int >= 1", got=repr(given)))

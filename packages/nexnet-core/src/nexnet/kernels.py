@@ -22,8 +22,8 @@ from torch import Tensor
 
 from .engine.autocast import is_on
 from .engine.direct import describe as of_calls
-from .engine.direct import direct, directly
-from .engine.products import mm_transposed
+from .engine.direct import direct
+from .engine.products import mm_by_transposed, mm_transposed
 from .errors import InputError, message
 
 __all__ = ["describe", "use_onednn", "use_triton"]
@@ -234,18 +234,13 @@ def addmm_gradients(grad: Any, a: Any, b: Any) -> tuple[Any, Any]:
         if work >= _least["x W^T"] and _goes_to_onednn("x W^T", grad, b, 0):
             da = _KINDS["x W^T"].in_onednn(grad, b)
         else:
-            da = _by_transposed(grad, b) if of_matrices else grad.matmul(b.mT)
+            da = mm_by_transposed(grad, b) if of_matrices else grad.matmul(b.mT)
     if a is not None:
         if work >= _least["g^T x"] and _goes_to_onednn("g^T x", a, grad, 1):
             db = _KINDS["g^T x"].in_onednn(a, grad)
         else:
             db = mm_transposed(a, grad) if of_matrices else a.mT.matmul(grad)
     return da, db
-
-
-@directly("tT", "mm")
-def _by_transposed(a: Any, b: Any) -> Any:
-    return a.mm(b.t())
 
 
 def _product_in_onednn(a: Tensor, b: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class Tape(TapeBase):
     shape.
 
     Raises:
+        InputError: it was given an argument.
         TypeError: ``watch`` of what is no LiteTensor.
 
     Example::

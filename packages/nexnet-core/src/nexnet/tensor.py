@@ -31,7 +31,7 @@ from .engine import (
 )
 from .engine.tape import this_thread
 from .errors import ConstantWarning, InputError, message
-from .ops.shapes.indexing import Indexer
+from .ops.shapes.index_updates import Indexer
 from .policy import implements
 from .tape import Tape
 

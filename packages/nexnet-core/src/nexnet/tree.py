@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from . import _trees, ops
-from ._trees import NAMESPACE, Frozen, flatten
+from ._trees import NAMESPACE, Frozen, flatten, paths
 from .errors import InputError, message
 from .tensor import LiteTensor
 
-__all__ = ["Frozen", "flatten", "leaves", "map", "ravel", "structure", "unflatten"]
+__all__ = ["Frozen", "flatten", "leaves", "map", "paths", "ravel", "structure", "unflatten"]
 
 
 def map(fn: Callable[..., Any], tree: Any, *rest: Any) -> Any:

@@ -240,3 +240,28 @@ class TestSurrogate:
             v, dv = 0.9 * v + x, 0.9 * dv + 1
             expected += self.slope(v - 1) * dv
         assert torch.allclose(nx.grad(spikes)(x).data, expected)
+
+
+@pytest.mark.parametrize("wrong", ["a", [1.0], {}, lambda g: g], ids=["text", "list", "dict", "function"])
+@pytest.mark.parametrize(
+    ("tool", "argument", "kind"),
+    [
+        (nx.scale_gradient, "scale", "number"),
+        (nx.reverse_gradient, "scale", "number"),
+        (nx.clip_gradient, "min", "real number"),
+        (nx.clip_gradient, "max", "real number"),
+        (nx.clip_gradient, "max_norm", "real number"),
+    ],
+)
+def test_what_is_no_number_is_refused_at_the_call(tool, argument, kind, wrong):
+    expected = rf"{argument} is no {kind}(.|\n)*{tool.__name__}(.|\n)*a {kind} or a tensor(.|\n)*"
+    with pytest.raises(nx.InputError, match=expected):
+        tool(X, **{argument: wrong})
+
+
+def test_a_complex_number_scales_and_is_no_bound():
+    z = torch.tensor([1 + 2j])
+    assert nx.grad(lambda z: nx.scale_gradient(z, 2j).real.sum())(z).tolist() == [2j]
+    for argument in ("min", "max", "max_norm"):
+        with pytest.raises(nx.InputError, match=rf"{argument} is no real number"):
+            nx.clip_gradient(z, **{argument: 1j})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import nexnet as nx
+from nexnet.engine import this_thread
 
 W = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 XS = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
@@ -310,3 +311,16 @@ class TestWhatTorchsVmapCanNot:
         seen = []
         nx.vmap(lambda x: (seen.append(f"{x} {x:.2f}"), x)[1])(nx.ones(2))
         assert len(seen) == 1
+
+
+def test_an_interrupt_leaves_no_vmap_at_work():
+    thread = this_thread()
+
+    def interrupted(x):
+        thread.mapped += 3  # as one does that comes where an inner vmap ends
+        raise KeyboardInterrupt
+
+    for mapped in (nx.vmap(interrupted), nx.vmap(nx.vmap(interrupted)), nx.vmap(nx.grad(interrupted))):
+        with pytest.raises(KeyboardInterrupt):
+            mapped(nx.ones(2, 2))
+        assert thread.mapped == 0

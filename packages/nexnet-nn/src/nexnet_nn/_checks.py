@@ -1,15 +1,19 @@
-"""What several layers refuse where they are made: no probability, no function, no tensor in a tensor's place."""
+"""What several layers refuse: no probability, no function, no tensor in a tensor's place; a number out of its range."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from torch import Tensor
+
 from nexnet import LiteTensor
+from nexnet.engine import unwrap
 from nexnet.errors import message
 
 from .errors import ModuleError
 
-__all__ = ["check_function", "check_probability", "check_tensors_place"]
+__all__ = ["check_function", "check_probability", "check_tensors_place", "is_in_range"]
 
 
 def check_probability(name: str, value: Any) -> None:
@@ -54,3 +58,22 @@ def check_tensors_place(where: str, there: Any, value: Any) -> None:
                 remedy="make it nexnet.LiteTensor(value)",
             )
         )
+
+
+def is_in_range(value: Any, *, negative: bool = False, below: float | None = None, waits: bool = True) -> bool:
+    """Say whether it is a number, or a tensor of one element: no NaN, at least 0 unless ``negative``, below a bound.
+
+    Without ``waits`` a tensor that is not on the CPU is not looked at, as it would be waited for.
+    """
+    number = unwrap(value)
+    if isinstance(number, Tensor):
+        if number.numel() != 1:
+            return False
+        if not (waits or number.is_cpu):
+            return True
+    try:
+        return bool(number >= (-math.inf if negative else 0)) and (below is None or bool(number < below))
+    except RuntimeError:  # inside of vmap a value can't be looked at
+        return True
+    except TypeError:
+        return False

@@ -8,10 +8,11 @@ from typing import Any
 import optree
 import torch
 
+import nexnet
 from nexnet.errors import message
 
 from ._layout import NAMESPACE, is_module
-from ._paths import join, paths_of
+from ._paths import join
 from .errors import CheckpointError
 
 __all__ = ["check_fit", "kind_of", "named_buffers", "shown", "with_buffers"]
@@ -20,7 +21,7 @@ __all__ = ["check_fit", "kind_of", "named_buffers", "shown", "with_buffers"]
 def named_buffers(tree: Any) -> list[tuple[str, Any]]:
     """Give the tensors of the tree's modules that are not learned, each with its path."""
     leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-    modules = [(path, each) for path, each in zip(paths_of(treespec), leaves, strict=True) if is_module(each)]
+    modules = [(path, each) for path, each in zip(nexnet.tree.paths(treespec), leaves, strict=True) if is_module(each)]
     return [(join(path, name), leaf) for path, each in modules for name, leaf in each.named_buffers()]
 
 
@@ -29,7 +30,7 @@ def with_buffers(tree: Any, new: dict[str, Any]) -> Any:
     if not new:
         return tree
     leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-    for i, path in enumerate(paths_of(treespec)):
+    for i, path in enumerate(nexnet.tree.paths(treespec)):
         if is_module(leaves[i]):
             own = {name: new[join(path, name)] for name, _ in leaves[i].named_buffers()}
             leaves[i] = leaves[i].with_buffers(own)

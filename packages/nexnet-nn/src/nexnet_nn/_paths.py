@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Any
 
-from nexnet._trees import steps_to_leaves
-
-__all__ = ["join", "matches", "paths_of"]
-
-
-def paths_of(treespec: Any) -> list[str]:
-    """Give the path of each leaf of a structure: fields, keys and places, with dots between them."""
-    return [".".join(map(str, steps)) for steps in steps_to_leaves(treespec)]
+__all__ = ["join", "matches"]
 
 
 def join(start: str, path: str) -> str:

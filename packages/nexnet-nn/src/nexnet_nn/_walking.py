@@ -10,7 +10,7 @@ import optree
 import nexnet
 
 from ._layout import NAMESPACE, Layout, is_module
-from ._paths import join, paths_of
+from ._paths import join
 
 __all__ = ["below", "each_module", "named_leaves", "unflatten"]
 
@@ -24,7 +24,7 @@ def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "", ho
         leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
         if not any(map(is_module, leaves)):
             return tree
-        paths = [f"{path}{each}." for each in paths_of(treespec)]
+        paths = [f"{path}{each}." for each in nexnet.tree.paths(treespec)]
         leaves = [each_module(leaf, change, each, holding) for leaf, each in zip(leaves, paths, strict=True)]
         return optree.tree_unflatten(treespec, leaves)
     layout, children = tree._layout, tree._children
@@ -69,7 +69,7 @@ def named_leaves(tree: Any, start: str) -> list[tuple[str, Any]]:
     if type(tree) is nexnet.LiteTensor:
         return [(start, tree)]
     leaves, treespec = nexnet.tree.flatten(tree)
-    return [(join(start, each), leaf) for each, leaf in zip(paths_of(treespec), leaves, strict=True)]
+    return [(join(start, each), leaf) for each, leaf in zip(nexnet.tree.paths(treespec), leaves, strict=True)]
 
 
 def _elements(value: Any) -> dict[Any, Any]:

@@ -11,7 +11,6 @@ import nexnet
 from nexnet import LiteTensor
 from nexnet.errors import message
 
-from ._paths import paths_of
 from ._succession import succeed
 from .errors import OptimizerError
 from .optim._shared import check_hyperparameter, flatten_like, refuse_tracking
@@ -95,7 +94,7 @@ def _pairs(average: Any, model: Any) -> tuple[list[tuple[Any, Any]], Any]:
                 message(
                     "a tensor of the average has another shape than its counterpart in the model.",
                     rule="EMA",
-                    argument=paths_of(treespec)[i],
+                    argument=nexnet.tree.paths(treespec)[i],
                     expected=tuple(other.shape),
                     got=tuple(one.shape),
                     remedy="begin with the average that init gives of this very model",

@@ -14,7 +14,7 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from ._layout import NAMESPACE, Buffer, is_module
-from ._paths import join, matches, paths_of
+from ._paths import join, matches
 from ._walking import each_module
 from .errors import ModuleError
 
@@ -96,7 +96,7 @@ def _mark(tree: Tree, patterns: tuple[str, ...], held: bool) -> Tree:
         marks = set(layout.buffers)
         for entry, value in places.items():
             leaves, treespec = optree.tree_flatten(value, is_leaf=is_module, namespace=NAMESPACE)
-            names = [path + join(".".join(map(str, entry)), each) for each in paths_of(treespec)]
+            names = [path + join(".".join(map(str, entry)), each) for each in nexnet.tree.paths(treespec)]
             found = [
                 {each for each in patterns if matches(name, each)}
                 for name, leaf in zip(names, leaves, strict=True)

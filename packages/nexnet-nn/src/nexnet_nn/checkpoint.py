@@ -24,7 +24,6 @@ from nexnet.errors import message
 from ._atomic import os_error, replacing
 from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
 from ._layout import NAMESPACE
-from ._paths import paths_of
 from .errors import CheckpointError
 
 __all__ = ["load", "save"]
@@ -118,7 +117,7 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
         CheckpointError: a leaf that a file can't hold.
     """
     leaves, treespec = nexnet.tree.flatten(tree)
-    named = list(zip(paths_of(treespec), leaves, strict=True))
+    named = list(zip(nexnet.tree.paths(treespec), leaves, strict=True))
     for name, leaf in named:
         if not isinstance(leaf, (LiteTensor, torch.Tensor, torch.Generator, *_VALUES)):
             raise CheckpointError(
@@ -150,7 +149,7 @@ def _structure(tree: Any) -> Any:
     if optree.tree_is_leaf(tree, namespace=NAMESPACE):
         return {"value": tree} if isinstance(tree, _VALUES) else {"leaf": kind_of(tree)}
     children, treespec = optree.tree_flatten(tree, is_leaf=lambda each: each is not tree, namespace=NAMESPACE)
-    described = {name: _structure(child) for name, child in zip(paths_of(treespec), children, strict=True)}
+    described = {name: _structure(child) for name, child in zip(nexnet.tree.paths(treespec), children, strict=True)}
     return {"kind": type(tree).__name__, "children": described}
 
 

@@ -11,6 +11,7 @@ import nexnet
 from nexnet import LiteTensor, LowRank
 from nexnet.errors import InputError, message
 
+from ._checks import is_in_range
 from .optim._shared import refuse_tracking
 
 __all__ = ["accumulate", "clip_by_norm", "clip_by_norm_", "clip_by_value", "clip_by_value_"]
@@ -207,16 +208,7 @@ def _flatten(grads: Any, rule: str) -> tuple[list[LiteTensor], Any]:
 
 def _check_bound(rule: str, name: str, bound: Any) -> None:
     """Refuse a bound that leaves nothing: gradients would point the other way, or be the bound themselves."""
-    number = bound.data if isinstance(bound, LiteTensor) else bound
-    try:
-        if isinstance(number, torch.Tensor) and number.numel() == 1 and not number.is_cpu:
-            return  # it would be waited for
-        is_bound = bool(number >= 0)
-    except RuntimeError:  # inside of vmap a value can't be looked at
-        is_bound = number.numel() == 1
-    except TypeError:
-        is_bound = False
-    if not is_bound:
+    if not is_in_range(bound, waits=False):
         raise InputError(
             message("gradients have no such bound.", rule=rule, argument=name, expected="a number >= 0", got=bound)
         )

@@ -13,7 +13,6 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from ._fitting import check_fit, kind_of, named_buffers, shown, with_buffers
-from ._paths import paths_of
 from ._walking import each_module
 from .errors import CheckpointError
 
@@ -46,7 +45,7 @@ def from_torch(state_dict: Mapping[str, Any], into: Tree, rename: Mapping[str, s
     ours = {theirs: mine for mine, theirs in _torch_names(into).items()}
     found = {ours.get(name, name): each for name, each in _renamed(state_dict, rename or {}).items()}
     leaves, treespec = nexnet.tree.flatten(into)
-    paths, buffers = paths_of(treespec), named_buffers(into)
+    paths, buffers = nexnet.tree.paths(treespec), named_buffers(into)
     wanted = dict([*zip(paths, leaves, strict=True), *buffers])
     kinds = {name: kind_of(each) for name, each in wanted.items()}
     check_fit(
@@ -84,7 +83,7 @@ def to_torch(model: Any, rename: Mapping[str, str | None] | None = None) -> dict
         {'weight': (2, 3), 'bias': (2,)}
     """
     leaves, treespec = nexnet.tree.flatten(model)
-    named = [*zip(paths_of(treespec), leaves, strict=True), *named_buffers(model)]
+    named = [*zip(nexnet.tree.paths(treespec), leaves, strict=True), *named_buffers(model)]
     theirs = _torch_names(model)
     return _renamed({theirs.get(name, name): leaf.data for name, leaf in named}, rename or {})
 

@@ -17,7 +17,7 @@ from nexnet.modules.path import leaves_mark
 from ._checks import check_tensors_place
 from ._describing import as_html, describe
 from ._layout import NAMESPACE, Entry, Layout, split
-from ._paths import join, paths_of
+from ._paths import join
 from ._succession import SPENT, spent
 from ._walking import below, each_module, named_leaves, unflatten
 from .errors import FrozenModuleError, ModuleError
@@ -165,7 +165,7 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
     def named_parameters(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)``; a path reads ``layers.0.weight``."""
         leaves, treespec = nexnet.tree.flatten(self)
-        return list(zip(paths_of(treespec), leaves, strict=True))
+        return list(zip(nexnet.tree.paths(treespec), leaves, strict=True))
 
     def named_buffers(self) -> list[tuple[str, Any]]:
         """List ``(path, tensor)`` of the tensors that are not learned; a path reads ``layers.1.running_mean``."""

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import optree
 
+import nexnet
 from nexnet.errors import message
 
 from ._layout import NAMESPACE
-from ._paths import matches, paths_of
+from ._paths import matches
 from .errors import ModuleError
 
 __all__ = ["combine", "partition"]
@@ -34,7 +35,7 @@ def partition(tree: Tree, *where: str | Callable[[str, Any], bool]) -> tuple[Tre
         ModuleError: a pattern that matches nothing.
     """
     leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    names = paths_of(treespec)
+    names = nexnet.tree.paths(treespec)
 
     def chosen_by(each: str | Callable[[str, Any], bool]) -> list[bool]:
         if callable(each):

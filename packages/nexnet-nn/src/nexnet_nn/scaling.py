@@ -10,7 +10,7 @@ import torch
 
 import nexnet
 from nexnet import LiteTensor, LowRank
-from nexnet.errors import message
+from nexnet.errors import check_count, message
 
 from .errors import OptimizerError
 
@@ -68,16 +68,8 @@ class LossScale:
                     got=self,
                 )
             )
-        if not isinstance(self.growth_interval, int) or self.growth_interval < 1:
-            raise OptimizerError(
-                message(
-                    "a scale grows after a number of steps.",
-                    rule="LossScale",
-                    argument="growth_interval",
-                    expected="an int >= 1",
-                    got=repr(self.growth_interval),
-                )
-            )
+        said = "a scale grows after a number of steps."
+        check_count(self.growth_interval, OptimizerError, said, rule="LossScale", argument="growth_interval")
 
     def init(self, device: Any = None) -> LossScaleState:
         """Make the state for the first step, on the device of the gradients."""

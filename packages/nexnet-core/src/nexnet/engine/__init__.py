@@ -18,6 +18,7 @@ The rooms, what others build on first::
     context        who makes them active and who hides them
     noted          what is added to an error: the operator, the shapes, the module
     operands       what forward gets for the arguments, and what becomes of what it returns
+    first_example  under vmap, what a call refuses of one example it refuses of all
     spelling       by position, by keyword or left out: an argument comes to the same place, a number as a number
     autocast       what torch's autocast casts, cast where the tapes see it
     recording      how a call becomes a node on the tapes
@@ -51,6 +52,7 @@ from .call import OperatorBase
 from .context import Only, TapeContext
 from .debug import CHECKED
 from .direct import direct, directly
+from .first_example import try_first, try_first_of
 from .kernel_call import SAVES, KernelCall, KernelOperator
 from .kernel_or_rule import KernelOrRule
 from .key import COMPLEX, DIFFERENTIABLE, Key
@@ -131,6 +133,8 @@ __all__ = [
     "stand_ins",
     "this_thread",
     "times_saved",
+    "try_first",
+    "try_first_of",
     "turns",
     "uncollected",
     "unwrap",

@@ -3,7 +3,7 @@ from nexnet.engine.operands cimport holds_tensors, operand, scalar, wrap_all
 from nexnet.engine.recording cimport may_have_cast, record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling
-from nexnet.engine.tape cimport TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
+from nexnet.engine.tape cimport TapeBase, Thread, tapes_of, this_thread, those_tracking, tracked_keys
 
 cdef bint CHECKED
 
@@ -17,7 +17,7 @@ cdef class OperatorBase:
     cdef object _signature
     cdef Spelling _spelling
 
-    @cython.locals(tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase])
+    @cython.locals(thread=Thread, tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase])
     cdef object call(self, tuple args, dict kwargs)
     @cython.locals(spelling=Spelling)
     cdef tuple spelled(self, tuple args, dict kwargs)

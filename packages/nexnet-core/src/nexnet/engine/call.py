@@ -9,6 +9,7 @@ from typing import Any
 from .. import _complaints
 from . import autocast
 from .debug import CHECKED
+from .first_example import try_first
 from .higher_orders import call_nested
 from .noted import note
 from .operands import MetStandIn, holds_tensors, of_trees, operand, scalar, stand_ins, wrap_all
@@ -16,7 +17,7 @@ from .promises import check_elementwise, check_equal
 from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling
-from .tape import TapeBase, active_tapes, this_thread, those_tracking, tracked_keys
+from .tape import TapeBase, tapes_of, this_thread, those_tracking, tracked_keys
 from .tensor import unwrap
 
 
@@ -74,7 +75,10 @@ class OperatorBase:
         args = self.spelled(args, kwargs)
         if self.foreign and holds_tensors(args):
             return of_trees(self, args, kwargs)
-        tapes = active_tapes()
+        thread = this_thread()
+        if thread.mapped and not self.foreign:
+            try_first(self, args, kwargs)
+        tapes = tapes_of(thread)
         data = tuple([operand(arg, self.name, args) for arg in args])
         node = new_node(self.policy, tracked_keys(args, tapes))
         recorders = those_tracking(node.parents, tapes)

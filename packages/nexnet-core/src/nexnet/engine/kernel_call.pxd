@@ -5,7 +5,7 @@ from nexnet.engine.higher_orders cimport as_linked
 from nexnet.engine.key cimport Key
 from nexnet.engine.operands cimport operand, scalar, wrap_all
 from nexnet.engine.rule cimport Node, new_node
-from nexnet.engine.tape cimport active_tapes, those_tracking, tracked_key, tracked_keys
+from nexnet.engine.tape cimport Thread, tapes_of, this_thread, those_tracking, tracked_key, tracked_keys
 from nexnet.engine.tensor cimport TensorBase, wrap
 
 cdef object Tensor
@@ -23,9 +23,9 @@ cdef class KernelCall:
 
 cdef class KernelOperator(OperatorBase):
     cdef KernelCall kernel
-    @cython.locals(kernel=KernelCall, tapes=list, key=Key, other=Key, recorders=list, node=Node, kept=tuple)
+    @cython.locals(kernel=KernelCall, thread=Thread, tapes=list, key=Key, other=Key, recorders=list, node=Node, kept=tuple)
     cdef object call(self, tuple args, dict kwargs)
     @cython.locals(kernel=KernelCall, left_out=Py_ssize_t, data=tuple, linked=tuple, tapes=list, node=Node, recorders=list)
-    cdef object _of_some(self, tuple args)
+    cdef object _of_some(self, tuple args, Thread thread)
     @cython.locals(tensor=TensorBase)
     cdef object _raw(self, object value, tuple args)

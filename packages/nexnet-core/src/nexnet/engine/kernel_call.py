@@ -17,11 +17,12 @@ from . import autocast, cpython
 from .call import OperatorBase
 from .debug import CHECKED
 from .direct import OPAQUE, direct
+from .first_example import try_first
 from .higher_orders import as_linked
 from .operands import operand, scalar, wrap_all
 from .promises import check_equal
 from .rule import Node, new_node
-from .tape import active_tapes, those_tracking, tracked_key, tracked_keys
+from .tape import Thread, tapes_of, this_thread, those_tracking, tracked_key, tracked_keys
 from .tensor import TensorBase, wrap
 
 #: What such a rule may save: nothing, the inputs, the output, or of two operands each for the other's gradient.
@@ -127,8 +128,11 @@ class KernelOperator(OperatorBase):
         kernel: KernelCall = self.kernel
         if kernel is None or kwargs or self.overridden or (self.cast and autocast.is_on()):
             return OperatorBase.call(self, args, kwargs)
+        thread = this_thread()
+        if thread.mapped and not self.foreign:
+            try_first(self, args)
         if not kernel.takes_two or len(args) != 2:
-            return self._of_some(args)
+            return self._of_some(args, thread)
         left, right = args[0], args[1]
         first = self._raw(left, args)
         second = self._raw(right, args)
@@ -136,7 +140,7 @@ class KernelOperator(OperatorBase):
             first, second = scalar(first, second), scalar(second, first)
         out = kernel.function(first, second)
         result = wrap(out) if type(out) is Tensor else wrap_all(out, self.name)
-        tapes = active_tapes()
+        tapes = tapes_of(thread)
         key, other = tracked_key(left, tapes), tracked_key(right, tapes)
         if key is None and other is None:
             return result
@@ -151,7 +155,7 @@ class KernelOperator(OperatorBase):
             node.links = linked + kernel.rest
         return self.add_to_tapes(node, args, None, result, recorders)
 
-    def _of_some(self, args: tuple[Any, ...]) -> Any:
+    def _of_some(self, args: tuple[Any, ...], thread: Thread) -> Any:
         """Do the same for any number of operands, of which some may be left out."""
         kernel: KernelCall = self.kernel
         left_out = len(args) - kernel.required
@@ -162,7 +166,7 @@ class KernelOperator(OperatorBase):
         data = tuple([self._raw(each, args) for each in args])
         out = kernel.compute(data)
         result = wrap_all(out, self.name)
-        tapes = active_tapes()
+        tapes = tapes_of(thread)
         node = new_node(self.policy, tracked_keys(args, tapes))
         recorders = those_tracking(node.parents, tapes)
         if not recorders:

@@ -12,7 +12,8 @@ from .attributes import is_like, is_on_cpu, shape_of
 
 COMPLEX = frozenset({torch.complex64, torch.complex128})
 HALVES = frozenset({torch.float16, torch.bfloat16})
-DIFFERENTIABLE = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16}) | COMPLEX
+REALS = frozenset({torch.float32, torch.float64}) | HALVES
+DIFFERENTIABLE = REALS | COMPLEX
 
 _COMPLEX64, _COMPLEX128 = torch.complex64, torch.complex128  # compared by identity: a real tensor pays nothing else
 _FLOAT16, _BFLOAT16 = torch.float16, torch.bfloat16

@@ -7,6 +7,7 @@ from torch import Tensor
 from .attributes import is_like, is_on_cpu, shape_of
 COMPLEX: Any
 HALVES: Any
+REALS: Any
 DIFFERENTIABLE: Any
 _CPU: Any
 class Key:

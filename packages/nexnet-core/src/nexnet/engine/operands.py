@@ -12,8 +12,9 @@ from .. import _complaints
 from .._nested import leaves_of, rebuild
 from . import cpython
 from .attributes import dtype_of, is_on_cpu
+from .key import REALS
 from .tape import is_tracked
-from .tensor import TensorBase, is_wrapped, wrap
+from .tensor import TensorBase, is_wrapped, unwrap, wrap
 
 #: What an operator does that meets a torch tensor which stands for a LiteTensor, as inside of a model of torch's:
 #: ``answer(operator, args, kwargs)``.
@@ -87,6 +88,22 @@ def constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
     if any(isinstance(each, TensorBase) for each in leaves_of(value)):
         raise _complaints.tensor_in_container(rule, value)
     return value
+
+
+def are_alike_reals(args: tuple[Any, ...]) -> bool:
+    """Say whether the tensors among a call's arguments are of real numbers, of one dtype."""
+    common = None
+    for each in args:
+        data = unwrap(each)
+        if isinstance(data, Tensor):
+            dtype = dtype_of(data)
+            if common is None and dtype in REALS:
+                common = dtype
+            if dtype is not common:
+                return False
+        elif type(each) not in PLAIN and not _are_plain(each):
+            return False
+    return True
 
 
 def holds_tensors(args: tuple[Any, ...]) -> bool:

@@ -79,6 +79,9 @@ def mm(a: Any, b: Any) -> Any:
     return _matrix_product(a, b) if type(a) is Tensor else a.mm(b)
 
 
+# Of matrices of which one is transposed, with no Python object for that.
+
+
 @directly("tTt11", "addmm")
 def _add_transposed(total: Any, a: Any, b: Any) -> Any:
     return torch.addmm(total, a.t(), b)
@@ -91,8 +94,20 @@ def _add_transposed_into(total: Any, a: Any, b: Any) -> Any:
 
 @directly("Tt", "mm")
 def mm_transposed(a: Any, b: Any) -> Any:
-    """Give A^T B, with no Python object for A^T."""
+    """Give A^T B."""
     return a.t().mm(b)
+
+
+@directly("tT", "mm")
+def mm_by_transposed(a: Any, b: Any) -> Any:
+    """Give A B^T."""
+    return a.mm(b.t())
+
+
+@directly("ttT11_", "addmm_")
+def add_by_transposed_into(total: Any, a: Any, b: Any) -> Any:
+    """Add A B^T into a matrix."""
+    return total.addmm_(a, b.t())
 
 
 def multiplied(grad: Any) -> Any:

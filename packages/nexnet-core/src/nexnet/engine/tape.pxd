@@ -21,6 +21,10 @@ cdef class Thread:
     cdef public object hidden
     cdef public object model
 
+cdef class mapping:
+    cdef Thread thread
+    cdef int before
+
 cdef Thread _latest
 cdef unsigned long long _latest_number
 cdef object _anomalies, _when_anomalous
@@ -32,6 +36,7 @@ cpdef Thread this_thread()
 cdef object grad_mode
 cdef size_t _grad_mode_in_c
 cpdef list active_tapes()
+cpdef list tapes_of(Thread thread)
 @cython.locals(tensor=TensorBase, key=Key)
 cpdef Key tracked_key(object value, list[TapeBase] tapes)
 @cython.locals(thread=Thread)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -31,7 +30,11 @@ class TapeBase:
 
     def __init__(self, observers: Any = None) -> None:
         self.nodes = []
-        self.observers = _observers() if observers is None else observers
+        if observers is None:
+            observers = _observers()
+        elif not hasattr(observers, "go_back"):
+            raise _complaints.no_observers(observers)
+        self.observers = observers
         self.token = object()
         self.tracked = set()
 
@@ -115,7 +118,12 @@ _grad_mode_in_c = symbol("libc10.so", "_ZN3c108GradMode10is_enabledEv")
 
 def active_tapes() -> list[TapeBase]:
     """Give this thread's active tapes: none in ``torch.no_grad()``, which makes constants here as it does in torch."""
-    tapes = this_thread().tapes
+    return tapes_of(this_thread())
+
+
+def tapes_of(thread: Thread) -> list[TapeBase]:
+    """Give those of the running thread, for who has it already."""
+    tapes = thread.tapes
     return tapes if not tapes or cpython.torch_says(_grad_mode_in_c, grad_mode) else []
 
 
@@ -235,12 +243,19 @@ def register_check(check: Callable[[list[TapeBase], Any], None]) -> None:
     _check_closed = check
 
 
-@contextmanager
-def mapping() -> Iterator[None]:
-    """Tell the backward loop that a vmap is at work on this thread."""
-    thread = this_thread()
-    thread.mapped += 1
-    try:
-        yield
-    finally:
-        thread.mapped -= 1
+class mapping:
+    """A block in which a vmap is at work on this thread, of which the backward loop and the operators want to know.
+
+    Compiled, no interrupt comes between entering it and leaving it as it was.
+    """
+
+    thread: Thread
+    before: int
+
+    def __enter__(self) -> None:
+        thread = this_thread()
+        self.thread, self.before = thread, thread.mapped
+        thread.mapped += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.thread.mapped = self.before

@@ -137,7 +137,15 @@ _GRADIENTS = frozenset({_gradient_of_linear, _gradient_of_convolution})
 #: The wings and modules of operators of which each element of the input is taken once, and those that move memory.
 _REDUCTIONS = tuple(
     f"nexnet.ops.{each}"
-    for each in ("reductions", "losses", "layers.normalisation", "layers.softmax", "layers.batch", "images.pooling")
+    for each in (
+        "reductions",
+        "losses",
+        "layers._normalised",
+        "layers.normalisation",
+        "layers.softmax",
+        "layers.batch",
+        "images.pooling",
+    )
 )
 _MOVES = ("nexnet.ops.shapes", "nexnet.ops.layers.embedding", "nexnet.ops.images.pixel", "nexnet.transforms")
 

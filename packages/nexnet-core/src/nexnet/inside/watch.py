@@ -14,9 +14,9 @@ import optree
 import torch
 from torch import Tensor
 
-from .._trees import NAMESPACE, steps_to_leaves
+from .._trees import NAMESPACE, paths
 from ..engine import unwrap
-from ..errors import InputError, message
+from ..errors import InputError, check_count, message
 
 __all__ = ["Watcher", "watch"]
 
@@ -161,19 +161,14 @@ def watch(*, exploding: float = 1e3, vanishing: float = 1e-7, every: int = 1, wr
         watcher.to_csv("norms.csv")
         print(watcher.marked())
     """
-    if not isinstance(every, int) or every < 1:
-        raise InputError(
-            message(
-                "no step would be recorded.", rule="watch", argument="every", expected="an int >= 1", got=repr(every)
-            )
-        )
+    check_count(every, InputError, "no step would be recorded.", rule="watch", argument="every")
     return Watcher(exploding, vanishing, every, writer)
 
 
 def _named(tree: Any) -> dict[str, Tensor]:
     leaves, treespec = optree.tree_flatten(tree, namespace=NAMESPACE)
-    pairs = zip(steps_to_leaves(treespec), leaves, strict=True)
-    return {".".join(map(str, steps)): unwrap(leaf) for steps, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
+    pairs = zip(paths(treespec), leaves, strict=True)
+    return {path: unwrap(leaf) for path, leaf in pairs if isinstance(unwrap(leaf), Tensor)}
 
 
 def _norms(tree: Any) -> dict[str, float]:

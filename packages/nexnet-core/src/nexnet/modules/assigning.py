@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from .._nested import map_leaves
 from ..engine import TensorBase, unwrap, wrap
 from ..errors import InputError, message
-from ..ops.shapes.indexing import IndexedUpdate
+from ..ops.shapes.index_updates import IndexedUpdate
 from ..policy import RULES
 from .computing import computed, given
 from .tensors import ModelTensor, is_constant, seen, stand_in, value_of

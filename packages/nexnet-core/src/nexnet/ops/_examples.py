@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError, message
 from ._folded import folded
-from ._mapped import is_mapped
+from ._vmap_kernels import is_mapped
 
 __all__ = ["OF_EXAMPLES"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._mapped import is_mapped
+from ._vmap_kernels import is_mapped
 
 __all__ = ["folded"]
 

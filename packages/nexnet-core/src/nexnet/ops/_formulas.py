@@ -68,7 +68,11 @@ def of_output(
 def operator(
     rule: type[Policy], formula: str, torch_functions: tuple[Callable[..., Any], ...], module: str = __name__
 ) -> Operator:
-    """Make the operator of a rule, named after the first torch function, as if ``module`` had defined it."""
+    """Make the operator of a rule, named after the first torch function, as if ``module`` had defined it.
+
+    What is called in the place of a kernel of torch's stands for that.
+    """
+    torch_functions = tuple([getattr(each, "stands_for", each) for each in torch_functions])
     name = torch_functions[0].__name__.split(".")[0]
     rule.__name__ = rule.__qualname__ = name
     rule.__module__ = module

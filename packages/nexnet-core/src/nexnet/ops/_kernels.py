@@ -14,21 +14,18 @@ def kernel(
     formula: str,
     curvature: Callable[..., Any] | None,
     torch_kernel: Callable[..., Any],
-    compute: Callable[..., Any] | None = None,
     **options: Any,
 ) -> Callable[..., Any]:
     """Give torch's kernel k(g, s, *parameters) = g f'(s) a rule, and a function of both, for use in another rule.
 
     It is linear in g, so dg = k(h, s); ds = ``curvature(h g, s, *parameters)`` = h g f''(s); None stands for f'' = 0.
-    ``compute`` is called in the kernel's place, if it is given; ``options`` are the kernel's keywords with their
-    defaults, which go to ``curvature`` too.
+    ``options`` are the kernel's keywords with their defaults, which go to ``curvature`` too.
     """
-    called = compute or overload(torch_kernel)
 
     class rule(Policy):
         elementwise = True
 
-        forward = calls(called, "grad", "saved", saves="inputs", **options)
+        forward = calls(overload(torch_kernel), "grad", "saved", saves="inputs", **options)
 
         def backward(self, cotangent: Any) -> Any:
             grad, saved, *parameters = self.ctx.release
@@ -42,7 +39,7 @@ def kernel(
                 curvature(cotangent * grad, saved, *parameters, **given) if needs[1] and curvature else None,
             )
 
-    apply = kernel_or_rule(called, operator(rule, formula, (torch_kernel,)))
+    apply = kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,)))
     return apply
 
 

@@ -35,7 +35,8 @@ _COMPLEX = ("complex128", "complex64")
 #: Kinds and operators for which torch has no kernels in these dtypes on the CPU.
 _WITHOUT = {
     "bfloat16": frozenset({
-        "complex_numbers", "fourier", "spectrogram", "solving", "spectral", "determinant", "cholesky",
+        "complex_numbers", "fourier", "spectrogram", "solving", "solving_by_factors", "least_squares", "spectral",
+        "determinant", "cholesky",
         "linalg_cholesky_ex", "linalg_householder_product", "linalg_lu", "linalg_lu_factor", "linalg_lu_factor_ex",
         "linalg_qr", "lu", "orgqr", "ormqr", "qr", "matrix_power", "linalg_vander", "vander", "linalg_cond",
         "matrix_exp", "cdist", "pdist", "quantile", "nanquantile", "vdot", "avg_pool3d", "lp_pool3d", "special_zeta",
@@ -49,8 +50,9 @@ _WITHOUT = {
 #: Functions of several rules that take complex tensors, by kind and by name. A rule says it itself (complex_rule).
 _COMPLEX_KINDS = frozenset({
     "arranging", "complex_numbers", "copies", "covariance", "determinant", "differences", "einsum", "factoring",
-    "diagonals", "fourier", "gathering", "indexing", "joining", "matmul", "matrix_norm", "matrix_products", "placing",
-    "products", "solving", "spectral", "spectrogram", "views",
+    "diagonals", "fourier", "gathering", "index_updates", "indexing", "joining", "matmul", "matrix_norm",
+    "matrix_products", "placing", "products", "solving", "solving_by_factors", "least_squares", "spectral",
+    "spectrogram", "views",
 })  # fmt: skip
 _COMPLEX_NAMES = frozenset({
     "dist", "dropout1d", "dropout3d", "embedding", "feature_alpha_dropout", "feature_dropout", "float_power",

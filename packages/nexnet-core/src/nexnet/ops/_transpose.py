@@ -12,26 +12,20 @@ from ._kernels import kernel_or_rule
 __all__ = ["transpose_kernel"]
 
 
-def transpose_kernel(
-    torch_kernel: Callable[..., Any],
-    apply: Callable[..., Any],
-    formula: str,
-    compute: Callable[..., Any] | None = None,
-) -> Callable[..., Any]:
+def transpose_kernel(torch_kernel: Callable[..., Any], apply: Callable[..., Any], formula: str) -> Callable[..., Any]:
     """Give torch's kernel k(g, like, *parameters) = L^T g a rule, and a function of both, for use in L's rule.
 
     dg = L h = ``apply(h, shape, *parameters)``, with g's shape, which is that of what L returns. ``like`` only says
-    what shape comes out: there is no gradient for it. ``compute`` is called in the kernel's place, if it is given.
+    what shape comes out: there is no gradient for it.
     """
-    called = compute or torch_kernel
 
     class rule(Analytic):
         def forward(self, grad: Any, like: Any, *parameters: Any) -> Any:
             self.ctx.save(grad.shape, parameters)
-            return called(grad, like, *parameters)
+            return torch_kernel(grad, like, *parameters)
 
         def backward(self, cotangent: Any) -> Any:
             shape, parameters = self.ctx.release
             return apply(cotangent, shape, *parameters)
 
-    return kernel_or_rule(called, operator(rule, formula, (torch_kernel,)))
+    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,)))

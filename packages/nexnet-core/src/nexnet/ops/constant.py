@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from .._nested import rebuild
-from ..engine import TensorBase, is_tracked, this_thread, wrap
+from ..engine import TensorBase, is_tracked, this_thread, try_first_of, wrap
 from ..errors import InputError, NoGradientRule, message
 from ..policy import implements
 from ._examples import OF_EXAMPLES
-from ._mapped import is_mapped
+from ._vmap_kernels import is_mapped
 
 __all__ = [
     "all", "allclose", "any", "argmax", "argmin", "argsort", "argwhere", "bernoulli", "bincount", "binomial",
@@ -74,11 +74,13 @@ def constant(torch_function: Callable[..., Any], *, varies: bool = False) -> Cal
                 )
             kwargs = {key: _raw(value) for key, value in kwargs.items()}
         given = [_raw(arg) for arg in args]
+        thread = this_thread()
+        if thread.mapped:
+            try_first_of(torch_function, args, kwargs)
         mapped = of_examples is not torch_function and is_mapped(*given, *kwargs.values())
         made = _lite((of_examples if mapped else torch_function)(*given, **kwargs))
-        observers = this_thread().observers
-        if observers is not None:
-            observers.ended(name, args, made)
+        if thread.observers is not None:
+            thread.observers.ended(name, args, made)
         return made
 
     call.__name__ = call.__qualname__ = name

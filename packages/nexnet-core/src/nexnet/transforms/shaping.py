@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Number
 from typing import Any, TypeVar
 
 import optree
+from numpy import ndarray
+from torch import Tensor
 
 from .._trees import NAMESPACE
 from ..errors import InputError, message
 from ..policy import Operator, Policy, function
+from ..tensor import LiteTensor
 from ._evaluate import check_callable
 
 __all__ = ["clip_gradient", "reverse_gradient", "scale_gradient", "straight_through", "surrogate"]
@@ -29,13 +33,14 @@ def scale_gradient(x: _Tree, scale: Any) -> _Tree:
 
     Raises:
         RuleError: a leaf that is no tensor or float.
-        InputError: a scale that does not broadcast to the shape of a leaf.
+        InputError: a scale that is no number or tensor, or does not broadcast to the shape of a leaf.
 
     Example::
 
         >>> nexnet.grad(lambda x: nexnet.scale_gradient(x, 0.5) ** 2)(3.0)
         LiteTensor(3.)
     """
+    _check_number("scale_gradient", "scale", scale)
     return optree.tree_map(lambda leaf: _scaled(leaf, scale), x, namespace=NAMESPACE)  # type: ignore[no-any-return]
 
 
@@ -44,11 +49,15 @@ def reverse_gradient(x: _Tree, scale: Any = 1.0) -> _Tree:
 
     See ``scale_gradient``, which it is with ``-scale``.
 
+    Raises:
+        RuleError, InputError: those of ``scale_gradient``.
+
     Example::
 
         >>> nexnet.grad(lambda x: nexnet.reverse_gradient(x) ** 2)(3.0)
         LiteTensor(-6.)
     """
+    _check_number("reverse_gradient", "scale", scale)
     return scale_gradient(x, -scale)
 
 
@@ -65,13 +74,17 @@ def clip_gradient(
             together, may be: a longer one is scaled down.
 
     Raises:
-        InputError: neither bounds nor norm are given, or both, or they leave nothing, as NaN does.
+        InputError: neither bounds nor norm are given, or both, or they leave nothing, as NaN does, or are no real
+            numbers.
 
     Example::
 
         >>> nexnet.grad(lambda x: 10 * nexnet.clip_gradient(x, max=1.0))(2.0)
         LiteTensor(1.)
     """
+    for name, each in {"min": min, "max": max, "max_norm": max_norm}.items():
+        if each is not None:
+            _check_number("clip_gradient", name, each, real=True)
     bounded = min is not None or max is not None
     empty = (min is not None and max is not None and min > max) or (max_norm is not None and max_norm <= 0)
     empty = empty or any(isinstance(each, float) and math.isnan(each) for each in (min, max, max_norm))
@@ -213,6 +226,20 @@ class _within_norm(Policy):
         longer = squares > max_norm**2
         scale = max_norm / squares.where(longer, max_norm**2).sqrt()  # a square root of zero has no derivative
         return tuple(grad * scale for grad in grads)
+
+
+def _check_number(rule: str, argument: str, given: Any, real: bool = False) -> None:
+    """Refuse at the call what backward alone would stumble over."""
+    if not isinstance(given, (Number, LiteTensor, Tensor, ndarray)) or (real and isinstance(given, complex)):
+        raise InputError(
+            message(
+                f"{argument} is no {'real ' if real else ''}number.",
+                rule=rule,
+                argument=argument,
+                expected=f"a {'real ' if real else ''}number or a tensor",
+                got=repr(given),
+            )
+        )
 
 
 def _check_broadcasts(rule: str, argument: str, given: Any, x: Any) -> None:

@@ -14,7 +14,6 @@ from nexnet import LiteTensor
 from nexnet.engine import unwrap, wrap
 from nexnet.errors import message
 
-from .._paths import paths_of
 from .._succession import succeed
 from ..errors import OptimizerError
 from ._forms import Form, InPlace, New, Pure
@@ -347,7 +346,7 @@ class Optimizer(_Known, Generic[State]):
                         "a group matches no parameter.",
                         rule=type(self).__name__,
                         argument=f"groups[{pattern!r}]",
-                        expected=f"a pattern of one of the paths {', '.join(paths_of(treespec)[:8])}, ...",
+                        expected=f"a pattern of one of the paths {', '.join(nexnet.tree.paths(treespec)[:8])}, ...",
                         remedy="remember that a parameter goes into the first group that it matches",
                     )
                 )

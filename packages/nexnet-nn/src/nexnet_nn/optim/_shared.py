@@ -14,7 +14,8 @@ from nexnet import LiteTensor, LowRank
 from nexnet.engine import is_recording, is_tracked, this_thread, wrap
 from nexnet.errors import TrackedTensorError, message
 
-from .._paths import matches, paths_of
+from .._checks import is_in_range
+from .._paths import matches
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
@@ -31,22 +32,15 @@ def check_hyperparameter(rule: str, name: str, value: Any, negative: bool = Fals
         return value
     if isinstance(value, Tensor):
         value = LiteTensor(value)
-    number = value
-    if isinstance(value, LiteTensor):
-        if value.data.numel() != 1:
-            raise OptimizerError(
-                message(f"a tensor {name} must have one element.", rule=rule, got=f"shape {tuple(value.shape)}")
-            )
-        number = value.data
-    try:
-        is_wrong = (
-            bool(number != number) or bool(number < 0 and not negative) or (below is not None and bool(number >= below))
+    if isinstance(value, LiteTensor) and value.data.numel() != 1:
+        raise OptimizerError(
+            message(f"a tensor {name} must have one element.", rule=rule, got=f"shape {tuple(value.shape)}")
         )
-    except RuntimeError:  # inside of vmap a value can't be looked at
-        is_wrong = False
-    if is_wrong:
-        bounds = "a number of at least 0" if below is None else f"a number of at least 0, below {below}"
-        raise OptimizerError(message(f"invalid {name}.", rule=rule, argument=name, expected=bounds, got=value))
+    if not is_in_range(value, negative=negative, below=below):
+        bounds = ("" if negative else " of at least 0") + ("" if below is None else f", below {below}")
+        raise OptimizerError(
+            message(f"invalid {name}.", rule=rule, argument=name, expected=f"a number{bounds}", got=repr(value))
+        )
     return value
 
 
@@ -164,7 +158,7 @@ def check_shapes(
                 message(
                     f"a {what} has another shape than its parameter.",
                     rule=rule,
-                    argument=paths_of(treespec)[i],
+                    argument=nexnet.tree.paths(treespec)[i],
                     expected=tuple(shapes[i]),
                     got=tuple(found[i]),
                     remedy="pass the gradient by this very model, and the state that came with it",
@@ -208,7 +202,7 @@ def number_at(form: Any, value: Any, t: Any) -> Any:
 def places_of(treespec: Any, patterns: tuple[str, ...]) -> list[list[int]]:
     """Give the leaves that belong to each pattern, and last those that belong to none."""
     places: list[list[int]] = [[] for _ in range(len(patterns) + 1)]
-    for i, path in enumerate(paths_of(treespec)):
+    for i, path in enumerate(nexnet.tree.paths(treespec)):
         found = (j for j, pattern in enumerate(patterns) if matches(path, pattern))
         places[next(found, len(patterns))].append(i)
     return places

@@ -8,7 +8,6 @@ from typing import Any
 import nexnet
 from nexnet.errors import message
 
-from .._paths import paths_of
 from .._succession import succeed
 from ..errors import OptimizerError
 from ._optimizer import Optimizer
@@ -89,7 +88,7 @@ class ByPath:
                 message(
                     "a parameter is no optimiser's.",
                     rule="ByPath",
-                    argument=paths_of(treespec)[rest[0]],
+                    argument=nexnet.tree.paths(treespec)[rest[0]],
                     expected=f"a path that one of {', '.join(map(repr, self.optimizers))} matches",
                     remedy='end with "*", and the optimiser of all others',
                 )

@@ -12,7 +12,7 @@ from torch.optim.lbfgs import _strong_wolfe
 
 import nexnet
 from nexnet import LiteTensor
-from nexnet.errors import InputError, message
+from nexnet.errors import InputError, check_count, message
 
 from .._succession import succeed
 from ..errors import OptimizerError
@@ -98,10 +98,8 @@ class LBFGS:
             )
         for name in ("max_iter", "max_eval", "history_size"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise OptimizerError(
-                    message(f"invalid {name}.", rule="LBFGS", argument=name, expected="an int >= 1", got=repr(value))
-                )
+            if value is not None:
+                check_count(value, OptimizerError, f"invalid {name}.", rule="LBFGS", argument=name)
 
     def init(self, model: Any) -> LBFGSState:
         """Make the state for the first step.

@@ -16,7 +16,6 @@ from nexnet import LiteTensor
 from nexnet.errors import message
 
 from .._fitting import check_fit, kind_of, named_buffers, with_buffers
-from .._paths import paths_of
 from .._walking import each_module
 from ..errors import CheckpointError
 from .processes import rank, size
@@ -108,7 +107,7 @@ def _shared(tree: Any, data: Callable[[LiteTensor], torch.Tensor]) -> dict[str, 
 
     def note(module: Any, path: str) -> Any:
         if isinstance(module, ShardedParameters):
-            names = paths_of(nexnet.tree.flatten(module.parts)[1])
+            names = nexnet.tree.paths(nexnet.tree.flatten(module.parts)[1])
             counts.update(
                 {f"{path}parts.{name}": math.prod(shape) for name, shape in zip(names, module.shapes, strict=True)}
             )
@@ -116,7 +115,7 @@ def _shared(tree: Any, data: Callable[[LiteTensor], torch.Tensor]) -> dict[str, 
 
     each_module(tree, note)
     named = {}
-    for name, leaf in [*zip(paths_of(treespec), leaves, strict=True), *named_buffers(tree)]:
+    for name, leaf in [*zip(nexnet.tree.paths(treespec), leaves, strict=True), *named_buffers(tree)]:
         if not isinstance(leaf, LiteTensor):
             raise CheckpointError(
                 message("what several processes save is LiteTensors.", argument=name, got=type(leaf).__name__,

@@ -23,16 +23,16 @@ WINGS: dict[str, tuple[str, ...]] = {
         "gamma",
     ),
     "shapes": (
-        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "gathering",
-        "scattering", "placing",
+        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "index_updates",
+        "gathering", "scattering", "placing",
     ),
     "reductions": (
         "sums", "variance", "products", "extrema", "norms", "cumulative", "ordering", "differences",
         "distance", "covariance",
     ),
     "matrices": (
-        "matmul", "matrix_products", "einsum", "solving", "factoring", "spectral", "determinant",
-        "matrix_norm", "low_rank",
+        "matmul", "matrix_products", "einsum", "solving", "solving_by_factors", "least_squares",
+        "factoring", "spectral", "determinant", "matrix_norm", "low_rank",
     ),
     "signals": (
         "fourier", "spectrogram",

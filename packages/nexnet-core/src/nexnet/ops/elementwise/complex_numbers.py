@@ -14,7 +14,7 @@ import torch
 
 from ...engine import is_wrapped
 from ...policy import Policy, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._conventions import chosen
 from .._names import composite
 from ..constant import constant
@@ -61,7 +61,7 @@ class _conj_physical(_Own):
     """conj z, computed at once:  dz = conj g."""
 
     def forward(self, input: Any) -> Any:
-        return _mapped.conj_physical(input)
+        return _vmap_kernels.conj_physical(input)
 
     def backward(self, grad: Any) -> Any:
         return grad.conj()

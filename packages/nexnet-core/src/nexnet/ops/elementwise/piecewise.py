@@ -11,7 +11,7 @@ import torch
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._conventions import chosen
 from .._formulas import operator
-from .._mapped import is_mapped
+from .._vmap_kernels import is_mapped
 from .arithmetic import _slope_by_base, _slope_by_exponent, _with_mixed
 
 __all__ = [

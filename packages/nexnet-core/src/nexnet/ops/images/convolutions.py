@@ -17,7 +17,7 @@ from ...engine import TensorBase
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import overload
-from .._mapped import is_mapped
+from .._vmap_kernels import is_mapped
 
 __all__ = [
     "conv1d",

@@ -13,7 +13,7 @@ from ...policy import Operator, Policy, implements
 from .._folded import folded
 from .._formulas import operator
 from .._kernels import kernel_or_rule
-from .._mapped import is_mapped
+from .._vmap_kernels import in_place_of, is_mapped
 
 __all__ = [
     "adaptive_max_pool1d",
@@ -58,26 +58,20 @@ def _chosen(x: Any, indices: Any, dims: int) -> Any:
     return x.flatten(-dims).gather(-1, indices.flatten(-dims)).reshape(indices.shape)
 
 
-def _placing(
-    torch_kernel: Callable[..., Any], dims: int, compute: Callable[..., Any] | None = None
-) -> Callable[..., Any]:
-    """Give a kernel k(g, input, ..., indices), which puts g where it was taken from, its rule, and call either.
-
-    ``compute`` is called in the kernel's place, if it is given.
-    """
-    called = compute or torch_kernel
+def _placing(torch_kernel: Callable[..., Any], dims: int) -> Callable[..., Any]:
+    """Give a kernel k(g, input, ..., indices), which puts g where it was taken from, its rule, and call either."""
 
     class rule(Policy):
         def forward(self, grad: Any, input: Any, *options: Any) -> Any:
             self.ctx.save(options[-1])
-            return called(grad, input, *options)
+            return torch_kernel(grad, input, *options)
 
         def backward(self, cotangent: Any) -> Any:
             (indices,) = self.ctx.release
             return _chosen(cotangent, indices, dims)
 
     formula = "zeros of the input's shape with g added where it was taken from:  dg = h there"
-    return kernel_or_rule(called, operator(rule, formula, (torch_kernel,), __name__))
+    return kernel_or_rule(torch_kernel, operator(rule, formula, (torch_kernel,), __name__))
 
 
 _place2d = _placing(_ATEN.max_pool2d_with_indices_backward.default, 2)
@@ -93,10 +87,11 @@ def _placing_fractional(torch_kernel: Callable[..., Any], dims: int) -> Callable
         indices = indices.contiguous()  # it reads them as if they were
         return torch_kernel(grad, input, kernel_size, output_size, indices)
 
+    @in_place_of(torch_kernel)
     def call(grad: Any, input: Any, kernel_size: Sizes, output_size: Sizes, indices: Any) -> Any:
         return folded(kernel, (dims + 1,) * 3, grad, input, indices, kernel_size, output_size)
 
-    return _placing(torch_kernel, dims, call)
+    return _placing(call, dims)
 
 
 _place_fractional2d = _placing_fractional(_ATEN.fractional_max_pool2d_backward.default, 2)

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from ...engine import TensorBase
+from ...errors import InputError, message
 from ...policy import Operator, Policy, function, implements
 from .._conventions import chosen
 from .._formulas import operator
@@ -162,6 +163,16 @@ def _power_pool(
         return greatest(abs(input), kernel_size, stride, 0, 1, ceil_mode)
     if norm_type == -math.inf:
         return neg(greatest(neg(abs(input)), kernel_size, stride, 0, 1, ceil_mode))
+    if norm_type == 0:
+        raise InputError(
+            message(
+                "there is no norm of order 0: its root would be divided by 0.",
+                rule=f"lp_pool{dims}d",
+                argument="norm_type",
+                expected="a number other than 0",
+                got=norm_type,
+            )
+        )
     count = kernel_size**dims if isinstance(kernel_size, int) else math.prod(kernel_size)
     out = average(pow(input, norm_type), kernel_size, stride, 0, ceil_mode)
     return (pow if isinstance(norm_type, TensorBase) else _root)(mul(out, count), 1.0 / norm_type)

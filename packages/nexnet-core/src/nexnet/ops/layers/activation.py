@@ -17,7 +17,7 @@ from ...errors import InputError, message
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
 from .._kernels import kernel, kernel_or_rule
-from .._mapped import is_mapped
+from .._vmap_kernels import where_mapped
 
 __all__ = [
     "celu",
@@ -99,17 +99,15 @@ _hardswish_backward = kernel(
 _silu_backward = kernel("g s (1 + x (1 - s)),  s = sigmoid x", _silu_curvature, _aten.silu_backward.default)
 
 
+@where_mapped(_aten.mish_backward.default)
 def _mish_slope(grad: Any, x: Any) -> Any:
-    if not is_mapped(grad, x):
-        return _aten.mish_backward.default(grad, x)
-    t = torch.tanh(F.softplus(x))  # torch.vmap has no rule for the kernel
+    t = torch.tanh(F.softplus(x))
     return grad * (t + x * torch.sigmoid(x) * (1 - t * t))
 
 
 _mish_backward = kernel(
     "g (t + x s (1 - t^2)),  s = sigmoid x,  t = tanh(softplus x)",
     _mish_curvature,
-    _aten.mish_backward.default,
     _mish_slope,
 )
 _softplus_backward = kernel(
@@ -282,13 +280,18 @@ class elu(_Elu):
 @implements(torch.celu, F.celu)
 @function
 class celu(_Elu):
-    """x where x > 0, else alpha (e^(x / alpha) - 1):  dx = g where x > 0, else g e^(x / alpha)."""
+    """x where x > 0, else alpha (e^(x / alpha) - 1):  dx = g where x > 0, else g e^(x / alpha).
+
+    Raises:
+        RuntimeError: torch's: an alpha of 0.
+    """
 
     def forward(self, input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
         if inplace:
             _refuse_inplace("celu")
+        out = torch.celu(input, alpha)  # which says what is wrong with an alpha of 0
         self.ctx.save(input, alpha, 1.0, 1.0 / alpha)
-        return torch.celu(input, alpha)
+        return out
 
 
 @implements(torch.selu, F.selu)

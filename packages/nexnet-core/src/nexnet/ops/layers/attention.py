@@ -318,7 +318,7 @@ def multi_head_attention_forward(
         query, key, value = (each.unsqueeze(1) for each in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     (length, batch, size), sources = query.shape, key.shape[0]
-    if size != embed_dim_to_check or size % num_heads:
+    if size != embed_dim_to_check or num_heads < 1 or size % num_heads:
         raise complain(f"the embedding is {embed_dim_to_check}, and {num_heads} heads divide it.", "query", size)
     if is_causal and attn_mask is None:
         raise complain("is_causal says what the mask is, and there is none.", "attn_mask", None)

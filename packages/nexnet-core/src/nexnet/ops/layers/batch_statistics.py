@@ -1,6 +1,6 @@
 """Batch normalisation, with what it keeps from batch to batch: the running mean and variance; and instance_norm.
 
-The rule in training is that of ``normalisation``, in the layout of a batch's channels.
+The rule in training is that of ``_normalised``, in the layout of a batch's channels.
 """
 
 # ruff: noqa: ARG001  torch's functions have parameters that only other devices use
@@ -16,19 +16,18 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._layout import plain_layout
-from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
-from .normalisation import (
+from .._vmap_kernels import is_mapped
+from ._normalised import (
     _batch_norm,
     _batch_norm_gradient,
     _by_channel,
-    _check_channels,
-    _check_spread,
     _group_norm,
     _OverBatch,
     _through_statistics,
 )
+from .normalisation import _check_channels, _check_spread
 
 __all__ = ["batch_norm", "batch_norm_with_statistics", "instance_norm"]
 

@@ -12,8 +12,8 @@ from ...engine import TensorBase, unwrap
 from ...errors import InputError, message
 from ...policy import Analytic, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
-from .._mapped import is_mapped
 from .._names import composite
+from .._vmap_kernels import is_mapped
 from ._bags_of_examples import bags, by_sample, by_table
 
 __all__ = ["embedding", "embedding_bag"]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ... import kernels
 from ...engine.attributes import length_of, ndim_of, numel_of
-from ...engine.direct import direct, directly
+from ...engine.direct import direct
 from ...engine.key import Key
+from ...engine.products import add_by_transposed_into
 from ...engine.rule import Node, product_for, transposed_product_for
 from ...engine.tensor import TensorBase
 from ...policy import Analytic, Policy, calls, function, implements
@@ -135,12 +136,6 @@ def _over_rows(matrix: Any) -> Any:
     return _sum(matrix, 0) if type(matrix) is Tensor else matrix.sum(0)
 
 
-@directly("ttT11_", "addmm_")
-def _add_product_into(out: Any, a: Any, b: Any) -> Any:
-    """Add A B^T into a matrix."""
-    return out.addmm_(a, b.t())
-
-
 def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
     if ndim_of(grad) == 2:
         return _gradients(None, grad, input, weight, with_bias)
@@ -191,5 +186,5 @@ def _by_grad(call: Node, grad: Any, input: Any, weight: Any, p: Any, q: Any, r: 
     if r.ndim != 2:
         return r + _linear(input, q)
     if call.fuses:
-        return _add_product_into(r, input, q)  # nobody else has seen r
+        return add_by_transposed_into(r, input, q)  # nobody else has seen r
     return torch.addmm(r, input, q.t())

@@ -13,13 +13,13 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import TensorBase, directly
+from ...engine import TensorBase, directly, try_first
 from ...errors import InputError, message
 from ...policy import Policy, calls, function, implements
 from .._kernels import kernel, kernel_or_rule, overload
-from .._mapped import is_mapped
 from .._names import composite
 from .._plain import is_plain
+from .._vmap_kernels import is_mapped
 from ..elementwise.arithmetic import mul
 from ..elementwise.selection import where
 from .activation import _activation, _refuse_inplace
@@ -252,6 +252,7 @@ def prelu(input: Any, weight: Any) -> Any:
             )
         )
     if is_mapped(input, weight):  # torch's rule mistakes one's batch for another's dimension where vmaps are nested
+        try_first(_prelu, (input, weight))
         return where(input > 0, input, mul(_for_channels(weight, input.ndim), input))
     return _prelu(input, weight)
 
@@ -294,9 +295,21 @@ def rrelu(
     The slopes are drawn once, from ``generator`` (torch's default one without it), also when higher orders are taken.
 
     Corner: at 0 the slope is a.
+
+    Raises:
+        InputError: a lower bound above the upper one.
     """
     if inplace:
         _refuse_inplace("rrelu")
+    if lower > upper:
+        raise InputError(
+            message(
+                "rrelu draws slopes from a lower bound to an upper one.",
+                rule="rrelu",
+                expected="lower <= upper",
+                got=f"lower={lower}, upper={upper}",
+            )
+        )
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     return _rrelu(input, lower, upper, generator)[0]

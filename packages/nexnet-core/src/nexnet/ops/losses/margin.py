@@ -13,8 +13,8 @@ from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._folded import folded
 from .._kernels import kernel_or_rule
-from .._mapped import is_mapped
 from .._names import composite
+from .._vmap_kernels import is_mapped
 from ..elementwise.arithmetic import mul, sub
 from ..elementwise.selection import clamp_min, minimum
 from ..reductions.distance import pairwise_distance

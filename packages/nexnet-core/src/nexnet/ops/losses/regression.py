@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ...engine import number, scalar
+from ...engine import number, scalar, try_first
 from ...policy import Policy, calls, implements
 from .._formulas import operator
 from .._kernels import kernel_or_rule, overload
-from .._mapped import is_mapped
 from .._names import composite
+from .._vmap_kernels import is_mapped
 from ..elementwise.arithmetic import mul, square, sub
 from ..elementwise.piecewise import abs
 from ..elementwise.selection import where
@@ -80,6 +80,7 @@ def _difference_loss(
 
     def choose(input: Any, target: Any, reduction: int, *parameters: Any) -> Any:
         if is_mapped(input, target):
+            try_first(fused, (input, target, reduction, *parameters))
             return _reduced(value(sub(input, target), *parameters), reduction)
         return fused(input, target, reduction, *parameters)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...policy import Policy, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._names import return_types
 from .._plain import may_look_at
 
@@ -48,7 +48,7 @@ class _Determinant(Policy):
             return scale * _cofactors_by_svd(a)
         # The factors are of a matrix as good as A, and so are the cofactors, however near to singular it is.
         target = torch.diag_embed((grad * out.conj()).unsqueeze(-1).expand(diagonal.shape))
-        return _mapped.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
+        return _vmap_kernels.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
 
 
 def _is_of_transpose(a: Any) -> bool:
@@ -184,7 +184,7 @@ def _by_inverse(grad: Any, a: Any, lu: Any, pivots: Any) -> Any:
     if not isinstance(grad, torch.Tensor) or not _known(a):
         return grad.unsqueeze(-1).unsqueeze(-1) * torch.linalg.inv_ex(a)[0].mH
     target = torch.diag_embed(grad.to(a.dtype).unsqueeze(-1).expand(a.shape[:-1]))
-    return _mapped.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
+    return _vmap_kernels.lu_solve(lu, pivots, target, adjoint=not _is_of_transpose(a))
 
 
 _sign_and_log = function(_SignAndLog)

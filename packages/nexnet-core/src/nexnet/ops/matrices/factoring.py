@@ -14,8 +14,8 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._mapped import is_mapped
 from .._names import composite, return_types
+from .._vmap_kernels import is_mapped
 
 __all__ = [
     "cholesky",

@@ -1,7 +1,7 @@
-"""Linear equations: inverses, solutions for matrices with and without structure, and least squares.
+"""Linear equations with as many unknowns: inverses, and solutions for matrices with and without structure.
 
 The formulas are those of M. Giles, "An extended collection of matrix derivative results for forward and reverse mode
-algorithmic differentiation" (2008), 2.2, and, for the pseudo-inverse, of G. Golub and V. Pereyra (1973).
+algorithmic differentiation" (2008), 2.2.
 
 A factorisation that forward has made serves the first derivative. A higher one is taken through the rule's own
 operators (``solve`` of the same matrix), because what was factorised there is no function that a tape knows.
@@ -18,25 +18,18 @@ import torch
 from ...engine import unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._names import composite, place_of, return_types
 
 __all__ = [
-    "cholesky_inverse",
-    "cholesky_solve",
     "inverse",
     "linalg_inv",
     "linalg_inv_ex",
-    "linalg_lstsq",
-    "linalg_lu_solve",
-    "linalg_pinv",
     "linalg_solve",
     "linalg_solve_ex",
     "linalg_solve_triangular",
     "linalg_tensorinv",
     "linalg_tensorsolve",
-    "lu_solve",
-    "pinverse",
     "triangular_solve",
 ]
 
@@ -111,7 +104,7 @@ def linalg_tensorinv(A: Any, ind: int = 2) -> Any:  # noqa: N803
 # Solutions
 
 
-def _is_vector(A: Any, B: Any) -> bool:  # noqa: N803
+def is_vector(A: Any, B: Any) -> bool:  # noqa: N803
     """Say whether B is a vector, or a batch of them, as torch.linalg.solve has it."""
     return B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
 
@@ -123,7 +116,7 @@ class _Solve(Policy):
     materialize_grads = False
 
     def forward(self, A: Any, B: Any, left: bool, check_errors: bool) -> Any:  # noqa: N803
-        vector = _is_vector(A, B)
+        vector = is_vector(A, B)
         b = B.unsqueeze(-1) if vector else B
         if b.ndim < A.ndim:  # under vmap torch may take a B of fewer dimensions for vectors, silently
             b = b.reshape((1,) * (A.ndim - b.ndim) + tuple(b.shape))
@@ -137,7 +130,7 @@ class _Solve(Policy):
         if vector:
             grad = grad.unsqueeze(-1)
         if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
-            db = _mapped.lu_solve(lu, pivots, grad, left=left, adjoint=True)
+            db = _vmap_kernels.lu_solve(lu, pivots, grad, left=left, adjoint=True)
         else:
             db = linalg_solve_ex(a.mH, grad, left=left)[0]
         da = None
@@ -185,7 +178,7 @@ class _TensorSolve(Policy):
         size = math.prod(right)
         grad = grad.reshape(size, 1)
         if isinstance(grad, torch.Tensor):  # the first order: A is factorised already
-            db = _mapped.lu_solve(lu, pivots, grad, adjoint=True)
+            db = _vmap_kernels.lu_solve(lu, pivots, grad, adjoint=True)
         else:
             moved = a.movedim(source, end) if source else a
             db = linalg_solve_ex(moved.reshape(size, size).mH, grad)[0]
@@ -279,201 +272,3 @@ def triangular_solve(
     matrix = A.mT if transpose else A
     out = linalg_solve_triangular(matrix, b, upper=upper is not transpose, unitriangular=unitriangular)
     return return_types.triangular_solve((out, A.clone()))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# With a factorisation at hand
-
-
-@implements(torch.cholesky_solve)
-@function
-class cholesky_solve(Policy):
-    """L L^H X = B:  dB = (L L^H)^-1 g,  dL = the triangle of -(dB X^H + X dB^H) L  (or U^H U, and from the left).
-
-    Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
-    """
-
-    complex_rule = "own"
-
-    def forward(self, B: Any, L: Any, upper: bool = False) -> Any:  # noqa: N803
-        out = torch.cholesky_solve(B, L, upper)
-        self.ctx.save(L, out if self.ctx.needs_input_grad[1] else None, upper)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        factor, out, upper = self.ctx.release
-        db = torch.cholesky_solve(grad, factor, upper)
-        df = None
-        if out is not None:
-            df = (-db).matmul(out.mH)
-            df = _of_triangle(df + df.mH, factor, upper)
-        return db, df
-
-
-@implements(torch.cholesky_inverse)
-@function
-class cholesky_inverse(Policy):
-    """Y = (L L^H)^-1:  dL = the triangle of -Y (g + g^H) Y L  (or, of U^H U, with U on the left).
-
-    Corner: only the triangle of L has a gradient, as in solve_triangular: the rest is never read.
-    """
-
-    complex_rule = "own"
-
-    def forward(self, L: Any, upper: bool = False) -> Any:  # noqa: N803
-        out = torch.cholesky_inverse(L, upper)
-        self.ctx.save(L, out, upper)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        factor, out, upper = self.ctx.release
-        return _of_triangle(out.matmul(grad + grad.mH).matmul(-out), factor, upper)
-
-
-def _of_triangle(gradient: Any, factor: Any, upper: bool) -> Any:
-    """Pass the (Hermitian) gradient by L L^H, or by U^H U, on to the triangle of the factor."""
-    if upper:
-        return factor.triu().matmul(gradient).triu()
-    return gradient.matmul(factor.tril()).tril()
-
-
-class _LUSolve(Policy):
-    """A X = B with A = P L U, or by A^H (``adjoint``), or from the right:  dB as in solve, with A^-H.
-
-    By the factors: R = -dB X^H is the gradient by A (as in solve), and dU = triu(L^H P^T R), dL = tril(P^T R U^H, -1).
-    """
-
-    complex_rule = "own"
-
-    def forward(self, LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool) -> Any:  # noqa: N803
-        out = _mapped.lu_solve(LU, pivots, B, left=left, adjoint=adjoint)
-        self.ctx.save(LU, pivots, out if self.ctx.needs_input_grad[0] else None, left, adjoint)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        lu, pivots, out, left, adjoint = self.ctx.release
-        db = _mapped.lu_solve(lu, pivots, grad, left=left, adjoint=not adjoint)
-        dlu = None
-        if out is not None:
-            r = db.matmul(out.mH) if left else out.mH.matmul(db)
-            r = -(r.mH if adjoint else r)
-            p, lower, upper = torch.lu_unpack(lu, pivots)
-            r = p.mT.matmul(r)
-            dlu = lower.mH.matmul(r).triu() + r.matmul(upper.mH).tril(-1)
-        return dlu, None, db
-
-
-_lu_solve = function(_LUSolve)
-_lu_solve.leaf = True
-
-
-@implements(torch.linalg.lu_solve)
-def linalg_lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool = False) -> Any:  # noqa: N803
-    """The X with A X = B, from what ``nexnet.linalg.lu_factor`` gave for A; X A = B and A^H X = B as asked."""
-    return _lu_solve(LU, pivots, B, left, adjoint)
-
-
-@implements(torch.lu_solve)
-def lu_solve(b: Any, LU_data: Any, LU_pivots: Any) -> Any:  # noqa: N803
-    """The X with A X = b, from what ``nexnet.linalg.lu_factor`` gave for A."""
-    return _lu_solve(LU_data, LU_pivots, b, True, False)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Matrices that are not square, or have no inverse
-
-
-class _PseudoInverse(Policy):
-    """Y = A^+:  dA = -Y^H g Y^H + (1 - A Y) g^H Y Y^H + Y^H Y g^H (1 - Y A).  A's rank must not change nearby.
-
-    Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), 4.12.
-    """
-
-    complex_rule = "own"
-
-    def forward(self, A: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:  # noqa: N803
-        out = torch.linalg.pinv(A, atol=atol, rtol=rtol, hermitian=hermitian)
-        self.ctx.save(A, out)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        a, y = self.ctx.release
-        g, yh = grad.mH, y.mH
-        if a.shape[-2] <= a.shape[-1]:  # the products in the order that keeps them small
-            k = g.matmul(y)
-            ky = k.matmul(yh)
-            return -(y.matmul(k)).mH + ky - a.matmul(y.matmul(ky)) + yh.matmul(y.matmul(g - k.matmul(a)))
-        k = y.matmul(g)
-        yk = yh.matmul(k)
-        return -(k.matmul(y)).mH + (g - a.matmul(k)).matmul(y).matmul(yh) + yk - yk.matmul(y).matmul(a)
-
-
-_pseudo_inverse = function(_PseudoInverse)
-_pseudo_inverse.leaf = True
-
-
-@implements(torch.linalg.pinv)
-def linalg_pinv(
-    A: Any,  # noqa: N803
-    rcond: Any = None,
-    hermitian: bool = False,
-    *,
-    atol: Any = None,
-    rtol: Any = None,
-) -> Any:
-    """Moore's and Penrose's pseudo-inverse; singular values up to ``max(atol, rtol * largest)`` count as 0."""
-    return _pseudo_inverse(A, atol, rtol if rcond is None else rcond, hermitian)
-
-
-@implements(torch.pinverse)
-def pinverse(input: Any, rcond: float = 1e-15) -> Any:
-    """Moore's and Penrose's pseudo-inverse; singular values up to ``rcond`` times the largest count as 0."""
-    return _pseudo_inverse(input, None, rcond, False)
-
-
-class _LeastSquares(Policy):
-    """X = A^+ B, and ρ_j = |b_j - A x_j|^2 where there are more equations than unknowns.
-
-    With Y = A^+, R = B - A X:  dB = Y^H g + 2 R gρ,
-    dA = -Y^H g X^H + R g^H Y Y^H + Y^H X g^H (1 - Y A) - 2 R gρ X^H,  where R is orthogonal to A's columns.
-    """
-
-    complex_rule = "own"
-    materialize_grads = False
-
-    def forward(self, A: Any, B: Any, rcond: Any, driver: Any) -> Any:  # noqa: N803
-        out = torch.linalg.lstsq(A, B, rcond, driver=driver)
-        self.ctx.save(A, B, out[0], rcond, _is_vector(A, B))
-        return out
-
-    def backward(self, grad: Any, by_residuals: Any, *_: Any) -> Any:
-        a, b, x, rcond, vector = self.ctx.release
-        if vector:
-            b, x = b.unsqueeze(-1), x.unsqueeze(-1)
-        residual = b - a.matmul(x)
-        da = db = None
-        if grad is not None:
-            grad = grad.unsqueeze(-1) if vector else grad
-            y = torch.linalg.pinv(a, rtol=rcond)
-            g, yh = grad.mH, y.mH
-            db = yh.matmul(grad)
-            gy = g.matmul(y)
-            da = residual.matmul(gy.matmul(yh)) - db.matmul(x.mH) + yh.matmul(x).matmul(g - gy.matmul(a))
-        if by_residuals is not None and by_residuals.numel():
-            scaled = 2 * residual * (by_residuals.unsqueeze(-1) if vector else by_residuals).unsqueeze(-2)
-            db = scaled if db is None else db + scaled
-            da = -scaled.matmul(x.mH) if da is None else da - scaled.matmul(x.mH)
-        return da, None if db is None else db.squeeze(-1) if vector else db
-
-
-_least_squares = function(_LeastSquares)
-_least_squares.leaf = True
-
-
-@implements(torch.linalg.lstsq)
-def linalg_lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:  # noqa: N803
-    """The X of least |A X - B|, with residuals, rank and singular values, as torch.linalg.lstsq gives them.
-
-    The gradient takes A for a matrix of full rank, or of a rank that does not change nearby.
-    """
-    return return_types.linalg_lstsq(_least_squares(A, B, rcond, driver))

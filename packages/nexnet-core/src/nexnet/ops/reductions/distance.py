@@ -11,9 +11,9 @@ from ...engine import TensorBase, number, unwrap
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._folded import folded
-from .._mapped import is_mapped
 from .._names import composite
 from .._plain import may_look_at
+from .._vmap_kernels import is_mapped
 from .norms import gradient_of_norm, vector_norm
 
 __all__ = [

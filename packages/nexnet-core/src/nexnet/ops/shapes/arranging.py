@@ -163,6 +163,16 @@ def repeat_interleave(
     if isinstance(repeats, int) and input.ndim:
         dim %= input.ndim
         rest = input.shape[dim + 1 :]
+        if output_size not in (None, input.shape[dim] * repeats):
+            raise InputError(
+                message(
+                    "the output has another size.",
+                    rule="repeat_interleave",
+                    argument="output_size",
+                    expected=input.shape[dim] * repeats,
+                    got=output_size,
+                )
+            )
         wide = expand(reshape(input, *input.shape[: dim + 1], 1, *rest), *input.shape[: dim + 1], repeats, *rest)
         return reshape(wide, *input.shape[:dim], input.shape[dim] * repeats, *rest)
     places = torch.arange(input.shape[dim] if input.ndim else 1, device=input.device)

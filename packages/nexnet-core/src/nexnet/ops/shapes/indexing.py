@@ -1,4 +1,4 @@
-"""Parts of a tensor: indexing in every form, and new values put in its place.
+"""Parts of a tensor: indexing in every form.
 
 An index has a basic part (ints, slices, None, Ellipsis: a view) and an advanced one (index tensors and masks: a copy).
 Each is an operator, and its backward is again one: what was taken is put back into zeros.
@@ -7,30 +7,23 @@ Each is an operator, and its backward is again one: what was taken is put back i
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
 
-from ...engine import TensorBase, unwrap
+from ...engine import TensorBase
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._kernels import overload
-from .._names import composite
-from .._plain import is_plain, zeros_for
+from .._plain import zeros_for
 
-if TYPE_CHECKING:
-    from ...tensor import LiteTensor
-    from ...typing import TensorLike
-
-__all__ = ["getitem", "index_put", "masked_fill", "masked_select", "narrow", "select", "take"]
+__all__ = ["getitem", "masked_select", "narrow", "select", "take"]
 
 _functorch = torch._C._functorch
 _index = overload(torch.ops.aten.index.Tensor)
-_index_put = overload(torch.ops.aten.index_put.default)
 _index_put_ = overload(torch.ops.aten.index_put_.default)
 
 _PLAIN = frozenset({int, slice, type(None)})
@@ -116,7 +109,7 @@ def _add_to_zeros(x: Tensor, shape: torch.Size, index: Any) -> Tensor:
             return zeros.index_put_(index, x, True)
         return _index_put_(zeros, index, x, True)  # type: ignore[no-any-return]
     except RuntimeError as error:
-        if not (_is_of_vmap(error) or _functorch.is_batchedtensor(x)):
+        if not (is_of_vmap(error) or _functorch.is_batchedtensor(x)):
             raise
         return torch.ops.aten.index_put.default(zeros, index, _batch_in_front(x), True)  # type: ignore[no-any-return]
 
@@ -130,7 +123,7 @@ def _batch_in_front(x: Tensor) -> Tensor:
     return _functorch._add_batch_dim(plain, 0, level)  # type: ignore[no-any-return]
 
 
-def _is_of_vmap(error: RuntimeError) -> bool:
+def is_of_vmap(error: RuntimeError) -> bool:
     """Say whether torch.vmap has refused to write a batch of values into a tensor that is not one of a batch."""
     return str(error).startswith("vmap: ")
 
@@ -148,25 +141,17 @@ class at_backward(Linear):
         return at(grad, *self.ctx.release)
 
 
-def _mapped_as(out: Tensor, others: Sequence[Any]) -> Tensor:
-    """Give a tensor that every vmap maps that maps one of the others, so that they may be written into it."""
-    for each in others:
-        if isinstance(each, Tensor) and torch._C._functorch.is_batchedtensor(each):
-            out = torch.where(torch.zeros_like(each, dtype=torch.bool).any(), torch.zeros_like(out), out)
-    return out
-
-
 def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor | None]]:
     """Split an index of x in its basic part (None if that changes nothing) and the tensors for what that leaves."""
     items = [_index_item(each, x.device) for each in (index if isinstance(index, tuple) else (index,))]
     if any(isinstance(each, Tensor) and each.ndim for each in items):
         # Beside others torch selects by an index tensor without dimensions, as by an int.
         items = [
-            int(each) if isinstance(each, Tensor) and not each.ndim and not _is_mask(each) else each for each in items
+            int(each) if isinstance(each, Tensor) and not each.ndim and not is_mask(each) else each for each in items
         ]
     if sum([each is Ellipsis for each in items]) > 1:
         raise IndexError("an index can only have a single Ellipsis ('...')")
-    covered = sum([each.ndim if _is_mask(each) else each is not None and each is not Ellipsis for each in items])
+    covered = sum([each.ndim if is_mask(each) else each is not None and each is not Ellipsis for each in items])
     basic: list[Any] = []
     tensors: list[Tensor | None] = []
     for item in items:
@@ -176,7 +161,7 @@ def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor
         elif type(item) in _BASIC:
             basic.append(item)
             tensors += [] if type(item) is int else [None]
-        elif _is_mask(item):
+        elif is_mask(item):
             basic += [slice(None)] * item.ndim or [None]  # a mask without dimensions makes one
             tensors.append(item if item.ndim else item.reshape(1))
         else:
@@ -186,7 +171,7 @@ def split_index(index: Any, x: Any) -> tuple[tuple[Any, ...] | None, list[Tensor
     return tuple(basic) if changes else None, tensors if any(each is not None for each in tensors) else []
 
 
-def _is_mask(item: Any) -> bool:
+def is_mask(item: Any) -> bool:
     return isinstance(item, Tensor) and item.dtype in (torch.bool, torch.uint8)
 
 
@@ -250,7 +235,7 @@ class take(Linear):
 
     def forward(self, input: Any, index: Any) -> Any:
         self.ctx.save(input.shape, index)
-        return _mapped.take(input, index)
+        return _vmap_kernels.take(input, index)
 
     def backward(self, grad: Any) -> Any:
         shape, index = self.ctx.release
@@ -277,170 +262,3 @@ class masked_select(Linear):
             return _add_to_zeros(grad, shape, [mask.expand(shape)])
         zeros = torch.zeros(shape, dtype=grad.dtype, device=grad.device)
         return zeros.masked_scatter_(mask, grad) if type(grad) is Tensor else torch.masked_scatter(zeros, mask, grad)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Putting
-
-
-class _put(Linear):
-    """x with v put at, or added at, an index:  dx = g, with 0 where v was put;  dv = g at the index.
-
-    Where indices repeat, each v that was put gets the whole gradient of the element, though only one is its value
-    (which one is not defined), as in PyTorch.
-    """
-
-    def forward(self, input: Any, values: Any, accumulate: bool, basic: Any, *index: Any) -> Any:
-        out = input.clone(memory_format=torch.contiguous_format)
-        if not isinstance(values, Tensor):
-            values = torch.as_tensor(values, device=out.device)
-        out = _mapped_as(out, (values, *index))
-        part = out if basic is None else out[basic]
-        self.ctx.save(values.ndim, accumulate, basic, *index)
-        if values.dtype is not out.dtype or values.device != out.device:
-            values = values.to(out)
-        while values.ndim and values.shape[0] == 1:  # as in torch, sizes of 1 in front always fit
-            values = values[0]
-        if index:
-            try:
-                if _is_whole(index):
-                    part.index_put_(index, values, accumulate)
-                else:
-                    _index_put_(part, index, values, accumulate)
-            except RuntimeError as error:
-                if not _is_of_vmap(error):
-                    raise
-                return _put_by_number(input, values, accumulate, basic, index)
-        elif accumulate:
-            part.add_(values)
-        else:
-            part.copy_(values)
-        return out
-
-    def backward(self, grad: Any) -> Any:
-        ndim, accumulate, basic, *index = self.ctx.release
-        need_input, need_values, *_ = self.ctx.needs_input_grad
-        whole = _is_whole(index)
-        plain = is_plain(grad, *(index if whole else [each for each in index if each is not None]))
-        part = None
-        if need_values:
-            part = grad if basic is None else grad[basic]
-            if index:
-                part = (part[tuple(index)] if whole else _index(part, index)) if plain else at(part, *index)
-            if part.ndim < ndim:
-                part = part.reshape((1,) * (ndim - part.ndim) + tuple(part.shape))
-        if need_input and not accumulate:
-            if plain and index and basic is None:
-                zero = grad.new_zeros(())
-                grad = grad.index_put(index, zero) if whole else _index_put(grad, index, zero)
-            else:
-                grad = _put_part(grad, 0.0, False, basic, *index)
-        return grad, part
-
-
-def _is_whole(index: Sequence[Any]) -> bool:
-    """Say whether there is a tensor for each dimension: then torch's methods take it, which are faster than kernels."""
-    for each in index:  # noqa: SIM110  any() would make a generator
-        if each is None:
-            return False
-    return True
-
-
-def _put_by_number(x: Tensor, values: Tensor, accumulate: bool, basic: Any, index: Any) -> Tensor:
-    """Put values without writing into x: at the numbers of its elements that an index selects."""
-    numbers = torch.arange(x.numel(), device=x.device).reshape(x.shape)
-    numbers = torch.ops.aten.index.Tensor(numbers if basic is None else numbers[basic], index)
-    return x.reshape(-1).index_put((numbers,), values.expand(numbers.shape), accumulate).reshape(x.shape)
-
-
-_put_part = implements()(function(_put))
-
-
-def put_at(input: Any, index: Any, values: Any, accumulate: bool) -> LiteTensor:
-    """Give x with values put, or added, at an index of any form."""
-    index = unwrap(index)
-    if isinstance(index, Tensor) and index.ndim:
-        return _put_part(input, values, accumulate, None, index)
-    basic, tensors = split_index(index, input)
-    return _put_part(input, values, accumulate, basic, *tensors)
-
-
-@implements(torch.index_put)
-@composite
-def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-    """X with values put at index tensors, or added if ``accumulate``; see ``x.at[...]`` for every form of index.
-
-    Corner: where indices repeat without accumulate, the values that are overwritten get the gradient too.
-    """
-    if values.dtype != input.dtype:
-        raise InputError(
-            message(
-                "what is put takes the dtype of the tensor that it is put into.",
-                rule="index_put",
-                argument="values",
-                expected=input.dtype,
-                got=values.dtype,
-                remedy="values.to(input.dtype), or x.at[...].set(values), which converts them",
-            )
-        )
-    indices = [unwrap(each) for each in indices]
-    if all(isinstance(each, Tensor) and each.ndim and not _is_mask(each) for each in indices):
-        return _put_part(input, values, accumulate, None, *indices)
-    return put_at(input, tuple(indices), values, accumulate)
-
-
-class IndexedUpdate:
-    """``x.at[index]``: ``.set(v)`` and ``.add(v)`` give a new tensor, x with v put or added at the index.
-
-    Differentiable in x and in v. v broadcasts to ``x[index]`` and takes x's dtype. Where indices repeat, ``add`` adds
-    each time, and ``set`` leaves one of the values: see the rule for its gradient.
-    """
-
-    __slots__ = ("_index", "_x")
-
-    def __init__(self, x: Any, index: Any) -> None:
-        self._x = x
-        self._index = index
-
-    def get(self) -> LiteTensor:
-        """``x[index]``."""
-        return getitem(self._x, self._index)  # type: ignore[no-any-return]
-
-    def set(self, values: TensorLike) -> LiteTensor:
-        """X with ``values`` at the index."""
-        return put_at(self._x, self._index, values, False)
-
-    def add(self, values: TensorLike) -> LiteTensor:
-        """X with ``values`` added at the index."""
-        return put_at(self._x, self._index, values, True)
-
-
-class Indexer:
-    """``x.at``, to be indexed."""
-
-    __slots__ = ("_x",)
-
-    def __init__(self, x: Any) -> None:
-        self._x = x
-
-    def __getitem__(self, index: Any) -> IndexedUpdate:
-        return IndexedUpdate(self._x, index)
-
-
-@implements(torch.masked_fill)
-@function
-class masked_fill(Linear):
-    """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
-
-    def forward(self, input: Any, mask: Any, value: Any) -> Any:
-        self.ctx.save(mask)
-        return _mapped.masked_fill(input, mask, value)
-
-    def backward(self, grad: Any) -> Any:
-        (mask,) = self.ctx.release
-        need_input, _, need_value = self.ctx.needs_input_grad
-        return (
-            grad.masked_fill(mask, 0) if need_input else None,
-            None,
-            grad.masked_fill(~mask, 0) if need_value else None,
-        )

@@ -9,7 +9,7 @@ import torch
 
 from ...engine import TensorBase, unwrap
 from ...policy import Linear, Operator, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._kernels import kernel_or_rule
 from .._names import composite
 from .._plain import is_plain
@@ -17,7 +17,16 @@ from .arranging import places
 from .indexing import take
 from .views import expand
 
-__all__ = ["as_strided_scatter", "diagonal_scatter", "fill", "masked_scatter", "put", "select_scatter", "slice_scatter"]
+__all__ = [
+    "as_strided_scatter",
+    "diagonal_scatter",
+    "fill",
+    "masked_fill",
+    "masked_scatter",
+    "put",
+    "select_scatter",
+    "slice_scatter",
+]
 
 
 class _Placed(Linear):
@@ -131,6 +140,25 @@ class as_strided_scatter(Linear):
         return dx, ds
 
 
+@implements(torch.masked_fill)
+@function
+class masked_fill(Linear):
+    """v where the mask is true, x elsewhere:  dx = g outside of the mask,  dv = the sum of g inside."""
+
+    def forward(self, input: Any, mask: Any, value: Any) -> Any:
+        self.ctx.save(mask)
+        return _vmap_kernels.masked_fill(input, mask, value)
+
+    def backward(self, grad: Any) -> Any:
+        (mask,) = self.ctx.release
+        need_input, _, need_value = self.ctx.needs_input_grad
+        return (
+            grad.masked_fill(mask, 0) if need_input else None,
+            None,
+            grad.masked_fill(~mask, 0) if need_value else None,
+        )
+
+
 @implements(torch.masked_scatter)
 @composite
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
@@ -147,7 +175,7 @@ class _masked_scatter_tensor(Linear):
 
     def forward(self, input: Any, mask: Any, source: Any) -> Any:
         self.ctx.save(mask, source.shape)
-        return _mapped.masked_scatter(input, mask, source)
+        return _vmap_kernels.masked_scatter(input, mask, source)
 
     def backward(self, grad: Any) -> Any:
         mask, shape = self.ctx.release
@@ -166,17 +194,17 @@ class _masked_scatter_backward(Linear):
 
     def forward(self, input: Any, mask: Any, shape: Sequence[int]) -> Any:
         self.ctx.save(mask)
-        return _mapped.masked_scatter_backward(input, mask, shape)
+        return _vmap_kernels.masked_scatter_backward(input, mask, shape)
 
     def backward(self, grad: Any) -> Any:
         (mask,) = self.ctx.release
-        kernel = _masked_scatter if isinstance(grad, TensorBase) else _mapped.masked_scatter
+        kernel = _masked_scatter if isinstance(grad, TensorBase) else _vmap_kernels.masked_scatter
         return kernel(torch.zeros(mask.shape, dtype=grad.dtype, device=grad.device), mask, grad)
 
 
 def masked_scatter_backward(grad: Any, mask: Any, shape: Sequence[int]) -> Any:
     """Call the rule for LiteTensors, and else torch's kernel."""
-    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else _mapped.masked_scatter_backward
+    kernel = _masked_scatter_backward if isinstance(grad, TensorBase) else _vmap_kernels.masked_scatter_backward
     return kernel(grad, mask, shape)
 
 
@@ -193,7 +221,7 @@ class put(Linear):
 
     def forward(self, input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         self.ctx.save(index, source.shape, accumulate)
-        return _mapped.put(input, index, source, accumulate)
+        return _vmap_kernels.put(input, index, source, accumulate)
 
     def backward(self, grad: Any) -> Any:
         index, shape, accumulate = self.ctx.release
@@ -205,7 +233,7 @@ class put(Linear):
         return dx, None, _take(grad, index).reshape(shape) if need_source else None
 
 
-_put, _take = kernel_or_rule(_mapped.put, put), kernel_or_rule(_mapped.take, take)
+_put, _take = kernel_or_rule(_vmap_kernels.put, put), kernel_or_rule(_vmap_kernels.take, take)
 
 
 @implements(torch.fill)
@@ -217,7 +245,7 @@ class fill(Linear):
     """
 
     def forward(self, input: Any, value: Any) -> Any:
-        return _mapped.fill(input, value)
+        return _vmap_kernels.fill(input, value)
 
     def backward(self, grad: Any) -> Any:
         return None, grad

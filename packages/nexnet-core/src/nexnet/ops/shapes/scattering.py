@@ -10,7 +10,7 @@ import torch
 from ...engine import TensorBase, unwrap
 from ...errors import HigherOrderError, InputError, message
 from ...policy import Linear, Policy, function, implements
-from .. import _mapped
+from .. import _vmap_kernels
 from .._names import composite
 from .._plain import is_plain
 
@@ -294,7 +294,7 @@ class index_fill(Linear):
 
     def forward(self, input: Any, dim: int, index: Any, value: Any) -> Any:
         self.ctx.save(dim, index)
-        return _mapped.index_fill(input, dim, index, value)
+        return _vmap_kernels.index_fill(input, dim, index, value)
 
     def backward(self, grad: Any) -> Any:
         dim, index = self.ctx.release

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from ...policy import Linear, function, implements
-from .._mapped import is_mapped
 from .._transpose import transpose_kernel
+from .._vmap_kernels import where_mapped
 
 __all__ = ["unfold_copy"]
 
@@ -29,10 +29,9 @@ class unfold_copy(Linear):
         return unfold_backward(grad, *self.ctx.release)
 
 
+@where_mapped(torch.ops.aten.unfold_backward.default)
 def _kernel(grad: Any, shape: Any, dimension: int, size: int, step: int) -> Any:
-    if not is_mapped(grad):
-        return torch.ops.aten.unfold_backward.default(grad, shape, dimension, size, step)
-    dimension %= max(len(shape), 1)  # torch.vmap has no rule for the kernel
+    dimension %= max(len(shape), 1)
     starts = torch.arange(grad.shape[dimension], device=grad.device) * step if shape else torch.zeros(1)
     places = starts[:, None] + torch.arange(size, device=grad.device)
     windows = grad.movedim(-1, dimension + 1).flatten(dimension, dimension + 1)
@@ -40,8 +39,7 @@ def _kernel(grad: Any, shape: Any, dimension: int, size: int, step: int) -> Any:
 
 
 unfold_backward = transpose_kernel(
-    torch.ops.aten.unfold_backward.default,
+    _kernel,
     lambda h, _, *options: h.unfold(*options),
     "the transpose of Tensor.unfold:  dg = the windows of h",
-    _kernel,
 )

@@ -8,8 +8,8 @@ import torch
 
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
-from .._mapped import is_mapped
 from .._names import composite
+from .._vmap_kernels import is_mapped
 from ..elementwise.complex_numbers import view_as_real
 from ..shapes.padding import constant_pad_nd, pad
 from ..shapes.windows import unfold_backward

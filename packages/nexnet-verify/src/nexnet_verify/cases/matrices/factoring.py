@@ -17,7 +17,7 @@ from nexnet.ops.matrices import factoring
 from .._case import Case, Sample
 from .._draw import Draw
 from .._matrices import LAYOUTS, batch, order, symmetric, tall
-from .solving import rows_of
+from .solving_by_factors import rows_of
 
 
 def halved(a: Any) -> Any:

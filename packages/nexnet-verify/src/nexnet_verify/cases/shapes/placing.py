@@ -46,6 +46,12 @@ def diagonals_jax(x: Any, src: Any, offset: int = 0, *_: int) -> Any:
     return x.at[rows, rows + offset].set(src)
 
 
+def filled(d: Draw) -> Sample:
+    x = d.tensor((3, 4))
+    mask = d.mask(d.choice((3, 4), (4,), (3, 1)))
+    return d.choice(Sample(x, mask, 0.5), Sample(x, mask, d.tensor(())))
+
+
 def masked(d: Draw) -> Sample:
     """A source with elements to spare, and a mask that broadcasts to x or x to it."""
     return d.choice(
@@ -97,6 +103,7 @@ CASES = [
     Case(name="select_scatter", inputs=one_slice, jax=one_slice_jax, layouts=SOLID),
     Case(name="slice_scatter", inputs=slices, jax=slices_jax, layouts=SOLID),
     Case(name="diagonal_scatter", inputs=diagonals, jax=diagonals_jax, layouts=SOLID),
+    Case(name="masked_fill", inputs=filled, jax=lambda x, mask, v: jnp.where(mask, v, x), layouts=SOLID),
     Case(name="masked_scatter", inputs=masked, jax=masked_jax, layouts=SOLID),
     Case(name="put", inputs=places, jax=places_jax, layouts=SOLID),
     Case(

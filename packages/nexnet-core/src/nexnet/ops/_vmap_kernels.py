@@ -17,6 +17,7 @@ __all__ = [
     "alike",
     "conj_physical",
     "fill",
+    "in_place_of",
     "index_fill",
     "is_mapped",
     "lu_solve",
@@ -25,6 +26,7 @@ __all__ = [
     "masked_scatter_backward",
     "put",
     "take",
+    "where_mapped",
 ]
 
 _functorch = torch._C._functorch
@@ -58,10 +60,21 @@ def alike(*operands: Tensor) -> list[Tensor]:
     return [_functorch._add_batch_dim(each, 0, level) for each in alike(*whole)]
 
 
-def _or(kernel: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    """Call the kernel wherever nothing is mapped."""
+def in_place_of(kernel: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate what is called in a kernel's place: the rule that it is given is the kernel's."""
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.stands_for = kernel  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def where_mapped(kernel: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Decorate what is called in a kernel's place where something is mapped."""
 
     def choose(mapped: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @in_place_of(kernel)
         def call(*args: Any, **options: Any) -> Tensor:
             return (mapped if is_mapped(*args) else kernel)(*args, **options)
 
@@ -71,20 +84,20 @@ def _or(kernel: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Call
     return choose
 
 
-@_or(torch.take)
+@where_mapped(torch.take)
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Give the elements at indices that count through all of x."""
     return input.reshape(-1)[index]
 
 
-@_or(torch.put)
+@where_mapped(torch.put)
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Give x with the elements of s put at, or added at, such indices."""
     flat = input.reshape(-1).index_put((index.reshape(-1),), source.reshape(-1), accumulate)
     return flat.reshape(input.shape)
 
 
-@_or(torch.masked_fill)
+@where_mapped(torch.masked_fill)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Give a value, a number or a tensor without dimensions, where the mask is true, x elsewhere."""
     if isinstance(value, Tensor) and value.ndim == 0 and torch.can_cast(value.dtype, input.dtype):
@@ -92,7 +105,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return torch.masked_fill(input, mask, value)
 
 
-@_or(torch.masked_scatter)
+@where_mapped(torch.masked_scatter)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Give x with the elements of s in order where the mask is true."""
     if source.numel() == 0:  # the mask is true nowhere
@@ -100,7 +113,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return torch.where(mask, source.reshape(-1)[_order(mask).clamp(min=0)].reshape(mask.shape), input)
 
 
-@_or(torch.ops.aten.masked_scatter_backward.default)
+@where_mapped(torch.ops.aten.masked_scatter_backward.default)
 def masked_scatter_backward(grad: Tensor, mask: Tensor, shape: Sequence[int]) -> Tensor:
     """Give g where the mask is true, in order, then zeros, in a shape."""
     size = torch.Size(shape).numel()
@@ -114,7 +127,7 @@ def _order(mask: Tensor) -> Tensor:
     return mask.reshape(-1).cumsum(0) - 1
 
 
-@_or(torch.fill)
+@where_mapped(torch.fill)
 def fill(input: Tensor, value: Any) -> Tensor:
     """Give a value, a number or a tensor without dimensions, in the shape of x."""
     # Of a complex tensor torch keeps the real part, with a warning; a complex number it refuses.
@@ -130,13 +143,13 @@ def _element(value: Any, beside: Tensor) -> Tensor:
     return element.to(beside.dtype)
 
 
-@_or(torch.conj_physical)
+@where_mapped(torch.conj_physical)
 def conj_physical(input: Tensor) -> Tensor:
     """Give the complex conjugate."""
     return torch.complex(input.real, -input.imag)
 
 
-@_or(torch.index_fill)
+@where_mapped(torch.index_fill)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Give x with a value, a number or a tensor without dimensions, at indices of a dimension."""
     if input.ndim == 0:
@@ -147,7 +160,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     return torch.index_copy(input, dim, index, _element(value, input).expand(shape))
 
 
-@_or(torch.linalg.lu_solve)
+@where_mapped(torch.linalg.lu_solve)
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:  # noqa: N803
     """Give the X with A X = B from A's factors."""
     if not all(isinstance(each, Tensor) for each in (LU, pivots, B)):  # recorded: the operator's forward comes here
