@@ -1,14 +1,15 @@
 """Linear algebra: what stands in torch.linalg, and the products.
 
 ``matmul`` has matmul and its forms (mm, bmm, addmm, dot, outer), ``matrix_products`` chains, powers, tensordot, kron
-and cross, ``einsum`` sums by index letters; ``solving`` solve, inv, pinv and lstsq, ``factoring`` cholesky, lu and qr,
-``spectral`` eig, eigh and svd, ``low_rank`` their random forms; ``determinant`` det and slogdet, ``matrix_norm`` norms,
-condition numbers, ranks and the exponential of a matrix.
+and cross, ``grouped`` those of mixtures of experts, ``einsum`` sums by index letters; ``solving`` solve, inv, pinv and
+lstsq, ``factoring`` cholesky, lu and qr, ``spectral`` eig, eigh and svd, ``low_rank`` their random forms;
+``determinant`` det and slogdet, ``matrix_norm`` norms, condition numbers, ranks and the exponential of a matrix.
 """
 
 from .determinant import *
 from .einsum import *
 from .factoring import *
+from .grouped import *
 from .low_rank import *
 from .matmul import *
 from .matrix_norm import *
