@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -21,6 +22,17 @@ IMAGES = LAYERS | {"image_size": 32, "patch_size": 8, "num_labels": 3}
 SEQUENCES = {
     "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "d_model": 32, "vocab_size": 60, "max_position_embeddings": 64,
+}  # fmt: skip
+
+LATENT = TEXT | {
+    "num_key_value_heads": 4, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+    "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 8, "n_group": 2,
+    "topk_group": 1, "first_k_dense_replace": 1, "experts_implementation": "eager",
+}  # fmt: skip
+SPEECH = LAYERS | {
+    "conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (5, 2), "num_feat_extract_layers": 2, "vocab_size": 12,
+    "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2, "mask_time_length": 2, "mask_time_prob": 0.3,
+    "mask_feature_length": 2, "mask_feature_prob": 0.2, "mask_feature_min_masks": 0, "layerdrop": 0.3,
 }  # fmt: skip
 
 #: transformers: the model's name without its head, the head, and the configuration.
@@ -36,16 +48,50 @@ TRANSFORMERS = {
     ),
     "Deberta": ("ForMaskedLM", TEXT | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
     "DebertaV2": ("ForMaskedLM", TEXT | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+    "DeepseekV3": ("ForCausalLM", LATENT),
     "Electra": ("ForMaskedLM", TEXT | {"embedding_size": 16}),
+    "FNet": ("ForMaskedLM", TEXT),
+    "Falcon": ("ForCausalLM", {**LAYERS, "vocab_size": 60, "alibi": True}),
+    "Funnel": (
+        "ForMaskedLM",
+        {"d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 48, "block_sizes": [1, 1], "vocab_size": 60},
+    ),
     "GPT2": ("LMHeadModel", {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 60, "n_positions": 64}),
     "GPTNeoX": ("ForCausalLM", TEXT),
     "Gemma2": ("ForCausalLM", GROUPED | {"head_dim": 8}),
     "Llama": ("ForCausalLM", GROUPED),
     "Longformer": ("ForMaskedLM", TEXT | {"attention_window": 4}),
     "Mamba": ("ForCausalLM", {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 60, "state_size": 4}),
+    "Mamba2": (
+        "ForCausalLM",
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "vocab_size": 60,
+            "state_size": 4,
+            "num_heads": 8,
+            "head_dim": 8,
+            "n_groups": 2,
+            "chunk_size": 4,
+        },
+    ),
     "Mistral": ("ForCausalLM", GROUPED),
+    "Mixtral": ("ForCausalLM", GROUPED | {"num_local_experts": 4, "experts_implementation": "eager"}),
+    "OPT": ("ForCausalLM", TEXT | {"ffn_dim": 48, "word_embed_proj_dim": 32, "layerdrop": 0.3}),
     "Phi": ("ForCausalLM", TEXT),
+    "Phi3": ("ForCausalLM", GROUPED | {"pad_token_id": 0}),
     "Qwen3": ("ForCausalLM", GROUPED | {"head_dim": 8}),
+    "RecurrentGemma": (
+        "ForCausalLM",
+        LAYERS
+        | {
+            "num_hidden_layers": 3,
+            "num_key_value_heads": 1,
+            "vocab_size": 60,
+            "lru_width": 32,
+            "attention_window_size": 4,
+        },
+    ),
     "ResNet": (
         "ForImageClassification",
         {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic", "num_labels": 3},
@@ -54,7 +100,20 @@ TRANSFORMERS = {
         "ForImageClassification",
         {"image_size": 32, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4, "num_labels": 3},
     ),
+    "T5": (
+        "ForConditionalGeneration",
+        {
+            "d_model": 32,
+            "d_ff": 48,
+            "num_layers": 2,
+            "num_heads": 4,
+            "d_kv": 8,
+            "vocab_size": 60,
+            "decoder_start_token_id": 0,
+        },
+    ),
     "ViT": ("ForImageClassification", IMAGES),
+    "XLNet": ("LMHeadModel", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "vocab_size": 60, "mem_len": 4}),
 }
 
 TORCHVISION = {
@@ -80,7 +139,7 @@ def check(model: torch.nn.Module, training: bool, loss: Any) -> None:
     model.double().train(training)
     buffers = {name: each.clone() for name, each in model.named_buffers()}
     torch.manual_seed(1)
-    wanted = loss(lambda *args, **kwargs: model(*args, **kwargs))
+    wanted = loss(model)
     parameters = dict(model.named_parameters())
     gradients = torch.autograd.grad(wanted, list(parameters.values()), allow_unused=True)
     for name, each in model.named_buffers():
@@ -115,6 +174,25 @@ def test_transformers(family: str, training: bool) -> None:
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("family", ["Wav2Vec2", "Hubert", "WavLM"])
+def test_models_of_speech(family: str, training: bool) -> None:
+    """Masks of the time and the features, layers left out, a weight norm: drawn with one seed, they are PyTorch's."""
+    transformers = pytest.importorskip("transformers", reason="a package that is compared where it is installed")
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{family}ForCTC")(getattr(transformers, f"{family}Config")(**SPEECH))
+    speech, labels = torch.randn(2, 1600).double(), torch.tensor([[1, 2, 3], [4, 5, 0]])
+
+    def loss(call: Any, given: Any = lambda x: x) -> Any:
+        numpy.random.seed(0)  # for the masks
+        return call(given(speech), labels=labels).loss
+
+    if training:  # the model sets requires_grad of what it is given
+        with pytest.raises(nx.InputError, match=r"(?s)in training.*give it that argument as a LiteTensor"):
+            check(model, True, loss)
+    check(model, training, lambda call: loss(call, lambda x: nx.LiteTensor(x) if call is not model else x))
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @pytest.mark.parametrize(
     ("package", "name", "size"),
     [("torchvision", *each) for each in TORCHVISION.items()] + [("timm", *each) for each in TIMM.items()],
@@ -129,6 +207,60 @@ def test_models_of_images(package: str, name: str, size: int, training: bool) ->
         model = getattr(importlib.import_module("torchvision.models"), name)(num_classes=3)
     images = torch.randn(2, 3, size, size).double()
     check(model, training, lambda call: total(call(images)))
+
+
+def test_a_detector_with_the_rule_that_the_error_asks_for() -> None:
+    """The roi_align of torchvision is no function of torch's: NoGradientRule shows how its rule is written."""
+    detection: Any = pytest.importorskip("torchvision.models.detection", reason="a package that is compared")
+    ops = torch.ops.torchvision
+    torch.manual_seed(0)
+    options = {"weights": None, "weights_backbone": None, "num_classes": 3, "min_size": 64, "max_size": 64}
+    model = detection.fasterrcnn_mobilenet_v3_large_320_fpn(**options)
+    images = [torch.rand(3, 64, 64).double(), torch.rand(3, 64, 64).double()]
+    boxes = torch.tensor([[5.0, 5.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0]]).double()
+    targets = [{"boxes": boxes, "labels": torch.tensor([1, 2])}, {"boxes": boxes[:1], "labels": torch.tensor([1])}]
+
+    def loss(call: Any) -> Any:
+        return sum(call(images, targets).values())
+
+    with pytest.raises(nx.NoGradientRule, match=r"(?s)roi_align.*@nexnet.implements.torch.ops.torchvision.roi_align"):
+        check(model, True, loss)
+
+    @nx.implements(ops.roi_align)
+    @nx.function
+    class roi_align(nx.Policy):
+        def forward(self, input: Any, rois: Any, *options: Any) -> Any:
+            self.ctx.save(input.shape, rois, options)
+            return ops.roi_align(input, rois, *options)
+
+        def backward(self, grad: Any) -> Any:
+            shape, rois, (*sizes, sampling_ratio, aligned) = self.ctx.release
+            return ops._roi_align_backward(grad, rois, *sizes, *shape, sampling_ratio, aligned)
+
+    check(model, True, loss)
+
+
+def test_a_cache_of_a_run_in_torch_is_an_error_that_says_what_to_do() -> None:
+    """The levit of timm keeps its attention's biases in evaluation, and model.train() drops them."""
+    timm = pytest.importorskip("timm", reason="a package that is compared where it is installed")
+    torch.manual_seed(0)
+    model, images = timm.create_model("levit_128s", num_classes=3).eval(), torch.randn(1, 3, 224, 224)
+    for each in model.parameters():
+        torch.nn.init.normal_(each, std=0.1)
+    gradient = nx.grad(lambda p: total(nx.functional_call(model, p, images)))
+    total(model(images)).backward()
+    with pytest.raises(nx.InputError, match=r"kept it from a run in torch, as a cache.*model.train\(\).eval\(\)"):
+        gradient(nx.parameters_of(model))
+    model.train().eval()
+    first = gradient(nx.parameters_of(model))
+    with pytest.warns(nx.ConstantWarning, match="an earlier call has left this tensor"):
+        cut = gradient(nx.parameters_of(model))
+    model.train().eval()
+    second = gradient(nx.parameters_of(model))
+    name = "stages.0.blocks.0.attn.attention_biases"
+    assert first[name].data.any()
+    assert not cut[name].data.any()
+    assert torch.equal(first[name].data, second[name].data)
 
 
 def test_a_hessian_vector_product_of_a_transformer() -> None:

@@ -223,6 +223,25 @@ def test_a_backward_that_has_no_derivative_says_so():
         nx.grad(nx.grad(once.apply))(3.0)
 
 
+def test_a_backward_that_asks_torchs_graph_says_what_to_call():
+    class recomputed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            x = ctx.saved_tensors[0].detach()
+            with torch.enable_grad():
+                x.requires_grad_()
+                torch.autograd.backward(x * x, grad)
+            return x.grad
+
+    with pytest.raises(nx.RuleError, match=r"(?s)asks torch's own graph.*rule: +recomputed.*nexnet.vjp\(fn"):
+        nx.grad(recomputed.apply)(3.0)
+
+
 def test_what_backward_returns_is_checked_as_torch_does():
     class short(torch.autograd.Function):
         @staticmethod

@@ -293,15 +293,36 @@ def not_by_number(rule: str, argument: str) -> InputError:
     )
 
 
-def requires_grad(rule: str, tensor: Tensor) -> InputError:
+def requires_grad(rule: str, tensor: Tensor, in_model: bool = False) -> InputError:
     """A torch tensor was given that torch's own autograd follows."""
+    remedy = "pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it"
+    if in_model and tensor.is_leaf:
+        remedy += (
+            "; if the model itself sets requires_grad of what it was given (wav2vec2 does, in training), give it that "
+            "argument as a LiteTensor"
+        )
+    elif in_model:
+        remedy += (
+            "; if the model has kept it from a run in torch, as a cache, let it be dropped (model.train().eval() does, "
+            "in timm), or take a fresh model"
+        )
     return InputError(
         message(
             "a torch tensor that requires grad met a nexnet operator: torch's graph would be cut silently.",
             rule=rule,
             got=f"torch.Tensor of shape {tuple(tensor.shape)} with requires_grad=True",
-            remedy="pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it",
+            remedy=remedy,
         )
+    )
+
+
+def left_by_a_call(tensor: Tensor) -> str:
+    """A model met what an earlier call has left in it, where a gradient passed through that."""
+    return message(
+        "an earlier call has left this tensor in a module, where it was being differentiated; now it is a constant.",
+        got=f"torch.Tensor of shape {tuple(tensor.shape)}",
+        remedy="if the module is to make it anew, drop it (timm's caches: model.train().eval()); if it is to be a "
+        "constant, let the module keep x.detach()",
     )
 
 
@@ -424,6 +445,19 @@ def leaves_in_forward() -> RuleError:
         message(
             "forward made a torch tensor from what is no operation of nexnet's.",
             remedy="save inputs and outputs only, or compute with torch's functions of the arguments",
+        )
+    )
+
+
+def asks_torchs_graph(rule: str) -> RuleError:
+    """A Function's backward called torch.autograd, whose graph nexnet's tensors are not in."""
+    return RuleError(
+        message(
+            "the backward of a torch.autograd.Function asks torch's own graph for gradients, where there are none of "
+            "nexnet's.",
+            rule=rule,
+            remedy="call nexnet.vjp(fn, *inputs) there; or, where the Function only saves memory (reversible layers, "
+            "checkpoints), call what it calls, under nexnet.checkpoint",
         )
     )
 

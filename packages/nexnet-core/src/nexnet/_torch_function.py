@@ -116,7 +116,12 @@ class _Rule(Policy):
         if recorded and getattr(self.wrapped.backward, "__code__", None) is _ONCE:
             raise _complaints.once_differentiable(self.name)
         given = _spread(grads, call.outputs, call.materialize, recorded)
-        result = self.wrapped.backward(ctx, *given)
+        try:
+            result = self.wrapped.backward(ctx, *given)
+        except RuntimeError as error:
+            if "does not require grad" in str(error):
+                raise _complaints.asks_torchs_graph(self.name) from error
+            raise
         found = tuple(result) if isinstance(result, (tuple, list)) else (result,)
         count = len(call.arguments)
         if len(found) < count or any(each is not None for each in found[count:]):

@@ -88,7 +88,11 @@ class TrackedTensorError(NexnetError, RuntimeError):
 
 
 class ConstantWarning(UserWarning):
-    """A tensor that is being differentiated was read as a Python number, which is a constant to every derivative."""
+    """What is a constant to every derivative may not be meant as one.
+
+    A tensor that is being differentiated was read as a Python number; or one that was, in an earlier call of a model
+    which has left it in a module, was met again.
+    """
 
 
 def message(

@@ -191,7 +191,9 @@ def test_what_a_module_keeps_are_plain_tensors() -> None:
     x = torch.tensor([3.0, 4.0])
     loss = nx.value_and_grad(lambda p: nx.functional_call(model, p, x))
     parameters = nx.parameters_of(model)
-    first, second = loss(parameters), loss(parameters)
+    first = loss(parameters)
+    with pytest.warns(nx.ConstantWarning, match="an earlier call has left this tensor in a module"):
+        second = loss(parameters)
     assert first[1]["weight"].tolist() == second[1]["weight"].tolist() == [18, 64]
     kept = [*model.cache[:1], model.cache[1]["h"], *model.store["last"], model.ema]
     assert [type(each) for each in kept] == [torch.Tensor] * 5
@@ -200,6 +202,55 @@ def test_what_a_module_keeps_are_plain_tensors() -> None:
     model(x).backward()
     assert model.weight.grad is not None
     assert model.weight.grad.tolist() == [18, 64]
+
+
+class BiasCache(nn.Module):
+    """In evaluation the bias is made once, as timm's attention does it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+        self.cache: dict[str, Any] = {}
+
+    def forward(self, x: Any) -> Any:
+        if "bias" not in self.cache:
+            self.cache["bias"] = self.weight * 2
+        return (x * self.weight + self.cache["bias"]).sum()
+
+
+def test_a_cache_of_an_earlier_call_is_not_met_silently() -> None:
+    model, x = BiasCache(), torch.tensor([3.0, 4.0])
+    gradient = nx.grad(lambda p: nx.functional_call(model, p, x))
+    parameters = nx.parameters_of(model)
+    assert gradient(parameters)["weight"].tolist() == [5, 6]
+    with pytest.warns(nx.ConstantWarning, match=r"(?s)got: +torch.Tensor of shape \(2,\).*drop it"):
+        assert gradient(parameters)["weight"].tolist() == [3, 4]
+    model.cache["bias"] = model.cache["bias"].detach()  # it is said to be a constant
+    assert gradient(parameters)["weight"].tolist() == [3, 4]
+    model.cache.clear()
+    model(x).backward()
+    with pytest.raises(nx.InputError, match="kept it from a run in torch, as a cache, let it be dropped"):
+        gradient(parameters)
+    model.cache.clear()
+    assert gradient(parameters)["weight"].tolist() == [5, 6]
+
+
+def test_a_model_may_set_requires_grad_of_what_it_is_given() -> None:
+    class Asks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 1)
+
+        def forward(self, x: Any) -> Any:
+            h = x[None]
+            h.requires_grad = True
+            return self.linear(h).sum()
+
+    model, x = Asks(), torch.tensor([3.0, 4.0])
+    gradient = nx.grad(lambda p, x: nx.functional_call(model, p, x))
+    assert gradient(nx.parameters_of(model), nx.LiteTensor(x))["linear.weight"].tolist() == [[3, 4]]
+    with pytest.raises(nx.InputError, match=r"(?s)sets requires_grad of what it was given.*as a LiteTensor"):
+        nx.grad(lambda p: nx.functional_call(model, p, x))(nx.parameters_of(model))
 
 
 def test_a_tensor_that_is_closed_over_is_written_into_and_is_plain_afterwards() -> None:

@@ -281,6 +281,138 @@ def shape_in_place(x: Any) -> Any:
     return (y.squeeze_() * x).sum()
 
 
+def views_of_views_in_a_loop(x: Any) -> Any:
+    y = (x * x).repeat(4).view(4, 4)
+    v = y[1:]
+    for i in range(3):
+        v.t()[i].mul_(x[1:] + i)
+        v = v[:, :]
+    return (y * y).sum() + v.sum()
+
+
+def no_grad_parts(x: Any) -> Any:
+    y = torch.cat([x.view(2, 2), x.view(2, 2) * 2])
+    with torch.no_grad():
+        y[1] += 1
+        y[:, 0].clamp_(max=3)
+        y.t()[1].div_(2)
+        torch.mul(x[:2], x[2:], out=y[3])
+    return (y * y).sum()
+
+
+def masked_and_put(x: Any) -> Any:
+    y = (x * 2).view(2, 2)
+    y[:, 0].masked_scatter_(torch.tensor([True, True]), x[2:])
+    y.t().put_(torch.tensor([1, 1]), x[:2] * 3, accumulate=True)
+    y[1].index_put_((torch.tensor([0, 0]),), x[:2] * x[1:3], accumulate=True)
+    return (y * y).sum()
+
+
+def reduced_into_a_view(x: Any) -> Any:
+    y = (x * 2).repeat(2).view(2, 4)
+    y[:, 1:].scatter_add_(1, torch.tensor([[0, 0, 2, 1]]), (x * x)[None])
+    y[1].scatter_reduce_(0, torch.tensor([0, 0, 1, 2]), x * x, "sum")
+    return (y * y).sum()
+
+
+def data_has_a_memory_of_its_own(x: Any) -> Any:
+    y = x * x
+    v = y[1:]
+    z = torch.ones(4, dtype=torch.float64)
+    y.data = z
+    z.mul_(5)
+    y.data[2:].mul_(2)
+    return (y * x).sum() + (v * x[1:]).sum() + (z * x).sum()
+
+
+def real_and_imaginary_parts(x: Any) -> Any:
+    y = torch.complex(x, x * x)
+    y.real = x * 3
+    y.imag[1:] = 0
+    y.conj()[:1].mul_(2j)
+    return (torch.view_as_real(y * y) * torch.tensor([1.0, 2.0], dtype=torch.float64)).sum()
+
+
+def complex_views_of_a_buffer(x: Any) -> Any:
+    y = torch.zeros(4, dtype=torch.complex128)
+    re, im, conjugate = y.real, y.imag, y.conj()
+    re.copy_(x)
+    im[1:] += x[1:] * x[1:]
+    pairs = zeros(2, 2)
+    numbers = torch.view_as_complex(pairs)
+    pairs.copy_(x.view(2, 2))
+    return ((conjugate * y * y).imag * x).sum() + (conjugate.imag * re).sum() + (numbers * numbers).real.sum()
+
+
+def axes_swapped_in_place(x: Any) -> Any:
+    base = x.view(2, 2) * 2
+    y = base[:, :]
+    y.swapdims_(0, 1)
+    y[0] += x[2:]
+    row = base[0]
+    base.t_()
+    base[0] += 5
+    wide = (x * x).as_strided_((2, 2), (1, 2))
+    return (base * base * x.view(2, 2)).sum() + (row * x[:2]).sum() + (wide * y).sum()
+
+
+def axes_of_a_buffer_swapped(x: Any) -> Any:
+    y = zeros(2, 4)
+    row = y[1]
+    y[0] = x
+    y.t_()
+    y.unsqueeze_(0)
+    y[0, :, 1] += x * x
+    return (y * y).sum() + (row * x).sum()
+
+
+def filled_diagonals(x: Any) -> Any:
+    y = x[:, None] * x[None]
+    torch.diagonal(y, 1)[:] = x[:3]
+    y[1:].fill_diagonal_(2.0)
+    return (y @ x * x).sum()
+
+
+def overlapping_views_of_a_buffer(x: Any) -> Any:
+    y = torch.ones(4, dtype=torch.float64)
+    pairs, wide = y.unfold(0, 2, 1), y.expand(3, 4)
+    y.mul_(x)
+    return (pairs * pairs).sum() + (wide * wide * x).sum()
+
+
+def clone_has_the_strides(x: Any) -> Any:
+    y = (x * x).view(2, 2).t()
+    z = y.clone()
+    z.t().view(-1)[1].zero_()
+    return (z * y).sum()
+
+
+def detached_in_place(x: Any) -> Any:
+    y = x * x
+    v = y[1:]
+    y.detach_()
+    z = x * 3
+    z.detach_()
+    z.mul_(x)
+    return (y * x).sum() + (v * x[1:]).sum() + (z * z).sum()
+
+
+def a_detached_buffer(x: Any) -> Any:
+    y, z = zeros(4), zeros(4)
+    d, e = y.detach(), z.data
+    y.copy_(x * x)
+    e.copy_(x)
+    return (d * x).sum() + (z * e).sum()
+
+
+def rows_exchanged(x: Any) -> Any:
+    y = x.view(2, 2) * x.view(2, 2)
+    y[[0, 1]] = y[[1, 0]]
+    y[0], y[1] = y[1].clone(), y[0].clone()
+    y[:, [True, False]] += x[2:, None]
+    return (y * y * x.view(2, 2)).sum()
+
+
 BOTH = [
     base_after_its_view, slices_of_slices, row_of_a_transpose, running_sum, contiguous_is_the_same, to_is_the_same,
     dropout_in_evaluation_is_the_same, detach_shares_its_memory, data_shares_its_memory, detached_sees_its_base,
@@ -288,6 +420,10 @@ BOTH = [
     put_by_a_mask, put_a_number_in_two_steps, part_of_a_clone_of_an_expanded_one, scattered, index_methods, triangle,
     refilled, drawn_anew, narrow_parts_that_overlap, complex_parts, view_before_exp, deepseek_keys, swin_bias,
     shape_in_place,
+    views_of_views_in_a_loop, no_grad_parts, masked_and_put, reduced_into_a_view,
+    data_has_a_memory_of_its_own, real_and_imaginary_parts, complex_views_of_a_buffer, axes_swapped_in_place,
+    axes_of_a_buffer_swapped, filled_diagonals, overlapping_views_of_a_buffer, clone_has_the_strides,
+    detached_in_place, a_detached_buffer, rows_exchanged,
 ]  # fmt: skip
 
 
@@ -360,9 +496,52 @@ def aliases_of_a_buffer(x: Any) -> Any:
     return (b * x).sum() + end.sum()
 
 
+def out_of_views(x: Any) -> Any:
+    y, ends = zeros(3, 4), torch.zeros(2, dtype=torch.int64)
+    torch.mul(x, x, out=y[1])
+    torch.where(x > 2.5, x * x, x, out=y[:, :][0])
+    torch.max(y[:2].view(4, 2) * 2, 0, out=(y[2, :2], ends))
+    torch.matmul(x.view(2, 2), x[:2], out=y[2, 2:])
+    return (y * y).sum() + ends.sum()
+
+
+def parts_of_every_split(x: Any) -> Any:
+    y = (x * x).repeat(2).view(2, 4)
+    a, b = torch.split(y, [1, 3], dim=1)
+    b[0] += x[1:]
+    for i, part in enumerate(y.view(-1).tensor_split((1, 3, 6))):
+        part.mul_(i + 2)
+    y.unflatten(1, (2, 2)).movedim(1, 0)[1, 0].sub_(x[:2])
+    return (y * y).sum() + (a * x[0]).sum()
+
+
+def eliminated(x: Any) -> Any:
+    a = (x[:, None] * x[None] + 20 * torch.eye(4, dtype=torch.float64)).clone()
+    for k in range(3):
+        a[k + 1 :, k] = a[k + 1 :, k] / a[k, k].clone()
+        a[k + 1 :, k + 1 :] = a[k + 1 :, k + 1 :] - torch.outer(a[k + 1 :, k].clone(), a[k, k + 1 :].clone())
+    return a.diagonal().log().sum()
+
+
+def rows_of_an_unbound_one(x: Any) -> Any:
+    y = x.view(2, 2) * 3
+    for row in y.unbind():
+        row /= row.sum()
+    y.T.add_(x.view(2, 2))
+    return (y * y * y).sum()
+
+
+def strides_of_its_own(x: Any) -> Any:
+    y = x * 2
+    y.as_strided((2,), (2,), 1).mul_(x[:2] * y[0])
+    y.squeeze().view(2, 2).mT[0].exp_()
+    return (y * y).sum()
+
+
 OURS = [
     square_of_itself, after_a_save, split_halves, out_of_another, out_of_no_size, rows_of_an_iterated_buffer,
-    copied_from_itself, argument, aliases_of_a_buffer,
+    copied_from_itself, argument, aliases_of_a_buffer, out_of_views, parts_of_every_split, eliminated,
+    rows_of_an_unbound_one, strides_of_its_own,
 ]  # fmt: skip
 
 
@@ -409,6 +588,170 @@ def test_a_vmap_writes_for_each_example(program: Function, compare: Any) -> None
     found = nx.vmap(nx.grad(loss))(batch)
     for i in range(3):
         torch.testing.assert_close(found[i].data, nx.grad(loss)(batch[i]).data)
+
+
+# Programs that are refused, with what says why ------------------------------------------------------------------------
+
+
+def index_that_changes(x: Any) -> Any:
+    index = torch.tensor([0, 3, 0, 0])
+    y = x[index]
+    index.fill_(2)
+    return (y * x).sum()
+
+
+def index_of_a_write_that_changes(x: Any) -> Any:
+    index = torch.tensor([0, 3])
+    y = x * 2
+    y[index] = x[:2] * x[2:]
+    index.fill_(1)
+    return (y * y).sum()
+
+
+def mask_by_keyword_that_changes(x: Any) -> Any:
+    mask = x > 2
+    y = torch.where(condition=mask, input=x, other=x * x)
+    mask.fill_(True)
+    return y.sum()
+
+
+def detached_and_tracked(x: Any) -> Any:
+    y = (x * x).detach()
+    y.mul_(x)
+    return (y * x).sum()
+
+
+def view_of_detached_and_tracked(x: Any) -> Any:
+    y = (x * x).detach()
+    v = y[1:]
+    y.mul_(x)
+    return (v * x[1:]).sum()
+
+
+def buffer_and_its_data_tracked(x: Any) -> Any:
+    y = zeros(4)
+    y.data.copy_(x)
+    y.mul_(x)
+    d = y.data
+    d.mul_(x)
+    return (d * y).sum()
+
+
+def detached_in_place_beside_a_view(x: Any) -> Any:
+    y = x * x
+    v = y[1:]
+    y.detach_()
+    y.mul_(2)
+    return (y * x).sum() + (v * x[1:]).sum()
+
+
+def overlapping_parts(x: Any) -> Any:
+    y = x * x
+    y.unfold(0, 2, 1).mul_(2)
+    return y.sum()
+
+
+def overlapping_parts_of_a_buffer(x: Any) -> Any:
+    y = torch.ones(4, dtype=torch.float64)
+    y.unfold(0, 2, 1).mul_(x[:2])
+    return y.sum()
+
+
+def strides_of_a_view(x: Any) -> Any:
+    y = x * 2
+    y[1:].as_strided((2,), (1,), 0).mul_(5)
+    return (y * y).sum()
+
+
+def view_of_no_grad(x: Any) -> Any:
+    y = x * x
+    with torch.no_grad():
+        v = y[1:]
+    v.mul_(x[1:])
+    return (y * x).sum()
+
+
+def memory_of_numpy(x: Any) -> Any:
+    y = torch.ones(4, dtype=torch.float64)
+    array = y.numpy()
+    y.mul_(x)
+    return (y * float(array.sum())).sum()
+
+
+def memory_handed_to_numpy(x: Any) -> Any:
+    y = x * x
+    array = y.detach().numpy()
+    y.add_(1)
+    return (y * float(array.sum())).sum()
+
+
+def another_dtype(x: Any) -> Any:
+    y = zeros(4)
+    bits = y.view(torch.int64)
+    y.copy_(x)
+    return (y * bits.double()).sum()
+
+
+def beyond_its_base(x: Any) -> Any:
+    y = zeros(4)
+    y[1:].detach().copy_(x[1:])
+    return (y * x).sum()
+
+
+def data_of_another_shape(x: Any) -> Any:
+    y = x * x
+    y.data = zeros(2)
+    return y.sum()
+
+
+def data_of_a_view(x: Any) -> Any:
+    y = x * x
+    y.data = x.detach()
+    return (y * x).sum()
+
+
+def set_to_another(x: Any) -> Any:
+    return (x * 2).set_(zeros(4)).sum()
+
+
+def buffer_set_to_another(x: Any) -> Any:
+    return zeros(4).set_(x * 2).sum()
+
+
+def part_of_a_complex_buffer(x: Any) -> Any:
+    y = torch.zeros(4, dtype=torch.complex128)
+    y.real = x
+    return (y.real * x).sum()
+
+
+REFUSED = {
+    index_that_changes: "by the model, that a rule needs as it was",
+    index_of_a_write_that_changes: "by the model, that a rule needs as it was",
+    mask_by_keyword_that_changes: "by the model, that a rule needs as it was",
+    detached_and_tracked: r"(?s)what .detach\(\) or .data gave, and is used.*rule: +mul_",
+    view_of_detached_and_tracked: r"what .detach\(\) or .data gave, and is used",
+    buffer_and_its_data_tracked: r"what .detach\(\) or .data gave, and is used",
+    detached_in_place_beside_a_view: r"(?s)after x.detach_\(\), while it has views.*x = x.detach\(\).clone\(\)",
+    overlapping_parts: r"(?s)several elements are one place in memory.*of shape \(3, 2\) and strides \(1, 1\)",
+    overlapping_parts_of_a_buffer: "several elements are one place in memory",
+    strides_of_a_view: "as_strided of a view, or of a tensor with gaps in memory",
+    view_of_no_grad: r"made under torch.no_grad\(\) was written into outside of it",
+    memory_of_numpy: "whose memory numpy, or another process, shares",
+    memory_handed_to_numpy: "whose memory numpy shares",
+    another_dtype: "a tensor of another dtype or extent shares",
+    beyond_its_base: "a tensor of another dtype or extent shares",
+    data_of_another_shape: r"(?s)another shape or dtype.*float64 of shape \(4,\)",
+    data_of_a_view: r"x.data = v.detach\(\).clone\(\)",
+    set_to_another: r"has no set_",
+    buffer_set_to_another: r"x.copy_\(v\) for x.set_\(v\)",
+    part_of_a_complex_buffer: r"x.real.copy_\(v\) for x.real = v",
+}
+
+
+@pytest.mark.parametrize("program", REFUSED, ids=lambda each: each.__name__)
+def test_programs_are_refused_rather_than_silently_different(program: Function, compare: Any) -> None:
+    with pytest.raises((nx.InputError, nx.MissingAttributeError), match=REFUSED[program]):
+        compare.nexnet(program)
 
 
 # Errors ---------------------------------------------------------------------------------------------------------------

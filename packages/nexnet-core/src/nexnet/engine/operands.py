@@ -13,7 +13,7 @@ from .._nested import leaves_of, rebuild
 from . import cpython
 from .attributes import dtype_of, is_on_cpu
 from .key import REALS
-from .tape import is_tracked
+from .tape import is_tracked, this_thread
 from .tensor import TensorBase, is_wrapped, unwrap, wrap
 
 #: What an operator does that meets a torch tensor which stands for a LiteTensor, as inside of a model of torch's:
@@ -78,7 +78,7 @@ def constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
         if type(value) is not Tensor and hasattr(value, "__lite__"):
             raise MetStandIn(args)
         if value.requires_grad:
-            raise _complaints.requires_grad(rule, value)
+            raise _complaints.requires_grad(rule, value, this_thread().model is not None)
         return value
     if isinstance(value, numpy.ndarray):
         device = next((each.data.device for each in args if isinstance(each, TensorBase)), None)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._nested import map_leaves
+from .._nested import leaves_of, map_leaves
 from ..engine import TensorBase, unwrap, wrap
 from ..errors import InputError, message
 from ..ops.shapes.index_updates import IndexedUpdate
+from ..ops.shapes.placing import masked_fill
 from ..policy import RULES
-from .computing import computed, given
+from .computing import beside, computed, given
 from .tensors import ModelTensor, is_constant, seen, stand_in, value_of
 from .views import take_view
 from .writing import adopt, write
@@ -39,7 +40,7 @@ def write_in_place(function: Callable[..., Any], name: str, args: tuple[Any, ...
         target = adopt(target, name)
         args = (target, *args[1:])
     if name in _RESHAPES:
-        return _reshape_in_place(target, _RESHAPES[name], args[1:], kwargs)
+        return _reshape_in_place(target, name, args[1:], kwargs)
     if name == "__setitem__" and (part := _part(target, args[1])) is not None:
         return write(part, copied(part, args[2]), name)
     if name in _PURE:
@@ -116,6 +117,12 @@ def _fill(target: Any, value: Any) -> Any:
     return wrap(torch.full_like(now, unwrap(value)))
 
 
+def _fill_diagonal(target: Any, fill_value: Any, wrap: bool = False) -> Any:
+    now = value_of(target)
+    diagonal = torch.zeros(now.shape, dtype=torch.bool, device=now.device).fill_diagonal_(True, wrap)
+    return masked_fill(now, diagonal, fill_value)
+
+
 def _part(target: Any, index: Any) -> Any:
     """Give the view that a basic index leads to (of ints, slices, None and ...); None for any other index."""
     items = index if type(index) is tuple else (index,)
@@ -130,7 +137,8 @@ def _set_item(target: Any, index: Any, value: Any) -> Any:
     value = seen(value)
     if isinstance(value, Tensor):
         value = value.detach()
-    return IndexedUpdate(now, _index(index)).set(value)
+    index = _index(index)
+    return beside(leaves_of(index), IndexedUpdate(now, index).set, value)
 
 
 def _index(index: Any) -> Any:
@@ -152,6 +160,7 @@ _PURE: dict[str, Callable[..., Any]] = {
     "copy_": copied,
     "fill_": _fill,
     "zero_": lambda target: _fill(target, 0),
+    "fill_diagonal_": _fill_diagonal,
     "__setitem__": _set_item,
     **{
         name: _drawn(name)
@@ -169,27 +178,36 @@ _PURE: dict[str, Callable[..., Any]] = {
 }
 
 
-_RESHAPES = {f"{name}_": getattr(Tensor, name) for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")}
+_RESHAPES = {
+    f"{name}_": getattr(Tensor, name)
+    for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims", "as_strided", "detach")
+}
 
 
-def _reshape_in_place(target: Any, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """Answer ``x.unsqueeze_(0)``: the tensor becomes a view of what it was."""
-    stand = target._stand
-    if stand.view is None:
-        if stand.is_viewed:
-            raise _cannot_write(f"{function.__name__}_")
-        hidden = stand_in(value_of(target), stand.call)
-    else:
-        hidden = target
-    view = take_view(function, (hidden, *args), kwargs, given)
-    stand.value, stand.view = value_of(view), view._stand.view
+def _reshape_in_place(target: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Answer ``x.unsqueeze_(0)``: the tensor becomes a view of what it was, as its other views go on to be."""
+    call = target._stand.call
+    if name == "detach_" and target._stand.view is None and not target._stand.is_viewed:
+        target._stand.value = wrap(value_of(target).data)
+        return target
+    before = stand_in(value_of(target), call)
+    before._stand = target._stand
+    target._stand = take_view(_RESHAPES[name], (before, *args), kwargs, given)._stand
+    if name == "detach_":
+        target._stand.view.cut.in_place = True
+    if any(each() is target for each, _ in call.adopted):
+        with torch._C.DisableTorchFunctionSubclass():
+            getattr(Tensor, name)(target, *args, **kwargs)
     return target
 
 
 def _cannot_write(name: str) -> InputError:
+    pure = name.rstrip("_")
     return InputError(
         message(
             f"torch's {name} writes into a tensor in a way that nexnet does not follow.",
-            remedy=f"use what {name.rstrip('_')} returns, or x.copy_(...) of it",
+            remedy=f"use what {pure} returns, or x.copy_(...) of it"
+            if hasattr(torch, pure)
+            else "make another tensor, x = ..., or write the elements with x.copy_(...) or x[i] = ...",
         )
     )

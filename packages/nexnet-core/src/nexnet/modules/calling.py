@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Mapping
 from types import FrameType
@@ -173,6 +174,8 @@ def _called(module: nn.Module, places: Places, given: dict[str, Any], inputs: An
         return _evaluated(module, places, given, inputs, call, outer is not None, with_buffers)
     except Exception as error:
         note_place(error, [], current_modules(_innermost(error)))
+        if type(error) in (RuntimeError, NotImplementedError) and _ON_META.search(str(error)):
+            raise _not_asked(error) from error
         raise
     finally:
         begin(outer)
@@ -189,6 +192,24 @@ def _called(module: nn.Module, places: Places, given: dict[str, Any], inputs: An
                 if (kept := reference()) is not None:  # what stands for a tensor refers to it: the model has kept some
                     clean(modules)
                     kept.ended = True
+
+
+#: What torch says of a tensor without elements, which is what a ModelTensor is to a function that asks it nothing.
+_ON_META = re.compile(r"meta tensor|device:? \"?meta|on meta device|set tensor of type")
+
+
+def _not_asked(error: Exception) -> InputError:
+    made = InputError(
+        message(
+            "code that asks a tensor nothing was given one of the model's: it finds no elements there.",
+            got=str(error).splitlines()[0],
+            remedy="write what torch's functions do: x.real.copy_(v) for x.real = v, x.copy_(v) for x.set_(v); or a "
+            "rule of your own for the function (nexnet.implements)",
+        )
+    )
+    for each in getattr(error, "__notes__", ()):
+        made.add_note(each)
+    return made
 
 
 def _innermost(error: Exception) -> FrameType | None:

@@ -9,8 +9,7 @@ cdef dict RULES, FORGOTTEN
 
 @cython.locals(values=tuple, named=dict)
 cpdef object computed(object function, tuple args, dict kwargs)
-@cython.locals(call=Call)
-cdef object _beside_constants(object function, tuple values, dict named)
+cpdef bint holds_constants(object values)
 @cython.locals(tensor=TensorBase)
 cpdef object given(object value)
 @cython.locals(known=frozenset)

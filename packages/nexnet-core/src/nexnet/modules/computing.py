@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -18,9 +18,9 @@ from ..engine.tape import this_thread
 from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .tensors import is_constant, may_vary, running, seen, stand_in
+from .tensors import check_not_left, is_constant, may_vary, running, seen, stand_in
 
-__all__ = ["by_rule", "computed", "given"]
+__all__ = ["beside", "by_rule", "computed", "given", "holds_constants"]
 
 _Size = torch.Size
 
@@ -32,15 +32,14 @@ def computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if not may_vary(values) and not (kwargs and may_vary(named.values())) and this_thread().overrides is None:
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if function in RULES:
-        for each in values:
-            if type(each) is Tensor:
-                return _beside_constants(function, values, named)
+        if holds_constants(values) or (kwargs and holds_constants(named.values())):
+            return beside(leaves_of((values, named)), by_rule, function, values, named)
         return by_rule(function, values, named)
     if is_constant(values) and is_constant(named):
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
     if method is not None and isinstance(values[0], TensorBase):
-        return method(*values, **named)
+        return beside(leaves_of((values, named)), method, *values, **named)
     out = function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if any([isinstance(each, Tensor) and each.dtype in DIFFERENTIABLE for each in leaves_of(out)]):  # noqa: C419
         return call_rule(function, values, named)  # which says that there is none
@@ -61,14 +60,24 @@ def by_rule(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     return rule(*args, **kwargs)
 
 
-def _beside_constants(function: Callable[..., Any], values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def holds_constants(values: Iterable[Any]) -> bool:
+    """Say whether there are torch's own tensors among the values, and in containers there."""
+    for each in values:
+        kind = type(each)
+        if kind is Tensor or ((kind is tuple or kind is list) and holds_constants(each)):
+            return True
+    return False
+
+
+def beside(constants: list[Any], rule: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a rule that is given torch's own tensors too: it may keep them, and the model may write into them."""
     call: Any = running()
     before = call.recorded()
-    out = by_rule(function, values, named)
+    out = rule(*args, **kwargs)
     after = call.recorded()
-    for each in values:
+    for each in constants:
         if type(each) is Tensor:
+            check_not_left(each)
             call.constants.append((weakref.ref(each), each._version, before, after))
     return out
 

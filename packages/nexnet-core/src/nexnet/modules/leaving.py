@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from .._nested import leaves_of, rebuild
-from ..engine import wrap
+from ..engine import is_tracked, wrap
 from ..engine.tensor import TensorBase
-from .tensors import Call, ModelTensor, value_of
+from .tensors import Call, ModelTensor, left, shown, value_of
 from .writing import storage_of, was_saved
 
 __all__ = ["check_constants", "clean", "entered", "result", "return_adopted"]
@@ -53,7 +53,10 @@ def _as_lite(tensor: Any) -> Any:
 
 
 def _as_plain(tensor: Any) -> Any:
-    return value_of(tensor).data.detach() if isinstance(tensor, ModelTensor) else tensor
+    if not isinstance(tensor, ModelTensor):
+        return tensor
+    value = shown(tensor._stand)
+    return left(value.data.detach()) if is_tracked(value) else value.data.detach()
 
 
 def _converted(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) -> Any:
@@ -159,7 +162,7 @@ def _converted_in_place(value: Any, memo: dict[int, Any]) -> Any:
 
 def return_adopted(call: Call) -> None:
     """Make torch's tensors again of those that have become ModelTensors, and write into them what they stand for."""
-    homes = [(home, value_of(home).data) for home in [each() for each in call.homes] if home is not None]
+    homes = [(home, shown(home._stand).data) for home in [each() for each in call.homes] if home is not None]
     for reference, kind in call.adopted:
         tensor = reference()
         if tensor is not None:

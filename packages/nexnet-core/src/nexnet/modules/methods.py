@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._methods import OperatorMethods
 from ..engine import check_may_leave, is_tracked
-from ..errors import MissingAttributeError, message
+from ..errors import InputError, MissingAttributeError, message
 from .answers import answer, as_method, as_sign, torch_function
 from .tensors import ModelTensor, value_of
 from .views import take_view
@@ -72,8 +72,15 @@ _give("T")(property(lambda self: self.permute(*range(self.ndim)[::-1])))
 _give("mT")(property(lambda self: self.transpose(-2, -1)))
 _give("H")(property(lambda self: self.T.conj()))
 _give("mH")(property(lambda self: self.mT.conj()))
-_give("real")(property(lambda self: take_view(torch.real, (self,), {}, None)))
-_give("imag")(property(lambda self: take_view(torch.imag, (self,), {}, None)))
+for _name in ("real", "imag"):
+
+    def _parts(self: Any, _name: str = _name) -> Any:
+        return take_view(getattr(torch, _name), (self,), {}, None)
+
+    def _set_parts(self: Any, value: Any, _name: str = _name) -> None:
+        getattr(self, _name).copy_(value)
+
+    setattr(ModelTensor, _name, property(_parts, _set_parts))
 _give("data")(property(lambda self: self.detach(), lambda self, value: answer(Tensor.data.__set__, (self, value), {})))  # type: ignore[attr-defined]
 
 
@@ -143,6 +150,19 @@ def _lite(self: Any) -> Any:
     return value_of(self)
 
 
+@_give("as_subclass")
+def _as_subclass(self: Any, cls: type) -> Any:
+    if not issubclass(ModelTensor, cls):
+        raise InputError(
+            message(
+                "inside of a model that nexnet evaluates a tensor is of no other class.",
+                got=f"as_subclass({cls.__name__})",
+                remedy="give the model's own functions a plain tensor, x.as_subclass(torch.Tensor)",
+            )
+        )
+    return self
+
+
 def _refused(name: str, remedy: str) -> None:
     def refuse(_self: Any, *_args: Any, **_kwargs: Any) -> Any:
         raise MissingAttributeError(
@@ -155,4 +175,5 @@ def _refused(name: str, remedy: str) -> None:
 _refused("backward", "nexnet.value_and_grad around nexnet.functional_call gives gradients as values")
 _refused("retain_grad", "return the tensor from the model, and differentiate by it with nexnet.value_and_grad")
 _refused("register_hook", "a rule of your own (nexnet.custom_grad) sees and changes the gradient")
+_refused("set_", "x = source, or x.copy_(source), has its elements")
 _give("grad_fn")(property(lambda _self: None))

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from .._dispatch import call_rule
 from ..engine import is_wrapped
+from ..ops.shapes.arranging import shares
 from ..policy import Linear, function
 
-__all__ = ["Part", "Step", "in_memory", "laid", "overwritten", "replaced", "take_step"]
+__all__ = ["Part", "Step", "in_base", "in_memory", "laid", "overwritten", "replaced", "take_step"]
 
 
 class Step(NamedTuple):
@@ -49,14 +50,61 @@ class Part:
             x = step(x, _plainly)
         return x
 
+    @property
+    def may_overlap(self) -> bool:
+        """Say whether several elements of the part may be one of the tensor's."""
+        lies = self.steps[0].args[0] if self.steps and self.steps[0].function is in_memory else None
+        return lies is not None and lies.dtype == self.dtype and not lies.is_conj and shares(lies.size, lies.stride)
+
 
 def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return function(*args, **kwargs)
 
 
-def in_memory(x: Tensor, size: Any, stride: Any, offset: int) -> Tensor:
-    """Give the view of a tensor that lies at these strides of its memory: a step to a view that torch has made."""
-    return x.as_strided(size, stride, x.storage_offset() + offset)
+class Lies(NamedTuple):
+    """How one of torch's tensors lies in the memory of another: its offset is from there."""
+
+    size: torch.Size
+    stride: tuple[int, ...]
+    offset: int
+    dtype: torch.dtype
+    is_conj: bool
+    is_neg: bool
+
+
+def in_base(x: Tensor, base: Tensor) -> Lies | None:
+    """Say how a tensor lies in another's memory; None if it has other elements than that one, or their parts."""
+    if base.is_conj() or base.is_neg() or x.dtype not in (base.dtype, _OTHER_PARTS.get(base.dtype)):
+        return None
+    offset = int(x.storage_offset()) - int(base.storage_offset()) * base.itemsize // x.itemsize
+    if offset < 0 or _extent(x) + offset > _extent(base) * base.itemsize // x.itemsize:
+        return None
+    return Lies(x.size(), x.stride(), offset, x.dtype, x.is_conj(), x.is_neg())
+
+
+#: The dtype of the real and imaginary parts, and the one whose parts these are.
+_OTHER_PARTS = {each: each.to_real() for each in (torch.complex32, torch.complex64, torch.complex128)}
+_OTHER_PARTS |= {real: whole for whole, real in _OTHER_PARTS.items()}
+
+
+def _extent(x: Tensor) -> int:
+    """Say how many places there are from the first element to the last."""
+    return sum([stride * (size - 1) for size, stride in zip(x.shape, x.stride(), strict=True)], 1) if x.numel() else 0
+
+
+def in_memory(x: Tensor, lies: Lies) -> Tensor:
+    """Give what lies somewhere in a tensor's memory: a step to a view that torch has made."""
+    size, stride, offset, dtype, is_conj, is_neg = lies
+    if dtype.is_complex == x.is_complex():
+        x = x.as_strided(size, stride, x.storage_offset() + offset)
+    elif dtype.is_complex:
+        pairs = (*size, 2), (*[2 * each for each in stride], 1)
+        x = torch.view_as_complex(x.as_strided(*pairs, x.storage_offset() + 2 * offset))
+    else:
+        x = torch.view_as_real(x)
+        x = x.as_strided(size, stride, x.storage_offset() + offset)
+    x = x.conj() if is_conj else x
+    return torch._neg_view(x) if is_neg else x
 
 
 def take_step(x: Any, step: Step) -> Any:
@@ -134,7 +182,11 @@ class _placed(Linear):
 
     def forward(self, input: Any, shape: torch.Size, part: Part) -> Any:
         self.ctx.save(part)
-        out = _copied(input.new_zeros(shape, dtype=part.dtype), part.stride, input)
+        zeros = input.new_zeros(shape, dtype=part.dtype)
+        if part.may_overlap:
+            places = part.of(torch.arange(zeros.numel(), device=zeros.device).reshape(shape))
+            return zeros.reshape(-1).index_add(0, places.reshape(-1), input.reshape(-1)).reshape(shape)
+        out = _copied(zeros, part.stride, input)
         part.of(out).copy_(input)
         return out
 

@@ -11,11 +11,14 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from .._dispatch import no_rule
 from ..engine import unwrap, wrap
+from ..errors import InputError, message
 from ..ops import batch_norm_with_statistics, instance_norm
 from .assigning import copied, lite
-from .computing import computed, given
-from .tensors import ModelTensor, seen, value_of
-from .writing import write
+from .computing import beside, computed, given
+from .scattering import Part, replaced
+from .tensors import ModelTensor, new_stand, seen, stand_in, value_of
+from .views import take_view
+from .writing import adopt, write
 
 __all__ = ["OWN"]
 
@@ -36,7 +39,8 @@ def _batch_norm(
         return given(computed(F.batch_norm, args, {}))
     values = [seen(each) for each in args]
     input, mean, var = [lite(each) for each in values[:3]]
-    out, mean, var = batch_norm_with_statistics(input, mean, var, *values[3:5], *values[6:])
+    given_too = (*values[3:5], *values[6:])
+    out, mean, var = beside([values[0], *given_too], batch_norm_with_statistics, input, mean, var, *given_too)
     _keep((running_mean, mean.data), (running_var, var.data))
     return given(out)
 
@@ -57,7 +61,7 @@ def _instance_norm(
         return given(computed(F.instance_norm, args, {}))
     values = [seen(each) for each in args]
     mean, var = [lite(each).data.clone() for each in values[1:3]]
-    out = instance_norm(lite(values[0]), mean, var, *values[3:])
+    out = beside(values, instance_norm, lite(values[0]), mean, var, *values[3:])
     _keep((running_mean, mean), (running_var, var))
     return given(out)
 
@@ -95,14 +99,52 @@ def _as_it_is(self: Any, requires_grad: bool = True) -> Any:  # noqa: ARG001  to
     return self
 
 
-def _detach_in_place(self: Any) -> Any:
-    self._stand.value = wrap(value_of(self).data)
-    return self
-
-
 def _set_data(self: Any, value: Any) -> None:
-    with torch.no_grad():
-        write(self, copied(self, value), "copy_")
+    """Answer ``x.data = v``: the tensor has the memory of v from then on, and its views stay with what it had."""
+    if isinstance(value, ModelTensor):
+        raise InputError(
+            message(
+                "x.data = v lets x share the memory of v, which nexnet does not follow for this v.",
+                got="what stands for a LiteTensor, or a view of that",
+                remedy="x.data = v.detach().clone()",
+            )
+        )
+    now, new = value_of(self), copied(self, value)
+    if (new.shape, new.dtype) != (now.shape, now.dtype):
+        raise InputError(
+            message(
+                "x.data = v gives a tensor another shape or dtype, which nexnet does not follow.",
+                expected=f"{now.dtype} of shape {tuple(now.shape)}",
+                got=f"{new.dtype} of shape {tuple(new.shape)}",
+                remedy="make a new tensor: x = v",
+            )
+        )
+    if now.key is not None:
+        with torch.enable_grad():
+            new = replaced(now, wrap(new.data), Part((), now.data.stride(), now.dtype))
+    call = self._stand.call
+    self._stand = new_stand(new, call, None)
+    if isinstance(value, Tensor):
+        whole = stand_in(new, call)
+        whole._stand = self._stand
+        adopt(value, "data")._stand = take_view(Tensor.detach, (whole,), {}, given)._stand
+
+
+def _clone(input: Any, *, memory_format: Any = torch.preserve_format) -> Any:
+    """Answer clone, whose strides are its argument's, as torch's are."""
+    return given(computed(torch.clone, (input,), {"memory_format": memory_format}))
+
+
+def _as_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a function that gives numpy an array in the memory of a constant."""
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        stand = self._stand
+        array = computed(function, (self, *args), kwargs)
+        stand.call.handed.append(stand if stand.view is None else stand.view.base)
+        return array
+
+    return call
 
 
 def _of_graph(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,10 +163,13 @@ OWN: dict[Any, Callable[..., Any]] = {
     F.batch_norm: _batch_norm,
     F.embedding: _embedding,
     F.instance_norm: _instance_norm,
-    Tensor.detach_: _detach_in_place,
+    Tensor.__array__: _as_numpy(Tensor.__array__),
+    Tensor.clone: _clone,
+    Tensor.numpy: _as_numpy(Tensor.numpy),
     Tensor.requires_grad_: _as_it_is,
     Tensor.data.__set__: _set_data,  # type: ignore[attr-defined]
     Tensor.share_memory_: _as_it_is,
+    torch.clone: _clone,
     torch.autograd.backward: _of_graph(torch.autograd.backward),
     torch.autograd.grad: _of_graph(torch.autograd.grad),
 }

@@ -2,13 +2,13 @@ cimport cython
 from nexnet.engine.tape cimport this_thread
 from nexnet.engine.tensor cimport TensorBase
 
-cdef object Tensor, _NOTHING
+cdef object Tensor, _NOTHING, wrap
 
 cdef class Call:
     cdef object __weakref__
     cdef readonly str name
     cdef public bint ended
-    cdef readonly list marks, modules, adopted, homes, constants
+    cdef readonly list marks, modules, adopted, homes, constants, handed
     cpdef Py_ssize_t recorded(self)
 
 cdef class View
@@ -25,13 +25,15 @@ cdef class View:
     cdef View before
     cdef object function, args, kwargs, pick, kept
     cdef public object made_of
-    cdef readonly bint detached
+    cdef readonly object cut
 
 cpdef Call running()
 cpdef object stand_in(object value, object call, View view=*)
 cpdef Stand new_stand(object value, object call, View view)
 @cython.locals(stand=Stand, view=View)
 cpdef object value_of(object tensor)
+@cython.locals(view=View)
+cpdef object shown(Stand stand)
 cpdef object seen(object value)
 @cython.locals(tensor=TensorBase)
 cpdef bint may_vary(object values)

@@ -14,29 +14,35 @@ A view of another one knows it, and the steps from there. What it shows is made 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..engine import TapeContext, is_tracked
+from .._complaints import left_by_a_call
+from ..engine import TapeContext, is_tracked, wrap
 from ..engine.tape import this_thread
 from ..engine.tensor import TensorBase
-from ..errors import InputError, message
+from ..errors import ConstantWarning, InputError, message
 from .scattering import Step, take_step
 
 __all__ = [
     "Call",
+    "Cut",
     "ModelTensor",
     "Stand",
     "View",
     "begin",
+    "check_not_left",
     "is_constant",
+    "left",
     "may_vary",
     "new_stand",
     "running",
     "seen",
+    "shown",
     "stand_in",
     "value_of",
 ]
@@ -57,6 +63,7 @@ class Call:
     adopted: list[Any]  # (reference, class) of torch's that are ModelTensors now
     homes: list[Any]  # those of them that are no view, in whose memory the others lie
     constants: list[Any]  # torch's tensors that rules were given: (reference, version, nodes)
+    handed: list[Stand]  # whose memory numpy shares
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -66,6 +73,7 @@ class Call:
         self.adopted = []
         self.homes = []
         self.constants = []
+        self.handed = []
 
     def recorded(self) -> int:
         """Say how many nodes the innermost tape has."""
@@ -91,6 +99,16 @@ class Stand:
     is_viewed: bool
 
 
+class Cut:
+    """Where no gradient passes though the memory is shared: at ``detach``. The views behind it have it in common.
+
+    ``written`` is by what a value that is being differentiated was written there: it has no gradient any more.
+    """
+
+    written: str | None = None
+    in_place = False  # by detach_, after which torch's views of the tensor have its gradient or not
+
+
 class View:
     """How what a ModelTensor stands for is made of another one's, which is no view itself: one step after the others.
 
@@ -104,7 +122,7 @@ class View:
     kwargs: dict[str, Any]
     pick: Any
     made_of: Any
-    detached: bool
+    cut: Cut | None
     kept: Any
 
     def __init__(
@@ -116,10 +134,10 @@ class View:
         kwargs: dict[str, Any],
         pick: Any,
         made_of: Any,
-        detached: bool,
+        cut: Cut | None,
         kept: Any = None,
     ) -> None:
-        self.base, self.before, self.made_of, self.detached, self.kept = base, before, made_of, detached, kept
+        self.base, self.before, self.made_of, self.cut, self.kept = base, before, made_of, cut, kept
         self.function, self.args, self.kwargs, self.pick = function, args, kwargs, pick
 
     @property
@@ -161,12 +179,22 @@ def value_of(tensor: Any) -> Any:
     if stand.call.ended:
         raise _too_late(stand.call)
     view = stand.view
+    if view is None:
+        return stand.value
+    if view.cut is not None and view.cut.written is not None:
+        raise _lost(view.cut.written)
+    return shown(stand)
+
+
+def shown(stand: Any) -> Any:
+    """Give what a Stand stands for now, whatever was written behind a cut."""
+    view = stand.view
     if view is not None and view.made_of is not view.base.value:
         value = view.base.value
         view.made_of = value
         for step in view.steps:
             value = take_step(value, step)
-        stand.value = value
+        stand.value = value if view.cut is None else wrap(value.data)
     return stand.value
 
 
@@ -178,6 +206,29 @@ def _too_late(call: Call) -> InputError:
             remedy="let the model return it, in a tuple, list, dict or dataclass",
         )
     )
+
+
+def _lost(function: str) -> InputError:
+    return InputError(
+        message(
+            "a value that is being differentiated was written into what .detach() or .data gave, and is used: its "
+            "gradient would be lost.",
+            rule=function,
+            remedy="write into x.detach().clone(), or into x itself",
+        )
+    )
+
+
+def left(tensor: Tensor) -> Tensor:
+    """Mark a tensor that a call leaves in a module, where it was being differentiated."""
+    tensor._nexnet_left = True  # type: ignore[attr-defined]
+    return tensor
+
+
+def check_not_left(tensor: Tensor) -> None:
+    """Warn of a constant that an earlier call has left: a gradient that passed through it there ends here."""
+    if getattr(tensor, "_nexnet_left", False):
+        warnings.warn(left_by_a_call(tensor), ConstantWarning, stacklevel=2)
 
 
 def seen(value: Any) -> Any:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._nested import rebuild
+from .._nested import leaves_of, rebuild
 from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .computing import by_rule
-from .tensors import Stand, View, seen, stand_in, value_of
+from .computing import beside, by_rule, holds_constants
+from .tensors import Cut, Stand, View, seen, stand_in, value_of
 from .writing import is_alias
 
 __all__ = ["CUTS", "VIEWS", "take_view"]
@@ -75,7 +75,9 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
     if function in _TELLING and _is_as_wanted(function, value.data, rest, named):
         return base
-    if function in RULES and function is not _to:
+    if function is _getitem and holds_constants(rest):
+        out = beside(leaves_of(rest), by_rule, function, (value, *rest), None)
+    elif function in RULES and function is not _to:
         out = by_rule(function, (value, *rest), dict(named) if named else None)
     else:  # a method that LiteTensor has itself: ``float`` is ``to``
         out = getattr(LiteTensor, function.__name__)(value, *rest, **named)
@@ -86,6 +88,7 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
 
 
 _to = Tensor.to
+_getitem = Tensor.__getitem__
 
 
 def _view(
@@ -108,6 +111,6 @@ def _view(
     known = stand.view
     root = stand if known is None else known.base
     kept = None if known is None else known.kept
-    cut = cuts or (known is not None and known.detached)
+    cut = Cut() if cuts else None if known is None else known.cut
     view = View(root, known, function, args, kwargs, pick, root.value, cut, kept)
     return stand_in(out, stand.call, view)

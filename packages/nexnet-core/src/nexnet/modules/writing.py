@@ -19,8 +19,9 @@ from .._nested import leaves_of
 from ..engine import is_wrapped, wrap
 from ..errors import InputError, message
 from ..ops import expand, to
-from .scattering import Part, in_memory, laid, overwritten, replaced
-from .tensors import ModelTensor, View, new_stand, running, value_of
+from ..ops.shapes.arranging import places, shares
+from .scattering import Part, in_base, in_memory, laid, overwritten, replaced
+from .tensors import Cut, ModelTensor, View, check_not_left, is_constant, new_stand, running, value_of
 
 __all__ = ["adopt", "check_unsaved", "is_alias", "storage_of", "was_saved", "write"]
 
@@ -33,9 +34,19 @@ def write(target: Any, value: Any, function: str) -> Any:
     base = stand if view is None else view.base
     held = base.value
     value = _fitted(value, now, function)
-    _check_memory(target, now.data, held.data, function)
-    silent = not torch.is_grad_enabled() or (view is not None and view.detached)
     part = Part(() if view is None else view.steps, held.data.stride(), held.dtype)
+    _check_memory(part, now.data, held.data, function)
+    if base in stand.call.handed:
+        raise _shared(function, now.data, "numpy shares")
+    recorded = torch.is_grad_enabled()
+    cut = None if view is None else view.cut
+    if cut is not None and cut.in_place:
+        raise _detached_in_place(function)
+    if recorded and cut is not None and not is_constant(value):
+        cut.written = function
+    elif recorded and cut is None and now.key is None and held.key is not None:
+        raise _made_without_gradient(function)
+    silent = not recorded or cut is not None
     if silent and held.key is not None:
         with torch.enable_grad():
             base.value = replaced(held, wrap(value.data), part)
@@ -80,31 +91,61 @@ def _fitted(value: Any, now: Any, function: str) -> Any:
     return value
 
 
+def _detached_in_place(function: str) -> InputError:
+    return InputError(
+        message(
+            "a tensor was written into after x.detach_(), while it has views: their gradient would not be torch's.",
+            rule=function,
+            remedy="x = x.detach().clone()",
+        )
+    )
+
+
+def _made_without_gradient(function: str) -> InputError:
+    return InputError(
+        message(
+            "a view that was made under torch.no_grad() was written into outside of it, as torch refuses, too.",
+            rule=function,
+            remedy="make the view outside of the no_grad() block, or write within it",
+        )
+    )
+
+
 _CONVERTING = frozenset({"copy_", "fill_", "__setitem__", "index_put_", "out="})
 
 
-def _check_memory(target: Any, part: Tensor, whole: Tensor, function: str) -> None:
+def _check_memory(written: Part, part: Tensor, whole: Tensor, function: str) -> None:
     """Refuse to write where torch does, and into what shares its memory in a way that nobody can follow."""
-    if any(stride == 0 and size > 1 for stride, size in zip(part.stride(), part.shape, strict=True)):
+    taken = [step.function for step in written.steps]
+    if in_memory in taken:
+        part = written.of(whole)
+    if shares(part.shape, part.stride()) and len(set(places(part.shape, part.stride(), 0).tolist())) < part.numel():
         raise InputError(
             message(
                 "a tensor was written into of which several elements are one place in memory.",
                 rule=function,
-                got=f"an expanded tensor of shape {tuple(part.shape)}",
+                got=f"a tensor of shape {tuple(part.shape)} and strides {part.stride()}",
                 remedy="x.clone(), or x.contiguous(), is one of its own",
             )
         )
-    view = target._stand.view
-    if view is not None and any(step.function is Tensor.as_strided for step in view.steps):
-        dense = laid(whole, whole.stride(), copied=True)
-        if dense.stride() != whole.stride() or whole.storage_offset():
-            raise InputError(
-                message(
-                    "as_strided of a tensor with gaps in memory was written into: it may reach what lies there.",
-                    rule=function,
-                    remedy="take as_strided of x.clone(), or use narrow, select and the like",
-                )
+    strided = [each in _AS_STRIDED for each in taken]
+    if any(strided) and (any(strided[1:]) or whole.storage_offset() or not _is_dense(whole)):
+        raise InputError(
+            message(
+                "as_strided of a view, or of a tensor with gaps in memory, was written into: it may reach what lies "
+                "beside that.",
+                rule=function,
+                remedy="take as_strided of x.clone(), or use narrow, select and the like",
             )
+        )
+
+
+def _is_dense(x: Tensor) -> bool:
+    """Say whether a tensor has no gaps in memory, so that a copy of it has the same strides."""
+    return laid(x, x.stride(), copied=True).stride() == x.stride()
+
+
+_AS_STRIDED = (Tensor.as_strided, torch.as_strided)
 
 
 # Torch's own tensors --------------------------------------------------------------------------------------------------
@@ -116,6 +157,7 @@ def adopt(tensor: Tensor, function: str) -> Any:
         raise requires_grad(function, tensor)
     call: Any = running()
     check_unsaved(tensor, function)
+    check_not_left(tensor)
     base = tensor if tensor._base is None else tensor._base
     known = {id(base): base, id(tensor): tensor}
     if _uses(base) > len(known) and not is_wrapped(base):
@@ -124,30 +166,39 @@ def adopt(tensor: Tensor, function: str) -> Any:
             if issubclass(type(each), Tensor) and type(each) in _ADOPTED and storage_of(each) == storage:
                 known[id(each)] = each
     if _uses(base) > len(known) or any(type(each) not in _ADOPTED for each in known.values()):
-        raise InputError(
-            message(
-                "a value that is being differentiated was written into memory that something else shares, which would "
-                "not see it.",
-                rule=function,
-                got=f"a tensor of shape {tuple(tensor.shape)}, whose memory {_uses(base)} tensors share",
-                remedy="write into tensor.clone()",
-            )
-        )
-    lies = base.storage_offset(), base.stride()
-    kinds = {id(each): type(each) for each in known.values()}
-    held = wrap(laid(base.detach(), lies[1], copied=True))
+        raise _shared(function, tensor, f"{_uses(base)} tensors share")
+    if not is_wrapped(base) and not base.untyped_storage().resizable():
+        raise _shared(function, tensor, "numpy, or another process, shares")
+    parts = {number: in_base(each, base) for number, each in known.items() if each is not base}
+    if parts and (None in parts.values() or not _is_dense(base)):
+        raise _shared(function, tensor, "a tensor of another dtype or extent shares")
+    kinds = {number: type(each) for number, each in known.items()}
+    roots = {number: id(each if each._base is None else each._base) for number, each in known.items()}
+    cuts = {root: Cut() for root in roots.values()} | {id(base): None}
+    held = wrap(laid(base.detach(), base.stride(), copied=True))
     home = new_stand(held, call, None)
-    for each in known.values():
+    for number, each in known.items():
         view = None
-        if each is not base:
-            part = each.size(), each.stride(), each.storage_offset() - lies[0]
-            view = View(home, None, in_memory, part, {}, None, None, False, base)
+        if number in parts:
+            view = View(home, None, in_memory, (parts[number],), {}, None, None, cuts[roots[number]], base)
         each.__class__ = ModelTensor
         made: Any = each
         made._stand = home if view is None else new_stand(held, call, view)
-        call.adopted.append((weakref.ref(each), kinds[id(each)]))
+        call.adopted.append((weakref.ref(each), kinds[number]))
     call.homes.append(weakref.ref(base))
     return tensor
+
+
+def _shared(function: str, tensor: Tensor, by: str) -> InputError:
+    return InputError(
+        message(
+            "a value that is being differentiated was written into memory that something else shares, which would "
+            "not see it.",
+            rule=function,
+            got=f"a tensor of shape {tuple(tensor.shape)}, whose memory {by}",
+            remedy="write into tensor.clone()",
+        )
+    )
 
 
 _ADOPTED = (Tensor, torch.nn.Parameter, torch.nn.Buffer)

@@ -52,6 +52,12 @@ def test_torchs_function(draw):
     assert torch.equal(functional.pad(x, (1, 2), mode="reflect").data, nx.pad(x, (1, 2), "reflect").data)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_an_amount_may_be_a_tensor_of_no_dimension(mode, draw, check_against_torch):
+    pad = [torch.tensor(1), 2]
+    check_against_torch(lambda x: nx.pad(x, pad, mode), lambda x: functional.pad(x, pad, mode), draw(1, 1, 4))
+
+
 def test_bad_calls_raise_what_torch_raises():
     x = nx.zeros(1, 4)
     with pytest.raises(RuntimeError, match="Padding size should be less than the corresponding input dimension"):

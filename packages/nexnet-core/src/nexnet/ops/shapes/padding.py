@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,6 +88,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
     ``mode`` is "constant" (with ``value``, 0 by default), "reflect", "replicate" or "circular".
     """
+    pad = [operator.index(each) for each in pad]  # torch takes numbers in tensors, too
     if mode == "constant":
         return constant_pad_nd(input, pad, 0 if value is None else value)
     return _copied(input, pad, mode, value)
