@@ -103,7 +103,15 @@ def test_conversions_and_sums_in_another_dtype(dtype):
                 check(lambda x, other=other: torch.sum(x, dtype=other), tensor(dtype))
 
 
-def test_of_a_complex_tensor_a_conversion_keeps_the_real_part():
+@pytest.fixture
+def every_warning():
+    """Torch gives many of its warnings once in a process, whichever test was first."""
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(False)
+
+
+def test_of_a_complex_tensor_a_conversion_keeps_the_real_part(every_warning):
     z = torch.tensor([1 + 2j, -1j], dtype=torch.complex128)
     with pytest.warns(UserWarning, match="discards the imaginary part"):
         out, (gradient,) = in_nexnet(lambda z: z.to(torch.float64) * 3, z)
