@@ -63,6 +63,7 @@ def _of_maml(steps: int) -> Any:
     return lambda: {
         "PyTorch": maml.in_torch(start, tasks, steps),
         "nexnet": maml.in_nexnet(start, tasks, steps, mapped=False),
+        "nexnet vmap": maml.in_nexnet(start, tasks, steps, mapped=True),
         "by hand": lambda: maml.by_hand(start, tasks, steps),
     }
 

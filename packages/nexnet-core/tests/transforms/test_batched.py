@@ -10,6 +10,20 @@ W = torch.linspace(-0.9, 1.1, 9, dtype=torch.float64).reshape(3, 3)
 X = torch.linspace(-1.2, 1.3, 24, dtype=torch.float64).reshape(4, 2, 3).cos()
 POSITIVE = torch.tensor([[True, False, True], [False, True, True]])
 
+
+def two_steps(w, x):
+    """Descend twice, as MAML does: the second step's weights are each example's own."""
+
+    def loss(w, b):
+        return (nx.linear(nx.relu(nx.linear(x, w, b)), w) - x).square().mean()
+
+    b = w[0]
+    for _ in range(2):
+        by_w, by_b = nx.grad(loss, (0, 1))(w, b)
+        w, b = w - 0.5 * by_w, b - 0.5 * by_b
+    return nx.linear(x, w, b)
+
+
 #: Functions of a weight (3, 3), one for all examples, and of an example (2, 3), of rules that have a form each.
 FORMS = {
     "elementwise": lambda w, x: (x.sin() * x - x / (2 + x.exp())).tanh(),
@@ -39,13 +53,24 @@ FORMS = {
     "a gradient inside": lambda w, x: nx.grad(lambda x: (nx.linear(x, w).tanh() * w[0]).sum())(x),
     "a second one": lambda w, x: nx.grad(lambda x: nx.grad(lambda x: nx.linear(x[0], w).tanh().sum())(x).sum())(x),
     "mapped again": lambda w, x: nx.vmap(lambda row: nx.linear(row, w).sin() * row)(x),
+    "a weight for each example": lambda w, x: nx.linear(x, w * x[0]),
+    "a weight for each, of a vector": lambda w, x: nx.linear(x[1], w * x[0], w[0]).sin(),
+    "a weight for each, of three dimensions": lambda w, x: nx.linear(x.unsqueeze(1), w * x[0], x[1]),
+    "a weight for each, of what is the same": lambda w, x: nx.linear(w.cos(), w * x[0], w[1]),
+    "a weight for each, with relu": lambda w, x: nx.linear_relu(x, w * x[0], w[0] * x[1]),
+    "a weight for each, of constants": lambda w, x: nx.linear(POSITIVE.double(), w * x[0]),
+    "a bias for each": lambda w, x: nx.linear(x, w, w[0] * x[0]),
+    "a bias for each alone": lambda w, x: nx.linear(POSITIVE.double(), torch.eye(3, dtype=w.dtype), w[0] * x[0]),
+    "a step down": lambda w, x: nx.linear(x, w - 0.1 * nx.grad(lambda w: nx.linear(x, w, w[1]).tanh().sum())(w)),
+    "a step down of a vector": lambda w, x: nx.linear(x[0], w - nx.grad(lambda w: nx.linear(x[1], w).sin().sum())(w)),
+    "two steps, a bias too": lambda w, x: two_steps(w, x),
     "no example but the output's": lambda w, x: (w * w).transpose(0, 1).sum(0) * x,
 }
 
 #: Of rules that have none, or of calls that have none: all are packed as one node.
 PACKED = {
     "softmax": lambda w, x: torch.softmax(x @ w, -1),
-    "a weight for each example": lambda w, x: nx.linear(x, w * x[0]),
+    "a weight vector for each example": lambda w, x: nx.linear(x, w[0] * x[0]),
     "two vectors": lambda w, x: nx.dot(x[0] * w[0], x[1]),
     "a sum that says not what": lambda w, x: (w[0] + 1.0) * x,
     "an example as it is": lambda w, x: x,

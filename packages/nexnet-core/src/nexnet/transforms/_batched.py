@@ -19,7 +19,7 @@ from ..engine.tape import is_tracked
 from ..engine.tensor import wrap
 from ..ops.shapes.views import reshape
 from ..tensor import LiteTensor
-from ._forms import Call, Form, form_of
+from ._forms import Call, Form, form_of, shows_its_operands
 from ._segment import Segment
 
 __all__ = ["Batched"]
@@ -82,21 +82,20 @@ class Batched:
             append_batched(*call)
 
     def take(self, node: Node, form: Any, tapes: list[Any]) -> bool:
-        """Take a node, of a rule with this form or what gives that; say whether it has one."""
+        """Take a node whose rule has a form; say whether this call has one."""
         saved, links, keys = node.saved, node.links, self.keys
         if links is not None and (type(links) is not tuple or len(links) != len(saved)):
             return False
         mapped = [key in keys for key in node.parents]
         values = [self.value(value) if isinstance(value, Tensor) else None for value in saved]
         differs = [value is not None for value in values]
-        common = True not in mapped and True not in differs
-        if common or type(form) is not Form:
-            call = Call(node, self.size, saved, mapped, differs)
-            if type(form) is not Form:
-                form = form(call)
-            if form is None or (common and not call.shows_its_operands(form)):
+        if type(form) is not Form:
+            form = form(Call(node, self.size, saved, mapped, differs))
+        if form is None:
+            return False
+        if True not in mapped and True not in differs:
+            if not shows_its_operands(node, form):
                 return False
-        if common:
             self.calls.append((node, type(node), saved, node.parents, links, node.output, node.exact, True, tapes))
             return True
         output = self.output(node, tapes)  # first: it may be among what was saved

@@ -20,8 +20,9 @@ from ..ops.shapes.indexing import narrow, select, slicing, slicing_backward
 from ..ops.shapes.joining import _cat, _stack, chunk, clone, contiguous, split, to, unbind
 from ..ops.shapes.views import _Reshape, alias, expand, movedim, mT, permute, t, transpose, unsqueeze
 from ..policy import Policy
+from ._linears import EACH
 
-__all__ = ["Call", "Form", "form_of"]
+__all__ = ["Call", "Form", "form_of", "shows_its_operands"]
 
 
 class Call(NamedTuple):
@@ -41,12 +42,6 @@ class Call(NamedTuple):
     def is_mapped(self, argument: int, place: int) -> bool:
         """Say whether an argument differs by example, which is saved at a place if it is a constant."""
         return self.mapped[argument] or self.differs[place]
-
-    def shows_its_operands(self, form: Form) -> bool:
-        """Say whether a constant that differs by example would be seen: not every rule saves what it adds."""
-        rule: Any = type(self.node)
-        adds = (form.aligned and rule not in _SAVING) or rule in (_stack, _cat)
-        return not adds or None not in self.parents
 
     def batch(self, shape: Sequence[int]) -> torch.Size:
         """Give the shape of the batch of what has this shape."""
@@ -74,6 +69,13 @@ class Form(NamedTuple):
 
 _SAVING = {mul.policy, div.policy, pow.policy}  # each operand, or what they come to
 _AS_IT_IS, _ALIGNED, _FITS = Form(), Form(aligned=True), Form(fits=True)
+
+
+def shows_its_operands(node: Node, form: Form) -> bool:
+    """Say whether a constant that differs by example would be seen: not every rule saves what it adds."""
+    rule: Any = type(node)
+    adds = (form.aligned and rule not in _SAVING) or rule in (_stack, _cat)
+    return not adds or None not in node.parents
 
 
 def form_of(rule: type) -> Any:
@@ -141,14 +143,22 @@ def _reduction(call: Call) -> Form | None:
 
 def _linear(call: Call) -> Form | None:
     weight = call.parents[1] or call.saved[0]
-    same = not (call.differs[0] or any(call.mapped[1:]))
-    return _FITS if same and call.is_mapped(0, 1) and weight is not None and len(weight.shape) == 2 else None
+    if weight is not None and len(weight.shape) != 2:
+        return None
+    if weight is not None and call.is_mapped(0, 1) and not (call.differs[0] or any(call.mapped[1:])):
+        return _FITS
+    bias, output = call.parents[2] if len(call.parents) > 2 else None, call.node.outputs[0]
+    fits = bias is None or bias.shape == output.shape[-1:]  # type: ignore[union-attr]
+    return Form(policy=EACH[type(call.node)]) if fits else None
 
 
-def _linear_backward(call: Call) -> Form | None:
-    """Of g W alone: g^T x of one example is a matrix, where that of a batch would be their sum."""
+def _linear_backward(call: Call) -> Form:
+    """Of g W alone it is itself; g^T x of one example is a matrix, where that of a batch would be their sum."""
     same = call.saved[2] is not None and not (call.differs[2] or call.mapped[2])
-    return _FITS if same and call.node.outputs[1:] == (None, None) else None
+    if same and call.node.outputs[1:] == (None, None):
+        return _FITS
+    ndim = call.saved[0].ndim
+    return Form(lambda *saved: (*saved[:3], ndim), EACH[type(call.node)])
 
 
 def _product(call: Call) -> Form | None:

@@ -85,7 +85,7 @@ def vmap(
     @functools.wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, treespec = optree.tree_flatten(args, namespace=NAMESPACE)
-        dims = _prefix(in_dims, args, "in_dims", "the arguments")
+        dims = _prefix(in_dims, args, treespec, "in_dims", "the arguments")
         mapped = [i for i, dim in enumerate(dims) if dim is not _WHOLE]
         inputs = [_to_front(leaves[i], dims[i], path_to(treespec, i, "args")) for i in mapped]
         size = _common_size(inputs, mapped, treespec, axis_size)
@@ -111,7 +111,7 @@ def vmap(
             ]
             results = [ops.cat(parts) for parts in zip(*chunks, strict=True)]
         out = optree.tree_unflatten(out_spec[0], results)
-        places = _prefix(out_dims, out, "out_dims", "the output")
+        places = _prefix(out_dims, out, out_spec[0], "out_dims", "the output")
         moved = [
             _from_front(each, place, path_to(out_spec[0], i, "out"))
             for i, (each, place) in enumerate(zip(results, places, strict=True))
@@ -155,8 +155,17 @@ _SIGNS = {
 }
 
 
-def _prefix(dims: Any, tree: Any, name: str, model: str) -> list[Any]:
+_SIMPLE = frozenset((int, type(None)))
+
+
+def _prefix(dims: Any, tree: Any, treespec: optree.PyTreeSpec, name: str, model: str) -> list[Any]:
     """Give one dimension (or _WHOLE) for every leaf of the tree."""
+    if type(dims) is int:
+        return [dims] * treespec.num_leaves
+    is_flat = type(dims) is tuple is treespec.type and _SIMPLE.issuperset(map(type, dims))
+    if is_flat and len(dims) == treespec.num_children:  # as mostly: there is no tree to broadcast
+        counts = [each.num_leaves for each in treespec.children()]
+        return [_WHOLE if dim is None else dim for dim, n in zip(dims, counts, strict=True) for _ in range(n)]
     marked = optree.tree_map(lambda dim: _WHOLE if dim is None else dim, dims, none_is_leaf=True, namespace=NAMESPACE)
     if isinstance(marked, list) and isinstance(tree, tuple):
         marked = tuple(marked)
