@@ -46,7 +46,8 @@ def test_no_tape_computes_what_only_another_one_asks_for(multiply, shapes, kerne
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         found = grad(slopes)(w)
     products = [each.name for each in seen.events() if each.name in (f"aten::{kernel}", f"aten::add{kernel}_")]
-    assert len(products) == 5
+    if not nx.engine.CHECKED:  # the debug form makes some calls both ways
+        assert len(products) == 5
     expected = torch.func.grad(lambda w: torch.func.grad(lambda x: (x @ w).square().sum())(x).square().sum())(w)
     torch.testing.assert_close(found.data, expected)
 
