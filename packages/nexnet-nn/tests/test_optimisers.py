@@ -10,6 +10,7 @@ import torch
 import nexnet
 import nexnet_nn as nn
 from nexnet import LiteTensor
+from nexnet_nn.optim._shared import are_large
 
 OPTIONS = {
     "SGD": {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1},
@@ -155,6 +156,27 @@ def test_a_pure_step_leaves_all_that_it_is_given_as_it_is(name, options):
     made = nexnet.tree.leaves(optimizer.update(params, grads, state))
     assert all(torch.equal(one, other) for one, other in zip(given, before, strict=True))
     assert not {each.data_ptr() for each in given} & {each.data.data_ptr() for each in made}
+
+
+@pytest.mark.parametrize("groups", [None, {"bias": {"lr": 0.01, "weight_decay": 0}}])
+@pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)
+def test_large_tensors_make_their_steps_alone_and_these_are_the_same(name, options, groups, monkeypatch):
+    rule = getattr(nn, name)(**options, maximize=True, groups=groups)
+    found = []
+    for large in (False, True):
+        monkeypatch.setattr("nexnet_nn.optim._optimizer.are_large", lambda tensors, large=large: large)
+        now = model(name)
+        state = rule.init(now)
+        for step in range(3):
+            now, state = rule.update_(now, slopes(now, step), state)
+        found.append(nexnet.tree.leaves((now, state)))
+    assert all(torch.equal(one.data, other.data) for one, other in zip(*found, strict=True))
+
+
+def test_what_is_large():
+    assert are_large([torch.empty(2**18), torch.empty(2**18)])
+    assert not are_large([torch.empty(2**18)])
+    assert not are_large([torch.empty(2**18), torch.empty(64)])
 
 
 @pytest.mark.parametrize(("name", "options"), LARGEST, ids=str)

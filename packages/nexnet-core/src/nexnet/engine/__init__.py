@@ -13,8 +13,8 @@ The rooms, what others build on first::
     direct         torch's functions of tensors, called below its parser of arguments
     products       a gradient that is a product, left to the backward loop
     rule           a rule's call: what it keeps for its backward, and the node that it becomes
-    alone          whether a tensor is alone with its memory
     tape           tapes, and which of them are active
+    alone          whether a tensor is alone with its memory
     context        who makes them active and who hides them
     noted          what is added to an error: the operator, the shapes, the module
     operands       what forward gets for the arguments, and what becomes of what it returns

@@ -1,4 +1,5 @@
 cimport cython
+from nexnet.engine.tape cimport this_thread
 from nexnet.engine.tensor cimport TensorBase, wrap
 
 @cython.locals(tensor=TensorBase)

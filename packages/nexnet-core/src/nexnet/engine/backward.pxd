@@ -1,7 +1,7 @@
 cimport cython
 from nexnet.engine.alone cimport private
 from nexnet.engine.fitting cimport call_backward, fitted
-from nexnet.engine.higher_orders cimport differentiable
+from nexnet.engine.higher_orders cimport asked_for, differentiable
 from nexnet.engine.in_place cimport InPlace
 from nexnet.engine.key cimport Key
 from nexnet.engine.rule cimport Node

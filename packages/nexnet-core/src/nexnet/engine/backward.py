@@ -12,7 +12,7 @@ from . import autocast
 from .alone import private
 from .debug import CHECKED
 from .fitting import call_backward, fitted
-from .higher_orders import differentiable
+from .higher_orders import asked_for, differentiable
 from .in_place import InPlace
 from .key import zeros
 from .rule import Node
@@ -73,6 +73,8 @@ def _loop(tape: TapeBase, grads: dict[Any, Any], consume: bool, recorded: bool, 
             continue
         if recorded:
             node = differentiable(node, tape)
+        elif node.links is not None and not node.foreign:  # on other tapes, too
+            node = asked_for(node, tape)
         result = call_backward(node, grad, own is not None)
         for j in range(len(result)):  # trailing Nones may have been left out
             key = node.parents[j]

@@ -13,10 +13,10 @@ from .tape import TapeBase
 from .tensor import TensorBase
 
 
-def key_of_batch(key: Key, shape: Any, home: TapeBase) -> Key:
+def key_of_batch(key: Key, shape: torch.Size, home: TapeBase) -> Key:
     """Give a new key, of the dtype and on the device of another, with a shape of its own."""
     made: Key = key_like(key, home.token)
-    made.shape = torch.Size(shape)
+    made.shape = shape
     return made
 
 

@@ -21,7 +21,7 @@ from .context import TapeContext
 from .key import DIFFERENTIABLE
 from .operands import PLAIN, constant, wrap_all
 from .rule import Node, make_node
-from .tape import TapeBase, this_thread
+from .tape import TapeBase, this_thread, tracks
 from .tensor import TensorBase, unwrap, wrap, wrap_constant
 
 _CONSTANTS = PLAIN - {float, complex}  # what can't vary smoothly with an input
@@ -74,6 +74,19 @@ def differentiable(node: Node, tape: TapeBase) -> Node:
     if isinstance(links, NoLinks):
         raise links.error()
     saved = map_leaves(node._saved, wrap_constant) if links is None else links
+    return _of_tape(node, tape, saved)
+
+
+def asked_for(node: Node, tape: TapeBase) -> Node:
+    """Give a node that other tapes have too as it is on this one: no gradient is computed that nobody takes."""
+    for key in node.parents:
+        if key is not None and not tracks(tape, key):
+            return _of_tape(node, tape, node._saved)
+    return node
+
+
+def _of_tape(node: Node, tape: TapeBase, saved: tuple[Any, ...]) -> Node:
+    """Give the node with the parents that the tape differentiates by."""
     parents = tuple([key if tape.tracks(key) else None for key in node.parents])
     found = make_node(type(node), saved, parents, None, node.output, node.exact)
     found.foreign = node.foreign

@@ -175,7 +175,8 @@ def make_node(
 
 def times_saved(self: Any, grad: Any) -> tuple[Any, ...]:
     """The ``backward`` of a product: the gradient times each saved value, None where there is none."""
-    return tuple([self.product(grad, each) for each in self.release])
+    saved, parents = self.release, self.parents
+    return tuple([None if parents[i] is None else self.product(grad, saved[i]) for i in range(len(parents))])
 
 
 def passes_on(self: Any, grad: Any) -> tuple[Any, ...]:

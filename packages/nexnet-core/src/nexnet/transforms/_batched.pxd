@@ -6,14 +6,14 @@ from nexnet.engine.tensor cimport wrap
 
 cdef class Batched:
     cdef public object level, segment, size
-    cdef public dict keys, tensors, recorders, plain, reshaped
+    cdef public dict keys, tensors, recorders, shapes, plain, reshaped
     cdef public list calls
     cdef public set entered
 
-    @cython.locals(node=Node, forms=list)
+    @cython.locals(node=Node, forms=list, i=Py_ssize_t)
     cpdef bint holds(self, list[Node] nodes, object outs, object results)
     cpdef object record(self)
-    @cython.locals(saved=tuple, mapped=list, values=list, differs=list, parents=list, keys=dict, ndim=Py_ssize_t, same=bint)
+    @cython.locals(saved=tuple, mapped=list, values=list, differs=list, parents=list, keys=dict, ndim=Py_ssize_t, i=Py_ssize_t, same=bint)
     cdef bint take(self, Node node, object form, list tapes)
     cdef object output(self, Node node, list tapes)
     @cython.locals(made=Key)

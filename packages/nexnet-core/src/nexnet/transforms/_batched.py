@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..engine.batched import append_batched, identify, key_of_batch
@@ -36,6 +37,7 @@ class Batched:
     entered: set[Key]
     tensors: dict[Key, Any]  # by the batch's key
     recorders: dict[Key, Any]  # the tapes that track it, by the batch's key
+    shapes: dict[torch.Size, torch.Size]  # the batch's, by the example's
     plain: dict[int, Any]  # the batch of what was saved, by its id; None: it is the same for every example
     reshaped: dict[Any, Key]  # by a batch's key, and the dimensions that its examples have then
     calls: list[tuple[Any, ...]]  # what is to be appended to the tapes
@@ -44,7 +46,8 @@ class Batched:
         self, level: Any, inputs: Sequence[LiteTensor], examples: Sequence[LiteTensor], segment: Segment
     ) -> None:
         self.level, self.size, self.segment = level, level.size, segment
-        self.keys, self.tensors, self.recorders, self.plain, self.reshaped = {}, {}, {}, {}, {}
+        self.keys, self.tensors, self.recorders = {}, {}, {}
+        self.shapes, self.plain, self.reshaped = {}, {}, {}
         self.entered, self.calls = set(), []
         for input, example in zip(inputs, examples, strict=True):
             if example.key is not None:
@@ -62,8 +65,8 @@ class Batched:
         if None in forms:
             return False
         where = self.segment.recorders()
-        for node, form in zip(nodes, forms, strict=True):
-            if not self.take(node, form, where[id(node)]):
+        for i in range(len(nodes)):
+            if not self.take(nodes[i], forms[i], where[id(nodes[i])]):
                 return False
         made = [(result, out.key) for out, result in zip(outs, results, strict=True) if is_tracked(out)]
         for _, key in made:
@@ -102,17 +105,16 @@ class Batched:
             ndim = len(node.output.shape)
             parents = [self.parent(key, ndim) for key in node.parents]
             values = [None if each is None else self.aligned(each, ndim) for each in values]
-        values = [value if each is None else each for value, each in zip(saved, values, strict=True)]
+        saved = tuple([saved[i] if values[i] is None else values[i] for i in range(len(saved))])
         if links is not None:
-            links = tuple([self.link(links[i], values[i], differs[i], ndim) for i in range(len(links))])
-        saved = tuple(values)
+            links = tuple([self.link(links[i], saved[i], differs[i], ndim) for i in range(len(links))])
         if form.saved is not None:
             saved, links = form.saved(*saved), None if links is None else form.saved(*links)
         if form.order is not None:
             parents = [parents[i] if i < len(parents) else None for i in form.order]
         same = True
-        for key, is_mapped in zip(node.parents, mapped, strict=True):
-            same = same and (key is None or is_mapped)
+        for i in range(len(node.parents)):
+            same = same and (node.parents[i] is None or mapped[i])
         self.calls.append((
             node, form.policy or type(node), saved, tuple(parents), links,
             output, node.exact and (same or form.fits), same, tapes,
@@ -127,7 +129,10 @@ class Batched:
 
     def batch_of(self, key: Key, tapes: list[Any]) -> Key:
         """Give the key of the batch of what has the key."""
-        made = self.keys[key] = key_of_batch(key, (self.size, *key.shape), tapes[0])
+        shape = self.shapes.get(key.shape)
+        if shape is None:
+            shape = self.shapes[key.shape] = torch.Size((self.size, *key.shape))
+        made = self.keys[key] = key_of_batch(key, shape, tapes[0])
         self.recorders[made] = tapes
         return made
 
@@ -140,7 +145,7 @@ class Batched:
             return batch
         if (batch, ndim) not in self.reshaped:
             tapes = self.recorders[batch]
-            shape = (self.size, *[1] * (ndim - len(key.shape)), *key.shape)
+            shape = torch.Size((self.size, *[1] * (ndim - len(key.shape)), *key.shape))
             made = self.reshaped[batch, ndim] = key_of_batch(key, shape, tapes[0])
             self.calls.append((None, _reshape.policy, (batch.shape,), (batch,), None, made, False, False, tapes))
         return self.reshaped[batch, ndim]

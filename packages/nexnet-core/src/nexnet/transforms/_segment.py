@@ -50,7 +50,8 @@ class Segment:
         """Give the nodes that any of the tapes has recorded since the block began, in the order of time."""
         merged: list[Node] = []
         for tape, mark in zip(self.tapes, self.marks, strict=True):
-            merged = _merge(merged, tape.nodes[mark:])
+            since = tape.nodes[mark:]
+            merged = _merge(merged, since) if merged else since
         return merged
 
     def recorders(self) -> dict[int, list[TapeBase]]:

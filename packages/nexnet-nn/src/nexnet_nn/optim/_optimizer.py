@@ -20,6 +20,7 @@ from ._forms import Form, InPlace, New, Pure
 from ._shared import (
     Model,
     are_constants,
+    are_large,
     check_hyperparameter,
     check_model,
     check_shapes,
@@ -105,6 +106,7 @@ class Optimizer(_Known, Generic[State]):
     bounds: ClassVar[Mapping[str, tuple[bool, float | None]]] = {}
     state_class: ClassVar[type[Any]]
     takes_complex: ClassVar[bool] = False
+    takes_each_alone: ClassVar[bool] = False  # the rule of many tensors is that of each of them
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -278,6 +280,15 @@ class Optimizer(_Known, Generic[State]):
         takes_numbers = not (self.capturable and set(self._varying) - {"lr"})
         if form.in_place and takes_numbers and self.fused(p, g, state, t):
             return p, state
+        if not (form.in_place and self.takes_each_alone and are_large(p)):
+            return self._by_rule(form, p, g, state, t)  # type: ignore[no-any-return]
+        for i in range(len(p)):  # one after the other: what a kernel has written is in the cache for the next
+            own = state._replace(**{name: [getattr(state, name)[i]] for name in self._slots})
+            self._by_rule(form, [p[i]], [g[i]], own, t)
+        return p, state
+
+    def _by_rule(self: Any, form: Form, p: list[Any], g: list[Any], state: Any, t: Any) -> tuple[list[Any], Any]:
+        """Make a step by the rule, the decay before it."""
         if self.maximize:
             g = form.neg(g)
         weight_decay = getattr(self, "weight_decay", 0)

@@ -185,6 +185,11 @@ def are_alike(*lists: list[Tensor]) -> bool:
     return True
 
 
+def are_large(tensors: list[Tensor]) -> bool:
+    """Say whether these are on a CPU, and together do not stay in its cache from one kernel to the next."""
+    return len(tensors) > 1 and tensors[0].is_cpu and sum(each.numel() for each in tensors) >= 2**18 * len(tensors)
+
+
 def counters(params: list[Tensor], t: Any) -> list[Tensor]:
     """Give the number of the step as torch's fused kernels take it: a float32 tensor for each parameter."""
     step = torch.as_tensor(t, dtype=torch.float32, device=params[0].device)

@@ -58,6 +58,7 @@ class Lion(Optimizer[LionState]):
 
     bounds: ClassVar = {"lr": (False, None), "betas": (False, 1), "weight_decay": (False, None)}
     state_class: ClassVar[type[LionState]] = LionState
+    takes_each_alone: ClassVar = True
 
     @property
     def decoupled(self) -> bool:

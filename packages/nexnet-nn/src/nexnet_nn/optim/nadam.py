@@ -69,6 +69,7 @@ class NAdam(Optimizer[NAdamState]):
         ("lr", "eps", "weight_decay", "momentum_decay"), (False, None)
     )
     state_class: ClassVar[type[NAdamState]] = NAdamState
+    takes_each_alone: ClassVar = True
 
     @property
     def decoupled(self) -> bool:

@@ -53,6 +53,7 @@ class RAdam(Optimizer[AdamState]):
 
     bounds: ClassVar = {"lr": (False, None), "betas": (False, 1), "eps": (False, None), "weight_decay": (False, None)}
     state_class: ClassVar[type[AdamState]] = AdamState
+    takes_each_alone: ClassVar = True
 
     @property
     def decoupled(self) -> bool:

@@ -67,6 +67,7 @@ class RMSprop(Optimizer[RMSpropState]):
 
     bounds: ClassVar = dict.fromkeys(("lr", "alpha", "eps", "weight_decay", "momentum"), (False, None))
     state_class: ClassVar[type[RMSpropState]] = RMSpropState
+    takes_each_alone: ClassVar = True
 
     def slots(self) -> Mapping[str, float]:
         """Name the state's trees."""

@@ -139,6 +139,8 @@ def _over_rows(matrix: Any) -> Any:
 def _gradients_of(grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
     if ndim_of(grad) == 2:
         return _gradients(None, grad, input, weight, with_bias)
+    if ndim_of(grad) == 1 and input is None and not with_bias:  # as in vmap: a row, in one call
+        return torch.matmul(grad, weight), None, None
     input = None if input is None else _rows(input)
     dx, dw, db = _gradients(None, _rows(grad), input, weight, with_bias)
     return None if dx is None else dx.reshape(*grad.shape[:-1], dx.shape[-1]), dw, db

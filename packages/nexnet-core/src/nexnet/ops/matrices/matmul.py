@@ -46,9 +46,10 @@ class _Product(Reflected):
 
     def backward(self, grad: Any) -> Any:
         b, a, a_ndim, b_ndim = self.ctx.release
+        by_a, by_b = self.ctx.needs_input_grad  # what is saved may be saved for another tape's sake
         if a_ndim == b_ndim == 2 and isinstance(grad, TensorBase):
-            return product_backward(grad, a, b)
-        return None if b is None else _left(grad, b, a_ndim), None if a is None else _right(grad, a, b_ndim)
+            return product_backward(grad, a if by_b else None, b if by_a else None)
+        return _left(grad, b, a_ndim) if by_a else None, _right(grad, a, b_ndim) if by_b else None
 
 
 def _left(grad: Any, b: Any, a_ndim: int) -> Any:
@@ -120,10 +121,11 @@ class mm(Reflected):
 
     def backward(self, grad: Any) -> Any:
         b, a = self.ctx.release
+        by_a, by_b = self.ctx.needs_input_grad
         if isinstance(grad, TensorBase):
-            return product_backward(grad, a, b)
+            return product_backward(grad, a if by_b else None, b if by_a else None)
         product = self.ctx.matrix_product
-        return None if b is None else product(grad, b.t()), None if a is None else product(a.t(), grad)
+        return product(grad, b.t()) if by_a else None, product(a.t(), grad) if by_b else None
 
 
 @implements(torch.bmm)
