@@ -9,7 +9,7 @@ cdef dict RULES, FORGOTTEN
 
 @cython.locals(values=tuple, named=dict)
 cpdef object computed(object function, tuple args, dict kwargs)
-cpdef bint holds_constants(object values)
+cpdef list constants_in(object values, list found=*)
 @cython.locals(tensor=TensorBase)
 cpdef object given(object value)
 @cython.locals(known=frozenset)

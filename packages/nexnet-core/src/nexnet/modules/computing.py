@@ -20,7 +20,7 @@ from ..policy import RULES
 from ..tensor import LiteTensor
 from .tensors import check_not_left, is_constant, may_vary, running, seen, stand_in
 
-__all__ = ["beside", "by_rule", "computed", "given", "holds_constants"]
+__all__ = ["beside", "by_rule", "computed", "constants_in", "given"]
 
 _Size = torch.Size
 
@@ -32,9 +32,8 @@ def computed(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if not may_vary(values) and not (kwargs and may_vary(named.values())) and this_thread().overrides is None:
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     if function in RULES:
-        if holds_constants(values) or (kwargs and holds_constants(named.values())):
-            return beside(leaves_of((values, named)), by_rule, function, values, named)
-        return by_rule(function, values, named)
+        constants = constants_in(values, constants_in(named.values()) if kwargs else None)
+        return beside(constants, by_rule, function, values, named) if constants else by_rule(function, values, named)
     if is_constant(values) and is_constant(named):
         return function(*map_leaves(values, unwrap), **map_leaves(named, unwrap))
     method = getattr(LiteTensor, getattr(function, "__name__", ""), None)
@@ -60,13 +59,16 @@ def by_rule(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     return rule(*args, **kwargs)
 
 
-def holds_constants(values: Iterable[Any]) -> bool:
-    """Say whether there are torch's own tensors among the values, and in containers there."""
+def constants_in(values: Iterable[Any], found: list[Tensor] | None = None) -> list[Tensor] | None:
+    """Add torch's own tensors among the values, and in containers there, to those found before; None: there is none."""
     for each in values:
         kind = type(each)
-        if kind is Tensor or ((kind is tuple or kind is list) and holds_constants(each)):
-            return True
-    return False
+        if kind is Tensor:
+            found = [] if found is None else found
+            found.append(each)
+        elif kind is tuple or kind is list:
+            found = constants_in(each, found)
+    return found
 
 
 def beside(constants: list[Any], rule: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -1,9 +1,9 @@
 cimport cython
 from nexnet.engine.tensor cimport TensorBase
-from nexnet.modules.computing cimport by_rule, holds_constants
+from nexnet.modules.computing cimport by_rule, constants_in
 from nexnet.modules.tensors cimport Stand, View, seen, stand_in, value_of
 
-cdef object Cut, Tensor, LiteTensor, beside, leaves_of, rebuild, is_alias, _getitem, _to, F
+cdef object Cut, Tensor, LiteTensor, beside, rebuild, is_alias, _getitem, _to, F
 cdef frozenset _MAYBE, _TELLING
 cdef dict RULES, _DTYPES
 

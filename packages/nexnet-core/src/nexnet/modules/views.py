@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from .._nested import leaves_of, rebuild
+from .._nested import rebuild
 from ..engine.tensor import TensorBase
 from ..policy import RULES
 from ..tensor import LiteTensor
-from .computing import beside, by_rule, holds_constants
+from .computing import beside, by_rule, constants_in
 from .tensors import Cut, Stand, View, seen, stand_in, value_of
 from .writing import is_alias
 
@@ -75,8 +75,9 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     named = {name: seen(each) for name, each in kwargs.items()} if kwargs else kwargs
     if function in _TELLING and _is_as_wanted(function, value.data, rest, named):
         return base
-    if function is _getitem and holds_constants(rest):
-        out = beside(leaves_of(rest), by_rule, function, (value, *rest), None)
+    constants = constants_in(rest) if function is _getitem else None
+    if constants:
+        out = beside(constants, by_rule, function, (value, *rest), None)
     elif function in RULES and function is not _to:
         out = by_rule(function, (value, *rest), dict(named) if named else None)
     else:  # a method that LiteTensor has itself: ``float`` is ``to``
