@@ -95,6 +95,7 @@ def cases() -> list[Case]:
         ("ResNet-18, 8 images", resnet18, 0.95),
     ]
     found = [*(published if peers.have("transformers") else []), ("LSTM, 32 x 50", lstm, 1.10)]
-    return [
-        Case("model", name, partial(contenders, build), rtol=1e-4, aims={"nexnet": aim}) for name, build, aim in found
+    return [  # atol: by the bias of attention's keys the gradient is 0 but for rounding
+        Case("model", name, partial(contenders, build), rtol=1e-4, atol=1e-9, aims={"nexnet": aim})
+        for name, build, aim in found
     ]
