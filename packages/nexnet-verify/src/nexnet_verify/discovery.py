@@ -22,6 +22,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("_flash_on_gpu", "_efficient_on_gpu", "_cudnn_on_gpu"), "only on a GPU"),
     **dict.fromkeys(("_gamma", "_gamma_slope", "_dirichlet", "_dirichlet_slope"), "of a draw, by its distribution"),
     "_lstm_by_onednn": "only of float32",
+    "_grouped_mm": "only of float32 and halves",
 }
 
 
