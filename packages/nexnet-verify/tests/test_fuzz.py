@@ -169,6 +169,8 @@ def test_each_way_interrupts(way):
         interrupted(way)
 
 
+# One that comes in a callback of the garbage collector, as JAX has one, Python prints and does not raise.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_leaves_nothing(monkeypatch):
     monkeypatch.setattr("nexnet_verify.fuzz.interrupts.draw", lambda *_: drawn(2))
     kinds = {Interrupts(0).attempt(number, say_nothing).kind for number in range(4)}

@@ -1,16 +1,16 @@
 """Linear algebra: what stands in torch.linalg, and the products.
 
 ``matmul`` has matmul and its forms (mm, bmm, addmm, dot, outer), ``matrix_products`` chains, powers, tensordot, kron
-and cross, ``grouped`` those of mixtures of experts, ``einsum`` sums by index letters; ``solving`` solve and inv,
+and cross, ``_grouped`` those of mixtures of experts, ``einsum`` sums by index letters; ``solving`` solve and inv,
 ``solving_by_factors`` lu_solve and cholesky_solve, ``least_squares`` pinv and lstsq; ``factoring`` cholesky, lu and qr,
 ``spectral`` eig, eigh and svd, ``low_rank`` their random forms; ``determinant`` det and slogdet, ``matrix_norm`` norms,
 condition numbers, ranks and the exponential of a matrix.
 """
 
+from ._grouped import *
 from .determinant import *
 from .einsum import *
 from .factoring import *
-from .grouped import *
 from .least_squares import *
 from .low_rank import *
 from .matmul import *
