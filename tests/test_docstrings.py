@@ -179,7 +179,7 @@ SHAPELESS = {
     **dict.fromkeys((f"nexnet.kernels.{name}" for name in ("describe", "use_onednn", "use_triton")), "a setting"),
     **dict.fromkeys((f"nexnet.modules.current_{name}" for name in ("modules", "path")), "where the code is at work"),
     **dict.fromkeys(
-        (f"nexnet.tree.{name}" for name in ("flatten", "leaves", "map", "structure", "unflatten")),
+        (f"nexnet.tree.{name}" for name in ("flatten", "leaves", "map", "paths", "structure", "unflatten")),
         "leaves may be anything",
     ),
     **dict.fromkeys(
@@ -198,7 +198,7 @@ SHAPELESS = {
 ERRORLESS = {
     "nexnet.implements": "it takes down what will be called, with errors of its own",
     **dict.fromkeys(
-        ("nexnet.stop_gradient", "nexnet.tree.flatten", "nexnet.tree.leaves", "nexnet.tree.structure"),
+        ("nexnet.stop_gradient", *(f"nexnet.tree.{name}" for name in ("flatten", "leaves", "paths", "structure"))),
         "it takes anything",
     ),
     "nexnet_nn.Identity": "it takes anything",
