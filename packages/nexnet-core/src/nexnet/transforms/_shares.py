@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import kernels
+from ..kernels import products
 from ..ops.layers.linear import by_arguments, linear, linear_backward, linear_relu, second_order
 from ..ops.layers.rectifier import _threshold_backward
 
@@ -36,7 +36,7 @@ def _share(left: Tensor, right: Tensor) -> Tensor:
         return left.reshape(-1, left.shape[-1]).t().mm(right.reshape(-1, right.shape[-1]))
     left, right = (_functorch._remove_batch_dim(each, level, sizes[0], 0) for each in (left, right))
     left, right = (each.reshape(-1, each.shape[-1]) for each in (left, right))
-    _, product, _ = kernels.linear_gradients(left, right, None, False)
+    _, product, _ = products.linear_gradients(left, right, None, False)
     return product.div_(sizes[0])  # type: ignore[no-any-return]
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import kernels
 from ..engine import is_wrapped
+from ..kernels import replaceable
 from ._launch import INTERPRETED, is_new_enough
 from .layer_norm import layer_norm_backward_kernel, layer_norm_kernel
 from .log_softmax import log_softmax_backward_kernel, log_softmax_kernel
@@ -56,7 +56,7 @@ _found: dict[tuple[Any, ...], Found] = {}
 
 def slots(always: bool) -> dict[str, Callable[..., Any]]:
     """Give what ``nexnet.kernels`` is to call in the place of torch's kernels, by name."""
-    return {name: _choosing(name, kernels.TORCHS[name], mine, always) for name, mine in _KERNELS.items()}
+    return {name: _choosing(name, replaceable.TORCHS[name], mine, always) for name, mine in _KERNELS.items()}
 
 
 def forget() -> None:

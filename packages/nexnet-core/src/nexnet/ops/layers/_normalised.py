@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from ... import kernels
+from ...kernels import replaceable
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layout
@@ -40,12 +40,12 @@ class _OverFeatures:
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
-        return kernels.layer_norm(x, x.shape[-count:], weight, bias, eps)
+        return replaceable.layer_norm(x, x.shape[-count:], weight, bias, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, count: int, eps: float) -> Any:
         # Of a bias the kernel wants to know only that there is one, and its shape.
-        return kernels.layer_norm_backward(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
+        return replaceable.layer_norm_backward(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
 
     @staticmethod
     def average(x: Any, count: int, eps: float) -> Any:

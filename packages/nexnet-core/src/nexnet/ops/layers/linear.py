@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ... import kernels
 from ...engine.attributes import length_of, ndim_of, numel_of
 from ...engine.direct import direct
 from ...engine.key import Key
 from ...engine.products import add_by_transposed_into
 from ...engine.rule import Node, product_for, transposed_product_for
 from ...engine.tensor import TensorBase
+from ...kernels import products
 from ...policy import Analytic, Policy, calls, function, implements
 from .rectifier import _threshold_backward
 
@@ -26,9 +26,9 @@ _linear, _sum = direct(torch._C._nn.linear), direct(Tensor.sum)
 def _forward(input: Any, weight: Any, bias: Any = None) -> Any:
     """Give x W^T + b; which kernel multiplies is a question of large products alone."""
     are_plain = type(input) is Tensor and type(weight) is Tensor and ndim_of(weight) > 0
-    if are_plain and numel_of(input) * length_of(weight) < kernels.SMALL:
+    if are_plain and numel_of(input) * length_of(weight) < products.SMALL:
         return _linear(input, weight, bias)
-    return kernels.linear(input, weight, bias)
+    return products.linear(input, weight, bias)
 
 
 @implements(torch.nn.functional.linear)
@@ -55,7 +55,7 @@ class linear_relu(Policy):
     gradients_fit = True
 
     def forward(self, input: Any, weight: Any, bias: Any = None) -> Any:
-        out = kernels.linear(input, weight, bias, "relu")
+        out = products.linear(input, weight, bias, "relu")
         need_input, need_weight, *_ = self.ctx.needs_input_grad
         self.ctx.save(weight if need_input else None, input if need_weight else None, out)
         return out
@@ -95,7 +95,7 @@ def by_arguments(call: Node, grad: Any, input: Any, weight: Any, bias_too: bool 
     rows = _rows(rows)
     weight = weight.unsqueeze(0) if one_row and weight is not None else weight
     input = None if input is None else input.reshape(rows.shape[0], input.shape[-1])
-    compute = linear_backward if isinstance(grad, TensorBase) else kernels.linear_gradients
+    compute = linear_backward if isinstance(grad, TensorBase) else products.linear_gradients
     dx, dw, db = compute(rows, input, weight, with_bias)
     if one_row:
         dw = None if dw is None else dw.squeeze(0)
@@ -124,9 +124,9 @@ def _summed_to(grad: Any, shape: Any) -> Any:
 def _gradients(call: Node | None, grad: Any, input: Any, weight: Any, with_bias: bool) -> tuple[Any, Any, Any]:
     """Give (g W, g^T x, sum over rows of g) of matrices; which kernel multiplies is a question of large ones alone."""
     other = weight if input is None else input
-    if numel_of(grad) * numel_of(other) >= kernels.SMALL * max(length_of(other), 1):
+    if numel_of(grad) * numel_of(other) >= products.SMALL * max(length_of(other), 1):
         product = torch.mm if call is None else call.matrix_product
-        return kernels.linear_gradients(grad, input, weight, with_bias, product)
+        return products.linear_gradients(grad, input, weight, with_bias, product)
     dx = None if weight is None else product_for(call, grad, weight)
     dw = None if input is None else transposed_product_for(call, grad, input)
     return dx, dw, _over_rows(grad) if with_bias else None

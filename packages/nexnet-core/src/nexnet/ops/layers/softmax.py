@@ -8,8 +8,8 @@ import torch
 from torch import Generator
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
-from ... import kernels
 from ...engine import unwrap, wrap
+from ...kernels import replaceable
 from ...policy import Policy, function, implements
 from .._names import composite
 
@@ -23,7 +23,7 @@ class _softmax_backward(Policy):
 
     def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
         self.ctx.save(grad, output, dim, dtype)
-        return kernels.softmax_backward(grad, output, dim, dtype)
+        return replaceable.softmax_backward(grad, output, dim, dtype)
 
     def backward(self, cotangent: Any) -> Any:
         grad, output, dim, dtype = self.ctx.release
@@ -39,7 +39,7 @@ class _log_softmax_backward(Policy):
 
     def forward(self, grad: Any, output: Any, dim: int, dtype: torch.dtype) -> Any:
         self.ctx.save(grad, output, dim)
-        return kernels.log_softmax_backward(grad, output, dim, dtype)
+        return replaceable.log_softmax_backward(grad, output, dim, dtype)
 
     def backward(self, cotangent: Any) -> Any:
         grad, output, dim = self.ctx.release
@@ -58,13 +58,13 @@ class softmax(Policy):
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = kernels.softmax(input, dim, dtype=dtype)
+        out = replaceable.softmax(input, dim, dtype=dtype)
         self.ctx.save(out, dim)
         return out
 
     def backward(self, grad: Any) -> Any:
         out, dim = self.ctx.release
-        return kernels.softmax_backward(grad, out, dim, out.dtype)
+        return replaceable.softmax_backward(grad, out, dim, out.dtype)
 
 
 @implements(torch.log_softmax, torch.special.log_softmax, F.log_softmax)
@@ -78,13 +78,13 @@ class log_softmax(Policy):
     """
 
     def forward(self, input: Any, dim: int, dtype: torch.dtype | None = None) -> Any:
-        out = kernels.log_softmax(input, dim, dtype=dtype)
+        out = replaceable.log_softmax(input, dim, dtype=dtype)
         self.ctx.save(out, dim)
         return out
 
     def backward(self, grad: Any) -> Any:
         out, dim = self.ctx.release
-        return kernels.log_softmax_backward(grad, out, dim, out.dtype)
+        return replaceable.log_softmax_backward(grad, out, dim, out.dtype)
 
 
 @implements(F.softmin)

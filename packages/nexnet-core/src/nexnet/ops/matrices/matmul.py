@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ... import kernels
 from ...engine import TensorBase
 from ...engine.autocast import at_rest, is_on
 from ...errors import InputError, message
+from ...kernels import products
 from ...policy import Analytic, Policy, Reflected, calls, function, implements
 from .._names import composite
 
@@ -213,14 +213,14 @@ class addmm(Analytic):
         _, need_mat1, need_mat2 = self.ctx.needs_input_grad
         self.ctx.save(mat2 if need_mat1 else None, mat1 if need_mat2 else None, beta, alpha)
         if beta == 1 == alpha:
-            return kernels.addmm(input, mat1, mat2)
+            return products.addmm(input, mat1, mat2)
         return torch.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
 
     def backward(self, grad: Any) -> Any:
         mat2, mat1, beta, alpha = self.ctx.release
         need_input = self.ctx.needs_input_grad[0]
         scaled = grad if alpha == 1 else grad * alpha
-        return (grad if beta == 1 else grad * beta) if need_input else None, *kernels.addmm_gradients(
+        return (grad if beta == 1 else grad * beta) if need_input else None, *products.addmm_gradients(
             scaled, mat1, mat2
         )
 

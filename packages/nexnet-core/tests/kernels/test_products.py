@@ -10,6 +10,7 @@ import torch
 
 import nexnet as nx
 from nexnet import kernels
+from nexnet.kernels import products
 
 pytestmark = [
     pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN"),
@@ -158,21 +159,21 @@ class TestFallback:
 class TestChoice:
     def test_is_measured_once_and_told(self):
         kernels.use_onednn()
-        assert "none has been measured yet" in kernels.describe()
+        assert "none has been measured yet" in products.describe()
         x, w, b = layer(64, 784, 256)
         first = nx.linear(nx.LiteTensor(x), w, b)
-        told = kernels.describe()
+        told = products.describe()
         assert told.count("x W^T") == 1
         assert told.endswith(("-> oneDNN", "-> torch"))
         assert torch.equal(nx.linear(nx.LiteTensor(x), w, b).data, first.data)  # the first call was of the choice too
-        assert kernels.describe() == told
+        assert products.describe() == told
 
     def test_what_is_declined_is_not_looked_at_again(self, monkeypatch):
         kernels.use_onednn()
-        monkeypatch.setattr(kernels, "_measure", lambda kind, *_: kernels.Choice(kind, (1, 1, 1), 1, 1.0, 1.0))
+        monkeypatch.setattr(products, "_measure", lambda kind, *_: products.Choice(kind, (1, 1, 1), 1, 1.0, 1.0))
         x, w, b = layer(64, 784, 256)
         nx.linear(nx.LiteTensor(x), w, b)
-        monkeypatch.setattr(kernels, "_goes_to_onednn", None)
+        monkeypatch.setattr(products, "_goes_to_onednn", None)
         nx.linear(nx.LiteTensor(x), w, b)
         with pytest.raises(TypeError, match="not callable"):  # a larger one is another question
             nx.linear(nx.LiteTensor(x.repeat(8, 1)), w, b)
@@ -181,26 +182,26 @@ class TestChoice:
             nx.linear(nx.LiteTensor(x), w, b)
 
     def test_wants_a_clear_gain(self):
-        assert kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.5).takes_onednn
-        assert not kernels.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.9).takes_onednn
+        assert products.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.5).takes_onednn
+        assert not products.Choice("g W", (64, 784, 256), 1, torch=1.0, onednn=0.9).takes_onednn
 
     def test_is_the_same_whoever_measures_beside(self):
         x, w, _ = layer(64, 784, 256)
         g = torch.randn(64, 256)
         for _ in range(5):
             kernels.use_onednn()
-            works = [lambda: kernels.linear(x, w), lambda: kernels.linear_gradients(g, x, w, False)]
+            works = [lambda: products.linear(x, w), lambda: products.linear_gradients(g, x, w, False)]
             threads = [threading.Thread(target=work) for work in works]
             for each in threads:
                 each.start()
             for each in threads:
                 each.join()
-            told = kernels.describe()
+            told = products.describe()
             assert all(told.count(kind) == 1 for kind in ("x W^T", "g W", "g^T x"))
 
     def test_never_takes_a_kernel_that_is_wrong(self, monkeypatch):
-        monkeypatch.setattr(kernels, "_onednn", lambda a, b, *_: torch.zeros(a.shape[0], b.shape[0]))
-        assert not kernels._measure("x W^T", (64, 784, 256), 1).takes_onednn
+        monkeypatch.setattr(products, "_onednn", lambda a, b, *_: torch.zeros(a.shape[0], b.shape[0]))
+        assert not products._measure("x W^T", (64, 784, 256), 1).takes_onednn
         kernels.use_onednn()
 
     def test_can_be_made_by_hand(self):

@@ -1,18 +1,15 @@
 """Which kernel multiplies matrices: the one that torch calls (MKL's, say) or oneDNN's, whichever is faster here.
 
 On some processors oneDNN multiplies float32 matrices twice as fast as what torch.mm calls, on others not at all. So the
-first large product of a kind measures both, once per process; ``describe()`` says what was found, ``use_onednn`` or the
-environment variable ``NEXNET_ONEDNN`` (auto, always or never) decides otherwise. Results are equal but for rounding.
+first large product of a kind measures both, once per process; ``use_onednn`` or the environment variable
+``NEXNET_ONEDNN`` (auto, always or never) decides otherwise. Results are equal but for rounding.
 Products for which torch's kernel was found no slower are not looked at again, until ``use_onednn`` is called.
 Whatever oneDNN would not take (another dtype, device or layout, a batch of torch.vmap, a small product) is torch's.
-
-On a GPU ``use_triton`` (or NEXNET_TRITON) lets softmax, log_softmax and layer_norm take the kernels of nexnet.triton.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,15 +17,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .engine.autocast import is_on
-from .engine.direct import describe as of_calls
-from .engine.direct import direct
-from .engine.products import mm_by_transposed, mm_transposed
-from .errors import InputError, message
+from ..engine.autocast import is_on
+from ..engine.direct import direct
+from ..engine.products import mm_by_transposed, mm_transposed
+from ..errors import InputError, message
+from .measuring import best_times, check_mode
 
-__all__ = ["describe", "use_onednn", "use_triton"]
+__all__ = ["addmm", "addmm_gradients", "describe", "linear", "linear_gradients", "use_onednn"]
 
-MODES = ("auto", "always", "never")
 SMALL = 2**22  # multiplications below which calling oneDNN costs more than it can gain
 LARGE = 2**25  # multiplications from which the second of SIZES stands for a product
 NEVER = float("inf")
@@ -80,8 +76,7 @@ def use_onednn(mode: str = "auto") -> None:
         nexnet.kernels.use_onednn("auto")
     """
     global _mode
-    if mode not in MODES:
-        raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
+    check_mode(mode)
     if mode == "always" and not _is_available():
         raise InputError(
             message("this torch has no oneDNN.", argument="mode", got=mode, remedy='use "auto" or "never"')
@@ -91,70 +86,8 @@ def use_onednn(mode: str = "auto") -> None:
     _least.update(dict.fromkeys(_KINDS, NEVER if mode == "never" or not _is_available() else SMALL))
 
 
-# What nexnet's rules call on plain tensors, by these names: torch's kernels, until use_triton puts others there.
-TORCHS: dict[str, Callable[..., Any]] = {
-    "softmax": torch.softmax,
-    "softmax_backward": torch._softmax_backward_data,
-    "log_softmax": torch.log_softmax,
-    "log_softmax_backward": torch._log_softmax_backward_data,
-    "layer_norm": torch.native_layer_norm,
-    "layer_norm_backward": getattr(
-        torch.ops.aten.native_layer_norm_backward.default, "_op", torch.ops.aten.native_layer_norm_backward.default
-    ),
-}
-softmax, softmax_backward, log_softmax, log_softmax_backward, layer_norm, layer_norm_backward = TORCHS.values()
-_triton_mode = "never"
-
-
-def use_triton(mode: str = "auto") -> None:
-    """Decide whether softmax, log_softmax and layer_norm go to nexnet.triton's kernels on a GPU.
-
-    "auto": where they measure faster than torch's, once for each function, dtype and class of sizes; "always": wherever
-    they can; "never", as it is at first: nothing then is looked at, and nothing imported.
-
-    Raises:
-        InputError: another mode.
-        ImportError: Triton is not installed.
-
-    Example::
-
-        nexnet.kernels.use_triton("never")  # the kernels of torch
-    """
-    global _triton_mode
-    if mode not in MODES:
-        raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
-    found = TORCHS
-    if mode != "never":
-        from .triton import choice  # which stands on all the rest
-
-        choice.forget()
-        found = choice.slots(always=mode == "always")
-    globals().update(found)
-    _triton_mode = mode
-
-
 def describe() -> str:
-    """Say how torch's functions are called, which kernel multiplies what, and what was measured for that.
-
-    Example::
-
-        print(nexnet.kernels.describe())
-    """
-    return "\n".join([of_calls(), _of_products() + _of_triton()])
-
-
-def _of_triton() -> str:
-    if _triton_mode == "never":
-        return ""
-    if _triton_mode == "always":
-        return "\nsoftmax, log_softmax and layer_norm go to Triton's kernels on a GPU (use_triton is 'always')."
-    from .triton import choice
-
-    lines = [f"  {each}" for each in choice.describe()] or ["  (none has been measured yet)"]
-    return "\n".join(["\nOn a GPU these go to Triton's kernels where they are faster than torch's:", *lines])
-
-
-def _of_products() -> str:
+    """Say which kernel multiplies what, and what was measured for that."""
     if not _is_available():
         return "Products of matrices go to torch's kernels: this torch has no oneDNN."
     if _mode != "auto":
@@ -310,16 +243,7 @@ def _measure(name: str, size: tuple[int, int, int], threads: int) -> Choice:
     kind = _KINDS[name]
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in kind.shapes(*size))
-    contenders = {"torch": kind.in_torch, "oneDNN": kind.in_onednn}
-    best = dict.fromkeys(contenders, float("inf"))
-    results = {}
-    for _ in range(TURNS):
-        for who, multiply in contenders.items():
-            start = time.perf_counter()
-            results[who] = multiply(a, b)
-            best[who] = min(best[who], time.perf_counter() - start)
-    if not torch.allclose(results["oneDNN"], results["torch"], rtol=1e-4, atol=1e-3):
-        best["oneDNN"] = float("inf")  # never a wrong kernel, however fast
+    best = best_times({"torch": lambda: kind.in_torch(a, b), "oneDNN": lambda: kind.in_onednn(a, b)}, TURNS)
     return Choice(name, size, threads, best["torch"], best["oneDNN"])
 
 
