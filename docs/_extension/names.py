@@ -47,7 +47,7 @@ _CORE: dict[str, tuple[str, str, str]] = {
     "inside": ("Looking inside", "What each operation computed, cost and passed back.",
                "trace " + " ".join(f"inside.{name}" for name in nexnet.inside.__all__)),
     "tape": ("The tape", "What a transform records, and goes back through.", "Tape Node TapeContext"),
-    "kernels": ("Kernels", "Which library multiplies matrices.",
+    "kernels": ("Kernels", "Which kernel computes what.",
                 " ".join(f"kernels.{name}" for name in nexnet.kernels.__all__)),
     "errors": ("Errors and warnings", "What each means.", " ".join(f"errors.{name}" for name in nexnet.errors.__all__)),
 }  # fmt: skip

@@ -9,11 +9,12 @@ measuring     how kernels are compared
 from __future__ import annotations
 
 from ..engine.direct import describe as _of_calls
-from . import products, replaceable
+from . import forms, products, replaceable
+from .forms import use_forms
 from .products import use_onednn
 from .replaceable import use_triton
 
-__all__ = ["describe", "use_onednn", "use_triton"]
+__all__ = ["describe", "use_forms", "use_onednn", "use_triton"]
 
 
 def describe() -> str:
@@ -23,4 +24,4 @@ def describe() -> str:
 
         print(nexnet.kernels.describe())
     """
-    return "\n".join([_of_calls(), products.describe()]) + replaceable.describe()
+    return "\n".join([_of_calls(), products.describe(), forms.describe()]) + replaceable.describe()

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import torch
 
 from ...engine import TensorBase
+from ...kernels import convolutions
 from ...policy import Analytic, Operator, Policy, function, implements
 from .._formulas import operator
-from .._kernels import overload
 from .._vmap_kernels import is_mapped
 
 __all__ = [
@@ -53,6 +53,12 @@ class _Convolution(Analytic):
         groups: int = 1,
     ) -> Any:
         self.ctx.save(input, weight, stride, padding, dilation, groups)
+        if groups > 1 and not isinstance(padding, str):
+            steps, around, dilations = (_per_dim(each, self.dims) for each in (stride, padding, dilation))
+            geometry = convolutions.Geometry(steps, around, dilations, groups)
+            out: Any = convolutions.depthwise(input, weight, bias, geometry)
+            if out is not None:
+                return out
         return type(self).compute(input, weight, bias, stride, padding, dilation, groups)
 
     def backward(self, grad: Any) -> Any:
@@ -233,22 +239,19 @@ def _convolution_backward(grad: Any, *args: Any) -> Any:
     return (convolution_backward if isinstance(grad, TensorBase) else _kernel)(grad, *args)
 
 
-# Torch's kernels, which the rules call where nothing is recorded. They are for real numbers; of complex ones
-# a product is four of theirs.
+# The kernels, which the rules call where nothing is recorded. They are for real numbers; of complex ones a product is
+# four of theirs.
 
 
 def _convolve(input: Any, weight: Any, bias: Any, *options: Any) -> Any:
     if not input.is_complex():
-        return torch.convolution(input, weight, bias, *options)
+        return convolutions.convolve(input, weight, bias, *options)
     out = _by_parts(lambda x, w: torch.convolution(x, w, None, *options), input, weight)
     return out if bias is None else out + bias.reshape(-1, *[1] * (input.ndim - 2))
 
 
-_torch_kernel = overload(torch.ops.aten.convolution_backward.default)
-
-
 def _kernel(grad: Any, input: Any, weight: Any, channels: Any, *rest: Any) -> Any:
-    kernel = _torch_kernel
+    kernel = convolutions.gradients
     if not grad.is_complex():
         return kernel(grad, input, weight, channels, *rest)
     *options, (need_input, need_weight, need_bias) = rest

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from ...errors import InputError, message
+from ...kernels import pooling
 from ...policy import Operator, Policy, implements
 from .._folded import folded
 from .._formulas import operator
@@ -137,7 +138,7 @@ def _greatest(torch_functions: tuple[Callable[..., Any], ...], compute: Callable
 
 
 max_pool1d = _greatest((functional.max_pool1d, torch.max_pool1d), torch.max_pool1d_with_indices, 1)
-max_pool2d = _greatest((functional.max_pool2d, torch.max_pool2d), _NN.max_pool2d_with_indices, 2)
+max_pool2d = _greatest((functional.max_pool2d, torch.max_pool2d), pooling.max_pool2d_with_indices, 2)
 max_pool3d = _greatest((functional.max_pool3d, torch.max_pool3d), _NN.max_pool3d_with_indices, 3)
 
 
