@@ -11,7 +11,7 @@ from nexnet import kernels
 
 pytestmark = pytest.mark.cpu_only("the forms are for it")
 PADDED, BY_IMAGE, TURNED = "C depthwise, amply padded", "W depthwise, wide or dilated", "X depthwise, dilated"
-FOLDED, BY_PATCHES = "X of few channels", "W of many weights, few positions"
+FOLDED, BY_PATCHES = "X to few channels", "W of many weights, few positions"
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,21 @@ def test_depthwise_in_one_dimension(size, padding, calls):
 def test_of_few_channels(channels, size, stride, padding, dilation, calls):
     x, w = torch.randn(2, channels, 16, 12), torch.randn(6, channels, size, size)
     check(nx.conv2d, functional.conv2d, x, w, torch.randn(6), stride, padding, dilation)
+    assert FOLDED in calls
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "beyond", "dilation"),
+    [(3, 1, 1, 0, 1), (4, 2, 1, 0, 1), (3, 2, 1, 1, 1), (2, 2, 1, 1, 2)],
+)
+def test_transposed_to_few_channels(channels, size, stride, padding, beyond, dilation, calls):
+    x, w, b = torch.randn(2, 6, 5, 7), torch.randn(6, channels, size, size), torch.randn(channels)
+    check(nx.conv_transpose2d, functional.conv_transpose2d, x, w, b, stride, padding, beyond, 1, dilation)
+    assert FOLDED in calls
+    calls.clear()
+    options = [[stride] * 2, [padding] * 2, [dilation] * 2, True, [beyond] * 2, 1]
+    check(nx.convolution, torch.convolution, x, w, b, *options)
     assert FOLDED in calls
 
 
@@ -142,6 +157,8 @@ def test_a_wrong_shape_is_torchs_error():
     x, w = nx.ones(2, 3, 8, 8), nx.ones(3, 1, 7, 7)
     with pytest.raises(RuntimeError, match="expected bias to be 1-dimensional"):
         nx.conv2d(x, w, nx.ones(4), 1, 9, 1, 3)
+    with pytest.raises(RuntimeError, match="output padding must be smaller"):
+        nx.conv_transpose2d(nx.ones(2, 6, 5, 5), nx.ones(6, 1, 3, 3), None, 1, 0, 1)
     with pytest.raises(RuntimeError, match="to have 6 channels"):
         nx.conv2d(x, w.repeat(2, 1, 1, 1), None, 1, 9, 1, 6)
 

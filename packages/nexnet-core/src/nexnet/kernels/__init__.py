@@ -1,9 +1,13 @@
 """Which kernel computes what, where there is a choice; ``describe`` says what was chosen and why.
 
-products      products of matrices: torch's kernel, or oneDNN's
-convolutions  convolutions that oneDNN has no fast kernel for, in the form of others
-replaceable   softmax, log_softmax and layer_norm: torch's kernels, or nexnet.triton's on a GPU
-measuring     how kernels are compared
+The modules, which rules call on plain tensors::
+
+    products      products of matrices: torch's kernel, or oneDNN's
+    convolutions  convolutions that torch is slow at, in the form of others
+    pooling       max pooling, with the channels last
+    forms         which of these forms are taken
+    replaceable   softmax, log_softmax and layer_norm: torch's kernels, or nexnet.triton's on a GPU
+    measuring     how kernels are compared
 """
 
 from __future__ import annotations

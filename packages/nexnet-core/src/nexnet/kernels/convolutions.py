@@ -6,7 +6,7 @@ the convolution, X for the transpose of its map of x and W for the transpose of 
 - C depthwise (a channel by itself), padded by more than oneDNN's kernel looks at once: padded beforehand;
 - W depthwise, of a kernel wider than 3 or dilated: C depthwise of each image, the gradient as its kernel;
 - X depthwise, dilated: C of the gradient, the kernel turned round;
-- X of few channels, as of an image: a product of matrices, whose columns are folded into an image;
+- X to few channels, as to an image: a product of matrices, whose columns are folded into an image;
 - W of many weights on few positions: a product of the gradient with the image's patches.
 
 See ``forms`` for which is taken.
@@ -56,8 +56,12 @@ class Geometry(NamedTuple):
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Tensor:
     """Give torch.convolution of the arguments, in whichever form is fast."""
-    stride, padding, dilation, transposed, _, groups = options
-    out = None if transposed else depthwise(input, weight, bias, Geometry(stride, padding, dilation, groups))
+    stride, padding, dilation, transposed, beyond, groups = options
+    geometry = Geometry(stride, padding, dilation, groups)
+    if transposed:
+        out = upwards(input, weight, bias, geometry, beyond)
+    else:
+        out = depthwise(input, weight, bias, geometry)
     return _convolution(input, weight, bias, *options) if out is None else out
 
 
@@ -72,6 +76,33 @@ def depthwise(input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geom
     ):
         out: Tensor = _PADDED(input, weight, geometry)
         return out if bias is None else out.add_(bias.reshape(-1, *[1] * (weight.ndim - 2)))
+    return None
+
+
+def upwards(
+    input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, output_padding: Sequence[int]
+) -> Tensor | None:
+    """Give X + b, a transposed convolution, to few channels; None where torch's kernel is fast, or it is another."""
+    if (
+        geometry.groups == 1
+        and input.ndim == weight.ndim == 4
+        and weight.shape[1] <= FEW_CHANNELS < weight.shape[0] == input.shape[1]
+        and geometry.is_of(weight)
+        and len(output_padding) == 2
+        and suits(input, weight)
+        and input.is_contiguous()
+        and (bias is None or (suits(bias) and bias.shape == weight.shape[1:2]))
+        and min(geometry.padding) >= 0
+        and all(0 <= each < step for each, step in zip(output_padding, geometry.stride, strict=True))
+        and _FOLDED.is_taken()
+    ):
+        sizes = zip(input.shape[2:], weight.shape[2:], *geometry[:3], output_padding, strict=True)
+        places = [
+            (size - 1) * stride - 2 * padding + dilation * (width - 1) + beyond + 1
+            for size, width, stride, padding, dilation, beyond in sizes
+        ]
+        out: Tensor = _FOLDED(input, weight, geometry._replace(shape=(len(input), weight.shape[1], *places)))
+        return out if bias is None else out.add_(bias.reshape(-1, 1, 1))
     return None
 
 
@@ -228,7 +259,7 @@ _TURNED_ROUND = Form(
     (Geometry((1, 1), (2, 2), (2, 2), 64, (8, 64, 14, 14)),),
 )
 _FOLDED = Form(
-    "X of few channels",
+    "X to few channels",
     _folded,
     _torchs_input,
     ((8, 64, 32, 32), (64, 3, 3, 3)),

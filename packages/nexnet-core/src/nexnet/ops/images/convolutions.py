@@ -104,6 +104,14 @@ class _Transposed(Analytic):
         dilation: Sizes = 1,
     ) -> Any:
         self.ctx.save(input, weight, stride, padding, dilation, output_padding, groups)
+        if self.dims == 2:
+            steps, around, dilations, beyond = (
+                _per_dim(each, 2) for each in (stride, padding, dilation, output_padding)
+            )
+            geometry = convolutions.Geometry(steps, around, dilations, groups)
+            out: Any = convolutions.upwards(input, weight, bias, geometry, beyond)
+            if out is not None:
+                return out
         return type(self).compute(input, weight, bias, stride, padding, output_padding, groups, dilation)
 
     def backward(self, grad: Any) -> Any:
