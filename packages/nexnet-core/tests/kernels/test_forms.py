@@ -72,11 +72,11 @@ def test_can_be_said_by_hand(calls):
     kernels.use_forms("never")
     nx.max_pool2d(IMAGE, 2)
     assert not calls
-    assert "go to torch's kernels (use_forms is 'never')" in kernels.describe()
+    assert "goes to its kernels all the same (use_forms is 'never')" in kernels.describe()
     kernels.use_forms("always")
     nx.max_pool2d(IMAGE, 2)
     assert calls == [pooling._FORM.name]
-    assert "take another form (use_forms is 'always')" in kernels.describe()
+    assert "takes another form (use_forms is 'always')" in kernels.describe()
 
 
 @pytest.mark.process

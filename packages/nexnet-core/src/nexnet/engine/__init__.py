@@ -25,6 +25,7 @@ The rooms, what others build on first::
     batched        a call on one example, as the call on the whole batch
     higher_orders  how what a rule saved is itself differentiated
     call           the operator call: read this first
+    by_size        a function that computes large tensors another way
     kernel_call    the call's fast form, for rules that are one kernel
     arithmetic     Python's signs
     fitting        what backward returned, made to fit the arguments
@@ -48,6 +49,7 @@ from .arithmetic import Arithmetic, register_arithmetic
 from .autocast import register_rules
 from .backward import backward, saved_versions
 from .batched import append_batched, identify, key_of_batch
+from .by_size import BySize
 from .call import OperatorBase
 from .context import Only, TapeContext
 from .debug import CHECKED
@@ -82,6 +84,7 @@ __all__ = [
     "DIFFERENTIABLE",
     "SAVES",
     "Arithmetic",
+    "BySize",
     "Context",
     "KernelCall",
     "KernelOperator",

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from . import autocast, cpython
+from .by_size import BySize
 from .call import OperatorBase
 from .debug import CHECKED
 from .direct import OPAQUE, direct
@@ -58,7 +59,7 @@ class KernelCall:
         self.saves_others = saves == "others"
         self.saves_inputs = saves == "inputs"
         self.saves_output = saves == "output"
-        self.opaque = type(self.function) in OPAQUE
+        self.opaque = type(self.function) in OPAQUE or isinstance(self.function, BySize)
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -5,6 +5,7 @@ The modules, which rules call on plain tensors::
     products      products of matrices: torch's kernel, or oneDNN's
     convolutions  convolutions that torch is slow at, in the form of others
     pooling       max pooling, with the channels last
+    elementwise   tanh, by oneDNN
     forms         which of these forms are taken
     replaceable   softmax, log_softmax and layer_norm: torch's kernels, or nexnet.triton's on a GPU
     measuring     how kernels are compared

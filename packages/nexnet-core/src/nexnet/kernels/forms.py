@@ -117,11 +117,11 @@ def suits(*tensors: Tensor) -> bool:
 
 
 def use_forms(mode: str = "auto") -> None:
-    """Decide whether convolutions and pooling that torch is slow at take another form: "auto", "always" or "never".
+    """Decide whether what torch is slow at takes another form: "auto", "always" or "never".
 
     "auto" takes a form where it measures clearly faster. There are forms, in float32 on the CPU, of depthwise
     convolutions with wide, dilated or amply padded kernels, of gradients by images of up to 4 channels, of gradients by
-    many weights on few positions, and of max pooling.
+    many weights on few positions, of max pooling, and of tanh.
 
     Raises:
         InputError: another mode.
@@ -139,10 +139,10 @@ def use_forms(mode: str = "auto") -> None:
 def describe() -> str:
     """Say which forms are taken, and what was measured for that."""
     if _mode != "auto":
-        who = "take another form" if _mode == "always" else "go to torch's kernels"
-        return f"Convolutions and pooling that torch is slow at {who} (use_forms is {_mode!r})."
+        who = "takes another form" if _mode == "always" else "goes to its kernels all the same"
+        return f"What torch is slow at {who} (use_forms is {_mode!r})."
     lines = [f"  {each}" for each in _found.values()] or ["  (none has been measured yet)"]
-    return "\n".join(["Convolutions and pooling take another form where that is clearly faster than torch's:", *lines])
+    return "\n".join(["What torch may be slow at takes another form where that is clearly faster:", *lines])
 
 
 use_forms(os.environ.get("NEXNET_FORMS", "auto"))

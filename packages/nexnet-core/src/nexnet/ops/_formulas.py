@@ -45,12 +45,13 @@ def of_output(
     *torch_functions: Callable[..., Any],
     complex_too: bool = True,
     conjugates: bool = False,
+    compute: Callable[..., Any] | None = None,
 ) -> Operator:
     """Make the operator of the first torch function, answering to all; ``gradient(g, y)`` is its rule.
 
-    One that ``conjugates`` is that of complex numbers too, as it is.
+    One that ``conjugates`` is that of complex numbers too, as it is. It is computed by ``compute``, if that is given.
     """
-    compute = torch_functions[0]
+    compute = compute or torch_functions[0]
 
     class rule(Policy):
         elementwise = True

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...engine import scalar
+from ...kernels import elementwise
 from ...policy import Policy, function, implements
 from .._conventions import chosen
 from .._formulas import of_input, of_output
@@ -98,6 +99,7 @@ tanh = of_output(
     lambda g, y: _tanh_backward(g, y) if type(g) is Tensor or not g.dtype.is_complex else g * (1 - y * y).conj(),
     torch.tanh,
     conjugates=True,
+    compute=elementwise.tanh,
 )
 
 
