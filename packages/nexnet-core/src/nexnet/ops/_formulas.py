@@ -51,13 +51,13 @@ def of_output(
 
     One that ``conjugates`` is that of complex numbers too, as it is. It is computed by ``compute``, if that is given.
     """
-    compute = compute or torch_functions[0]
+    computing: Callable[..., Any] = compute or torch_functions[0]
 
     class rule(Policy):
         elementwise = True
         complex_rule = "own" if conjugates else "reflected" if complex_too else "none"
 
-        forward = calls(compute, "input", saves="output")
+        forward = calls(computing, "input", saves="output")
 
         def backward(self, grad: Any) -> Any:
             (out,) = self.ctx.release
