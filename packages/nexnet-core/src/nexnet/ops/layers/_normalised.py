@@ -26,7 +26,7 @@ import torch
 from ... import kernels
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
-from .._layout import plain_layout
+from .._layout import plain_layouts
 
 _aten = torch.ops.aten
 _by_batch = overload(_aten.native_batch_norm_backward.default)
@@ -96,7 +96,7 @@ class _OverBatch:
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
-        grad, x, weight = map(plain_layout, (grad, x, weight))
+        grad, x, weight = plain_layouts(grad, x, weight)
         return _by_batch(grad, x, weight, None, None, mean, rstd, True, eps, mask)
 
     @staticmethod
