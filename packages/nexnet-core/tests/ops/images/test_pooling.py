@@ -102,6 +102,23 @@ def test_nan_is_the_greatest():
     assert nx.grad(lambda x: nx.max_pool1d(x, 3))(x).tolist() == [[0.0, 1.0, 0.0]]
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 24, 25), (3, 8, 16, 16), (64, 16, 2, 2), (2, 8, 6, 8, 8)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("options", [{}, {"stride": 1, "padding": 1}, {"ceil_mode": True, "dilation": 2}], ids=str)
+def test_many_channels_are_pooled_bit_for_bit_as_by_torch(shape, dtype, options, draw):
+    """By another of its kernels: of ties, among them, and of NaN."""
+    x = (4 * draw(*shape)).round().to(dtype)
+    x.view(-1)[::97] = torch.nan
+    size = 2 if options.get("dilation", 1) < min(shape[2:]) else 1
+    mine, theirs = pair(f"max_pool{x.ndim - 2}d", size, return_indices=True, **options)
+    for got, each in zip(mine(x), theirs(x), strict=True):
+        torch.testing.assert_close(got.data, each, rtol=0, atol=0, equal_nan=True)
+        assert got.stride() == each.stride()
+    given = x.clone().requires_grad_()
+    expected = torch.autograd.grad(theirs(given)[0].sum(), given)[0]
+    assert torch.equal(nx.grad(lambda x: mine(x)[0].sum())(x).data, expected)
+
+
 def test_random_places_are_drawn_once():
     x = nx.LiteTensor(torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(0)))
 

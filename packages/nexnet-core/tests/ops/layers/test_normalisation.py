@@ -231,6 +231,53 @@ class TestRunningStatistics:
             )
 
 
+class TestByRows:
+    """Large batches on a CPU, whose statistics are made otherwise than by torch's kernel."""
+
+    SHAPES = ((32, 16, 16, 16), (8, 4, 2048), (4, 16, 8, 8, 16))
+
+    @pytest.mark.parametrize("shape", SHAPES, ids=str)
+    @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+    def test_everything_is_torchs(self, shape, dtype, tolerance, draw, parameters):
+        c = shape[1]
+        x, g = (draw(*shape).to(dtype) for _ in range(2))
+        x = 3 * x + torch.arange(c, dtype=dtype).view(1, c, *[1] * (len(shape) - 2))
+        before = draw(c).to(dtype), draw(c, low=0.5).to(dtype)
+        for each in parameters((c,)):
+            self.check(x, g, [None if one is None else one.to(dtype) for one in each], before, tolerance)
+
+    @staticmethod
+    def check(x, g, affine, before, tolerance):
+        expected, written = ([each.clone() for each in before] for _ in range(2))
+        leaves = [x, *(each for each in affine if each is not None)]
+
+        def of(norm, x, *rest):
+            rest = iter(rest)
+            return norm(x, *[None if each is None else next(rest) for each in affine])
+
+        given = [each.clone().requires_grad_() for each in leaves]
+        theirs = of(lambda x, w, b: F.batch_norm(x, *expected, w, b, True), *given)
+        theirs = theirs.detach(), *torch.autograd.grad(theirs, given, g)
+        for norm in (
+            lambda x, w, b: nx.batch_norm(x, *written, w, b, True),
+            lambda x, w, b: nx.batch_norm_with_statistics(x, *before, w, b)[0],
+        ):
+            mine, back = nx.vjp(lambda *tensors: of(norm, *tensors), *leaves)  # noqa: B023  called in this turn
+            for got, each in zip((mine, *back(g)), theirs, strict=True):
+                torch.testing.assert_close(got.data, each, rtol=tolerance, atol=100 * tolerance)
+        _, *told = nx.batch_norm_with_statistics(x, *before, *affine)
+        for one, other, each in zip(written, told, expected, strict=True):
+            torch.testing.assert_close(one, each, rtol=tolerance, atol=tolerance)
+            torch.testing.assert_close(other.data, each, rtol=tolerance, atol=tolerance)
+
+    def test_a_channel_of_one_value(self):
+        x = nx.zeros(32, 16, 16, 16) + 3
+        out, mean, var = nx.batch_norm_with_statistics(x, torch.zeros(16), torch.ones(16))
+        assert not out.data.any()
+        torch.testing.assert_close(mean.data, torch.full((16,), 0.3))
+        torch.testing.assert_close(var.data, torch.full((16,), 0.9))
+
+
 class TestEdges:
     def test_other_layouts_in_memory(self, draw, check_against_torch):
         w, b = draw(4, low=0.5), draw(4)

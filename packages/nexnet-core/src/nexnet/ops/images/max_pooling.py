@@ -13,6 +13,7 @@ from ...policy import Operator, Policy, implements
 from .._folded import folded
 from .._formulas import operator
 from .._kernels import kernel_or_rule
+from .._plain import is_plain
 from .._vmap_kernels import in_place_of, is_mapped
 
 __all__ = [
@@ -102,6 +103,30 @@ _place_fractional3d = _placing_fractional(_ATEN.fractional_max_pool3d_backward.d
 # Windows of a size
 
 
+def _without_branches(kernel: Callable[..., Any], dims: int) -> Callable[..., Any]:
+    """Give torch's kernel for values and indices; on a CPU the one for channels in the last dimension, and back.
+
+    The other one jumps where an element is greater, which no processor foresees: this takes 0.2 to 0.6 of the time
+    (one core of an AMD EPYC), copies included, from 4096 elements and 4 channels (8 of halves) on.
+    """
+    layout = torch.channels_last if dims == 2 else torch.channels_last_3d
+
+    @in_place_of(kernel)
+    def compute(input: Any, *window: Any) -> Any:
+        if (
+            input.ndim != dims + 2
+            or input.shape[1] < max(4, 16 // input.element_size())
+            or input.numel() < 2**12
+            or not (is_plain(input) and input.is_cpu and input.is_contiguous())
+        ):
+            return kernel(input, *window)
+        out, indices = kernel(input.contiguous(memory_format=layout), *window)
+        plain = torch.contiguous_format  # by clone: to contiguous() places of 1 x 1 are it already, in other strides
+        return out.clone(memory_format=plain), indices.clone(memory_format=plain)
+
+    return compute
+
+
 def _greatest(torch_functions: tuple[Callable[..., Any], ...], compute: Callable[..., Any], dims: int) -> Operator:
     """Make the operator; ``compute`` gives the values and the indices."""
 
@@ -137,8 +162,8 @@ def _greatest(torch_functions: tuple[Callable[..., Any], ...], compute: Callable
 
 
 max_pool1d = _greatest((functional.max_pool1d, torch.max_pool1d), torch.max_pool1d_with_indices, 1)
-max_pool2d = _greatest((functional.max_pool2d, torch.max_pool2d), _NN.max_pool2d_with_indices, 2)
-max_pool3d = _greatest((functional.max_pool3d, torch.max_pool3d), _NN.max_pool3d_with_indices, 3)
+max_pool2d = _greatest((functional.max_pool2d, torch.max_pool2d), _without_branches(_NN.max_pool2d_with_indices, 2), 2)
+max_pool3d = _greatest((functional.max_pool3d, torch.max_pool3d), _without_branches(_NN.max_pool3d_with_indices, 3), 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from ... import kernels
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layouts
+from .._plain import is_plain
 
 _aten = torch.ops.aten
 _by_batch = overload(_aten.native_batch_norm_backward.default)
@@ -92,7 +93,14 @@ class _OverBatch:
     def forward(
         x: Any, weight: Any, bias: Any, eps: float, mean: Any = None, var: Any = None, momentum: float = 0.0
     ) -> Any:
-        return torch.native_batch_norm(x, weight, bias, mean, var, True, momentum, eps)
+        if not goes_by_rows(x, weight, bias, mean, var):
+            return torch.native_batch_norm(x, weight, bias, mean, var, True, momentum, eps)
+        out, of_batch, rstd, spread = by_rows(x, weight, bias, eps)
+        if mean is not None:
+            mean.lerp_(of_batch, momentum)
+        if var is not None:
+            var.lerp_(spread, momentum)
+        return out, of_batch, rstd
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
@@ -147,6 +155,37 @@ class _OverChannels:
 
     weigh = _OverBatch.weigh
     gather = _OverBatch.gather
+
+
+def goes_by_rows(x: Any, *others: Any) -> bool:
+    """Say whether ``by_rows`` is quicker than torch's kernel, which adds up a channel's elements one after the other.
+
+    Measured on one core of an AMD EPYC it takes 0.28 to 0.74 of the time from here on, and more than 1 well below.
+    """
+    elements = x.numel()
+    if elements < 2**16 or elements < 16 * x.shape[0] * x.shape[1]:
+        return False
+    if not (is_plain(x) and x.is_cpu and x.is_contiguous() and x.dtype in (torch.float32, torch.float64)):
+        return False
+    return all(each is None or (is_plain(each) and each.dtype is x.dtype) for each in others)
+
+
+def by_rows(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any, Any]:
+    """Normalise each channel by sums over its rows, which are vectorised: give y, m, r and the unbiased variance.
+
+    The squares are those of what is left without the mean, whatever that is; the output takes their memory.
+    """
+    n, c = x.shape[:2]
+    count = x.numel() // c
+    rows = x.view(n, c, -1)
+    mean = rows.sum(2).sum(0).div_(count)
+    out = rows - mean.unsqueeze(1)
+    squares = torch.linalg.vector_norm(out, 2, 2).square_().sum(0)
+    rstd = torch.rsqrt_(squares / count + eps)
+    out.mul_((rstd if weight is None else rstd * weight).unsqueeze(1))
+    if bias is not None:
+        out.add_(bias.unsqueeze(1))
+    return out.view(x.shape), mean, rstd, squares.div_(count - 1)
 
 
 def _contiguous(*tensors: Any) -> list[Any]:

@@ -27,6 +27,8 @@ from ._normalised import (
     _group_norm,
     _OverBatch,
     _through_statistics,
+    by_rows,
+    goes_by_rows,
 )
 from .normalisation import _check_channels, _check_spread
 
@@ -53,6 +55,9 @@ class _batch_norm_and_update(Policy):
             out, mean, rstd = torch.native_batch_norm(x, weight, bias, None, None, True, momentum, eps)
             var = torch.var(x, [0, *range(2, x.ndim)])
             new_mean, new_var = (s + momentum * (t - s) for s, t in ((running_mean, mean), (running_var, var)))
+        elif goes_by_rows(x, weight, bias, running_mean, running_var):
+            out, mean, rstd, var = by_rows(x, weight, bias, eps)
+            new_mean, new_var = torch.lerp(running_mean, mean, momentum), torch.lerp(running_var, var, momentum)
         else:
             out, mean, rstd, new_mean, new_var = _updating(
                 x, weight, bias, running_mean, running_var, True, momentum, eps
