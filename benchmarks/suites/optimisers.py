@@ -150,7 +150,7 @@ def cases() -> list[Case]:
         *((name, partial(lbfgs, name), many) for name in LBFGS),
     ]
     return [
-        Case("optimiser", f"{name}, {which}", partial(maker, shapes), rtol=1e-3 if name in LBFGS else 1e-5)
+        Case("optimiser", f"{name}, {which}", partial(maker, shapes))
         for name, maker, sets in makers
         for which, shapes in sets.items()
     ]
