@@ -106,8 +106,8 @@ _place_fractional3d = _placing_fractional(_ATEN.fractional_max_pool3d_backward.d
 def _without_branches(kernel: Callable[..., Any], dims: int) -> Callable[..., Any]:
     """Give torch's kernel for values and indices; on a CPU the one for channels in the last dimension, and back.
 
-    The other one jumps where an element is greater, which no processor foresees: this takes 0.2 to 0.6 of the time
-    (one core of an AMD EPYC), copies included, from 4096 elements and 4 channels (8 of halves) on.
+    The other one jumps where an element is greater, which no processor foresees: this takes a fifth to three
+    quarters of the time (one core of an AMD EPYC), copies included, from 4096 elements and 4 channels (8 of halves) on.
     """
     layout = torch.channels_last if dims == 2 else torch.channels_last_3d
 
