@@ -24,6 +24,46 @@ OPTIONS = [
 ]
 
 
+def valley(params):
+    """Rosenbrock's function of twelve numbers, which a hundred steps do not bring to an end."""
+    x = params["a"].reshape(-1)
+    return ((1 - x[:-1]) ** 2).sum() + 10 * ((x[1:] - x[:-1] ** 2) ** 2).sum() + (params["b"] - x.sum()).cosh()
+
+
+@pytest.mark.parametrize("method", ["update", "update_"])
+@pytest.mark.parametrize("history", [3, 100])
+@pytest.mark.parametrize("how", [{"lr": 0.01}, {"line_search_fn": "strong_wolfe"}], ids=str)
+def test_a_hundred_steps_are_torchs(how, history, method):
+    options = {"max_iter": 2, "max_eval": 5, "history_size": history, "tolerance_change": 0.0, "tolerance_grad": 0.0}
+    draw = torch.Generator().manual_seed(0)
+    begin = {"a": torch.rand(3, 4, dtype=torch.float64, generator=draw), "b": torch.tensor(2.0, dtype=torch.float64)}
+    mine, theirs = step_by_step(valley, begin, 100, options | how, method)
+    for got, expected in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+def step_by_step(fn, begin, steps, options, method):
+    """Give what nexnet's steps and torch's make of the parameters, after each."""
+    model, params = ({key: each.clone() for key, each in begin.items()} for _ in range(2))
+    model = {key: LiteTensor(each) for key, each in model.items()}
+    params = {key: each.requires_grad_() for key, each in params.items()}
+    lbfgs, reference = nn.LBFGS(**options), torch.optim.LBFGS(params.values(), **options)
+    state, mine, theirs = lbfgs.init(model), [], []
+
+    def closure():
+        reference.zero_grad()
+        value = fn(params)
+        value.backward()
+        return value
+
+    for _ in range(steps):
+        reference.step(closure)
+        model, state = getattr(lbfgs, method)(model, fn, state)
+        mine.append({key: each.data.clone() for key, each in model.items()})
+        theirs.append({key: each.detach().clone() for key, each in params.items()})
+    return mine, theirs
+
+
 @pytest.mark.parametrize("method", ["update", "update_"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_step_is_torchs(options, method):
@@ -106,6 +146,25 @@ def test_its_state_can_be_saved_at_any_time(tmp_path):
     whole, _ = lbfgs.update(whole, rosenbrock, state)
     other, _ = lbfgs.update(other, rosenbrock, loaded)
     assert all(torch.equal(whole[key].data, other[key].data) for key in whole)
+
+
+def test_a_loss_may_keep_the_models_that_it_is_given():
+    lbfgs, kept, values = nn.LBFGS(max_iter=5, lr=1e-3), [], []
+
+    def loss(params):
+        kept.append(params)
+        values.append(nexnet.stop_gradient(rosenbrock(params)).item())
+        return rosenbrock(params)
+
+    lbfgs.update_(start(), loss, lbfgs.init(start()))
+    assert [rosenbrock(nexnet.stop_gradient(each)).item() for each in kept] == values
+    assert len(set(values)) == 5
+
+
+def test_a_history_that_is_not_there_takes_no_memory():
+    state = nn.LBFGS().init(nexnet.ones(1000))
+    assert len(state.moves) == len(state.gradient_changes) == 100
+    assert {each.data.untyped_storage().nbytes() for each in (*state.moves, *state.gradient_changes)} == {4}
 
 
 def test_a_loss_is_one_number():

@@ -6,7 +6,6 @@ Thin over optree, in the namespace in which nexnet's modules are registered. ``N
 from __future__ import annotations
 
 import builtins
-import itertools
 import math
 from collections.abc import Callable, Iterable
 from functools import reduce
@@ -132,7 +131,8 @@ def ravel(tree: Any) -> tuple[LiteTensor, Callable[[Any], Any]]:
     dtypes = [each.dtype for each in tensors]
     sizes = [math.prod(shape) for shape in shapes]
     dtype = reduce(torch.promote_types, dtypes) if dtypes else torch.get_default_dtype()
-    vector = ops.cat([each.to(dtype).reshape(-1) for each in tensors]) if tensors else LiteTensor(torch.zeros(0))
+    rows = [_in_form(each, (size,), dtype) for each, size in zip(tensors, sizes, strict=True)]
+    vector = ops.cat(rows) if rows else LiteTensor(torch.zeros(0))
 
     def unravel(vector: Any) -> Any:
         vector = vector if isinstance(vector, LiteTensor) else LiteTensor(vector)
@@ -145,14 +145,17 @@ def ravel(tree: Any) -> tuple[LiteTensor, Callable[[Any], Any]]:
                     got=f"shape {tuple(vector.shape)}",
                 )
             )
-        ends = itertools.accumulate(sizes)
-        made = [
-            vector[end - size : end].reshape(shape).to(kind)
-            for end, size, shape, kind in zip(ends, sizes, shapes, dtypes, strict=True)
-        ]
-        return optree.tree_unflatten(treespec, made)
+        parts = ops.split(vector, sizes) if sizes else []
+        made = [_in_form(*each) for each in zip(parts, shapes, dtypes, strict=True)]
+        return _trees.unflatten(treespec, made)
 
     return vector, unravel
+
+
+def _in_form(tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Any:
+    """Give a tensor in a shape and dtype: itself, if it is in them."""
+    tensor = tensor if tensor.shape == shape else tensor.reshape(shape)
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)
 
 
 def _to_tensor(leaf: Any, index: int, treespec: optree.PyTreeSpec) -> LiteTensor:

@@ -10,7 +10,7 @@ import torch
 import nexnet as nx
 from nexnet import kernels
 from nexnet.engine import CHECKED
-from nexnet.kernels import forms, pooling
+from nexnet.kernels import forms
 from nexnet.kernels.forms import Form, Found
 
 pytestmark = pytest.mark.cpu_only("the forms are for it")
@@ -75,7 +75,7 @@ def test_can_be_said_by_hand(calls):
     assert "goes to its kernels all the same (use_forms is 'never')" in kernels.describe()
     kernels.use_forms("always")
     nx.max_pool2d(IMAGE, 2)
-    assert calls == [pooling._FORM.name]
+    assert calls == ["max pooling in 2 dimensions"]
     assert "takes another form (use_forms is 'always')" in kernels.describe()
 
 

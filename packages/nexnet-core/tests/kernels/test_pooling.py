@@ -38,6 +38,18 @@ def test_of_ties_nans_and_infinities(size, stride, padding, dilation, ceil_mode,
     assert indices.is_contiguous()
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 24, 25), (3, 8, 16, 16), (64, 16, 2, 2), (2, 8, 8, 8, 8)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+def test_of_other_shapes_and_dtypes(shape, dtype, calls):
+    x = (4 * torch.rand(shape)).round().to(dtype)
+    name = f"max_pool{len(shape) - 2}d"
+    mine = getattr(nx, name)(x, 2, return_indices=True)
+    assert calls or (dtype is torch.bfloat16 and shape[1] == 4)
+    for got, want in zip(mine, getattr(torch.nn.functional, name)(x, 2, return_indices=True), strict=True):
+        assert torch.equal(got.data, want)
+        assert got.data.stride() == want.stride()
+
+
 def test_gradients_are_torchs(calls):
     x = torch.randn(4, 16, 40, 40)
     mine = nx.grad(lambda x: nx.max_pool2d(x, 3, 2, 1).square().sum())(x).data
@@ -50,13 +62,13 @@ def test_gradients_are_torchs(calls):
 @pytest.mark.parametrize(
     "x",
     [
-        torch.ones(4, 7, 50, 50),
+        torch.ones(4, 3, 50, 50),
         torch.ones(4, 8, 8, 8),
-        torch.ones(4, 16, 40, 40, dtype=torch.float64),
+        torch.ones(4, 4, 40, 40).bfloat16(),
         torch.ones(16, 40, 400),
         torch.ones(4, 16, 40, 40).contiguous(memory_format=torch.channels_last),
     ],
-    ids=["few channels", "small", "float64", "one image", "channels last"],
+    ids=["few channels", "small", "few halves", "one image", "channels last"],
 )
 def test_what_it_does_not_suit_is_torchs(x, calls):
     assert torch.equal(nx.max_pool2d(x, 2).data, torch.nn.functional.max_pool2d(x, 2))

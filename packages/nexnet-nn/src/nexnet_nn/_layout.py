@@ -22,7 +22,7 @@ from nexnet.errors import message
 
 from .errors import ModuleError
 
-__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "holds", "is_module", "split"]
+__all__ = ["NAMESPACE", "Buffer", "Entry", "Layout", "is_module", "split"]
 
 NAMESPACE = "nexnet"
 
@@ -51,16 +51,11 @@ class Layout:
         constants: what stands among the children in a tuple, the ``relu`` of ``(dense, relu, dense)``; and buffers.
         buffers: which constants are buffers: where they stand in the module, and among the constants.
         places: where a field's value, or each element of the tuple that it is, stands in ``children + constants``.
-        static: the other fields, and this layout itself, as they go into a module's ``__dict__``.
+        static: the other fields, as they go into a module's ``__dict__``.
         frozen: whether the children are tensors and modules alone, and theirs too.
-        holds: whether there are buffers, here or below.
+        holding: the children that have buffers, in them or below: where they stand, and their paths, with a dot.
         told: who wants to know of new values for buffers, and this module's path for them: no part of the structure.
     """
-
-    __slots__ = (
-        "buffers", "constants", "entries", "frozen", "holds", "names", "owner", "places", "static", "stem", "takes",
-        "told",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -76,12 +71,19 @@ class Layout:
         self.owner, self.names, self.entries, self.constants = owner, names, entries, constants
         self.frozen = frozen
         self.buffers = buffers
-        self.holds = bool(buffers)
+        self.holding: tuple[tuple[int, str], ...] = ()
         self.places = places
         self.told: Any = None
         self.stem = object()  # of layouts that are known to be equal
-        self.static = {**static, "_layout": self}
+        self.static = static
         self.takes = tuple((name, _taker(place)) for name, place in places.items())
+        self.in_order = not any(isinstance(place, tuple) for place in places.values())
+        self.fields = tuple(sorted(places, key=places.__getitem__)) if self.in_order else ()  # type: ignore[arg-type]
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are buffers, here or below."""
+        return bool(self.buffers or self.holding)
 
     def with_buffers(self, new: dict[Entry, Any]) -> Self:
         """Give this layout with other values for some of its buffers."""
@@ -103,26 +105,23 @@ class Layout:
 
     def with_children(self, children: tuple[Any, ...]) -> Self:
         """Give the layout for other children, of the same kinds."""
-        found = bool(self.buffers) or holds(children)
-        if found == self.holds:
+        found = _holding(self.entries, children)
+        if found == self.holding:
             return self
         other = self._copy()
-        other.holds = found
+        other.holding = found
         return other
 
     def _copy(self) -> Self:
         other = object.__new__(type(self))
-        for name in self.__slots__:
-            setattr(other, name, getattr(self, name))
-        other.static = {**self.static, "_layout": other}
+        other.__dict__.update(self.__dict__)
         return other
 
     def _identity(self) -> tuple[Any, ...]:
-        static = {name: value for name, value in self.static.items() if value is not self}
         constants = [*self.constants]
         for place in self.buffers.values():
             constants[place] = _kinds_in(constants[place])
-        return self.owner, self.names, self.entries, self.places, self.buffers, constants, static
+        return self.owner, self.names, self.entries, self.places, self.buffers, constants, self.static
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Layout) and (self.stem is other.stem or self._identity() == other._identity())
@@ -131,7 +130,7 @@ class Layout:
         return hash((self.owner, self.names, self.entries))
 
     def __repr__(self) -> str:
-        static = ", ".join(f"{name}={value!r}" for name, value in self.static.items() if value is not self)
+        static = ", ".join(f"{name}={value!r}" for name, value in self.static.items())
         return f"{self.owner.__name__}({static})"
 
 
@@ -194,21 +193,23 @@ def split(owner: type[Any], fields: dict[str, Any], buffers: set[Entry]) -> tupl
         places[name] = tuple(i if is_child else offset + i for is_child, i in found)
     frozen = all(isinstance(each, nexnet.LiteTensor) or (is_module(each) and each._layout.frozen) for each in children)
     layout = Layout(owner, tuple(fields), tuple(entries), tuple(constants), held, places, static, frozen)
-    layout.holds = bool(held) or holds(children)
+    layout.holding = _holding(layout.entries, children)
     return layout, tuple(children)
 
 
-def holds(children: Any) -> bool:
-    """Say whether a module among these, or in them, has buffers."""
-    for each in children:
-        if type(each) is nexnet.LiteTensor:
-            continue
-        if is_module(each):
-            if each._layout.holds:
-                return True
-        elif isinstance(each, (tuple, list, dict)) and holds(optree.tree_leaves(each, is_module, namespace=NAMESPACE)):
-            return True
-    return False
+def _holding(entries: tuple[Entry, ...], children: Any) -> tuple[tuple[int, str], ...]:
+    """Give the children that have buffers, in them or below: where they stand, and their paths."""
+    paths = (".".join(map(str, entry)) + "." for entry in entries)
+    return tuple((i, path) for i, (path, each) in enumerate(zip(paths, children, strict=True)) if _holds(each))
+
+
+def _holds(child: Any) -> bool:
+    if type(child) is nexnet.LiteTensor:
+        return False
+    if is_module(child):
+        return child._layout.holds  # type: ignore[no-any-return]
+    parts = optree.tree_leaves(child, is_module, namespace=NAMESPACE)
+    return any(is_module(each) and each._layout.holds for each in parts)
 
 
 def _opened(value: Any, entry: Entry, buffers: set[Entry]) -> tuple[Any, bool]:

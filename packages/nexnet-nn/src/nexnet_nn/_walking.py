@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import optree
@@ -12,28 +13,18 @@ import nexnet
 from ._layout import NAMESPACE, Layout, is_module
 from ._paths import join
 
-__all__ = ["below", "each_module", "named_leaves", "unflatten"]
+__all__ = ["below", "each_holder", "each_module", "named_leaves", "unflatten"]
 
 
-def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "", holding: bool = False) -> Any:
-    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty.
-
-    ``holding``: only those that have buffers, in them or below.
-    """
+def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
+    """Give a pytree of which each module is changed, inner ones first; a path ends with a dot, or is empty."""
     if not is_module(tree):
-        leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
-        if not any(map(is_module, leaves)):
-            return tree
-        paths = [f"{path}{each}." for each in nexnet.tree.paths(treespec)]
-        leaves = [each_module(leaf, change, each, holding) for leaf, each in zip(leaves, paths, strict=True)]
-        return optree.tree_unflatten(treespec, leaves)
+        return _in_container(tree, partial(each_module, change=change), path)
     layout, children = tree._layout, tree._children
-    if holding and not layout.holds:
-        return tree
     changed = [
         each
         if type(each) is nexnet.LiteTensor
-        else each_module(each, change, path + "".join([f"{step}." for step in entry]), holding)
+        else each_module(each, change, path + "".join([f"{step}." for step in entry]))
         for entry, each in zip(layout.entries, children, strict=True)
     ]
     if any(one is not other for one, other in zip(changed, children, strict=True)):
@@ -41,15 +32,47 @@ def each_module(tree: Any, change: Callable[[Any, str], Any], path: str = "", ho
     return change(tree, path)
 
 
+def each_holder(tree: Any, change: Callable[[Any, str], Any], path: str = "") -> Any:
+    """Give a pytree of which each module that has buffers itself is changed, into one that has these buffers too.
+
+    Every step of training comes by twice: the way leads past these modules, and what they stand in, alone.
+    """
+    layout = getattr(tree, "_layout", None)
+    if type(layout) is not Layout:
+        return _in_container(tree, partial(each_holder, change=change), path)
+    if layout.holding:
+        children = [*tree._children]
+        changed = False
+        for i, name in layout.holding:
+            before = children[i]
+            children[i] = after = each_holder(before, change, path + name)
+            changed = changed or after is not before
+        if changed:
+            tree = unflatten(layout, tuple(children))
+    return change(tree, path) if layout.buffers else tree
+
+
+def _in_container(tree: Any, change: Callable[..., Any], path: str) -> Any:
+    leaves, treespec = optree.tree_flatten(tree, is_leaf=is_module, namespace=NAMESPACE)
+    if not any(map(is_module, leaves)):
+        return tree
+    paths = [f"{path}{each}." for each in nexnet.tree.paths(treespec)]
+    leaves = [change(leaf, path=each) for leaf, each in zip(leaves, paths, strict=True)]
+    return optree.tree_unflatten(treespec, leaves)
+
+
 def unflatten(layout: Layout, children: tuple[Any, ...]) -> Any:
     """Make the module of a layout with these children."""
     module = object.__new__(layout.owner)
     fields = module.__dict__
     fields.update(layout.static)
-    fields["_children"] = children
+    fields["_layout"], fields["_children"] = layout, children
     values = children + layout.constants
-    for name, take in layout.takes:
-        fields[name] = take(values)
+    if layout.in_order:
+        fields.update(zip(layout.fields, values, strict=True))
+    else:
+        for name, take in layout.takes:
+            fields[name] = take(values)
     return module
 
 

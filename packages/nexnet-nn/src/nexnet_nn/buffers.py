@@ -15,7 +15,7 @@ from nexnet.errors import message
 
 from ._layout import NAMESPACE, Buffer, is_module
 from ._paths import join, matches
-from ._walking import each_module
+from ._walking import each_holder, each_module, unflatten
 from .errors import ModuleError
 
 __all__ = ["buffer", "freeze", "unfreeze", "with_buffers"]
@@ -136,7 +136,7 @@ class Renewals:
         self.new: dict[str, Any] | None = {}
         self._level = torch._C._functorch.maybe_current_level()
 
-    def take(self, values: dict[str, Any]) -> None:
+    def take(self, path: str, values: dict[str, Any]) -> None:
         """Take new values; they are constants. What is computed again, after the evaluation, is not news."""
         if self.new is None:
             return
@@ -144,15 +144,12 @@ class Renewals:
             raise ModuleError(
                 message(
                     "a buffer can't have a value for each example of a vmap that is inside of nn.with_buffers.",
-                    argument=", ".join(values),
+                    argument=", ".join(path + name for name in values),
                     remedy="nexnet.vmap(nn.with_buffers(fn)) gives the buffers of each example",
                 )
             )
-        self.new.update({path: nexnet.stop_gradient(value) for path, value in values.items()})
-
-    def newest(self, path: str, value: Any) -> Any:
-        """Give what was told of last, or the value."""
-        return value if self.new is None else self.new.get(path, value)
+        for name, value in values.items():
+            self.new[path + name] = nexnet.stop_gradient(value)
 
     def close(self) -> dict[str, Any]:
         """Give what was told of; from now on nothing is taken."""
@@ -188,10 +185,10 @@ def with_buffers(fn: Callable[..., Any], has_aux: bool = False) -> Callable[...,
         renewals = Renewals()
 
         def tell(module: Any, path: str) -> Any:
-            return module._telling((renewals, path)) if module._layout.buffers else module
+            return unflatten(module._layout.telling((renewals, path)), module._children)
 
         try:
-            result = fn(each_module(model, tell, holding=True), *args, **kwargs)
+            result = fn(each_holder(model, tell), *args, **kwargs)
         finally:
             new = renewals.close()
         if not has_aux:

@@ -19,7 +19,7 @@ from ._describing import as_html, describe
 from ._layout import NAMESPACE, Entry, Layout, split
 from ._paths import join
 from ._succession import SPENT, spent
-from ._walking import below, each_module, named_leaves, unflatten
+from ._walking import below, each_holder, each_module, named_leaves, unflatten
 from .errors import FrozenModuleError, ModuleError
 from .places import Places
 
@@ -144,10 +144,6 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         new = {entry: module._layout.constants[place] for entry, place in module._layout.buffers.items()}
         return unflatten(module._layout.with_buffers(nexnet.stop_gradient(new)), module._children)  # type: ignore[no-any-return]
 
-    def _telling(self, told: Any) -> Self:
-        """Give this module, telling somebody of new values for its buffers."""
-        return unflatten(self._layout.telling(told), self._children)  # type: ignore[no-any-return]
-
     @property
     def is_frozen(self) -> bool:
         """Whether there are tensors and modules alone below it, and no dict, say, that could be written into."""
@@ -185,16 +181,22 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
         left = dict(new)
 
         def change(module: Any, path: str) -> Any:
+            layout = module._layout
             values = {}
-            for entry, place in module._layout.buffers.items():
-                tree = module._layout.constants[place]
-                named = named_leaves(tree, path + ".".join(map(str, entry)))
+            for entry, place in layout.buffers.items():
+                tree = layout.constants[place]
+                name = path + (entry[0] if len(entry) == 1 else ".".join(map(str, entry)))
+                if type(tree) is nexnet.LiteTensor:
+                    if name in left:
+                        values[entry] = left.pop(name)
+                    continue
+                named = named_leaves(tree, name)
                 if any(name in left for name, _ in named):
                     changed = [left.pop(name, leaf) for name, leaf in named]
                     values[entry] = nexnet.tree.unflatten(nexnet.tree.flatten(tree)[1], changed)
-            return unflatten(module._layout.with_buffers(values), module._children) if values else module
+            return unflatten(layout.with_buffers(values), module._children) if values else module
 
-        module = each_module(self, change, holding=True)
+        module = each_holder(self, change)
         if left:
             raise ModuleError(
                 message(
@@ -221,14 +223,15 @@ class Module(nexnet.tree.Frozen, metaclass=_ModuleType):
                 )
             )
         renewals, path = self._layout.told
-        renewals.take({f"{path}{name}": value for name, value in buffers.items()})
+        renewals.take(path, buffers)
 
     def newest(self, name: str) -> Any:
         """Give a buffer's value: the newest that was told of in this evaluation, or the module's own."""
-        if self._layout.told is None:
-            return getattr(self, name)
-        renewals, path = self._layout.told
-        return renewals.newest(f"{path}{name}", getattr(self, name))
+        value, told = getattr(self, name), self._layout.told
+        if told is None:
+            return value
+        renewals, path = told
+        return value if renewals.new is None else renewals.new.get(path + name, value)
 
     def train(self, training: bool = True) -> Self:
         """Give the form of this module that trains: of which each module with a field ``training`` has it True."""

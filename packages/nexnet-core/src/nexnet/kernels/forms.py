@@ -103,11 +103,11 @@ def _first(result: Any) -> Tensor:
     return result if isinstance(result, Tensor) else result[0]  # type: ignore[no-any-return]
 
 
-def suits(*tensors: Tensor) -> bool:
-    """Say whether a form could take these: float32 numbers on the CPU, no batch of vmap, and none to be cast."""
+def suits(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> bool:
+    """Say whether a form could take these: of these dtypes on the CPU, no batch of vmap, and none to be cast."""
     return not is_on() and all(
         type(each) is Tensor
-        and each.dtype is torch.float32
+        and each.dtype in dtypes
         and each.is_cpu
         and each.layout is torch.strided
         and each.numel() > 0
@@ -119,9 +119,9 @@ def suits(*tensors: Tensor) -> bool:
 def use_forms(mode: str = "auto") -> None:
     """Decide whether what torch is slow at takes another form: "auto", "always" or "never".
 
-    "auto" takes a form where it measures clearly faster. There are forms, in float32 on the CPU, of depthwise
-    convolutions with wide, dilated or amply padded kernels, of gradients by images of up to 4 channels, of gradients by
-    many weights on few positions, of max pooling, and of tanh.
+    "auto" takes a form where it measures clearly faster. There are forms, on the CPU, of float32 depthwise convolutions
+    with wide, dilated or amply padded kernels, of gradients by images of up to 4 channels, and by many weights on few
+    positions; of max pooling; of batch normalisation of large batches; and of tanh of many float32 numbers.
 
     Raises:
         InputError: another mode.

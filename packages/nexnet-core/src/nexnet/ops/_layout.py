@@ -20,6 +20,11 @@ def plain_layout(each: Any) -> Any:
     return each.contiguous()
 
 
+def plain_layouts(*tensors: Any) -> list[Any]:
+    """Give each as ``plain_layout`` does."""
+    return [each if each is None or each.is_contiguous() else plain_layout(each) for each in tensors]
+
+
 def _is_channels_last(each: Any) -> bool:
     if each.ndim not in (4, 5):
         return False

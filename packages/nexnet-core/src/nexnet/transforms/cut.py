@@ -25,6 +25,8 @@ def stop_gradient(x: _Tree) -> _Tree:
         >>> nexnet.grad(lambda x: x * nexnet.stop_gradient(x))(3.0)
         LiteTensor(3.)
     """
+    if isinstance(x, LiteTensor):
+        return cut_off(x, "stop_gradient")  # type: ignore[no-any-return]
     return optree.tree_map(  # type: ignore[no-any-return]
         lambda leaf: cut_off(leaf, "stop_gradient") if isinstance(leaf, LiteTensor) else leaf, x, namespace=NAMESPACE
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -19,6 +20,7 @@ from .._paths import matches
 from ..errors import OptimizerError
 
 Model = TypeVar("Model")
+_shape_of = attrgetter("shape")
 Schedule = Callable[[Any], Any]
 Hyperparameter = float | LiteTensor | Tensor | Schedule
 
@@ -149,9 +151,9 @@ def check_shapes(
     Raises:
         OptimizerError: a gradient, or a tensor of the state, has.
     """
-    shapes = [each.shape for each in params]
+    shapes = [*map(_shape_of, params)]
     for what, tensors in [("gradient", slopes), *((name, getattr(state, name)) for name in slots)]:
-        found = [each.shape for each in tensors]
+        found = [*map(_shape_of, tensors)]
         if found != shapes:
             i = next(i for i, each in enumerate(found) if each != shapes[i])
             raise OptimizerError(
@@ -187,7 +189,7 @@ def are_alike(*lists: list[Tensor]) -> bool:
 
 def are_large(tensors: list[Tensor]) -> bool:
     """Say whether these are on a CPU, and together do not stay in its cache from one kernel to the next."""
-    return len(tensors) > 1 and tensors[0].is_cpu and sum(each.numel() for each in tensors) >= 2**18 * len(tensors)
+    return len(tensors) > 1 and tensors[0].is_cpu and sum(map(Tensor.numel, tensors)) >= 2**18 * len(tensors)
 
 
 def counters(params: list[Tensor], t: Any) -> list[Tensor]:

@@ -12,11 +12,12 @@ from torch.optim.lbfgs import _strong_wolfe
 
 import nexnet
 from nexnet import LiteTensor
+from nexnet.engine import unwrap, wrap
 from nexnet.errors import InputError, check_count, message
 
 from .._succession import succeed
 from ..errors import OptimizerError
-from ._shared import Hyperparameter, Model, check_hyperparameter, check_model, refuse_tracking
+from ._shared import Hyperparameter, Model, are_constants, check_hyperparameter, check_model, refuse_tracking
 
 __all__ = ["LBFGS", "LBFGSState"]
 
@@ -31,7 +32,7 @@ class LBFGSState(NamedTuple):
         direction: the last iteration's, of shape (n,).
         step_size: the last iteration's, of shape ().
         gradient: the last iteration's, of shape (n,).
-        gradient_changes: those of the last iterations, of shape (history_size, n).
+        gradient_changes: those of the last iterations, oldest first: ``history_size`` tensors of shape (n,).
         moves: as them.
         remembered: how many of these there are; the others are 0.
         scale: that of the initial Hessian's inverse.
@@ -43,8 +44,8 @@ class LBFGSState(NamedTuple):
     direction: LiteTensor
     step_size: LiteTensor
     gradient: LiteTensor
-    gradient_changes: LiteTensor
-    moves: LiteTensor
+    gradient_changes: tuple[LiteTensor, ...]
+    moves: tuple[LiteTensor, ...]
     remembered: LiteTensor
     scale: LiteTensor
 
@@ -115,7 +116,8 @@ class LBFGS:
         x = nexnet.tree.ravel(model)[0].data
         none = [LiteTensor(torch.zeros((), dtype=torch.int64)) for _ in range(3)]
         vectors = [LiteTensor(torch.zeros_like(x)) for _ in range(2)]
-        history = [LiteTensor(x.new_zeros(self.history_size, x.numel())) for _ in range(2)]
+        nothing = LiteTensor(x.new_zeros(1).expand(x.numel()))  # it takes no memory
+        history = [(nothing,) * self.history_size for _ in range(2)]
         value, size, scale = (LiteTensor(x.new_zeros(())) for _ in range(3))
         return LBFGSState(
             none[0], none[1], value, vectors[0], size, vectors[1], history[0], history[1], none[2], scale
@@ -139,18 +141,23 @@ class LBFGS:
                     remedy="begin with the one that init gives of this model",
                 )
             )
-        if state.direction.shape != x.shape or state.moves.shape[0] != self.history_size:
+        if state.direction.shape != x.shape or len(state.moves) != self.history_size:
             raise OptimizerError(
                 message(
                     "the state is not that of this model and this history_size.",
                     rule="LBFGS",
                     expected=f"{x.shape[0]} elements, {self.history_size} iterations",
-                    got=f"{state.direction.shape[0]} elements, {state.moves.shape[0]} iterations",
+                    got=f"{state.direction.shape[0]} elements, {len(state.moves)} iterations",
                 )
             )
 
+        # Where nobody looks on it is torch's arithmetic, in what memory there is.
+        plain = are_constants([x, *nexnet.tree.leaves(state)])
+        bare: Any = unwrap if plain else _same
+        lite: Any = wrap if plain else _same
+
         def evaluate(x: Any) -> tuple[Any, Any]:
-            value, grads = nexnet.value_and_grad(loss)(unravel(x))
+            value, grads = nexnet.value_and_grad(loss)(unravel(lite(x)))
             if value.data.numel() != 1:
                 raise InputError(
                     message(
@@ -161,26 +168,33 @@ class LBFGS:
                         remedy="give its mean() or sum()",
                     )
                 )
-            return value, nexnet.tree.ravel(grads)[0]
+            return value, bare(nexnet.tree.ravel(grads)[0])
 
         step, max_eval = int(state.step.data), self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
         lr: Any = self.lr(step) if callable(self.lr) and not isinstance(self.lr, LiteTensor) else self.lr
+        lr = bare(lr.reshape(())) if isinstance(lr, LiteTensor) else lr
+        x = bare(x)
         first, g = evaluate(x)
         value, evaluations, iterations = first, 1, 0
-        t: Any = state.step_size
-        d, g_before, scale = state.direction, state.gradient, state.scale
+        t: Any = bare(state.step_size)
+        d, g_before, scale = bare(state.direction), bare(state.gradient), bare(state.scale)
         known = int(state.remembered.data)
-        changes, moves = [state.gradient_changes[i] for i in range(known)], [state.moves[i] for i in range(known)]
-        while not _is_flat(g, self.tolerance_grad) and iterations < self.max_iter:
+        changes, moves = [*map(bare, state.gradient_changes[:known])], [*map(bare, state.moves[:known])]
+        shares = [1 / (y @ s) for y, s in zip(changes, moves, strict=True)]
+        while not _largest(g) <= self.tolerance_grad and iterations < self.max_iter:
             iterations, step = iterations + 1, step + 1
             if step == 1:
                 d = -g
             else:
                 y, s = g - g_before, d * t
-                if (y.data @ s.data) > 1e-10:
-                    changes, moves = [*changes, y][-self.history_size :], [*moves, s][-self.history_size :]
-                    scale = (y @ s) / (y @ y)
-                d = _newton(g, changes, moves, scale if moves else 1)
+                product = y @ s
+                if product.data > 1e-10:
+                    changes, moves, shares = (
+                        [*rows, row][-self.history_size :]
+                        for rows, row in ((changes, y), (moves, s), (shares, 1 / product))
+                    )
+                    scale = product / (y @ y)
+                d = _newton(g, changes, moves, shares, scale if moves else 1)
             g_before, value_before = g, float(value.data)
             t = (1 / g.abs().sum()).clamp(max=1) * lr if step == 1 else lr
             slope = g @ d
@@ -189,22 +203,26 @@ class LBFGS:
             if self.line_search_fn:
                 value, g, t, taken = _search(evaluate, x, t, d, value, g, slope, max_eval - evaluations)
                 evaluations += taken
-                x = x + d * t
+                x = _moved(x, d, t)
                 if nexnet.TapeContext.current() is not None:  # the search's own are constants
                     value, g = evaluate(x)
             else:
-                x = x + d * t
+                x = _moved(x, d, t)
                 if iterations != self.max_iter:
                     value, g = evaluate(x)
                     evaluations += 1
-            if evaluations >= max_eval or _is_flat(d * t, self.tolerance_change):
+            if iterations == self.max_iter or evaluations >= max_eval:
+                break
+            if _largest(d) * abs(_number(t)) <= self.tolerance_change:
                 break
             if abs(float(value.data) - value_before) < self.tolerance_change:
                 break
+        gone = len(moves)
+        x = lite(x)
         new = LBFGSState(
-            LiteTensor(torch.tensor(step)), state.evaluations + evaluations, first, d, _tensor(t, x), g_before,
-            _padded(changes, self.history_size, x), _padded(moves, self.history_size, x),
-            LiteTensor(torch.tensor(len(moves))), _tensor(scale, x),
+            LiteTensor(torch.tensor(step)), state.evaluations + evaluations, first, lite(d), _tensor(t, x),
+            lite(g_before), (*map(lite, changes), *state.gradient_changes[gone:]),
+            (*map(lite, moves), *state.moves[gone:]), LiteTensor(torch.tensor(gone)), _tensor(scale, x),
         )  # fmt: skip
         return unravel(x), new
 
@@ -222,44 +240,60 @@ class LBFGS:
         return succeed(model), state
 
 
-def _newton(g: Any, changes: list[Any], moves: list[Any], scale: Any) -> Any:
+def _newton(g: Any, changes: list[Any], moves: list[Any], shares: list[Any], scale: Any) -> Any:
     """Give minus the inverse Hessian times the gradient, by the recursion in two loops."""
     q, factors = -g, []
-    shares = [1 / (y @ s) for y, s in zip(changes, moves, strict=True)]
     for y, s, share in zip(reversed(changes), reversed(moves), reversed(shares), strict=True):
         factors.append((s @ q) * share)
-        q = q - y * factors[-1]
+        q = _added(q, y, -factors[-1])
     r = q * scale
     for y, s, share, factor in zip(changes, moves, shares, reversed(factors), strict=True):
-        r = r + s * (factor - (y @ r) * share)
+        r = _added(r, s, factor - (y @ r) * share)
     return r
+
+
+def _added(x: Any, y: Any, factor: Any) -> Any:
+    """Give x + y times a number; a tensor of torch's is written into."""
+    return x.add_(y, alpha=factor) if isinstance(x, torch.Tensor) else x + y * factor
+
+
+def _moved(x: Any, d: Any, t: Any) -> Any:
+    """Give x + d t. A loss may have kept what it was given: nothing is written into."""
+    return x.add(d, alpha=t) if isinstance(x, torch.Tensor) else x + d * t
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _search(evaluate: Any, x: Any, t: Any, d: Any, value: Any, g: Any, slope: Any, left: int) -> tuple[Any, ...]:
     """Find a step size by torch's line search: give value and gradient there, the size, and how many were taken."""
+    lite: Any = LiteTensor if isinstance(x, LiteTensor) else _same
 
     def at(x: Any, t: Any, d: Any) -> tuple[float, torch.Tensor]:
-        value, g = evaluate(LiteTensor(x + t * d))
+        value, g = evaluate(lite(x.add(d, alpha=t)))
         return float(value.data), g.data
 
-    size = float(t.data if isinstance(t, LiteTensor) else t)
     recording = nexnet.TapeContext.current() is not None
     with nexnet.no_tape() if recording else contextlib.nullcontext():
         found, slopes, size, taken = _strong_wolfe(
-            at, x.data, size, d.data, float(value.data), g.data, slope.data, max_ls=left
+            at, x.data, _number(t), d.data, float(value.data), g.data, slope.data, max_ls=left
         )
-    return LiteTensor(found, dtype=x.dtype), LiteTensor(slopes), float(size), taken
+    return LiteTensor(found, dtype=x.dtype), lite(slopes), float(size), taken
 
 
-def _is_flat(vector: Any, tolerance: float) -> bool:
-    return bool(vector.data.abs().max() <= tolerance)
+def _largest(vector: Any) -> float:
+    """Give the largest absolute value, or NaN."""
+    low, high = vector.data.aminmax()  # one pass, of vectorised code
+    return max(-float(low), float(high))
+
+
+def _number(t: Any) -> float:
+    return float(t.data if isinstance(t, LiteTensor) else t)
 
 
 def _tensor(number: Any, like: Any) -> LiteTensor:
+    """Give a number as a tensor of shape ()."""
+    if isinstance(number, torch.Tensor):
+        return LiteTensor(number)
     return number if isinstance(number, LiteTensor) else LiteTensor(torch.tensor(float(number), dtype=like.dtype))
-
-
-def _padded(rows: list[Any], count: int, like: Any) -> LiteTensor:
-    """Give rows as one tensor, with rows of zeros to make up the count."""
-    zeros = LiteTensor(torch.zeros(count - len(rows), like.shape[0], dtype=like.dtype, device=like.device))
-    return nexnet.cat([nexnet.stack(rows), zeros]) if rows else zeros

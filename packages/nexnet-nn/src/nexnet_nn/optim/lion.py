@@ -74,5 +74,5 @@ class Lion(Optimizer[LionState]):
     ) -> tuple[list[Any], LionState]:
         """Make a step."""
         beta1, beta2 = self.betas
-        p = form.sub_(p, form.sign(form.lerp(state.exp_avg, g, 1 - beta1)), self.lr)
+        p = form.sub_(p, form.sign_(form.lerp(state.exp_avg, g, 1 - beta1)), self.lr)
         return p, state._replace(exp_avg=form.lerp_(state.exp_avg, g, 1 - beta2))

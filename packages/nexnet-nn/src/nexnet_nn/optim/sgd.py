@@ -130,7 +130,7 @@ class SGD(Optimizer[SGDState]):
 
     def step(self: Any, form: Form, p: list[Any], g: list[Any], state: SGDState, t: Any) -> tuple[list[Any], SGDState]:
         """Make a step of parameters that have the same hyper-parameters."""
-        if not any(isinstance(each, LowRank) for each in g):
+        if LowRank not in set(map(type, g)):
             return super().step(form, p, g, state, t)
         lr, kept = self.lr, 1 - self.lr * self.weight_decay  # of a parameter
         dense, slopes, products = _without_products(p, g, kept != 0)

@@ -139,7 +139,7 @@ def _greatest(torch_functions: tuple[Callable[..., Any], ...], compute: Callable
 
 max_pool1d = _greatest((functional.max_pool1d, torch.max_pool1d), torch.max_pool1d_with_indices, 1)
 max_pool2d = _greatest((functional.max_pool2d, torch.max_pool2d), pooling.max_pool2d_with_indices, 2)
-max_pool3d = _greatest((functional.max_pool3d, torch.max_pool3d), _NN.max_pool3d_with_indices, 3)
+max_pool3d = _greatest((functional.max_pool3d, torch.max_pool3d), pooling.max_pool3d_with_indices, 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

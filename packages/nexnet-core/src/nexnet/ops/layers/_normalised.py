@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 
-from ...kernels import replaceable
+from ...kernels import batch_norm, replaceable
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
-from .._layout import plain_layout
+from .._layout import plain_layouts
 
 _aten = torch.ops.aten
 _by_batch = overload(_aten.native_batch_norm_backward.default)
@@ -92,11 +92,11 @@ class _OverBatch:
     def forward(
         x: Any, weight: Any, bias: Any, eps: float, mean: Any = None, var: Any = None, momentum: float = 0.0
     ) -> Any:
-        return torch.native_batch_norm(x, weight, bias, mean, var, True, momentum, eps)
+        return batch_norm.batch_norm(x, weight, bias, mean, var, momentum, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:
-        grad, x, weight = map(plain_layout, (grad, x, weight))
+        grad, x, weight = plain_layouts(grad, x, weight)
         return _by_batch(grad, x, weight, None, None, mean, rstd, True, eps, mask)
 
     @staticmethod

@@ -14,8 +14,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...errors import InputError, message
+from ...kernels.batch_norm import by_rows
 from ...policy import Policy, function, implements
-from .._layout import plain_layout
+from .._kernels import overload
+from .._layout import plain_layouts
 from .._names import composite
 from .._plain import is_plain
 from .._vmap_kernels import is_mapped
@@ -31,7 +33,8 @@ from .normalisation import _check_channels, _check_spread
 
 __all__ = ["batch_norm", "batch_norm_with_statistics", "instance_norm"]
 
-_aten = torch.ops.aten
+_by_statistics = overload(torch.ops.aten.native_batch_norm_backward.default)
+_updating = overload(torch.ops.aten._native_batch_norm_legit_functional.default)
 
 
 @implements()
@@ -51,8 +54,11 @@ class _batch_norm_and_update(Policy):
             out, mean, rstd = torch.native_batch_norm(x, weight, bias, None, None, True, momentum, eps)
             var = torch.var(x, [0, *range(2, x.ndim)])
             new_mean, new_var = (s + momentum * (t - s) for s, t in ((running_mean, mean), (running_var, var)))
+        elif (found := by_rows(x, weight, bias, eps, running_mean, running_var)) is not None:
+            out, mean, rstd, var = found
+            new_mean, new_var = torch.lerp(running_mean, mean, momentum), torch.lerp(running_var, var, momentum)
         else:
-            out, mean, rstd, new_mean, new_var = _aten._native_batch_norm_legit_functional.default(
+            out, mean, rstd, new_mean, new_var = _updating(
                 x, weight, bias, running_mean, running_var, True, momentum, eps
             )
         self.ctx.save(x, weight, mean, rstd, momentum, eps)
@@ -104,9 +110,7 @@ class _batch_norm_by_statistics(Policy):
         # Torch's kernel divides by the number of elements, and has no rule for vmap.
         plain = is_plain(*[each for each in (grad, x, weight, mean, var) if each is not None])
         if plain and not needs[3] and not needs[4] and x.numel():
-            return _aten.native_batch_norm_backward.default(
-                *map(plain_layout, (grad, x, weight, mean, var)), None, None, False, eps, needs[:3]
-            )
+            return _by_statistics(*plain_layouts(grad, x, weight, mean, var), None, None, False, eps, needs[:3])
         r = torch.rsqrt(var + eps)
         factor = r if weight is None else r * weight
         dx = grad * _by_channel(factor, x)
@@ -141,18 +145,18 @@ def batch_norm(
         ValueError: one value per channel in training, whose variance is 0.
         RuntimeError: no running statistics, and not training.
     """
-    _check_channels(input, weight, bias, "batch_norm")
-    _check_channels(input, running_mean, running_var, "batch_norm", ("running_mean", "running_var"))
+    _check_channels("batch_norm", input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError(
                 f"running_{'mean' if running_mean is None else 'var'} must be defined in evaluation mode"
             )
         return _batch_norm_by_statistics(input, weight, bias, running_mean, running_var, eps)
-    _check_spread(input.shape, math.prod(input.shape) // max(input.shape[1], 1), "batch_norm")
+    shape = input.shape
+    _check_spread(shape, math.prod(shape) // max(shape[1], 1), "batch_norm")
     for each in (running_mean, running_var):
         _refuse_to_write(each, "batch_norm")
-    if 0 in input.shape:
+    if 0 in shape:
         return _of_nothing(input, weight, bias, eps)
     return _batch_norm(input, weight, bias, eps, running_mean, running_var, momentum)[0]
 
@@ -177,10 +181,10 @@ def batch_norm_with_statistics(
         ValueError: one value per channel, whose variance is 0.
     """
     name = "batch_norm_with_statistics"
-    _check_channels(input, weight, bias, name)
-    _check_channels(input, running_mean, running_var, name, ("running_mean", "running_var"))
-    _check_spread(input.shape, math.prod(input.shape) // max(input.shape[1], 1), name)
-    if 0 in input.shape:
+    _check_channels(name, input, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    shape = input.shape
+    _check_spread(shape, math.prod(shape) // max(shape[1], 1), name)
+    if 0 in shape:
         return _of_nothing(input, weight, bias, eps), running_mean, running_var
     out, _, _, mean, var = _batch_norm_and_update(input, weight, bias, running_mean, running_var, momentum, eps)
     return out, mean, var
@@ -208,7 +212,7 @@ def instance_norm(
     Raises:
         InputError, ValueError, RuntimeError: as batch_norm does.
     """
-    _check_channels(input, weight, bias, "instance_norm")
+    _check_channels("instance_norm", input, weight=weight, bias=bias)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     _check_spread(input.shape, math.prod(input.shape[2:]), "instance_norm")

@@ -125,7 +125,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
             )
         )
     _check_spread(input.shape, math.prod(input.shape[2:]) * input.shape[0] * input.shape[1] // num_groups, "group_norm")
-    _check_channels(input, weight, bias, "group_norm")
+    _check_channels("group_norm", input, weight=weight, bias=bias)
     return _group_norm(input, weight, bias, num_groups, eps)[0]
 
 
@@ -170,7 +170,7 @@ def _native_group_norm(
     group: int,
     eps: float,
 ) -> tuple[Any, Any, Any]:
-    _check_channels(input, weight, bias, "native_group_norm")
+    _check_channels("native_group_norm", input, weight=weight, bias=bias)
     return _group_norm(input, weight, bias, group, eps)  # type: ignore[return-value]
 
 
@@ -182,22 +182,20 @@ def _check_spread(shape: Sequence[int], values: int, rule: str) -> None:
         raise ValueError(f"{rule}: expected more than 1 value per channel when training, got input size {tuple(shape)}")
 
 
-def _check_channels(
-    input: Any, first: Any, second: Any, rule: str, names: tuple[str, str] = ("weight", "bias")
-) -> None:
+def _check_channels(rule: str, input: Any, **by_channel: Any) -> None:
     """Refuse what torch's kernels would read beyond its end."""
-    if input.ndim < 2:
-        raise InputError(
-            message("the input has no channels.", rule=rule, expected="(N, C, ...)", got=tuple(input.shape))
-        )
-    for name, each in zip(names, (first, second), strict=True):
-        if each is not None and tuple(each.shape) != (input.shape[1],):
+    shape = input.shape
+    if len(shape) < 2:
+        raise InputError(message("the input has no channels.", rule=rule, expected="(N, C, ...)", got=tuple(shape)))
+    wanted = shape[1:2]
+    for name, each in by_channel.items():
+        if each is not None and each.shape != wanted:
             raise InputError(
                 message(
                     "this wants one value per channel.",
                     rule=rule,
                     argument=name,
-                    expected=(input.shape[1],),
+                    expected=tuple(wanted),
                     got=tuple(each.shape),
                 )
             )
