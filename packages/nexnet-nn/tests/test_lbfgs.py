@@ -161,6 +161,19 @@ def test_a_loss_may_keep_the_models_that_it_is_given():
     assert len(set(values)) == 5
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_to_climb_is_to_go_down_the_negative(options):
+    up, down, value = start(), start(), 0.0
+    climbing, lbfgs = nn.LBFGS(**options, maximize=True), nn.LBFGS(**options)
+    state, other = climbing.init(up), lbfgs.init(down)
+    for _ in range(3):
+        value = -rosenbrock(up).item()
+        up, state = climbing.update(up, lambda p: -rosenbrock(p), state)
+        down, other = lbfgs.update_(down, rosenbrock, other)
+        assert state.value.item() == value
+        assert all(torch.equal(up[key].data, down[key].data) for key in up)
+
+
 def test_a_history_that_is_not_there_takes_no_memory():
     state = nn.LBFGS().init(nexnet.ones(1000))
     assert len(state.moves) == len(state.gradient_changes) == 100

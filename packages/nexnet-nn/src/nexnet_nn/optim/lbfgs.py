@@ -73,6 +73,7 @@ class LBFGS:
         tolerance_change: and where neither the loss nor a parameter changes more.
         history_size: how many iterations are remembered.
         line_search_fn: ``"strong_wolfe"``, or ``None`` for steps of fixed size.
+        maximize: whether to climb instead of descending.
 
     Raises:
         OptimizerError: an option out of its range.
@@ -85,6 +86,7 @@ class LBFGS:
     tolerance_change: float = 1e-9
     history_size: int = 100
     line_search_fn: Literal["strong_wolfe"] | None = None
+    maximize: bool = dataclasses.field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lr", check_hyperparameter("LBFGS", "lr", self.lr))
@@ -168,7 +170,8 @@ class LBFGS:
                         remedy="give its mean() or sum()",
                     )
                 )
-            return value, bare(nexnet.tree.ravel(grads)[0])
+            g = bare(nexnet.tree.ravel(grads)[0])
+            return (-value, -g) if self.maximize else (value, g)
 
         step, max_eval = int(state.step.data), self.max_iter * 5 // 4 if self.max_eval is None else self.max_eval
         lr: Any = self.lr(step) if callable(self.lr) and not isinstance(self.lr, LiteTensor) else self.lr
@@ -217,8 +220,8 @@ class LBFGS:
                 break
             if abs(float(value.data) - value_before) < self.tolerance_change:
                 break
-        gone = len(moves)
-        x = lite(x)
+        x, gone = lite(x), len(moves)
+        first = -first if self.maximize else first
         new = LBFGSState(
             LiteTensor(torch.tensor(step)), state.evaluations + evaluations, first, lite(d), _tensor(t, x),
             lite(g_before), (*map(lite, changes), *state.gradient_changes[gone:]),
