@@ -82,4 +82,11 @@ def _torchs(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: floa
     return torch.native_batch_norm(input, weight, bias, None, None, True, 0.0, eps)
 
 
-_FORM = Form("batch normalisation, by rows", _by_rows, _torchs, ((8, 32, 16, 16), (32,), (32,)), (1e-5,))
+_FORM = Form(
+    "batch normalisation, by rows",
+    _by_rows,
+    _torchs,
+    ((8, 32, 16, 16), (32,), (32,)),
+    (1e-5,),
+    atol=1e-2,  # of a channel of one value, or far from zero, all that is left is rounding, made large
+)
