@@ -91,6 +91,8 @@ def use_onednn(mode: str = "auto") -> None:
     _least.update(dict.fromkeys(_KINDS, NEVER if mode == "never" or not _is_available() else SMALL))
 
 
+_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
+
 # What nexnet's rules call on plain tensors, by these names: torch's kernels, until use_triton puts others there.
 TORCHS: dict[str, Callable[..., Any]] = {
     "softmax": torch.softmax,
@@ -98,8 +100,8 @@ TORCHS: dict[str, Callable[..., Any]] = {
     "log_softmax": torch.log_softmax,
     "log_softmax_backward": torch._log_softmax_backward_data,
     "layer_norm": torch.native_layer_norm,
-    "layer_norm_backward": getattr(
-        torch.ops.aten.native_layer_norm_backward.default, "_op", torch.ops.aten.native_layer_norm_backward.default
+    "layer_norm_backward": direct(
+        getattr(_layer_norm_backward, "_op", _layer_norm_backward)  # without the Python call around it
     ),
 }
 softmax, softmax_backward, log_softmax, log_softmax_backward, layer_norm, layer_norm_backward = TORCHS.values()

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from ... import kernels
+from ...engine.attributes import shape_of
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layout
@@ -40,12 +41,12 @@ class _OverFeatures:
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
-        return kernels.layer_norm(x, x.shape[-count:], weight, bias, eps)
+        return kernels.layer_norm(x, shape_of(x)[-count:], weight, bias, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, count: int, eps: float) -> Any:
         # Of a bias the kernel wants to know only that there is one, and its shape.
-        return kernels.layer_norm_backward(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
+        return kernels.layer_norm_backward(grad, x, shape_of(x)[-count:], mean, rstd, weight, weight, mask)
 
     @staticmethod
     def average(x: Any, count: int, eps: float) -> Any:
@@ -69,7 +70,7 @@ class _OverFeaturesWithoutMean(_OverFeatures):
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: None, count: int, eps: float | None) -> Any:
-        out, rstd = _aten._fused_rms_norm.default(x, x.shape[-count:], weight, eps)
+        out, rstd = _aten._fused_rms_norm.default(x, shape_of(x)[-count:], weight, eps)
         return out, None, rstd
 
     @staticmethod

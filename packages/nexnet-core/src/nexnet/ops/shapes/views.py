@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...engine import passes_on
 from ...engine.attributes import shape_of
+from ...engine.direct import direct
 from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._names import composite
@@ -46,6 +47,14 @@ __all__ = [
 ]
 
 
+_reshape, _view, _transpose = direct(torch.reshape), direct(Tensor.view), direct(torch.transpose)
+
+
+def _sizes(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give the sizes that a method was given, each for itself or all in one."""
+    return given if len(given) != 1 or type(given[0]) is int else tuple(given[0])
+
+
 @implements(torch.ops.aten.alias.default)
 @function
 class alias(Linear):
@@ -66,8 +75,7 @@ class _Reshape(Linear):
 
     def backward(self, grad: Any) -> Any:
         (shape,) = self.ctx.release
-        # The function takes a shape in half the time that the method does.
-        return torch.reshape(grad, shape) if type(grad) is Tensor else grad.reshape(shape)
+        return _reshape(grad, shape) if type(grad) is Tensor else grad.reshape(shape)
 
 
 @implements(torch.reshape)
@@ -76,10 +84,8 @@ class reshape(_Reshape):
     """x in another shape, a view if its strides allow it. One size may be -1."""
 
     def forward(self, input: Any, *shape: Any) -> Any:
-        self.ctx.save(input.shape)
-        if len(shape) == 1 and type(shape[0]) is not int:
-            return torch.reshape(input, shape[0])
-        return input.reshape(*shape)
+        self.ctx.save(shape_of(input))
+        return _reshape(input, _sizes(shape)) if type(input) is Tensor else input.reshape(*shape)
 
 
 @implements(torch.Tensor.view)
@@ -98,7 +104,7 @@ class view(_Reshape):
                 )
             )
         self.ctx.save(shape_of(input))
-        return input.view(*size)
+        return _view(input, _sizes(size)) if type(input) is Tensor else input.view(*size)
 
 
 @implements(torch.flatten)
@@ -261,11 +267,11 @@ class transpose(Linear):
 
     def forward(self, input: Any, dim0: int, dim1: int) -> Any:
         self.ctx.save(dim0, dim1)
-        return input.transpose(dim0, dim1)
+        return _transpose(input, dim0, dim1)
 
     def backward(self, grad: Any) -> Any:
         dim0, dim1 = self.ctx.release
-        return grad.transpose(dim0, dim1)
+        return _transpose(grad, dim0, dim1) if type(grad) is Tensor else grad.transpose(dim0, dim1)
 
 
 @implements(torch.swapaxes, torch.swapdims)

@@ -1,0 +1,1 @@
+from nexnet.engine.attributes cimport shape_of

@@ -1,0 +1,1 @@
+cdef object _count(object input, object normalized_shape, object weight, object bias, str rule)
