@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from ... import kernels
 from ...engine.attributes import shape_of
+from ...errors import InputError, message
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layout
@@ -32,6 +33,34 @@ from .._layout import plain_layout
 _aten = torch.ops.aten
 _by_batch = overload(_aten.native_batch_norm_backward.default)
 _by_channels = overload(_aten.native_group_norm_backward.default)
+
+
+def count_normalised(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, rule: str) -> int:
+    """Give how many dimensions are normalised; refuse what are not the input's last ones."""
+    shape = tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise InputError(
+            message(
+                "normalized_shape is the shape of the last dimensions.",
+                rule=rule,
+                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
+                got=f"shape {tuple(input.shape)}",
+            )
+        )
+    if (weight is None or weight.shape == shape) and (bias is None or bias.shape == shape):
+        return len(shape)
+    for name, each in (("weight", weight), ("bias", bias)):
+        if each is not None and each.shape != shape:
+            raise InputError(
+                message(
+                    "this has not the shape of what is normalised.",
+                    rule=rule,
+                    argument=name,
+                    expected=shape,
+                    got=tuple(each.shape),
+                )
+            )
+    return len(shape)
 
 
 class _OverFeatures:

@@ -222,7 +222,8 @@ def scaled_dot_product_attention(
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bool, scale: float) -> int:
     """Give torch's number of the kernel that computes it block by block; 0 if none here does."""
-    if query.ndim != 4 or any(torch._C._functorch.is_batchedtensor(each) for each in (query, key, value)):
+    is_batched = torch._C._functorch.is_batchedtensor
+    if query.ndim != 4 or is_batched(query) or is_batched(key) or is_batched(value):
         return 0
     sizes, of_keys, of_values = shape_of(query), shape_of(key), shape_of(value)
     if of_keys[:-1] != of_values[:-1] or 0 in (*sizes, *of_keys, *of_values):

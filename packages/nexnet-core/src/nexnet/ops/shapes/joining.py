@@ -12,7 +12,8 @@ from ...engine.attributes import shape_of
 from ...errors import InputError, message
 from ...policy import Linear, Policy, function, implements
 from .._names import composite
-from .views import atleast_3d, reshape
+from .reshaping import reshape
+from .views import atleast_3d
 
 __all__ = [
     "cat",
