@@ -121,7 +121,7 @@ class transpose(Linear):
 
     def forward(self, input: Any, dim0: int, dim1: int) -> Any:
         self.ctx.save(dim0, dim1)
-        return _transpose(input, dim0, dim1)
+        return _transpose(input, dim0, dim1) if type(input) is Tensor else input.transpose(dim0, dim1)
 
     def backward(self, grad: Any) -> Any:
         dim0, dim1 = self.ctx.release
