@@ -55,7 +55,7 @@ class compile_engine(build_ext):
 DIRECT = Extension(
     "nexnet.engine._direct",
     [str(SOURCES / "engine/_direct.cpp")],
-    depends=[str(SOURCES / "engine/_tensors.h")],
+    depends=[str(SOURCES / "engine" / each) for each in ("_forms.h", "_tensors.h")],
     language="c++",
     extra_compile_args=["/std:c++17"] if os.name == "nt" else ["-std=c++17"],
     optional=True,
@@ -76,6 +76,11 @@ def compiled(names: set[str], package: str = "engine", **directives: int) -> lis
     return cythonize(rooms, build_dir="build", language_level=3, compiler_directives=DIRECTIVES | directives)
 
 
+def written_for_python(package: str) -> list[Extension]:
+    """Translate the rooms of a package that count from the end, too, and whose annotations are no types of C's."""
+    return compiled(rooms_of(package), package, wraparound=True, annotation_typing=False)
+
+
 if os.environ.get("NEXNET_UNCOMPILED", "0") not in ("", "0"):
     setup()
 else:
@@ -86,7 +91,7 @@ else:
             *compiled(UNCOLLECTED, no_gc=True),
             *compiled(rooms_of("engine") - UNCOLLECTED),
             *compiled(rooms_of("modules"), "modules"),
-            *compiled(rooms_of("ops/layers"), "ops/layers", wraparound=True),  # written for Python first
+            *[each for package in ("ops/layers", "ops/matrices", "ops/shapes") for each in written_for_python(package)],
             *compiled(rooms_of("transforms"), "transforms"),
         ],
     )

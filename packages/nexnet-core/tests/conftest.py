@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-COMPILED = ("nexnet.engine", "nexnet.modules", "nexnet.ops.layers", "nexnet.transforms")
+COMPILED = (
+    "nexnet.engine",
+    "nexnet.modules",
+    "nexnet.ops.layers",
+    "nexnet.ops.matrices",
+    "nexnet.ops.shapes",
+    "nexnet.transforms",
+)
 
 
 class PlainEngine:

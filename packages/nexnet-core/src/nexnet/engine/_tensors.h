@@ -38,6 +38,15 @@ struct Dimensions {  // c10::OptionalArrayRef<int64_t>
     bool has;
 };
 
+struct Sizes {  // c10::ArrayRef<c10::SymInt> of small numbers
+    const int64_t *data;
+    uint64_t count;
+};
+
+struct Wanted {  // std::array<bool, 3>
+    bool each[3];
+};
+
 struct Dtype {  // std::optional<at::ScalarType>
     int8_t code;
     bool has;
@@ -45,6 +54,7 @@ struct Dtype {  // std::optional<at::ScalarType>
 
 constexpr Py_ssize_t IMPL_WORDS = 22;   // of eight bytes: no at::Tensor points to fewer
 constexpr uint64_t MOST_DIMENSIONS = 5;  // whose sizes stand beside each other in what it points to, before the strides
+constexpr Py_ssize_t MOST_SIZES = 8;      // that a function is called directly with
 constexpr uint16_t DTYPES = 64;
 
 struct {

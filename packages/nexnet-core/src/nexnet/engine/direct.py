@@ -32,7 +32,7 @@ __all__ = ["OPAQUE", "describe", "direct", "directly"]
 
 _nn, _aten = torch._C._nn, torch.ops.aten
 
-#: By the form of their arguments (see _direct.cpp): functions as Python has them, with their names in C++.
+#: By the form of their arguments (see _forms.h): functions as Python has them, with their names in C++.
 FUNCTIONS: dict[str, dict[Any, str]] = {
     "t": {
         each: each.__name__
@@ -59,6 +59,9 @@ FUNCTIONS: dict[str, dict[Any, str]] = {
     "ttt1": {torch.addcmul: "addcmul"},
     "ttt11": {torch.addmm: "addmm"},
     "tt?": {_nn.linear: "linear"},
+    "tl": {torch.reshape: "reshape", Tensor.view: "view"},
+    "tdi": {torch.transpose: "transpose_int"},
+    "ttlmm??w=": {_aten.native_layer_norm_backward.default: "native_layer_norm_backward"},
     "ttn": {_aten.threshold_backward.default: "threshold_backward"},
     "ti": {Tensor.sum: "sum_dim_IntList"},
     "tti": {_nn.mse_loss: "mse_loss"},
@@ -122,7 +125,8 @@ def examples(form: str, dtype: torch.dtype = torch.float64) -> list[Any]:
     matrix = torch.tensor([[0.5, 0.25], [2.0, 1.5]], dtype=torch.float64, device="cpu").to(dtype)
     classes = torch.tensor([0, 1], device="cpu")
     kinds: dict[str, Any] = {"t": matrix, "T": matrix, "?": matrix[0], "s": matrix[1, 0], "c": classes, "n": 1, "i": 1}
-    return [kinds[kind].clone() if kind in "tT?sc" else kinds[kind] for kind in form.rstrip("1_=")]
+    kinds |= {"m": matrix[:, :1], "d": 0, "l": (4,) if form == "tl" else (2,), "w": (True, True, True)}
+    return [kinds[kind].clone() if kind in "tT?scm" else kinds[kind] for kind in form.rstrip("1_=")]
 
 
 def _are_equal(one: Any, other: Any) -> bool:

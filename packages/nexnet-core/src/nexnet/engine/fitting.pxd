@@ -1,10 +1,11 @@
 cimport cython
-from nexnet.engine.key cimport Key, fits
+from nexnet.engine.attributes cimport dtype_of, shape_of
+from nexnet.engine.key cimport Key, fits, is_on_device
 from nexnet.engine.products cimport Product
 from nexnet.engine.rule cimport Node
 from nexnet.engine.tensor cimport TensorBase, version_of, wrap
 
-cdef object Tensor
+cdef object Tensor, _sum
 cdef bint CHECKED
 
 @cython.locals(count=Py_ssize_t)

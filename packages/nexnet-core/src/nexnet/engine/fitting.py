@@ -9,12 +9,15 @@ from torch import Tensor
 
 from .. import _complaints
 from .._nested import leaves_of
+from .attributes import dtype_of, shape_of
 from .debug import CHECKED
-from .key import COMPLEX, DIFFERENTIABLE, Key, fits
+from .direct import direct
+from .key import COMPLEX, DIFFERENTIABLE, Key, fits, is_on_device
 from .products import Product
 from .rule import Node
 from .tensor import TensorBase, is_wrapped, unwrap, version_of, wrap
 
+_sum = direct(Tensor.sum)
 _NO_TENSOR = "backward returned something that is no tensor."
 
 
@@ -105,29 +108,31 @@ def _fit(grad: Any, data: Tensor, node: Node, key: Key) -> Any:
 
     The same lines serve torch tensors and LiteTensors, so that the sum is itself differentiable.
     """
-    if data.device != key.device and key.shape:  # a number may stand beside tensors of any device, as in torch
+    shape, came = key.shape, shape_of(data)
+    if not is_on_device(data, key) and shape:  # a number may stand beside tensors of any device, as in torch
         raise _complaints.wrong_gradient("backward returned a gradient on another device.", grad, node, key)
-    if data.dtype not in DIFFERENTIABLE:
+    dtype = dtype_of(data)
+    if dtype not in DIFFERENTIABLE:
         raise _complaints.wrong_gradient("backward returned a gradient of a dtype that can't be one.", grad, node, key)
-    if data.dtype in COMPLEX and key.dtype not in COMPLEX:
+    if dtype in COMPLEX and key.dtype not in COMPLEX:
         grad = grad.real  # of dL/d(re) + i dL/d(im), what a real argument can move by
-    shape = key.shape
-    if data.shape != shape:
-        dims = _broadcast_dims(shape, data.shape)
+        dtype = grad.dtype
+    if came != shape:
+        dims = _broadcast_dims(shape, came)
         if dims is not None:
-            extra = data.ndim - len(shape)
+            extra = len(came) - len(shape)
             if len(dims) == extra:
-                grad = grad.sum(dims)
+                grad = _sum(grad, 0) if extra == 1 and type(grad) is Tensor else grad.sum(dims)
             else:
                 grad = grad.sum(dims, keepdim=True)
                 grad = grad if extra == 0 else grad.reshape(shape)
-        elif [size for size in shape if size != 1] == [size for size in data.shape if size != 1]:
+        elif [size for size in shape if size != 1] == [size for size in came if size != 1]:
             grad = grad.reshape(shape)
         else:
             raise _complaints.wrong_gradient("backward returned a gradient of the wrong shape.", grad, node, key)
-    if data.device != key.device:
+    if not is_on_device(data, key):
         grad = grad.to(key.device)
-    return grad if grad.dtype is key.dtype else grad.to(key.dtype)
+    return grad if dtype is key.dtype else grad.to(key.dtype)
 
 
 def _broadcast_dims(shape: Any, came: Any) -> Any:

@@ -66,6 +66,11 @@ def are_alike(key: Key, other: Key) -> bool:
     )
 
 
+def is_on_device(data: Any, key: Key) -> bool:
+    """Say whether a tensor is on the key's device."""
+    return (key.device is _CPU and is_on_cpu(data)) or data.device == key.device  # type: ignore[no-any-return]
+
+
 def fits(data: Any, key: Key) -> bool:
     """Say whether a tensor has the key's shape, dtype and device."""
     if key.device is _CPU:

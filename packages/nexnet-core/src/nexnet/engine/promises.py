@@ -38,6 +38,9 @@ def check_equal(rule: str, promise: str, fast: Any, plain: Any) -> None:
     if same and isinstance(plain, Tensor):
         same = fast.dtype == plain.dtype and fast.shape == plain.shape
         if same and not (plain.is_meta or is_wrapped(plain)):
-            same = torch.allclose(fast, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
+            try:
+                same = torch.allclose(fast, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
+            except RuntimeError:  # inside of torch.vmap's older form, which gradcheck takes, no values can be seen
+                return
     if not same:
         raise _complaints.broken_promise(rule, promise, "the plain call's result", plain, fast)

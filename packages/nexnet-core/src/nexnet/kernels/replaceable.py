@@ -7,18 +7,20 @@ from typing import Any
 
 import torch
 
+from ..engine.direct import direct
 from .measuring import check_mode
 
 __all__ = ["describe", "use_triton"]
 
+_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
 TORCHS: dict[str, Callable[..., Any]] = {
     "softmax": torch.softmax,
     "softmax_backward": torch._softmax_backward_data,
     "log_softmax": torch.log_softmax,
     "log_softmax_backward": torch._log_softmax_backward_data,
     "layer_norm": torch.native_layer_norm,
-    "layer_norm_backward": getattr(
-        torch.ops.aten.native_layer_norm_backward.default, "_op", torch.ops.aten.native_layer_norm_backward.default
+    "layer_norm_backward": direct(
+        getattr(_layer_norm_backward, "_op", _layer_norm_backward)  # without the Python call around it
     ),
 }
 softmax, softmax_backward, log_softmax, log_softmax_backward, layer_norm, layer_norm_backward = TORCHS.values()

@@ -4,6 +4,7 @@ from nexnet.modules.tensors cimport value_of
 
 cdef object Tensor, ModelTensor, wrap
 cdef tuple _KEPT
+cdef frozenset _MOST
 
 cpdef object _converted(object value, object convert, dict memo)
 @cython.locals(parts=list)

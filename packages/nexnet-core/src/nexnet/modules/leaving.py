@@ -34,6 +34,7 @@ _ATOMS = (
     torch.device,
 )
 _KEPT = (*_ATOMS, nn.Module)
+_MOST = frozenset(_ATOMS)  # of what is looked at; a set takes a tenth of the time that isinstance does
 
 
 def entered(value: Any, convert: Callable[[Any], Any]) -> Any:
@@ -63,7 +64,7 @@ def _converted(value: Any, convert: Callable[[Any], Any], memo: dict[int, Any]) 
     """Give a value with its tensors converted: itself, if there are none in it."""
     if isinstance(value, (Tensor, TensorBase)):
         return convert(value)
-    if isinstance(value, _KEPT):
+    if type(value) in _MOST or isinstance(value, _KEPT):
         return value
     if id(value) in memo:
         return memo[id(value)]

@@ -2,7 +2,7 @@ cimport cython
 from nexnet.engine.tensor cimport TensorBase
 from nexnet.modules.tensors cimport Call, Stand, new_stand, stand_in, value_of
 
-cdef object Tensor, ModelTensor, wrap
+cdef object Tensor, ModelTensor, _count, _weak_references, wrap
 
 cdef class Place:
     cdef public dict owner

@@ -77,7 +77,10 @@ class Places:
             state = module.__dict__  # an attribute of a module takes torch's __getattr__
             if state["_parameters"] is not parameters or state["_buffers"] is not buffers:
                 return False
-            if len(parameters) + len(buffers) != count or [id(each) for each in state["_modules"].values()] != children:
+            modules = state["_modules"]
+            if len(parameters) + len(buffers) != count or len(modules) != len(children):
+                return False
+            if modules and [id(each) for each in modules.values()] != children:
                 return False
         return True
 
@@ -252,7 +255,7 @@ def _spare(exchange: Exchange) -> None:
     if (
         isinstance(exchange.lite, TensorBase)
         and _references(exchange) == _ALONE
-        and weakref.getweakrefcount(exchange.new) == 0
+        and _weak_references(exchange.new) == 0
         and len(exchange.new.__dict__) == (1 if place.is_buffer else 2)
     ):
         exchange.new._stand = None
@@ -261,9 +264,11 @@ def _spare(exchange: Exchange) -> None:
 
 
 def _references(exchange: Exchange) -> int:
-    return sys.getrefcount(exchange.new)
+    return _count(exchange.new)  # type: ignore[no-any-return]
 
 
+_count: Any = sys.getrefcount
+_weak_references: Any = weakref.getweakrefcount
 _ALONE = _references(Exchange(None, None, stand_in(None, Call("nobody")), None, None))
 
 

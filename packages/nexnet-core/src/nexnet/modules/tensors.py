@@ -236,7 +236,7 @@ def seen(value: Any) -> Any:
     kind = type(value)
     if kind is ModelTensor:
         return value_of(value)
-    if kind is int or kind is float or kind is Tensor:
+    if value is None or kind is int or kind is float or kind is bool or kind is str or kind is Tensor:
         return value
     if kind is tuple:
         return tuple([seen(each) for each in value])
@@ -244,15 +244,13 @@ def seen(value: Any) -> Any:
         return [seen(each) for each in value]
     if kind is dict:
         return {name: seen(each) for name, each in value.items()}
-    if isinstance(value, ModelTensor):
-        return value_of(value)
     if kind is slice:
         return slice(_whole(value.start), _whole(value.stop), _whole(value.step))
-    return value
+    return value_of(value) if isinstance(value, ModelTensor) else value
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, Tensor) else value
+    return int(value) if type(value) is not int and isinstance(value, Tensor) else value
 
 
 def may_vary(values: Iterable[Any]) -> bool:

@@ -17,7 +17,7 @@ from ..engine.key import Key
 from ..engine.rule import Node
 from ..engine.tape import is_tracked
 from ..engine.tensor import wrap
-from ..ops.shapes.views import reshape
+from ..ops.shapes.reshaping import reshape
 from ..tensor import LiteTensor
 from ._forms import Call, Form, form_of, shows_its_operands
 from ._segment import Segment

@@ -28,7 +28,7 @@ def flatten(tree: Any, name: str) -> tuple[list[LiteTensor], optree.PyTreeSpec]:
     """Flatten a pytree of things to differentiate by into LiteTensors; ``name`` is what errors call the tree."""
     leaves, treespec = trees.flatten(tree)
     for i, leaf in enumerate(leaves):
-        if type(leaf) is not LiteTensor or leaf.data.dtype not in DIFFERENTIABLE:
+        if type(leaf) is not LiteTensor or leaf.dtype not in DIFFERENTIABLE:
             leaves[i] = _to_tensor(leaf, path_to(treespec, i, name))
     return leaves, treespec
 

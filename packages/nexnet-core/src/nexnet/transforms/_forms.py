@@ -18,7 +18,8 @@ from ..ops.matrices.matmul import dot, matmul, mm, mv
 from ..ops.reductions.sums import mean, sum
 from ..ops.shapes.indexing import narrow, select, slicing, slicing_backward
 from ..ops.shapes.joining import _cat, _stack, chunk, clone, contiguous, split, to, unbind
-from ..ops.shapes.views import _Reshape, alias, expand, movedim, mT, permute, t, transpose, unsqueeze
+from ..ops.shapes.reshaping import _Reshape, transpose, unsqueeze
+from ..ops.shapes.views import alias, expand, movedim, mT, permute, t
 from ..policy import Policy
 from ._linears import EACH
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..engine import unwrap
 from ..ops import layer_norm as ordinary
-from ..ops.layers.normalisation import _count
+from ..ops.layers._normalised import count_normalised
 from ..policy import Policy, function, implements
 from ._launch import gradient_rule, launch, takes, working_type
 from ._rows import block_of, rows_of, warps_of
@@ -171,7 +171,7 @@ def layer_norm(
     Raises:
         InputError: a shape that is not that of the last dimensions; a tensor that the kernels do not take.
     """
-    count = _count(input, normalized_shape, weight, bias, "layer_norm")
+    count = count_normalised(input, normalized_shape, weight, bias, "layer_norm")
     if not takes("layer_norm", *map(unwrap, (input, weight, bias))):  # a batch of vmap
         return ordinary(input, normalized_shape, weight, bias, eps)
     return _normalised(input, weight, bias, count, eps)[0]

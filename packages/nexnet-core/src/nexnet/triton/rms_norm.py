@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..engine import unwrap
 from ..ops import rms_norm as ordinary
-from ..ops.layers.normalisation import _count
+from ..ops.layers._normalised import count_normalised
 from ..policy import Policy, function, implements
 from ._launch import gradient_rule, launch, takes, working_type
 from ._rows import block_of, rows_of, warps_of
@@ -141,7 +141,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     Raises:
         InputError: a shape that is not that of the last dimensions; a tensor that the kernels do not take.
     """
-    count = _count(input, normalized_shape, weight, None, "rms_norm")
+    count = count_normalised(input, normalized_shape, weight, None, "rms_norm")
     if not takes("rms_norm", *map(unwrap, (input, weight))):  # a batch of vmap
         return ordinary(input, normalized_shape, weight, eps)
     if eps is None:

@@ -197,9 +197,23 @@ def test_half_the_operators_save_only_their_output():
 @pytest.mark.parametrize(
     "name",
     [
-        *("constant", "layers.activation", "layers.rectifier", "losses.regression", "reductions.sums", "shapes.views"),
+        *(
+            "constant",
+            "layers.activation",
+            "layers.rectifier",
+            "losses.regression",
+            "reductions.sums",
+            "shapes.reshaping",
+        ),
         *(f"elementwise.{each}" for each in ("arithmetic", "exponential", "trigonometric", "piecewise", "selection")),
-        *("elementwise.gamma", "elementwise.special", "images.max_pooling", "signals.fourier", "shapes.copies"),
+        *(
+            "elementwise.gamma",
+            "elementwise.special",
+            "images.max_pooling",
+            "signals.fourier",
+            "shapes.copies",
+            "shapes.views",
+        ),
     ],
 )
 def test_every_operator_pickles_by_its_name(name):

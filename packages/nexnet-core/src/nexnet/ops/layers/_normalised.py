@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from ...engine.attributes import shape_of
+from ...errors import InputError, message
 from ...kernels import batch_norm, replaceable
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
@@ -33,6 +35,34 @@ _by_batch = overload(_aten.native_batch_norm_backward.default)
 _by_channels = overload(_aten.native_group_norm_backward.default)
 
 
+def count_normalised(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, rule: str) -> int:
+    """Give how many dimensions are normalised; refuse what are not the input's last ones."""
+    shape = tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise InputError(
+            message(
+                "normalized_shape is the shape of the last dimensions.",
+                rule=rule,
+                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
+                got=f"shape {tuple(input.shape)}",
+            )
+        )
+    if (weight is None or weight.shape == shape) and (bias is None or bias.shape == shape):
+        return len(shape)
+    for name, each in (("weight", weight), ("bias", bias)):
+        if each is not None and each.shape != shape:
+            raise InputError(
+                message(
+                    "this has not the shape of what is normalised.",
+                    rule=rule,
+                    argument=name,
+                    expected=shape,
+                    got=tuple(each.shape),
+                )
+            )
+    return len(shape)
+
+
 class _OverFeatures:
     """The groups are the last dimensions; statistics keep them as 1, and weights have their shape."""
 
@@ -40,12 +70,12 @@ class _OverFeatures:
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
-        return replaceable.layer_norm(x, x.shape[-count:], weight, bias, eps)
+        return replaceable.layer_norm(x, shape_of(x)[-count:], weight, bias, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, count: int, eps: float) -> Any:
         # Of a bias the kernel wants to know only that there is one, and its shape.
-        return replaceable.layer_norm_backward(grad, x, x.shape[-count:], mean, rstd, weight, weight, mask)
+        return replaceable.layer_norm_backward(grad, x, shape_of(x)[-count:], mean, rstd, weight, weight, mask)
 
     @staticmethod
     def average(x: Any, count: int, eps: float) -> Any:
@@ -69,7 +99,7 @@ class _OverFeaturesWithoutMean(_OverFeatures):
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: None, count: int, eps: float | None) -> Any:
-        out, rstd = _aten._fused_rms_norm.default(x, x.shape[-count:], weight, eps)
+        out, rstd = _aten._fused_rms_norm.default(x, shape_of(x)[-count:], weight, eps)
         return out, None, rstd
 
     @staticmethod

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...engine import TensorBase, is_tracked, number, unwrap
+from ...engine.attributes import shape_of
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._kernels import overload
@@ -221,9 +222,11 @@ def scaled_dot_product_attention(
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Any, is_causal: bool, scale: float) -> int:
     """Give torch's number of the kernel that computes it block by block; 0 if none here does."""
-    if query.ndim != 4 or any(torch._C._functorch.is_batchedtensor(each) for each in (query, key, value)):
+    is_batched = torch._C._functorch.is_batchedtensor
+    if query.ndim != 4 or is_batched(query) or is_batched(key) or is_batched(value):
         return 0
-    if key.shape[:-1] != value.shape[:-1] or 0 in (*query.shape, *key.shape, *value.shape):
+    sizes, of_keys, of_values = shape_of(query), shape_of(key), shape_of(value)
+    if of_keys[:-1] != of_values[:-1] or 0 in (*sizes, *of_keys, *of_values):
         return 0  # torch's kernels do not look, and the process would die of it
     if query.is_cuda:
         size = query.shape[-1]  # of others torch makes copies that are padded

@@ -18,7 +18,8 @@ from ...engine import number
 from ...errors import InputError, message
 from ...policy import Policy, function, implements
 from .._names import composite
-from ..shapes.views import alias, squeeze, unsqueeze
+from ..shapes.reshaping import squeeze, unsqueeze
+from ..shapes.views import alias
 
 __all__ = [
     "alpha_dropout",

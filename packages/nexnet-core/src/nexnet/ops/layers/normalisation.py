@@ -14,37 +14,9 @@ from torch.nn import functional as F  # noqa: N812  torch's own name for it
 from ...errors import InputError, message
 from ...policy import Analytic, function, implements
 from .._names import composite
-from ._normalised import _group_norm, _layer_norm, _rms_norm
+from ._normalised import _group_norm, _layer_norm, _rms_norm, count_normalised
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
-
-
-def _count(input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, rule: str) -> int:
-    """Give how many dimensions are normalised; refuse what are not the input's last ones."""
-    shape = tuple(normalized_shape)
-    if not shape or input.shape[-len(shape) :] != shape:
-        raise InputError(
-            message(
-                "normalized_shape is the shape of the last dimensions.",
-                rule=rule,
-                expected=f"an input whose shape ends in {shape}" if shape else "one dimension or more",
-                got=f"shape {tuple(input.shape)}",
-            )
-        )
-    if (weight is None or weight.shape == shape) and (bias is None or bias.shape == shape):
-        return len(shape)
-    for name, each in (("weight", weight), ("bias", bias)):
-        if each is not None and each.shape != shape:
-            raise InputError(
-                message(
-                    "this has not the shape of what is normalised.",
-                    rule=rule,
-                    argument=name,
-                    expected=shape,
-                    got=tuple(each.shape),
-                )
-            )
-    return len(shape)
 
 
 @implements(F.layer_norm)
@@ -56,7 +28,9 @@ def layer_norm(
 
     Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
     """
-    return _layer_norm(input, weight, bias, _count(input, normalized_shape, weight, bias, "layer_norm"), eps)[0]
+    return _layer_norm(input, weight, bias, count_normalised(input, normalized_shape, weight, bias, "layer_norm"), eps)[
+        0
+    ]
 
 
 @implements(F.rms_norm, torch.rms_norm)
@@ -67,7 +41,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     ``eps`` is by default the smallest step of the dtype at 1. Source: Zhang and Sennrich, "Root Mean Square Layer
     Normalization", 2019.
     """
-    count = _count(input, normalized_shape, weight, None, "rms_norm")
+    count = count_normalised(input, normalized_shape, weight, None, "rms_norm")
     if weight is not None and weight.dtype.is_complex and not input.dtype.is_complex:
         raise InputError(
             message(
@@ -155,7 +129,7 @@ def _torch_group_norm(
 def _native_layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float
 ) -> tuple[Any, Any, Any]:
-    count = _count(input, normalized_shape, weight, bias, "native_layer_norm")
+    count = count_normalised(input, normalized_shape, weight, bias, "native_layer_norm")
     return _layer_norm(input, weight, bias, count, eps)  # type: ignore[return-value]
 
 

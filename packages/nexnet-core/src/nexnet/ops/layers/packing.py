@@ -17,7 +17,7 @@ from ...policy import implements
 from ..shapes.gathering import index_select
 from ..shapes.joining import cat, stack
 from ..shapes.padding import pad
-from ..shapes.views import reshape, transpose
+from ..shapes.reshaping import reshape, transpose
 
 __all__: list[str] = []
 

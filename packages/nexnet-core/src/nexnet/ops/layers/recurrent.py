@@ -20,7 +20,7 @@ from ..elementwise.arithmetic import add
 from ..shapes.gathering import index_select
 from ..shapes.indexing import narrow
 from ..shapes.joining import cat, stack, unbind
-from ..shapes.views import reshape, transpose
+from ..shapes.reshaping import reshape, transpose
 from .dropout import dropout
 from .linear import linear
 from .lstm_layer import _lstm_by_onednn, takes_onednn

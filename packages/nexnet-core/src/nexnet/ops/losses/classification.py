@@ -20,7 +20,7 @@ from ..layers.linear import linear
 from ..layers.softmax import log_softmax
 from ..reductions.sums import sum
 from ..shapes.indexing import getitem
-from ..shapes.views import reshape
+from ..shapes.reshaping import reshape
 from ._reduced import _code, _require_tensor, _tensor
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]

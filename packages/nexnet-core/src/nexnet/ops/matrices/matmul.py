@@ -10,13 +10,10 @@ import torch
 from ...engine import TensorBase
 from ...engine.autocast import at_rest, is_on
 from ...errors import InputError, message
-from ...kernels import products
 from ...policy import Analytic, Policy, Reflected, calls, function, implements
 from .._names import composite
 
 __all__ = [
-    "addmm",
-    "baddbmm",
     "bilinear",
     "bmm",
     "dot",
@@ -202,38 +199,6 @@ def inner(input: Any, other: Any) -> Any:
         return matmul(input, other.mT if other.ndim == 2 else other)
     out = matmul(input.reshape(-1, input.shape[-1]), other.reshape(-1, other.shape[-1]).mT)
     return out.reshape(*input.shape[:-1], *other.shape[:-1])
-
-
-@implements(torch.addmm)
-@function
-class addmm(Analytic):
-    """y = beta C + alpha A B:  dC = beta g,  dA = alpha g B^T,  dB = alpha A^T g."""
-
-    def forward(self, input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-        _, need_mat1, need_mat2 = self.ctx.needs_input_grad
-        self.ctx.save(mat2 if need_mat1 else None, mat1 if need_mat2 else None, beta, alpha)
-        if beta == 1 == alpha:
-            return products.addmm(input, mat1, mat2)
-        return torch.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
-
-    def backward(self, grad: Any) -> Any:
-        mat2, mat1, beta, alpha = self.ctx.release
-        need_input = self.ctx.needs_input_grad[0]
-        scaled = grad if alpha == 1 else grad * alpha
-        return (grad if beta == 1 else grad * beta) if need_input else None, *products.addmm_gradients(
-            scaled, mat1, mat2
-        )
-
-
-@implements(torch.baddbmm)
-@function
-class baddbmm(addmm.policy):  # type: ignore[misc,name-defined]
-    """y = beta C + alpha A B for batches of matrices."""
-
-    def forward(self, input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-        _, need_batch1, need_batch2 = self.ctx.needs_input_grad
-        self.ctx.save(batch2 if need_batch1 else None, batch1 if need_batch2 else None, beta, alpha)
-        return torch.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
 
 
 @implements(torch.nn.functional.bilinear, torch.bilinear)

@@ -15,7 +15,8 @@ from ...engine import unwrap
 from ...policy import Policy, function, implements
 from .._names import composite, place_of
 from .._plain import is_plain, zeros_for
-from ..shapes.views import movedim, reshape
+from ..shapes.reshaping import reshape
+from ..shapes.views import movedim
 from .extrema import selection_backward
 
 __all__ = ["kthvalue", "mode", "msort", "nanquantile", "quantile", "sort", "topk"]

@@ -20,7 +20,8 @@ from .diagonals import diag_embed
 from .gathering import index_select
 from .indexing import getitem
 from .joining import stack
-from .views import expand, reshape
+from .reshaping import reshape
+from .views import expand
 
 __all__ = [
     "as_strided",

@@ -10,7 +10,7 @@ import torch
 
 from ...policy import Operator, function, implements
 from .._names import composite, place_of
-from . import arranging, diagonals, indexing, joining, views
+from . import arranging, diagonals, indexing, joining, reshaping, views
 
 __all__ = [
     "alias_copy",
@@ -69,7 +69,7 @@ class expand_copy(views.expand.policy):  # type: ignore[misc,name-defined]
 
 @implements(torch.view_copy)
 @function
-class view_copy(views.view.policy):  # type: ignore[misc,name-defined]
+class view_copy(reshaping.view.policy):  # type: ignore[misc,name-defined]
     """``view``, as a copy."""
 
     def forward(self, input: Any, size: Any) -> Any:
@@ -127,7 +127,7 @@ diagonal_copy = copying("diagonal_copy", diagonals.diagonal)
 narrow_copy = copying("narrow_copy", indexing.narrow)
 permute_copy = copying("permute_copy", views.permute)
 select_copy = copying("select_copy", indexing.select)
-squeeze_copy = copying("squeeze_copy", views.squeeze)
+squeeze_copy = copying("squeeze_copy", reshaping.squeeze)
 t_copy = copying("t_copy", views.t)
-transpose_copy = copying("transpose_copy", views.transpose)
-unsqueeze_copy = copying("unsqueeze_copy", views.unsqueeze)
+transpose_copy = copying("transpose_copy", reshaping.transpose)
+unsqueeze_copy = copying("unsqueeze_copy", reshaping.unsqueeze)

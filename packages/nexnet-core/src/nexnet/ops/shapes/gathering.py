@@ -9,7 +9,8 @@ import torch
 from ...policy import Linear, function, implements
 from .._names import composite, place_of
 from .._plain import is_plain, zeros_for
-from .views import expand, reshape
+from .reshaping import reshape
+from .views import expand
 
 __all__ = [
     "gather",

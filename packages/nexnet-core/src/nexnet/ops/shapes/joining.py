@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from ...engine import TensorBase, unwrap
+from ...engine.attributes import shape_of
 from ...errors import InputError, message
 from ...policy import Linear, Policy, function, implements
 from .._names import composite
-from .views import atleast_3d, reshape
+from .reshaping import reshape
+from .views import atleast_3d
 
 __all__ = [
     "cat",
@@ -55,7 +57,7 @@ class _cat(Linear):
     """The tensors one after the other:  each gets its part of g."""
 
     def forward(self, *tensors: Any, dim: int) -> Any:
-        self.ctx.save([each.shape for each in tensors], dim)
+        self.ctx.save([shape_of(each) for each in tensors], dim)
         return torch.cat(tensors, dim)
 
     def backward(self, grad: Any) -> Any:

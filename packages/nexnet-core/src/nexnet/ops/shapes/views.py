@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...engine import passes_on
-from ...engine.attributes import shape_of
-from ...errors import InputError, message
 from ...policy import Linear, function, implements
 from .._names import composite
 from ..elementwise.complex_numbers import conj
+from .reshaping import reshape, transpose, unsqueeze, view
 
 __all__ = [
     "adjoint",
@@ -25,23 +23,15 @@ __all__ = [
     "broadcast_to",
     "expand",
     "expand_as",
-    "flatten",
     "mH",
     "mT",
     "moveaxis",
     "movedim",
     "permute",
-    "ravel",
-    "reshape",
     "reshape_as",
-    "squeeze",
     "swapaxes",
     "swapdims",
     "t",
-    "transpose",
-    "unflatten",
-    "unsqueeze",
-    "view",
     "view_as",
 ]
 
@@ -58,101 +48,7 @@ class alias(Linear):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The same elements in another shape
-
-
-class _Reshape(Linear):
-    """x in another shape:  dx = g in x's shape."""
-
-    def backward(self, grad: Any) -> Any:
-        (shape,) = self.ctx.release
-        # The function takes a shape in half the time that the method does.
-        return torch.reshape(grad, shape) if type(grad) is Tensor else grad.reshape(shape)
-
-
-@implements(torch.reshape)
-@function
-class reshape(_Reshape):
-    """x in another shape, a view if its strides allow it. One size may be -1."""
-
-    def forward(self, input: Any, *shape: Any) -> Any:
-        self.ctx.save(input.shape)
-        if len(shape) == 1 and type(shape[0]) is not int:
-            return torch.reshape(input, shape[0])
-        return input.reshape(*shape)
-
-
-@implements(torch.Tensor.view)
-@function
-class view(_Reshape):
-    """x in another shape, without a copy, or an error if its strides do not allow it."""
-
-    def forward(self, input: Any, *size: Any, dtype: torch.dtype | None = None) -> Any:
-        if dtype is not None or (len(size) == 1 and isinstance(size[0], torch.dtype)):
-            raise InputError(
-                message(
-                    "a view as another dtype reads the bits anew: it has no gradient.",
-                    rule="view",
-                    got=dtype or size[0],
-                    remedy="x.to(dtype) converts the values; x.data.view(dtype) gives the bits, as a torch tensor",
-                )
-            )
-        self.ctx.save(shape_of(input))
-        return input.view(*size)
-
-
-@implements(torch.flatten)
-@function
-class flatten(_Reshape):
-    """x with the dimensions from start_dim to end_dim made one."""
-
-    def forward(self, input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-        self.ctx.save(input.shape)
-        return torch.flatten(input, start_dim, end_dim)
-
-
-@implements(torch.unflatten)
-@function
-class unflatten(_Reshape):
-    """x with one dimension made several."""
-
-    def forward(self, input: Any, dim: int, sizes: Sequence[int]) -> Any:
-        self.ctx.save(input.shape)
-        return input.unflatten(dim, sizes)
-
-
-@implements(torch.squeeze)
-@function
-class squeeze(_Reshape):
-    """x without its dimensions of size 1: all of them, or those named."""
-
-    def forward(self, input: Any, dim: int | tuple[int, ...] | None = None) -> Any:
-        self.ctx.save(input.shape)
-        return input.squeeze() if dim is None else input.squeeze(dim)
-
-
-@implements(torch.unsqueeze)
-@function
-class unsqueeze(Linear):
-    """x with a dimension of size 1 before ``dim``."""
-
-    def forward(self, input: Any, dim: int) -> Any:
-        self.ctx.save(dim)
-        return input.unsqueeze(dim)
-
-    def backward(self, grad: Any) -> Any:
-        (dim,) = self.ctx.release
-        return grad.squeeze(dim)
-
-
-@implements(torch.ravel)
-@function
-class ravel(_Reshape):
-    """x in one dimension, contiguous."""
-
-    def forward(self, input: Any) -> Any:
-        self.ctx.save(input.shape)
-        return input.ravel()
+# In another shape: see reshaping
 
 
 @implements(torch.Tensor.reshape_as)
@@ -252,20 +148,6 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Dimensions in another order
-
-
-@implements(torch.transpose, torch.swapaxes, torch.swapdims)
-@function
-class transpose(Linear):
-    """x with two dimensions exchanged:  dx = g with them exchanged."""
-
-    def forward(self, input: Any, dim0: int, dim1: int) -> Any:
-        self.ctx.save(dim0, dim1)
-        return input.transpose(dim0, dim1)
-
-    def backward(self, grad: Any) -> Any:
-        dim0, dim1 = self.ctx.release
-        return grad.transpose(dim0, dim1)
 
 
 @implements(torch.swapaxes, torch.swapdims)
