@@ -104,6 +104,8 @@ def test_set_gradients_says_what_does_not_fit() -> None:
         nx.set_gradients(model, {"b": nx.tensor([1.0, 2.0])})
     with pytest.raises(nx.InputError, match="does not have the shape of its parameter"):
         nx.set_gradients(model, {"bias": nx.tensor([1.0])})
+    with pytest.raises(nx.InputError, match=r"a gradient is no tensor(.|\n)*bias(.|\n)*got:       3"):
+        nx.set_gradients(model, {"bias": 3})
 
 
 def test_parameters_of_takes_nothing_but_torchs_modules() -> None:
@@ -475,6 +477,23 @@ def test_names_are_checked() -> None:
         nx.functional_call(model, {"wieght": nx.ones(1, 2)}, torch.ones(2))
     with pytest.raises(nx.InputError, match=r"strict=True asks for every(.|\n)*bias"):
         nx.functional_call(model, {"weight": nx.ones(1, 2)}, torch.ones(2), strict=True)
+    with pytest.raises(nx.InputError, match=r"is no tensor(.|\n)*bias(.|\n)*got:       None(.|\n)*leave 'bias' out"):
+        nx.functional_call(model, {"bias": None}, torch.ones(2))
+    with pytest.raises(nx.InputError, match=r"is no tensor(.|\n)*bias(.|\n)*got:       1.0"):
+        nx.functional_call(model, {"bias": 1.0}, torch.ones(2))
+
+
+def test_what_is_given_where_the_module_has_none_is_used_as_in_torch() -> None:
+    model, statistics = nn.Linear(2, 1, bias=False), nn.BatchNorm1d(2, track_running_stats=False)
+    x, bias = torch.tensor([[1.0, 2.0], [3.0, 5.0]]), torch.tensor([3.0])
+    wanted = torch.func.functional_call(model, {"bias": bias}, x)
+    assert torch.equal(nx.functional_call(model, {"bias": bias}, x).data, wanted.detach())
+    assert nx.grad(lambda p: nx.functional_call(model, p, x).sum())({"bias": bias})["bias"].tolist() == [2.0]
+    assert model.bias is None
+    given = {"running_mean": torch.ones(2), "running_var": torch.ones(2)}
+    wanted = torch.func.functional_call(statistics, {name: each.clone() for name, each in given.items()}, x)
+    assert torch.equal(nx.functional_call(statistics, given, x).data, wanted.detach())
+    assert statistics.running_mean is None
 
 
 def test_tied_parameters_are_one() -> None:
