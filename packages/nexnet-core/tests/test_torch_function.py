@@ -155,6 +155,39 @@ def test_needs_input_grad():
     assert nx.grad(lambda x: needs.apply(x, nx.tensor(2.0), "c"))(1.0).item() == 1
 
 
+def test_forward_sees_which_arguments_require_grad():
+    """As in torch; here it keeps what backward needs, and says which outputs are constants, by that alone."""
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.asked = x.requires_grad, w.requires_grad, torch.is_grad_enabled()
+            ctx.pair = [x, w]
+            ctx.save_for_backward(x if w.requires_grad else None, w if x.requires_grad else None)
+            ctx.mark_non_differentiable(*[each for each in (x, w) if not each.requires_grad])
+            return x * w, x, w
+
+        @staticmethod
+        def backward(ctx, grad, by_x, by_w):
+            assert ctx.asked == asked
+            assert not any(each.requires_grad for each in ctx.pair if isinstance(each, torch.Tensor))
+            x, w = ctx.saved_tensors
+            return None if w is None else grad * w + by_x, None if x is None else grad * x + by_w
+
+    def loss(x, w):
+        y, x, w = Product.apply(x, w)
+        return (y * x).sum() + w.sum()
+
+    x, w = nx.tensor([1.0, 2.0]), nx.tensor([3.0, 5.0])
+    asked = (True, True, False)
+    assert [each.tolist() for each in nx.grad(loss, (0, 1))(x, w)] == [[6, 20], [2, 5]]
+    asked = (True, False, False)
+    assert nx.grad(lambda x: loss(x, w.data))(x).tolist() == [6, 20]
+    asked = (False, True, False)
+    assert nx.grad(lambda w: loss(x.data, w))(w).tolist() == [2, 5]
+    assert not x.data.requires_grad
+
+
 def test_the_tangents_of_constants_are_zeros_and_of_integers_none():
     seen = []
 

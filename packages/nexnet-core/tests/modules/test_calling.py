@@ -206,6 +206,56 @@ def test_what_a_module_keeps_are_plain_tensors() -> None:
     assert model.weight.grad.tolist() == [18, 64]
 
 
+def test_a_view_of_what_a_call_has_left_is_not_met_silently_either() -> None:
+    class Cached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.tensor([1.0, 2.0])), None
+
+        def forward(self, x: Any) -> Any:
+            if self.bias is None:
+                self.bias = self.weight * 2
+            return (x * self.weight + self.bias.unsqueeze(0)).sum()
+
+    model = Cached()
+    gradient = nx.grad(lambda p: nx.functional_call(model, p, nx.ones(3, 2)))
+    assert gradient(nx.parameters_of(model))["weight"].tolist() == [9, 9]
+    with pytest.warns(nx.ConstantWarning, match="an earlier call has left this tensor in a module"):
+        gradient(nx.parameters_of(model))
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")
+@pytest.mark.filterwarnings("ignore:Using a non-full backward hook:FutureWarning")
+@pytest.mark.parametrize(
+    "register", ["register_backward_hook", "register_full_backward_hook", "register_full_backward_pre_hook"]
+)
+def test_a_backward_hook_of_a_module_is_an_error_where_it_would_be_called(register: str) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    getattr(model[1], register)(lambda *_: None)
+    loss = lambda p: nx.functional_call(model, p, torch.ones(1, 2)).sum()  # noqa: E731
+    assert loss(nx.parameters_of(model)).shape == ()
+    with pytest.raises(nx.InputError, match=r"backward hook follows torch's graph(.|\n)*nexnet.override"):
+        nx.grad(loss)(nx.parameters_of(model))
+
+
+@pytest.mark.parametrize(
+    "transformed",
+    [
+        lambda x: torch.func.vmap(lambda a: a * a)(x),
+        lambda x: torch.func.grad(lambda a: (a**3).sum())(x),
+        lambda x: torch.func.jacrev(torch.sin)(x),
+    ],
+    ids=["vmap", "grad", "jacrev"],
+)
+def test_torchs_transforms_inside_of_a_model_are_an_error_that_names_nexnets(transformed: Any) -> None:
+    class Transforms(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return transformed(x).sum()
+
+    with pytest.raises(nx.NoGradientRule, match=r"torch's own transforms(.|\n)*nexnet.vmap, nexnet.grad"):
+        nx.grad(lambda x: nx.functional_call(Transforms(), {}, x))(nx.ones(3))
+
+
 class BiasCache(nn.Module):
     """In evaluation the bias is made once, as timm's attention does it."""
 
@@ -367,6 +417,7 @@ def test_inside_of_a_model_a_tensor_is_one() -> None:
             asked.append(isinstance(x, torch.Tensor) and torch.is_tensor(x) and isinstance(self.weight, nn.Parameter))
             asked.append((x.requires_grad, self.weight.requires_grad, x.grad_fn, x.grad, next(self.parameters()).dtype))
             asked.append((x.shape, x.size(-1), x.dim(), len(x), x.device.type, x.is_floating_point(), x.is_nested))
+            assert x.type() == "torch.FloatTensor"
             return (self.weight * x).sum()
 
     nx.grad(lambda p: nx.functional_call(Asks(), p, nx.tensor([1.0, 2.0, 3.0])))({"weight": nx.ones(2, 3)})
