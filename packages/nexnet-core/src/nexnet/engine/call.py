@@ -6,6 +6,8 @@ import inspect
 from types import MethodType
 from typing import Any
 
+import torch
+
 from .. import _complaints
 from . import autocast
 from .debug import CHECKED
@@ -18,7 +20,7 @@ from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, tapes_of, this_thread, those_tracking, tracked_keys
-from .tensor import unwrap
+from .tensor import TensorBase, is_wrapped, unwrap, version_of
 
 
 class OperatorBase:
@@ -88,11 +90,14 @@ class OperatorBase:
                 return result
         if self.scalars_as_tensors and len(data) == 2:
             data = self.with_scalars(data)
+        versions = versions_of(args) if self.foreign else None
         if len(recorders) > 1:
             node, result = call_nested(self, node, args, list(data), kwargs or {}, recorders)
         else:
             out = node.forward(*data, **(kwargs or {}))  # type: ignore[attr-defined]
             result = wrap_all(out, self.name)
+        if versions is not None:
+            check_unwritten(args, versions, self.name)
         if not recorders:
             return result
         result = self.add_to_tapes(node, args, kwargs, result, recorders)
@@ -155,6 +160,26 @@ class OperatorBase:
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""
         return self if instance is None else MethodType(self, instance)
+
+
+def versions_of(args: tuple[Any, ...]) -> list[Any]:
+    """Give how often the arguments that are LiteTensors have been written into; None for any other."""
+    return [version_of(_innermost(unwrap(each))) if isinstance(each, TensorBase) else None for each in args]
+
+
+def _innermost(tensor: Any) -> Any:
+    """Give the tensor of all examples of a vmap: torch counts writes there."""
+    while is_wrapped(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def check_unwritten(args: tuple[Any, ...], versions: list[Any], rule: str) -> None:
+    """Refuse that a rule of the user's has written into an argument, of which torch keeps count."""
+    now = versions_of(args)
+    if now != versions:
+        same = [each == old for each, old in zip(now, versions, strict=True)]
+        raise _complaints.argument_written(rule, same.index(False))
 
 
 def _tell_keywords(kwargs: dict[str, Any], recorders: list[TapeBase]) -> None:
