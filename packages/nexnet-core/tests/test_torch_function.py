@@ -188,6 +188,43 @@ def test_forward_sees_which_arguments_require_grad():
     assert not x.data.requires_grad
 
 
+def test_forward_may_call_a_layer_of_the_model_on_its_arguments():
+    class Gated(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate = torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            return times.apply(x, self.gate).sum()
+
+    class times(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, gate):
+            ctx.gate = gate(x).detach()
+            return x * ctx.gate
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.gate, None
+
+    model, x = Gated(), torch.ones(2, 3)
+    found = nx.grad(lambda x: nx.functional_call(model, {}, x))(x)
+    torch.testing.assert_close(found.data, model.gate(x).detach())
+
+
+def test_under_no_grad_a_tensor_that_requires_grad_is_a_constant():
+    weight = torch.ones(3, requires_grad=True)
+
+    def fn(x, grad_mode):
+        with torch.set_grad_enabled(grad_mode):
+            gate = x * weight
+        return (gate * x).sum()
+
+    assert nx.grad(fn)(nx.tensor([2.0, 3.0, 4.0]), False).tolist() == [2, 3, 4]
+    with pytest.raises(nx.InputError, match="requires grad met a nexnet operator"):
+        nx.grad(fn)(nx.tensor([2.0, 3.0, 4.0]), True)
+
+
 def test_the_tangents_of_constants_are_zeros_and_of_integers_none():
     seen = []
 
