@@ -413,13 +413,12 @@ def gradient_written(rule: str) -> RuleError:
     )
 
 
-def argument_written(rule: str, place: int) -> RuleError:
+def argument_written(rule: str) -> RuleError:
     """A rule's forward wrote into an argument."""
     return RuleError(
         message(
             "forward wrote into its argument, which others hold, too.",
             rule=rule,
-            argument=place,
             remedy="write into a copy: x = x.clone()",
         )
     )

@@ -4,7 +4,7 @@ from nexnet.engine.recording cimport may_have_cast, record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling
 from nexnet.engine.tape cimport TapeBase, Thread, tapes_of, this_thread, those_tracking, tracked_keys
-from nexnet.engine.tensor cimport TensorBase, version_of
+from nexnet.engine.tensor cimport TensorBase
 
 cdef bint CHECKED
 
@@ -19,7 +19,7 @@ cdef class OperatorBase:
     cdef Spelling _spelling
 
     @cython.locals(
-        thread=Thread, tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase], versions=list
+        thread=Thread, tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase], writes=Py_ssize_t
     )
     cdef object call(self, tuple args, dict kwargs)
     @cython.locals(spelling=Spelling)
@@ -27,9 +27,7 @@ cdef class OperatorBase:
     cdef tuple with_scalars(self, tuple data)
     cdef object add_to_tapes(self, Node node, tuple args, dict kwargs, object result, list[TapeBase] recorders)
 
-cdef list versions_of(tuple args)
-cdef object _innermost(object tensor)
-@cython.locals(now=list)
-cdef object check_unwritten(tuple args, list versions, str rule)
+@cython.locals(count=Py_ssize_t, tensor=TensorBase)
+cdef Py_ssize_t writes_into(tuple args, object mapped) except -1
 @cython.locals(tape=TapeBase)
 cdef object _tell_keywords(dict kwargs, list[TapeBase] recorders)
