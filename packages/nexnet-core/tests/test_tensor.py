@@ -236,6 +236,8 @@ def test_conversions_by_other_tensors():
     assert x.to("meta").device.type == "meta"
     assert x.cpu().device.type == "cpu"
     assert x.type(torch.float64).dtype == torch.float64
+    assert x.type("torch.DoubleTensor").dtype == x.type(torch.DoubleTensor).dtype == torch.float64
+    assert x.type() == "torch.FloatTensor"
 
 
 def test_new_tensors_of_the_same_kind():

@@ -155,6 +155,76 @@ def test_needs_input_grad():
     assert nx.grad(lambda x: needs.apply(x, nx.tensor(2.0), "c"))(1.0).item() == 1
 
 
+def test_forward_sees_which_arguments_require_grad():
+    """As in torch; here it keeps what backward needs, and says which outputs are constants, by that alone."""
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.asked = x.requires_grad, w.requires_grad, torch.is_grad_enabled()
+            ctx.pair = [x, w]
+            ctx.save_for_backward(x if w.requires_grad else None, w if x.requires_grad else None)
+            ctx.mark_non_differentiable(*[each for each in (x, w) if not each.requires_grad])
+            return x * w, x, w
+
+        @staticmethod
+        def backward(ctx, grad, by_x, by_w):
+            assert ctx.asked == asked
+            assert not any(each.requires_grad for each in ctx.pair if isinstance(each, torch.Tensor))
+            x, w = ctx.saved_tensors
+            return None if w is None else grad * w + by_x, None if x is None else grad * x + by_w
+
+    def loss(x, w):
+        y, x, w = Product.apply(x, w)
+        return (y * x).sum() + w.sum()
+
+    x, w = nx.tensor([1.0, 2.0]), nx.tensor([3.0, 5.0])
+    asked = (True, True, False)
+    assert [each.tolist() for each in nx.grad(loss, (0, 1))(x, w)] == [[6, 20], [2, 5]]
+    asked = (True, False, False)
+    assert nx.grad(lambda x: loss(x, w.data))(x).tolist() == [6, 20]
+    asked = (False, True, False)
+    assert nx.grad(lambda w: loss(x.data, w))(w).tolist() == [2, 5]
+    assert not x.data.requires_grad
+
+
+def test_forward_may_call_a_layer_of_the_model_on_its_arguments():
+    class Gated(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate = torch.nn.Linear(3, 3)
+
+        def forward(self, x):
+            return times.apply(x, self.gate).sum()
+
+    class times(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, gate):
+            ctx.gate = gate(x).detach()
+            return x * ctx.gate
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.gate, None
+
+    model, x = Gated(), torch.ones(2, 3)
+    found = nx.grad(lambda x: nx.functional_call(model, {}, x))(x)
+    torch.testing.assert_close(found.data, model.gate(x).detach())
+
+
+def test_under_no_grad_a_tensor_that_requires_grad_is_a_constant():
+    weight = torch.ones(3, requires_grad=True)
+
+    def fn(x, grad_mode):
+        with torch.set_grad_enabled(grad_mode):
+            gate = x * weight
+        return (gate * x).sum()
+
+    assert nx.grad(fn)(nx.tensor([2.0, 3.0, 4.0]), False).tolist() == [2, 3, 4]
+    with pytest.raises(nx.InputError, match="requires grad met a nexnet operator"):
+        nx.grad(fn)(nx.tensor([2.0, 3.0, 4.0]), True)
+
+
 def test_the_tangents_of_constants_are_zeros_and_of_integers_none():
     seen = []
 

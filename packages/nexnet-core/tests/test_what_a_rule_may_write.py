@@ -177,3 +177,46 @@ def test_a_gradient_in_memory_of_numpys_is_copied_before_it_is_handed_out():
     gradient = nx.grad(keeps)(nx.ones(3))
     buffer[:] = 7
     assert gradient.tolist() == [1, 1, 1]
+
+
+@nx.function
+class cuts_in_place(nx.Policy):
+    def forward(self, x, low):
+        self.ctx.save(x > low)
+        return x.mul_(x > low)
+
+    def backward(self, grad):
+        (above,) = self.ctx.release
+        return grad * above, None
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda x: cuts_in_place(x, 0.0),
+        lambda x: nx.grad(lambda x: (cuts_in_place(x, 0.0) * x).sum())(x),
+        lambda x: nx.hessian(lambda x: cuts_in_place(x, 0.0).sum())(x),
+        lambda x: nx.vmap(lambda row: cuts_in_place(row, 0.0))(x),
+        lambda x: nx.as_torch(cuts_in_place)(x.data, 0.0),
+    ],
+    ids=["plain", "grad", "hessian", "vmap", "as_torch"],
+)
+def test_a_forward_that_writes_into_its_argument_is_an_error(called):
+    with pytest.raises(nx.RuleError, match=r"forward wrote into its argument(.|\n)*cuts_in_place(.|\n)*x.clone"):
+        called(nx.tensor([[1.0, -2.0], [3.0, 4.0]]))
+
+
+def test_a_forward_may_write_into_what_is_its_own_and_into_a_buffer_of_torchs():
+    calls = torch.zeros(())
+
+    @nx.function
+    class counts(nx.Policy):
+        def forward(self, x, buffer):
+            buffer.add_(1)
+            return x.clone().mul_(2)
+
+        def backward(self, grad):
+            return 2 * grad
+
+    assert nx.grad(lambda x: counts(x, calls))(1.0).item() == 2
+    assert calls.item() == 1

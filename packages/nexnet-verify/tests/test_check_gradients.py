@@ -370,6 +370,28 @@ def test_a_right_rule_of_torchs_passes(rule):
     check_gradients(rule, lite([0.3, -1.0]))
 
 
+class TorchsOwnSecond(torch.autograd.Function):
+    """exp(x)^2, right in nexnet; PyTorch takes what it has saved for a constant."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y * y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return 2 * grad * y * y
+
+
+@pytest.mark.parametrize("rule", [TorchsOwnSecond, TorchsOwnSecond.apply])
+def test_a_rule_of_torchs_must_be_right_in_torch_too(rule):
+    check_gradients(rule, lite([0.3, -1.0]), order=1)
+    with pytest.raises(GradientMismatch, match=r"another derivative in PyTorch(.|\n)*order: +2(.|\n)*a constant"):
+        check_gradients(rule, lite([0.3, -1.0]), order=2)
+
+
 class Layer(torch.nn.Module):
     def __init__(self, rule=TorchsSine):
         super().__init__()

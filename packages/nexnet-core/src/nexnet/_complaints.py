@@ -413,6 +413,17 @@ def gradient_written(rule: str) -> RuleError:
     )
 
 
+def argument_written(rule: str) -> RuleError:
+    """A rule's forward wrote into an argument."""
+    return RuleError(
+        message(
+            "forward wrote into its argument, which others hold, too.",
+            rule=rule,
+            remedy="write into a copy: x = x.clone()",
+        )
+    )
+
+
 def wrong_number_of_gradients(rule: str, expected: int, got: int) -> GradientError:
     """The backward of a torch.autograd.Function returned another number of gradients than torch asks for."""
     return GradientError(

@@ -216,6 +216,14 @@ def no_rule(func: Callable[..., Any]) -> Exception:
         return NoGradientRule(
             message(f"torch's {name} follows torch's graph, and a LiteTensor is in none.", remedy=_AUTOGRAD[name])
         )
+    if getattr(func, "namespace", "") == "prims":  # of torch's kernels for tensors without elements
+        return NoGradientRule(
+            message(
+                "inside of a model torch's own transforms do not know what a tensor stands for.",
+                got=f"torch's {name}, in torch.func.vmap, torch.func.grad, or what else works below torch's functions",
+                remedy="nexnet.vmap, nexnet.grad and the others of nexnet's in their place",
+            )
+        )
     return NoGradientRule(
         message(
             f"nexnet has no gradient rule for torch's {name}.",

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import _complaints
-from ._nested import leaves_of
-from .engine import DIFFERENTIABLE, MetStandIn, TensorBase, stand_ins, wrap
+from ._nested import leaves_of, map_leaves
+from .engine import DIFFERENTIABLE, MetStandIn, TensorBase, is_wrapped, stand_ins, wrap
 from .policy import Operator, Policy, function
 from .transforms.checkpoint import checkpoint
 
@@ -95,7 +95,10 @@ class _Rule(Policy):
 
     def forward(self, call: _Call, *args: Any) -> Any:
         ctx = FunctionContext(self.ctx.needs_input_grad[1:])
-        out = _run(self.wrapped, ctx, args, call.kwargs)
+        if any(isinstance(each, TensorBase) for each in args):
+            out = _run(self.wrapped, ctx, args, call.kwargs)
+        else:
+            out = _run_as_in_torch(self.wrapped, ctx, args, call.kwargs)
         call.several = isinstance(out, tuple)
         outs = out if call.several else (out,)
         attributes = ctx.__dict__
@@ -205,6 +208,30 @@ def _run(cls: Any, ctx: FunctionContext, args: tuple[Any, ...], kwargs: dict[str
     out = cls.forward(*args, **kwargs)
     cls.setup_context(ctx, args, out)
     return out
+
+
+def _run_as_in_torch(cls: Any, ctx: FunctionContext, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call forward on tensors that say, as torch's do there, whether a gradient by them is asked for."""
+    asked: dict[int, tuple[Tensor, Tensor]] = {}
+    given = list(args)
+    for i, (each, needed) in enumerate(zip(args, ctx.needs_input_grad, strict=False)):
+        if needed and isinstance(each, Tensor) and not is_wrapped(each):
+            given[i] = each.detach().requires_grad_()
+            asked[id(given[i])] = (given[i], each)
+
+    def own(value: Any) -> Any:
+        return map_leaves(value, lambda each: asked[id(each)][1] if id(each) in asked else each)
+
+    try:
+        with torch.no_grad():
+            out = _run(cls, ctx, tuple(given), kwargs)
+    finally:
+        for each, _ in asked.values():
+            each.requires_grad_(False)
+    ctx.for_backward, ctx.for_forward, ctx.silent = own(ctx.for_backward), own(ctx.for_forward), own(ctx.silent)
+    for name, each in ctx.__dict__.items():
+        ctx.__dict__[name] = own(each)
+    return own(out)
 
 
 def _check_followed(made: Any, args: tuple[Any, ...]) -> None:

@@ -218,7 +218,16 @@ class LiteTensor(Arithmetic, OperatorMethods, Questions):
     # Other dtypes and devices ----------------------------------------------------------------------------------------
 
     to = ops.to
-    type = ops.to
+
+    def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
+        """The tensor in another dtype, which torch's name of a kind of tensor may say; without one, that name."""
+        if dtype is None:
+            return self.data.type()
+        if not isinstance(dtype, torch.dtype):  # "torch.FloatTensor", or torch.FloatTensor
+            like = self.data.new_empty(0).type(dtype)
+            return ops.to(self, like.device, like.dtype, non_blocking)
+        return ops.to(self, dtype, non_blocking)
+
     type_as = ops.type_as
     double = _converts(torch.float64)
     float = _converts(torch.float32)

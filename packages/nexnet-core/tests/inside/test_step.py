@@ -64,6 +64,11 @@ def test_a_gradient_is_changed_by_hand(tape):
 def test_a_change_that_does_not_fit_is_refused(tape):
     with pytest.raises(InputError, match="has the shape of what it is the gradient of"):
         nx.step(tape).change("%0", torch.ones(3))
+    for wrong, got in ((lambda grad: grad.sum(), r"shape \(\)"), (lambda _: None, "None")):
+        walk = nx.step(tape)
+        walk.change("%0", wrong)
+        with pytest.raises(InputError, match=rf"has the shape of what it is the gradient of(.|\n)*got: +{got}"):
+            walk.finish()
 
 
 def test_other_seeds(tape):

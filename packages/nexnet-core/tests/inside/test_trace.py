@@ -213,6 +213,7 @@ class TestAccess:
         assert [each.label for each in tape.find(line="*relu*")] == ["%0", "%1"]
         line = tape[1].source.line
         assert [each.label for each in tape.find(line=f"{HERE}:{line}", rule="relu")] == ["%1"]
+        assert [each.label for each in tape.find(line=line, rule="relu")] == ["%1"]
 
     def test_inputs_and_users(self):
         _, tape = traced()
@@ -375,3 +376,5 @@ class TestDiff:
         _, one = traced(values=False)
         with pytest.raises(InputError, match="compared by their values"):
             one.diff(one)
+        with pytest.raises(InputError, match=r"compared with another one(.|\n)*got: +tuple"):
+            one.diff(traced())

@@ -301,6 +301,25 @@ def test_an_input_that_was_written_into_is_an_error_of_torchs() -> None:
         out.sum().backward()
 
 
+def test_what_it_gives_has_a_memory_of_its_own() -> None:
+    """Torch does not know that outputs share memory, with an argument or with one another: a write would be lost."""
+
+    def fn(x: Any) -> Any:
+        y = 3 * x
+        return x, x.view(2, 2), y, y, y[:2]
+
+    x = draw(4)
+    given = x * 1
+    for written in range(5):
+        outs = as_torch(fn)(given)
+        outs[written].mul_(2)
+        (found,) = torch.autograd.grad(sum((each * each).sum() for each in (given, *outs)), x, retain_graph=True)
+        outs = [given * 1, given.view(2, 2) * 1, 3 * given, 3 * given, 3 * given[:2]]
+        outs[written].mul_(2)
+        (wanted,) = torch.autograd.grad(sum((each * each).sum() for each in (given, *outs)), x, retain_graph=True)
+        torch.testing.assert_close(found, wanted)
+
+
 def test_a_graph_is_freed_when_it_was_used_and_kept_when_asked() -> None:
     x = draw(3)
     out = as_torch(nx.exp)(x).sum()

@@ -104,6 +104,8 @@ def test_set_gradients_says_what_does_not_fit() -> None:
         nx.set_gradients(model, {"b": nx.tensor([1.0, 2.0])})
     with pytest.raises(nx.InputError, match="does not have the shape of its parameter"):
         nx.set_gradients(model, {"bias": nx.tensor([1.0])})
+    with pytest.raises(nx.InputError, match=r"a gradient is no tensor(.|\n)*bias(.|\n)*got:       3"):
+        nx.set_gradients(model, {"bias": 3})
 
 
 def test_parameters_of_takes_nothing_but_torchs_modules() -> None:
@@ -202,6 +204,56 @@ def test_what_a_module_keeps_are_plain_tensors() -> None:
     model(x).backward()
     assert model.weight.grad is not None
     assert model.weight.grad.tolist() == [18, 64]
+
+
+def test_a_view_of_what_a_call_has_left_is_not_met_silently_either() -> None:
+    class Cached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.tensor([1.0, 2.0])), None
+
+        def forward(self, x: Any) -> Any:
+            if self.bias is None:
+                self.bias = self.weight * 2
+            return (x * self.weight + self.bias.unsqueeze(0)).sum()
+
+    model = Cached()
+    gradient = nx.grad(lambda p: nx.functional_call(model, p, nx.ones(3, 2)))
+    assert gradient(nx.parameters_of(model))["weight"].tolist() == [9, 9]
+    with pytest.warns(nx.ConstantWarning, match="an earlier call has left this tensor in a module"):
+        gradient(nx.parameters_of(model))
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")
+@pytest.mark.filterwarnings("ignore:Using a non-full backward hook:FutureWarning")
+@pytest.mark.parametrize(
+    "register", ["register_backward_hook", "register_full_backward_hook", "register_full_backward_pre_hook"]
+)
+def test_a_backward_hook_of_a_module_is_an_error_where_it_would_be_called(register: str) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+    getattr(model[1], register)(lambda *_: None)
+    loss = lambda p: nx.functional_call(model, p, torch.ones(1, 2)).sum()  # noqa: E731
+    assert loss(nx.parameters_of(model)).shape == ()
+    with pytest.raises(nx.InputError, match=r"backward hook follows torch's graph(.|\n)*nexnet.override"):
+        nx.grad(loss)(nx.parameters_of(model))
+
+
+@pytest.mark.parametrize(
+    "transformed",
+    [
+        lambda x: torch.func.vmap(lambda a: a * a)(x),
+        lambda x: torch.func.grad(lambda a: (a**3).sum())(x),
+        lambda x: torch.func.jacrev(torch.sin)(x),
+    ],
+    ids=["vmap", "grad", "jacrev"],
+)
+def test_torchs_transforms_inside_of_a_model_are_an_error_that_names_nexnets(transformed: Any) -> None:
+    class Transforms(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return transformed(x).sum()
+
+    with pytest.raises(nx.NoGradientRule, match=r"torch's own transforms(.|\n)*nexnet.vmap, nexnet.grad"):
+        nx.grad(lambda x: nx.functional_call(Transforms(), {}, x))(nx.ones(3))
 
 
 class BiasCache(nn.Module):
@@ -365,6 +417,7 @@ def test_inside_of_a_model_a_tensor_is_one() -> None:
             asked.append(isinstance(x, torch.Tensor) and torch.is_tensor(x) and isinstance(self.weight, nn.Parameter))
             asked.append((x.requires_grad, self.weight.requires_grad, x.grad_fn, x.grad, next(self.parameters()).dtype))
             asked.append((x.shape, x.size(-1), x.dim(), len(x), x.device.type, x.is_floating_point(), x.is_nested))
+            assert x.type() == "torch.FloatTensor"
             return (self.weight * x).sum()
 
     nx.grad(lambda p: nx.functional_call(Asks(), p, nx.tensor([1.0, 2.0, 3.0])))({"weight": nx.ones(2, 3)})
@@ -475,6 +528,23 @@ def test_names_are_checked() -> None:
         nx.functional_call(model, {"wieght": nx.ones(1, 2)}, torch.ones(2))
     with pytest.raises(nx.InputError, match=r"strict=True asks for every(.|\n)*bias"):
         nx.functional_call(model, {"weight": nx.ones(1, 2)}, torch.ones(2), strict=True)
+    with pytest.raises(nx.InputError, match=r"is no tensor(.|\n)*bias(.|\n)*got:       None(.|\n)*leave 'bias' out"):
+        nx.functional_call(model, {"bias": None}, torch.ones(2))
+    with pytest.raises(nx.InputError, match=r"is no tensor(.|\n)*bias(.|\n)*got:       1.0"):
+        nx.functional_call(model, {"bias": 1.0}, torch.ones(2))
+
+
+def test_what_is_given_where_the_module_has_none_is_used_as_in_torch() -> None:
+    model, statistics = nn.Linear(2, 1, bias=False), nn.BatchNorm1d(2, track_running_stats=False)
+    x, bias = torch.tensor([[1.0, 2.0], [3.0, 5.0]]), torch.tensor([3.0])
+    wanted = torch.func.functional_call(model, {"bias": bias}, x)
+    assert torch.equal(nx.functional_call(model, {"bias": bias}, x).data, wanted.detach())
+    assert nx.grad(lambda p: nx.functional_call(model, p, x).sum())({"bias": bias})["bias"].tolist() == [2.0]
+    assert model.bias is None
+    given = {"running_mean": torch.ones(2), "running_var": torch.ones(2)}
+    wanted = torch.func.functional_call(statistics, {name: each.clone() for name, each in given.items()}, x)
+    assert torch.equal(nx.functional_call(statistics, given, x).data, wanted.detach())
+    assert statistics.running_mean is None
 
 
 def test_tied_parameters_are_one() -> None:

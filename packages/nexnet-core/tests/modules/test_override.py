@@ -48,6 +48,7 @@ SPELLINGS = {
     "module": nn.ReLU(),
 }
 NAMES = {"torch": torch.relu, "functional": F.relu, "method": torch.Tensor.relu, "nexnet": nx.relu, "name": "relu",
+         "in place": torch.relu_, "method in place": torch.Tensor.relu_,
          "nexnet's method": nx.LiteTensor.relu}  # fmt: skip
 
 
@@ -248,6 +249,22 @@ def test_an_exception_leaves_nothing_behind() -> None:
     assert nx.layer_norm(nx.tensor([0.0, 1.0]), (2,)).tolist() != [0.0, 1.0]
 
 
+def test_blocks_of_generators_may_end_in_any_order() -> None:
+    def block(rule: Any) -> Any:
+        with override({torch.exp: rule}):
+            yield
+
+    first, second = block(lambda x: 10 * x), block(lambda x: 2 * torch.exp(x))
+    next(first)
+    next(second)
+    assert nx.grad(torch.exp)(0.0).item() == 20
+    first.close()
+    assert nx.grad(torch.exp)(0.0).item() == 2
+    second.close()
+    with override({torch.exp: lambda x: 3 * torch.exp(x)}):
+        assert nx.grad(torch.exp)(0.0).item() == 3
+
+
 def test_a_failing_backward_leaves_the_block_as_it_was() -> None:
     @nx.custom_grad
     def bad(x: Any) -> Any:
@@ -328,6 +345,39 @@ def test_a_policy_class_and_a_torch_function_are_rules_too() -> None:
     with override({torch.exp: doubled.policy, F.relu: F.gelu}):
         assert nx.grad(torch.exp)(0.0).item() == 2
         assert torch.relu(nx.tensor(-1.0)).item() == nx.gelu(nx.tensor(-1.0)).item()
+
+
+def test_what_torch_calls_is_a_rule_too() -> None:
+    class Guided(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return grad.clamp(min=0) * (x > 0)
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            pass
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            return 2 * grad
+
+    for rule, expected in ((Guided, [0, 0, 2]), (Guided.apply, [0, 0, 2]), (Doubled, [2, -2, 4])):
+        with override({F.relu: rule}):
+            assert by_x(F.relu) == expected
+    with override({F.relu: nn.Softplus(2)}):  # gets no ``inplace``, which it does not take
+        found = by_x(torch.relu)
+    assert found == by_x(lambda x: F.softplus(x, 2))
 
 
 def test_torch_functions_keywords_are_still_torchs_own_affair() -> None:
@@ -448,7 +498,10 @@ def test_a_block_that_replaced_nothing_says_so() -> None:
         (({nn.ReLU: guided},), r"none of nexnet's(.|\n)*functional\.relu for torch\.nn\.ReLU(.|\n)*within=ReLU"),
         (({torch.lobpcg: guided},), r"none of nexnet's(.|\n)*nexnet\.implements"),
         (({"no_such_name": guided},), r"none of nexnet's(.|\n)*'no_such_name'"),
+        (({"layernorm": guided},), r"none of nexnet's(.|\n)*did you mean 'layer_norm'"),
+        (({"torch.relu": guided},), r"none of nexnet's(.|\n)*did you mean 'relu'"),
         (({len: guided},), "none of nexnet's"),
+        (({F.relu: nn.Softplus},), r"can't put this in the place of relu(.|\n)*Softplus"),
         (({F.relu: 3},), r"can't put this in the place of relu(.|\n)*got:       3"),
         (([F.relu],), r"takes a dict(.|\n)*list"),
         (({F.relu: guided}, 3), r"does not know this place(.|\n)*got:       3"),

@@ -413,6 +413,24 @@ def rows_exchanged(x: Any) -> Any:
     return (y * y * x.view(2, 2)).sum()
 
 
+def views_by_the_shape_of_another(x: Any) -> Any:
+    y = x * x
+    y.view_as(x).add_(1)
+    part = y.expand_as(x * 2)
+    part[1:] *= x[1:]
+    y.view(2, 2).reshape_as(x.view(2, 2)).type_as(x)[0].mul_(x[2:])
+    return (y * x).sum()
+
+
+def data_set_to_itself(x: Any) -> Any:
+    y = x * x
+    row = y[1:]
+    y.data = y.data
+    row.data = row.detach().to(torch.float64)  # as module.to(dtype) does
+    row *= x[1:]
+    return (y * y).sum()
+
+
 BOTH = [
     base_after_its_view, slices_of_slices, row_of_a_transpose, running_sum, contiguous_is_the_same, to_is_the_same,
     dropout_in_evaluation_is_the_same, detach_shares_its_memory, data_shares_its_memory, detached_sees_its_base,
@@ -423,7 +441,7 @@ BOTH = [
     views_of_views_in_a_loop, no_grad_parts, masked_and_put, reduced_into_a_view,
     data_has_a_memory_of_its_own, real_and_imaginary_parts, complex_views_of_a_buffer, axes_swapped_in_place,
     axes_of_a_buffer_swapped, filled_diagonals, overlapping_views_of_a_buffer, clone_has_the_strides,
-    detached_in_place, a_detached_buffer, rows_exchanged,
+    detached_in_place, a_detached_buffer, rows_exchanged, views_by_the_shape_of_another, data_set_to_itself,
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from .comparing import Gap, compare, hint
 from .errors import NotDifferentiableWarning
 from .finite import SEARCHED, SMALL, Deviation, Element, FiniteDifferences
 from .judge import JAX_RTOL, Judge, Stop, kind_of
-from .problem import Problem, staying
+from .problem import Problem, in_torch, staying
 from .report import GradientReport, Obstacle
 from .torch_reference import TorchReference
 
@@ -69,8 +69,9 @@ def check_gradients(
 
     Args:
         fn: an operator, a ``Policy`` class, any function of pytrees of LiteTensors that returns LiteTensors; a
-            ``torch.autograd.Function``, or a ``torch.nn.Module``, as they are. A module is a function of its
-            parameters, too: they are ``args[0]``, and what is given comes after them.
+            ``torch.autograd.Function``, whose derivatives must also be the same in PyTorch, or a ``torch.nn.Module``,
+            as they are. A module is a function of its parameters, too: they are ``args[0]``, and what is given comes
+            after them.
         args: its arguments, of any shapes. Every floating LiteTensor, torch tensor, numpy array and Python float in
             them is differentiated by, in a float64 copy with the same strides; everything else is passed as it is.
         order: the highest order to check. At order 2 and above also by the cotangents (the incoming gradients).
@@ -136,6 +137,8 @@ def check_gradients(
             problem.mean(expected)
     found = GradientReport(name)
     check = _Check(problem, found, order, directions, rtol, atol, reproduce)
+    if (applied := in_torch(fn)) is not None:
+        check.in_torch = TorchReference(applied, problem, order)
     float32_rtol = (FLOAT32_RTOL if float32_rtol is None else float32_rtol) if float32 else None
     with contextlib.suppress(Stop), staying(name):
         check.torch_rtol = torch_rtol
@@ -154,7 +157,12 @@ def check_gradients(
 
 
 class _Check(Judge):
-    """One run of check_gradients."""
+    """One run of check_gradients.
+
+    ``in_torch``: a ``torch.autograd.Function`` where it is used, which may have other derivatives there.
+    """
+
+    in_torch: TorchReference | None = None
 
     def run(
         self,
@@ -199,6 +207,9 @@ class _Check(Judge):
             if torch_reference is not None:
                 self.against_torch(order, torch_reference)
             gradient = problem.gradient(order) if self.report.singular else gradient
+            expected = None if self.in_torch is None else self.in_torch.gradient(order)
+            if expected is not None:
+                self.same(order, "the Function in PyTorch", gradient, expected, JAX_RTOL, consistency.IN_TORCH)
             for i, alone, together in consistency.subsets(problem, order):
                 self.same(order, "one input alone", [alone], [together], SAME_RTOL, consistency.SUBSET, i)
             if strided:

@@ -28,6 +28,11 @@ WRITES_OUTPUT = (
     "the backward of {} writes into its output, which the user holds.",
     "make a new tensor: what ctx.release gives belongs to others too",
 )
+IN_TORCH = (
+    "{} has another derivative in PyTorch.",
+    "PyTorch takes what forward has made and saved for a constant, nexnet for a function of the arguments: save an "
+    "argument or an output, and compute it from that in backward",
+)
 SUBSET = (
     "the gradient of {} by one input alone is not that by all.",
     "look at ctx.needs_input_grad: what is saved for one gradient may be missing for another",

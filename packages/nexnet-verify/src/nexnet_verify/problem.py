@@ -35,6 +35,7 @@ __all__ = [
     "copy_layout",
     "draw",
     "from_parts",
+    "in_torch",
     "is_float",
     "staying",
     "to_parts",
@@ -86,7 +87,14 @@ def _applied(rule: Any) -> Callable[..., Any]:
         return rule.apply(*args)
 
     apply.__name__ = rule.__name__
+    apply.of = rule  # type: ignore[attr-defined]
     return apply
+
+
+def in_torch(fn: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Give what a ``torch.autograd.Function`` (or its ``apply``) is to PyTorch; None for what is none."""
+    rule = fn if isinstance(fn, type) else getattr(fn, "of", getattr(fn, "__self__", None))
+    return rule.apply if isinstance(rule, type) and issubclass(rule, torch.autograd.Function) else None
 
 
 def of_module(module: nn.Module) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from nexnet.engine.recording cimport may_have_cast, record, record_alike
 from nexnet.engine.rule cimport Node, new_node
 from nexnet.engine.spelling cimport Spelling
 from nexnet.engine.tape cimport TapeBase, Thread, tapes_of, this_thread, those_tracking, tracked_keys
+from nexnet.engine.tensor cimport TensorBase
 
 cdef bint CHECKED
 
@@ -17,12 +18,16 @@ cdef class OperatorBase:
     cdef object _signature
     cdef Spelling _spelling
 
-    @cython.locals(thread=Thread, tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase])
+    @cython.locals(
+        thread=Thread, tapes=list[TapeBase], data=tuple, node=Node, recorders=list[TapeBase], writes=Py_ssize_t
+    )
     cdef object call(self, tuple args, dict kwargs)
     @cython.locals(spelling=Spelling)
     cdef tuple spelled(self, tuple args, dict kwargs)
     cdef tuple with_scalars(self, tuple data)
     cdef object add_to_tapes(self, Node node, tuple args, dict kwargs, object result, list[TapeBase] recorders)
 
+@cython.locals(count=Py_ssize_t, tensor=TensorBase)
+cdef Py_ssize_t writes_into(tuple args, object mapped) except -1
 @cython.locals(tape=TapeBase)
 cdef object _tell_keywords(dict kwargs, list[TapeBase] recorders)

@@ -6,6 +6,8 @@ import inspect
 from types import MethodType
 from typing import Any
 
+import torch
+
 from .. import _complaints
 from . import autocast
 from .debug import CHECKED
@@ -18,7 +20,7 @@ from .recording import may_have_cast, record, record_alike
 from .rule import Node, new_node, passes_less, passes_on, times_saved
 from .spelling import Spelling
 from .tape import TapeBase, tapes_of, this_thread, those_tracking, tracked_keys
-from .tensor import unwrap
+from .tensor import TensorBase, is_wrapped, unwrap
 
 
 class OperatorBase:
@@ -88,11 +90,14 @@ class OperatorBase:
                 return result
         if self.scalars_as_tensors and len(data) == 2:
             data = self.with_scalars(data)
+        writes = writes_into(args, thread.mapped) if self.foreign else 0
         if len(recorders) > 1:
             node, result = call_nested(self, node, args, list(data), kwargs or {}, recorders)
         else:
             out = node.forward(*data, **(kwargs or {}))  # type: ignore[attr-defined]
             result = wrap_all(out, self.name)
+        if self.foreign and writes_into(args, thread.mapped) != writes:
+            raise _complaints.argument_written(self.name)
         if not recorders:
             return result
         result = self.add_to_tapes(node, args, kwargs, result, recorders)
@@ -155,6 +160,22 @@ class OperatorBase:
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Bind as a method, so that a class body can say ``exp = ops.exp``."""
         return self if instance is None else MethodType(self, instance)
+
+
+def writes_into(args: tuple[Any, ...], mapped: Any) -> int:
+    """Say how often the arguments that are LiteTensors have been written into, by torch's count."""
+    count = 0
+    for each in args:
+        if isinstance(each, TensorBase):
+            tensor: TensorBase = each
+            data = tensor.raw
+            while mapped and is_wrapped(data):  # of a vmap torch counts that for the tensor of all examples
+                data = torch._C._functorch.get_unwrapped(data)
+            try:
+                count += data._version
+            except RuntimeError:  # one made in inference mode, of which it does not
+                continue
+    return count
 
 
 def _tell_keywords(kwargs: dict[str, Any], recorders: list[TapeBase]) -> None:

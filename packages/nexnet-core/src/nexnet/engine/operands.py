@@ -77,7 +77,7 @@ def constant(value: Any, rule: str, args: tuple[Any, ...]) -> Any:
     if isinstance(value, Tensor):
         if type(value) is not Tensor and hasattr(value, "__lite__"):
             raise MetStandIn(args)
-        if value.requires_grad:
+        if value.requires_grad and torch.is_grad_enabled():
             raise _complaints.requires_grad(rule, value, this_thread().model is not None)
         return value
     if isinstance(value, numpy.ndarray):

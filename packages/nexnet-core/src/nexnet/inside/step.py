@@ -137,18 +137,12 @@ class Stepper:
         """Put another gradient in the place of an output's, from now on: a tensor, or a function of what came.
 
         Raises:
-            InputError: there is no such label, or the tensor does not fit.
+            InputError: there is no such label, or the tensor does not fit; the one that the function gives, when the
+                walk comes there.
         """
         operation = self._tape[label]
-        if isinstance(gradient, Tensor) and tuple(gradient.shape) != operation.shape:
-            raise InputError(
-                message(
-                    "a gradient has the shape of what it is the gradient of.",
-                    argument="gradient",
-                    expected=f"shape {operation.shape}",
-                    got=f"shape {tuple(gradient.shape)}",
-                )
-            )
+        if not callable(gradient) or isinstance(gradient, Tensor):
+            _check_fits(gradient, operation.shape)
         self._changes[operation.label if label == operation.label else label] = gradient
 
     def finish(self) -> dict[str, Tensor]:
@@ -163,7 +157,23 @@ class Stepper:
         change = self._changes.get(label or "")
         if change is None or gradient is None:
             return gradient
-        return change(gradient) if callable(change) and not isinstance(change, Tensor) else change
+        if callable(change) and not isinstance(change, Tensor):
+            shape = tuple(gradient.shape)
+            change = unwrap(change(gradient))
+            _check_fits(change, shape)
+        return change
+
+
+def _check_fits(gradient: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(gradient, Tensor) or tuple(gradient.shape) != shape:
+        raise InputError(
+            message(
+                "a gradient has the shape of what it is the gradient of.",
+                argument="gradient",
+                expected=f"shape {shape}",
+                got=f"shape {tuple(gradient.shape)}" if isinstance(gradient, Tensor) else repr(gradient),
+            )
+        )
 
 
 def step(tape: TracedTape, seeds: Sequence[Tensor] | None = None) -> Stepper:

@@ -70,7 +70,12 @@ class Trace:
         )
 
     def find(
-        self, pattern: str | None = None, *, rule: str | None = None, where: str | None = None, line: str | None = None
+        self,
+        pattern: str | None = None,
+        *,
+        rule: str | None = None,
+        where: str | None = None,
+        line: str | int | None = None,
     ) -> list[Operation]:
         """Give the operations and inputs that fit all that is said. Patterns are those of a shell: ``block.*``.
 
@@ -78,8 +83,10 @@ class Trace:
             pattern: of the label, the module's path, the rule, or the line.
             rule: of the rule's name; a leading underscore need not be written.
             where: of the module's path; ``block.*`` is what is in a block, ``block`` what it does itself.
-            line: of the line, as ``model.py:12``, or of its code, as ``*softmax*``.
+            line: of the line, as ``model.py:12``, its number (in any file), or of its code, as ``*softmax*``.
         """
+        if isinstance(line, int):
+            line = f"*:{line}"
         everything = [*self.leaves, *self.operations]
         return [
             each
@@ -194,9 +201,21 @@ class Trace:
                 ``inside.torch_trace`` gives of PyTorch's own run; both have kept values.
             rtol: differences up to ``atol + rtol * |value|`` are none.
             atol: see ``rtol``.
+
+        Raises:
+            InputError: ``other`` is no trace, or one of the two has kept no values.
         """
         from .difference import difference
 
+        if not isinstance(other, Trace):
+            raise InputError(
+                message(
+                    "a trace is compared with another one.",
+                    argument="other",
+                    expected="what nexnet.trace(fn)(x), Trace.load or inside.torch_trace(fn)(x) gives",
+                    got=type(other).__name__,
+                )
+            )
         return difference(self, other, rtol, atol)
 
     def to_html(self, path: str | Path | None = None) -> str:

@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import nn
+
 from ..policy import Operator
 
 __all__ = ["Replacement", "replaced"]
@@ -41,7 +44,7 @@ class Replacement:
         self.name = getattr(call, "__name__", repr(call))
         self.target_name = getattr(target, "__name__", repr(target))
         self.signature = inspect.signature(target)
-        takes = inspect.signature(call).parameters.values()
+        takes = _parameters(call)
         kinds = [each.kind for each in takes]
         self.takes_all = inspect.Parameter.VAR_POSITIONAL in kinds
         self.count = sum(kind in _POSITIONAL for kind in kinds)
@@ -85,6 +88,18 @@ class Replacement:
             return self.call(*args, **kwargs)
         finally:
             _at.replaced = before
+
+
+def _parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Give the parameters that a caller sees of a function, a module of torch's, or a torch.autograd.Function."""
+    if isinstance(call, nn.Module):
+        return list(inspect.signature(call.forward).parameters.values())
+    owner = getattr(call, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, torch.autograd.Function) and call == owner.apply:
+        takes = list(inspect.signature(owner.forward).parameters.values())
+        has_context = owner.setup_context is torch.autograd.Function.setup_context
+        return takes[1:] if has_context else takes
+    return list(inspect.signature(call).parameters.values())
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -21,6 +21,7 @@ from ..transforms._evaluate import check_callable, path_to
 from ..transforms.product import jvp, vjp
 from ..transforms.vmap import vmap
 from .tensors import ModelTensor
+from .writing import storage_of
 
 __all__ = ["as_torch"]
 
@@ -148,7 +149,7 @@ class _InTorch(torch.autograd.Function):
                 outs, flat.pullback = flat.followed_by(lites, flat.followed, None)
             else:
                 outs, flat.pullback = flat(*lites), None
-        return tuple(each.data.detach() for each in outs)  # others than the rules have saved: no cycle through torch
+        return _apart([each.data.detach() for each in outs], tensors)  # no tensor that a rule has saved: else a cycle
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -206,6 +207,17 @@ class _InTorch(torch.autograd.Function):
         found = _apply(_Flat(mapped, flat), *tensors)
         flat.again = True
         return found, (0,) * len(found)
+
+
+def _apart(outs: Sequence[Tensor], tensors: Sequence[Tensor]) -> _Tensors:
+    """Give outputs of which none lies in the memory of an argument or another one: torch does not know of that."""
+    taken = {storage_of(each) for each in tensors}
+    made = []
+    for each in outs:
+        storage = storage_of(each)
+        made.append(each.clone() if storage in taken else each)
+        taken.add(storage)
+    return tuple(made)
 
 
 def _differentiable(outs: Sequence[Any]) -> list[int]:

@@ -20,7 +20,7 @@ from .tensors import ModelTensor, is_constant, seen, stand_in, value_of
 from .views import take_view
 from .writing import adopt, write
 
-__all__ = ["copied", "in_place", "lite", "write_in_place", "write_result"]
+__all__ = ["copied", "in_place", "lite", "pure_of", "write_in_place", "write_result"]
 
 
 def in_place(name: str) -> bool:
@@ -45,7 +45,7 @@ def write_in_place(function: Callable[..., Any], name: str, args: tuple[Any, ...
         return write(part, copied(part, args[2]), name)
     if name in _PURE:
         return write(target, lite(_PURE[name](*args, **kwargs)), name)
-    pure = _pure(name)
+    pure = pure_of(name)
     if pure is None:
         raise _cannot_write(name)
     return write(target, lite(computed(pure, args, kwargs)), name)
@@ -76,7 +76,7 @@ def write_result(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
     return out
 
 
-def _pure(name: str) -> Callable[..., Any] | None:
+def pure_of(name: str) -> Callable[..., Any] | None:
     """Give the function that returns what ``name`` writes: for ``add_`` torch's ``add``."""
     name = _SIGNS.get(name, name.rstrip("_"))
     for place in (Tensor, torch, F, torch._C._nn):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..engine import TensorBase, this_thread, wrap
 from ..engine.noted import note_place
@@ -51,7 +51,8 @@ def set_gradients(module: nn.Module, gradients: Mapping[str, Any]) -> None:
             each of its parameter's shape. They are not copied, and have the parameter's dtype afterwards.
 
     Raises:
-        InputError: no module of torch's; a name that is no parameter's; a shape that is not the parameter's.
+        InputError: no module of torch's; a name that is no parameter's; what is no tensor, or not of the parameter's
+            shape.
 
     Example::
 
@@ -71,6 +72,16 @@ def set_gradients(module: nn.Module, gradients: Mapping[str, Any]) -> None:
         gradient = gradients.get(name)
         if isinstance(gradient, TensorBase):
             gradient = gradient.data
+        if not (gradient is None or isinstance(gradient, Tensor)):
+            raise InputError(
+                message(
+                    "a gradient is no tensor.",
+                    rule="set_gradients",
+                    argument=name,
+                    expected="a LiteTensor, a torch tensor, or None",
+                    got=repr(gradient),
+                )
+            )
         if gradient is not None and gradient.shape != parameter.shape:
             raise InputError(
                 message(
@@ -117,8 +128,9 @@ def functional_call(
         What the module returns, with LiteTensors for its tensors, of the same shapes.
 
     Raises:
-        InputError: no module of torch's; parameters that come without names; a name that the module does not have; with
-            ``strict``, one that is missing; tied names with different tensors; a module that another thread is calling.
+        InputError: no module of torch's; parameters that come without names, or are no tensors; a name that the module
+            does not have; with ``strict``, one that is missing; tied names with different tensors; a module that
+            another thread is calling.
 
     Example::
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -176,4 +177,21 @@ _refused("backward", "nexnet.value_and_grad around nexnet.functional_call gives 
 _refused("retain_grad", "return the tensor from the model, and differentiate by it with nexnet.value_and_grad")
 _refused("register_hook", "a rule of your own (nexnet.custom_grad) sees and changes the gradient")
 _refused("set_", "x = source, or x.copy_(source), has its elements")
-_give("grad_fn")(property(lambda _self: None))
+
+
+def _grad_fn(self: Any) -> None:
+    """None: a tensor has no graph. A module asks whose backward hook would be called with the gradient there."""
+    if is_tracked(value_of(self)) and sys._getframe(1).f_globals.get("__name__") in _WITH_HOOKS:
+        raise InputError(
+            message(
+                "a module's backward hook follows torch's graph, and a model that nexnet evaluates makes none.",
+                remedy="remove the hook; nexnet.override replaces gradients where a module computes, and "
+                "nexnet.trace(fn, gradients=True) shows those of every module",
+            )
+        )
+
+
+_give("grad_fn")(property(_grad_fn))
+
+#: Where torch asks what a tensor was made by, to have a module's backward hooks called.
+_WITH_HOOKS = ("torch.nn.modules.module", "torch.utils.hooks")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from .. import ops
@@ -17,6 +19,7 @@ from ..errors import InputError, OverrideWarning, message
 from ..policy import RULES, Operator, Policy, function
 from ._named import named
 from ._replacement import Replacement
+from .assigning import in_place, pure_of
 from .path import continues, current_modules, here
 
 __all__ = ["override"]
@@ -36,12 +39,13 @@ def override(rules: Mapping[Any, Any], within: Any = None) -> AbstractContextMan
 
     Args:
         rules: ``{operator: rule}``. An operator is named by any of its spellings, or by its name in ``nexnet.ops``. A
-            rule is a ``Policy`` class or an operator made of one; or any function of the same arguments, in which the
-            operator is what it was before the block: ``lambda x, w, b: linear(quantised(x), quantised(w), b)``. It is
-            called with the operator's arguments by position; trailing ones that have their default are left out if it
-            doesn't take them. A keyword-only parameter ``module_path`` gets the path of the module that is being
-            called. What it gives has the shapes that the operator gives, as far as the code around it needs them. Or
-            ``{within: {operator: rule}, ...}``, for several places.
+            rule is a ``Policy`` class or an operator made of one; or any function of the same arguments (a module, a
+            ``torch.autograd.Function``), in which the operator is what it was before the block:
+            ``lambda x, w, b: linear(quantised(x), quantised(w), b)``. It is called with the operator's arguments by
+            position; trailing ones that have their default are left out if it doesn't take them. A keyword-only
+            parameter ``module_path`` gets the path of the module that is being called. What it gives has the shapes
+            that the operator gives, as far as the code around it needs them. Or ``{within: {operator: rule}, ...}``,
+            for several places.
         within: where: a pattern of module paths, as ``"layer4.*"`` or ``"*.attention"``; a class of modules, as
             ``torch.nn.Conv2d``; a module; or several of these. The calls made by such a module, or by anything that it
             calls, are meant. Paths are those of ``named_modules``. None: everywhere.
@@ -65,13 +69,12 @@ def override(rules: Mapping[Any, Any], within: Any = None) -> AbstractContextMan
 @contextmanager
 def _in_force(table: _Table) -> Iterator[None]:
     thread = this_thread()
-    before = thread.overrides
     with named(table):
-        thread.overrides = _Block(table, before)
+        block = thread.overrides = _Block(table, thread.overrides)
         try:
             yield
         finally:
-            thread.overrides = before
+            _end(block, thread)
     unused = [each for entries in table.values() for each in entries if not each.used]
     for each in unused:
         warnings.warn(each.complaint(), OverrideWarning, stacklevel=3)
@@ -111,6 +114,18 @@ class _Block:
         yield from self.table
         if self.outer is not None:
             yield from self.outer.targets()
+
+
+def _end(block: _Block, thread: Any) -> None:
+    """Take a block from those in force: the innermost, unless generators end theirs in another order."""
+    if thread.overrides is block:
+        thread.overrides = block.outer
+        return
+    inner = thread.overrides
+    while inner is not None and inner.outer is not block:
+        inner = inner.outer
+    if inner is not None:
+        inner.outer = block.outer
 
 
 class _Call:
@@ -205,11 +220,15 @@ _FUSED: dict[Any, tuple[tuple[Any, ...], Callable[..., Any]]] = {
 
 def _target(key: Any) -> Any:
     """Give the operator (or the function of nexnet's that is made of several) that a key names."""
+    name = key if isinstance(key, str) else getattr(key, "__name__", "")
+    if name.endswith("_") and in_place(name):  # x.relu_() is a call of relu
+        key = pure_of(name) or key
     if isinstance(key, str):
         found = getattr(ops, key, None)
     else:
         found = key if isinstance(key, Operator) or key in RULES.values() else RULES.get(key)
     if found is None:
+        close = difflib.get_close_matches(name.rpartition(".")[2], ops.__all__, cutoff=0.8)
         is_module = isinstance(key, nn.Module) or (isinstance(key, type) and issubclass(key, nn.Module))
         raise InputError(
             message(
@@ -219,6 +238,8 @@ def _target(key: Any) -> Any:
                 remedy="name the function that it calls (torch.nn.functional.relu for torch.nn.ReLU), "
                 f"and the module by within={getattr(key, '__name__', 'module')}"
                 if is_module
+                else f"did you mean {' or '.join(map(repr, close))}?"
+                if close
                 else "give the function a rule first, with nexnet.implements; python -m nexnet.ops lists what there is",
             )
         )
@@ -235,14 +256,16 @@ def _rule(key: Any, rule: Any) -> Callable[..., Any]:
     """Give what is to be called."""
     if isinstance(rule, type) and issubclass(rule, Policy):
         return function(rule)
-    if callable(rule):
+    if isinstance(rule, type) and issubclass(rule, torch.autograd.Function):
+        rule = rule.apply
+    if callable(rule) and not isinstance(rule, type):
         known = RULES.get(rule) if not isinstance(rule, Operator) else None
         return known if isinstance(known, Operator) else rule
     raise InputError(
         message(
             f"override can't put this in the place of {_name(key)}.",
             argument="rules",
-            expected="a Policy, an operator, or a function of the same arguments",
+            expected="a Policy, an operator, a torch.autograd.Function, or a function of the same arguments",
             got=repr(rule),
         )
     )

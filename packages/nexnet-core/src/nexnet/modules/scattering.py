@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from .._dispatch import call_rule
-from ..engine import is_wrapped
+from .._nested import map_leaves
+from ..engine import is_wrapped, unwrap
 from ..ops.shapes.arranging import shares
 from ..policy import Linear, function
 
@@ -58,7 +59,8 @@ class Part:
 
 
 def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return function(*args, **kwargs)
+    """Call a torch function on torch's tensors: of ``x.view_as(y)`` the y, too, which is a LiteTensor in the step."""
+    return function(*map_leaves(args, unwrap), **map_leaves(kwargs, unwrap))
 
 
 class Lies(NamedTuple):

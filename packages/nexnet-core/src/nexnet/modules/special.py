@@ -15,10 +15,10 @@ from ..errors import InputError, message
 from ..ops import batch_norm_with_statistics, instance_norm
 from .assigning import copied, lite
 from .computing import beside, computed, given
-from .scattering import Part, replaced
+from .scattering import Part, in_base, replaced
 from .tensors import ModelTensor, new_stand, seen, stand_in, value_of
 from .views import take_view
-from .writing import adopt, write
+from .writing import adopt, is_alias, write
 
 __all__ = ["OWN"]
 
@@ -102,6 +102,8 @@ def _as_it_is(self: Any, requires_grad: bool = True) -> Any:  # noqa: ARG001  to
 def _set_data(self: Any, value: Any) -> None:
     """Answer ``x.data = v``: the tensor has the memory of v from then on, and its views stay with what it had."""
     if isinstance(value, ModelTensor):
+        if _are_one(value_of(value).data, value_of(self).data):
+            return
         raise InputError(
             message(
                 "x.data = v lets x share the memory of v, which nexnet does not follow for this v.",
@@ -128,6 +130,12 @@ def _set_data(self: Any, value: Any) -> None:
         whole = stand_in(new, call)
         whole._stand = self._stand
         adopt(value, "data")._stand = take_view(Tensor.detach, (whole,), {}, given)._stand
+
+
+def _are_one(a: Tensor, b: Tensor) -> bool:
+    """Say whether two tensors are the same places of one memory: module.to(dtype) sets what has that dtype already."""
+    lies = in_base(a, b)
+    return lies is not None and lies == in_base(b, b) and is_alias(a, b)
 
 
 def _clone(input: Any, *, memory_format: Any = torch.preserve_format) -> Any:

@@ -101,13 +101,15 @@ class Places:
 
         Raises:
             KeyError: there is no place of this name.
-            InputError: two names of one parameter were given different tensors.
+            InputError: what is given is no tensor; two names of one parameter were given different tensors.
         """
         tied = self.tied() if tie_weights else {}
         found: dict[str, Any] = {}
         for name, value in values.items():
             if name not in self.by_path:
                 raise KeyError(name)
+            if not isinstance(value, TensorBase) and not isinstance(value, Tensor):
+                raise _no_tensor(name, value)
             found[name] = value
             if name in tied:
                 for place in tied[name]:
@@ -122,6 +124,18 @@ class Places:
             if place.path not in given and place.owner[place.name] is not None:
                 return place.path
         return None
+
+
+def _no_tensor(name: str, value: Any) -> InputError:
+    return InputError(
+        message(
+            "what is given for a parameter or buffer is no tensor.",
+            argument=name,
+            expected="a LiteTensor or a torch tensor",
+            got=repr(value),
+            remedy=f"leave {name!r} out: what is not given is the module's own" if value is None else None,
+        )
+    )
 
 
 def _tied_to_another(name: str, other: str) -> InputError:
@@ -188,10 +202,8 @@ class Swap:
         for place in self.places.all:
             old = place.owner[place.name]
             value = given.get(place.path)
-            if old is None:
-                continue
             if value is None:
-                if type(old) is ModelTensor or (place.is_buffer and not self.with_buffers):
+                if old is None or type(old) is ModelTensor or (place.is_buffer and not self.with_buffers):
                     continue
                 value = old
             new = self.standing(value, place)

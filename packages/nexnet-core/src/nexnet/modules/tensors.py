@@ -227,8 +227,12 @@ def left(tensor: Tensor) -> Tensor:
 
 def check_not_left(tensor: Tensor) -> None:
     """Warn of a constant that an earlier call has left: a gradient that passed through it there ends here."""
-    if getattr(tensor, "_nexnet_left", False):
+    if _is_left(tensor) or (tensor._base is not None and _is_left(tensor._base)):  # also by what is a view of it
         warnings.warn(left_by_a_call(tensor), ConstantWarning, stacklevel=2)
+
+
+def _is_left(tensor: Tensor) -> bool:
+    return getattr(tensor, "_nexnet_left", False)
 
 
 def seen(value: Any) -> Any:

@@ -84,6 +84,8 @@ def take_view(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         out = getattr(LiteTensor, function.__name__)(value, *rest, **named)
     if isinstance(out, TensorBase):
         return _view(base, value, out, function, rest, named, None, otherwise)
+    if isinstance(out, str):  # the name that x.type() gives
+        return out
     parts = [_view(base, value, each, function, rest, named, i, otherwise) for i, each in enumerate(out)]
     return rebuild(out, parts)
 

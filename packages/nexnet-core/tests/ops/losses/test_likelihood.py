@@ -26,6 +26,11 @@ class TestPoisson:
                     )
 
 
+def test_poisson_of_events_that_were_or_were_not(draw, check_against_torch):
+    seen = torch.tensor([True, False, True])
+    check_against_torch(lambda x: nx.poisson_nll_loss(x, seen), lambda x: F.poisson_nll_loss(x, seen), draw(3, low=0.2))
+
+
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 class TestGaussian:
     def test_against_torch(self, reduction, draw, check_against_torch):

@@ -161,6 +161,17 @@ def test_einsum(equation, shapes, check_against_torch, draw):
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32], ids=str)
+def test_einsum_with_a_mask_or_another_dtype(dtype, check_against_torch, draw):
+    mask = torch.tensor([[True, False], [True, True], [False, True]]).to(dtype)  # to route tokens to experts
+    check_against_torch(
+        lambda x, y: nx.einsum("bm,be,b->ebm", x, mask, y),
+        lambda x, y: torch.einsum("bm,be,b->ebm", x, mask, y),
+        draw(3, 4),
+        draw(3),
+    )
+
+
 def test_einsum_to_third_order_with_one_tensor_twice(check_against_torch, draw):
     check_against_torch(
         lambda x: torch.einsum("ij,kj,ii->ik", x, x, x),

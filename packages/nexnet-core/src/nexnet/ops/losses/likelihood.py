@@ -36,6 +36,7 @@ class _poisson(Policy):
         input, target, log_input, full, eps = self.ctx.release
         dx = dt = None
         if self.ctx.needs_input_grad[0]:
+            target = target * 1 if target.dtype == torch.bool else target  # torch subtracts no bool
             dx = grad * ((torch.exp(input) - target) if log_input else (1 - target / (input + eps)))
         if self.ctx.needs_input_grad[1]:
             dt = -grad * (input if log_input else torch.log(input + eps))

@@ -37,7 +37,8 @@ class _einsum(Analytic):
 
         def by(place: int) -> Any:
             terms = [output, *inputs[:place], *inputs[place + 1 :]]
-            factors = [grad, *operands[:place], *operands[place + 1 :]]
+            others = [*operands[:place], *operands[place + 1 :]]  # a product without a sum takes any dtypes, as a mask
+            factors = [grad, *[each if each.dtype == grad.dtype else each.to(grad.dtype) for each in others]]
             known = {
                 letter
                 for letters, factor in zip(terms, factors, strict=True)
