@@ -176,7 +176,9 @@ SHAPELESS = {
     "nexnet.explain": "it takes a trace and a name in it",
     "nexnet.manual_seed": "it takes a number",
     **dict.fromkeys(("nexnet.debug_nans", "nexnet.no_tape"), "a block of code"),
-    **dict.fromkeys((f"nexnet.kernels.{name}" for name in ("describe", "use_forms", "use_onednn", "use_triton")), "a setting"),
+    **dict.fromkeys(
+        (f"nexnet.kernels.{name}" for name in ("describe", "use_forms", "use_onednn", "use_triton")), "a setting"
+    ),
     **dict.fromkeys((f"nexnet.modules.current_{name}" for name in ("modules", "path")), "where the code is at work"),
     **dict.fromkeys(
         (f"nexnet.tree.{name}" for name in ("flatten", "leaves", "map", "paths", "structure", "unflatten")),
