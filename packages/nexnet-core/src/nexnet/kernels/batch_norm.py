@@ -86,7 +86,7 @@ _FORM = Form(
     "batch normalisation, by rows",
     _by_rows,
     _torchs,
-    ((8, 32, 16, 16), (32,), (32,)),
+    ((8, 64, 32, 32), (64,), (64,)),
     (1e-5,),
     atol=1e-2,  # of a channel of one value, or far from zero, all that is left is rounding, made large
 )
