@@ -88,16 +88,11 @@ class Form:
         return _found[key].takes_form
 
     def _measure(self) -> Found:
-        generator = torch.Generator().manual_seed(0)
-        example: list[Any] = [
-            torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in self.shapes
-        ]
-        example += self.options
         contenders = {
-            "torch": lambda: _first(self.in_torch(*example)),
-            "form": lambda: _first(self.compute(*example)),
+            "torch": lambda *example: _first(self.in_torch(*example, *self.options)),
+            "form": lambda *example: _first(self.compute(*example, *self.options)),
         }
-        best = best_times(contenders, TURNS)
+        best = best_times(contenders, self.shapes, TURNS)
         return Found(self.name, torch.get_num_threads(), **best)
 
 

@@ -241,9 +241,7 @@ def _choice(kind: str, large: bool) -> Choice:
 
 def _measure(name: str, size: tuple[int, int, int], threads: int) -> Choice:
     kind = _KINDS[name]
-    generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32) for shape in kind.shapes(*size))
-    best = best_times({"torch": lambda: kind.in_torch(a, b), "oneDNN": lambda: kind.in_onednn(a, b)}, TURNS)
+    best = best_times({"torch": kind.in_torch, "oneDNN": kind.in_onednn}, kind.shapes(*size), TURNS)
     return Choice(name, size, threads, best["torch"], best["oneDNN"])
 
 
