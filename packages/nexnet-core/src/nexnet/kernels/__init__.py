@@ -5,7 +5,6 @@ The modules, which rules call on plain tensors::
     products      products of matrices: torch's kernel, or oneDNN's
     convolutions  convolutions that torch is slow at, in the form of others
     pooling       max pooling, with the channels last
-    batch_norm    batch normalisation, by sums over rows
     elementwise   tanh, by oneDNN
     forms         which of these forms are taken
     replaceable   softmax, log_softmax and layer_norm: torch's kernels, or nexnet.triton's on a GPU

@@ -53,8 +53,7 @@ _mode = "auto"
 class Form:
     """What computes a result, what of torch's does, and an example to compare both by: tensors, and ``options`` after.
 
-    Of several tensors that they give, the first is compared; the debug form lets it differ by ``atol`` beside a
-    thousandth of each number, and a ten thousandth of the greatest.
+    Of several tensors that they give, the first is compared.
     """
 
     def __init__(
@@ -64,17 +63,16 @@ class Form:
         in_torch: Callable[..., Any],
         shapes: tuple[tuple[int, ...], ...],
         options: tuple[Any, ...],
-        atol: float = 0.0,
     ) -> None:
         self.name, self.compute, self.in_torch = name, compute, in_torch
-        self.shapes, self.options, self.atol = shapes, options, atol
+        self.shapes, self.options = shapes, options
 
     def __call__(self, *args: Any) -> Any:
         """Give what torch would."""
         out = self.compute(*args)
         if CHECKED:
             mine, expected = _first(out), _first(self.in_torch(*args))
-            atol = self.atol + 1e-4 * expected.nan_to_num(0, 0, 0).abs().max().item()
+            atol = 1e-4 * expected.nan_to_num(0, 0, 0).abs().max().item()
             torch.testing.assert_close(mine, expected, rtol=1e-3, atol=atol, equal_nan=True)
         return out
 
@@ -118,7 +116,7 @@ def use_forms(mode: str = "auto") -> None:
 
     "auto" takes a form where it measures clearly faster. There are forms, on the CPU, of float32 depthwise convolutions
     with wide, dilated or amply padded kernels, of gradients by images of up to 4 channels, and by many weights on few
-    positions; of max pooling; of batch normalisation of large batches; and of tanh of many float32 numbers.
+    positions; of max pooling; and of tanh of many float32 numbers.
 
     Raises:
         InputError: another mode.

@@ -25,7 +25,7 @@ import torch
 
 from ...engine.attributes import shape_of
 from ...errors import InputError, message
-from ...kernels import batch_norm, replaceable
+from ...kernels import replaceable
 from ...policy import Operator, Policy, function, implements
 from .._kernels import kernel_or_rule, overload
 from .._layout import plain_layouts
@@ -122,7 +122,7 @@ class _OverBatch:
     def forward(
         x: Any, weight: Any, bias: Any, eps: float, mean: Any = None, var: Any = None, momentum: float = 0.0
     ) -> Any:
-        return batch_norm.batch_norm(x, weight, bias, mean, var, momentum, eps)
+        return torch.native_batch_norm(x, weight, bias, mean, var, True, momentum, eps)
 
     @staticmethod
     def backward(grad: Any, x: Any, weight: Any, mean: Any, rstd: Any, mask: Any, eps: float) -> Any:

@@ -14,7 +14,6 @@ import torch
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from ...errors import InputError, message
-from ...kernels.batch_norm import by_rows
 from ...policy import Policy, function, implements
 from .._kernels import overload
 from .._layout import plain_layouts
@@ -54,9 +53,6 @@ class _batch_norm_and_update(Policy):
             out, mean, rstd = torch.native_batch_norm(x, weight, bias, None, None, True, momentum, eps)
             var = torch.var(x, [0, *range(2, x.ndim)])
             new_mean, new_var = (s + momentum * (t - s) for s, t in ((running_mean, mean), (running_var, var)))
-        elif (found := by_rows(x, weight, bias, eps, running_mean, running_var)) is not None:
-            out, mean, rstd, var = found
-            new_mean, new_var = torch.lerp(running_mean, mean, momentum), torch.lerp(running_var, var, momentum)
         else:
             out, mean, rstd, new_mean, new_var = _updating(
                 x, weight, bias, running_mean, running_var, True, momentum, eps
