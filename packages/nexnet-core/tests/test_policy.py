@@ -104,6 +104,11 @@ class TestForward:
         with pytest.raises(nx.InputError, match=said):
             follow(linear)(torch.ones(3) if follow is nx.as_torch else nx.ones(3))
 
+    def test_a_module_of_torchs_that_makes_its_weight_of_parameters_is_refused(self):
+        linear = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2, bias=False))
+        with pytest.raises(nx.InputError, match=r"detach\(\)(.|\n)*made it of its parameters(.|\n)*functional_call"):
+            linear(nx.ones(3))
+
     def test_a_parameter_without_grad_is_a_constant(self):
         weight = torch.nn.Parameter(torch.ones(2), requires_grad=False)
         assert (nx.LiteTensor([1.0, 2.0]) * weight).tolist() == [1.0, 2.0]

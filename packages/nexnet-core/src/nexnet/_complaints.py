@@ -328,6 +328,11 @@ def requires_grad(rule: str, tensor: Tensor, in_model: bool = False) -> InputErr
             "differentiate by them (under as_torch dict(module.named_parameters()), as an argument), or {} for "
             "constants; of a parameter alone, pass nexnet.LiteTensor(tensor), or tensor.detach() for a constant"
         )
+    elif not in_model and not tensor.is_leaf:
+        remedy += (
+            "; if a module has made it of its parameters, call that as nexnet.functional_call(module, parameters, "
+            "args), with nexnet.parameters_of(module)"
+        )
     elif in_model and tensor.is_leaf:
         remedy += (
             "; if the model itself sets requires_grad of what it was given (wav2vec2 does, in training), give it that "
