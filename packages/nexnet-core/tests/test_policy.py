@@ -97,6 +97,18 @@ class TestForward:
         with pytest.raises(nx.InputError, match=r"requires grad met a nexnet operator(.|\n)*mul(.|\n)*detach"):
             nx.mul(nx.LiteTensor(1.0), torch.ones(2, requires_grad=True))
 
+    @pytest.mark.parametrize("follow", [nx.as_torch, nx.trace, nx.grad, lambda fn: fn])
+    def test_a_module_of_torchs_that_is_called_with_its_own_parameters_is_refused(self, follow):
+        linear = torch.nn.Linear(3, 2)
+        said = r"requires grad met a nexnet operator(.|\n)*functional_call\(module(.|\n)*nexnet.parameters_of\(module"
+        with pytest.raises(nx.InputError, match=said):
+            follow(linear)(torch.ones(3) if follow is nx.as_torch else nx.ones(3))
+
+    def test_a_module_of_torchs_that_makes_its_weight_of_parameters_is_refused(self):
+        linear = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2, bias=False))
+        with pytest.raises(nx.InputError, match=r"detach\(\)(.|\n)*made it of its parameters(.|\n)*functional_call"):
+            linear(nx.ones(3))
+
     def test_a_parameter_without_grad_is_a_constant(self):
         weight = torch.nn.Parameter(torch.ones(2), requires_grad=False)
         assert (nx.LiteTensor([1.0, 2.0]) * weight).tolist() == [1.0, 2.0]
@@ -172,6 +184,15 @@ class TestGradientsAreChecked:
         call = nx.grad(operator) if order == 1 else nx.grad(lambda x: nx.grad(operator)(x))
         with pytest.raises(nx.GradientError, match=text):
             call(torch.ones(3))
+
+    def test_a_dtype_is_cast_to_the_arguments(self):
+        for dtype, came in (
+            (torch.float64, torch.float32),
+            (torch.float32, torch.float64),
+            (torch.float32, torch.cfloat),
+        ):
+            operator = rule(backward=lambda self, grad, came=came: grad.to(came))
+            assert nx.grad(lambda x, operator=operator: operator(x).sum())(nx.ones(3, dtype=dtype)).dtype is dtype
 
     def test_the_argument_is_named(self):
         operator = rule(forward=lambda self, x, weight: x * weight, backward=lambda self, grad: (grad, grad[:1]))
@@ -444,19 +465,35 @@ class TestWrittenAsElsewhere:
             with pytest.raises(nx.RuleError, match=r"an operator is made of it(.|\n)*@nexnet\.function"):
                 call(nx.ones(2))
 
-    def test_release_without_save(self):
-        @nx.function
-        class square(nx.Policy):
-            def forward(self, x):
-                return x * x
+    @pytest.mark.parametrize("place", [None, 0, -1])
+    @pytest.mark.parametrize("order", [1, 2])
+    def test_release_without_save(self, place, order):
+        def take(self, grad):
+            if place is not None:
+                return self.ctx.release[place] * grad
+            (x,) = self.ctx.release
+            return x * grad
 
-            def backward(self, grad):
-                (x,) = self.ctx.release
-                return 2 * x * grad
+        square = rule(backward=take)
+        call = nx.grad(square) if order == 1 else nx.grad(lambda x: nx.grad(square)(x))
+        said = r"backward takes values from self.ctx.release, and forward has saved none(.|\n)*sample(.|\n)*ctx.save\(x"
+        with pytest.raises(nx.RuleError, match=said):
+            call(3.0)
 
-        with pytest.raises(ValueError, match="values to unpack") as caught:
+    def test_release_without_save_in_jvp(self):
+        square = rule(jvp=lambda self, tangent: self.ctx.release[0] * tangent)
+        with pytest.raises(nx.RuleError, match=r"jvp takes values from self.ctx.release(.|\n)*ctx.save\(x"):
+            nx.jvp(square, (nx.ones(()),), (nx.ones(()),))
+
+    def test_another_error_of_a_rule_that_saves_nothing_is_as_it_was(self):
+        with pytest.raises(IndexError, match="tuple index out of range"):
+            nx.grad(rule(backward=lambda self, grad: grad.shape[2]))(3.0)
+
+    def test_release_of_more_than_was_saved_says_how_many_there_are(self):
+        square = rule(lambda self, x: [self.ctx.save(x), x * x][1], lambda self, grad: grad * self.ctx.release[1])
+        with pytest.raises(IndexError, match="tuple index out of range") as caught:
             nx.grad(square)(3.0)
-        assert "(self.ctx.save kept 0 values, and self.ctx.release gives as many)" in caught.value.__notes__
+        assert "(self.ctx.save kept 1 values, and self.ctx.release gives as many)" in caught.value.__notes__
 
     def test_an_operator_of_no_rule(self):
         with pytest.raises(nx.RuleError, match=r"an operator is made of a Policy(.|\n)*got:       <class 'int'>"):

@@ -7,6 +7,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .errors import (
@@ -186,6 +187,31 @@ def saves_itself(rule: str) -> RuleError:
     )
 
 
+def asks_for_saved(error: Exception) -> bool:
+    """Say whether an error is what Python makes of ``release`` where it is empty, and values were taken from it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or "release" not in trace.tb_frame.f_code.co_names:
+        return False
+    text = str(error)
+    if type(error) is IndexError:
+        return text == "tuple index out of range"
+    return type(error) is ValueError and "values to unpack" in text and text.endswith("got 0)")
+
+
+def nothing_saved(rule: str, method: str, error: Exception) -> RuleError:
+    """A rule's backward or jvp takes values from ``release``, and forward has saved none."""
+    return RuleError(
+        message(
+            f"{method} takes values from self.ctx.release, and forward has saved none.",
+            rule=rule,
+            got=f"an empty tuple ({error})",
+            remedy="keep them in forward: self.ctx.save(x, ...); self.ctx.release gives the same values in their order",
+        )
+    )
+
+
 #: What torch.autograd.Function's ctx has, and what a rule says in its place.
 OF_TORCHS_CTX = {
     "save_for_backward": "self.ctx.save(...)",
@@ -296,7 +322,18 @@ def not_by_number(rule: str, argument: str) -> InputError:
 def requires_grad(rule: str, tensor: Tensor, in_model: bool = False) -> InputError:
     """A torch tensor was given that torch's own autograd follows."""
     remedy = "pass tensor.detach() for a constant, or nexnet.LiteTensor(tensor) to differentiate by it"
-    if in_model and tensor.is_leaf:
+    if isinstance(tensor, torch.nn.Parameter) and not in_model:
+        remedy = (
+            "call its module as nexnet.functional_call(module, parameters, args), with nexnet.parameters_of(module) to "
+            "differentiate by them (under as_torch dict(module.named_parameters()), as an argument), or {} for "
+            "constants; of a parameter alone, pass nexnet.LiteTensor(tensor), or tensor.detach() for a constant"
+        )
+    elif not in_model and not tensor.is_leaf:
+        remedy += (
+            "; if a module has made it of its parameters, call that as nexnet.functional_call(module, parameters, "
+            "args), with nexnet.parameters_of(module)"
+        )
+    elif in_model and tensor.is_leaf:
         remedy += (
             "; if the model itself sets requires_grad of what it was given (wav2vec2 does, in training), give it that "
             "argument as a LiteTensor"
@@ -397,7 +434,10 @@ def wrong_gradient(why: str, grad: Any, node: Any, key: Any) -> GradientError:
             argument=f"{index} ({parameters[min(index, len(parameters) - 1)]})",
             expected=_kind(key),
             got=_kind(data) if is_tensor else f"{grad!r} ({type(grad).__name__})",
-            remedy="a gradient has its argument's shape, dtype and device (what broadcasting added is summed for you)",
+            remedy="a gradient has its argument's shape, dtype and device"
+            if node.exact
+            else "a gradient has its argument's shape and device, and is floating or complex (what broadcasting added "
+            "is summed for you, and the dtype cast)",
         )
     )
 

@@ -93,6 +93,8 @@ class pushforward(Node):
                 raise _complaints.wrong_number_of_tangents(node.name, len(node.outputs), len(found))
             return tuple([_fit(each, i, node) for i, each in enumerate(found)])
         except Exception as error:
+            if not saved and _complaints.asks_for_saved(error):
+                raise _complaints.nothing_saved(node.name, "jvp", error) from error
             error.add_note(f"(in the jvp of the nexnet rule {node.name})")
             raise
 

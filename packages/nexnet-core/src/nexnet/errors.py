@@ -44,7 +44,7 @@ class RuleError(NexnetError, TypeError):
 
 
 class GradientError(NexnetError, ValueError):
-    """A rule's ``backward`` returned a gradient of the wrong count, kind, shape, dtype or device."""
+    """A rule's ``backward`` returned a gradient of the wrong count, kind, shape or device, or of integers."""
 
 
 class HigherOrderError(NexnetError, RuntimeError):

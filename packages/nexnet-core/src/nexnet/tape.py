@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from .engine import Key, TapeBase
 
-__all__ = ["Tape", "letters"]
+__all__ = ["Row", "Tape", "as_table", "letters"]
+
+#: What a table shows of one output: its name, the rule, the inputs' names, the shape and the dtype.
+Row = tuple[str, str, str, str, str]
 
 
 class Tape(TapeBase):
@@ -30,7 +34,7 @@ class Tape(TapeBase):
 
     was_read = False  # a tensor that it tracks was read as a Python number
 
-    def rows(self) -> list[tuple[str, str, str, str, str]]:
+    def rows(self) -> list[Row]:
         """Give a row per output of each node: its name, the rule, the inputs' names, the shape and the dtype.
 
         A tensor that was given from outside of the tape is named by a letter, one that a node made by its number.
@@ -57,15 +61,20 @@ class Tape(TapeBase):
         return rows
 
     def __str__(self) -> str:
-        header = ("output", "rule", "inputs", "shape", "dtype")
-        rows = [header, *self.rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join(lines)
+        return as_table(self.rows())
 
     def __repr__(self) -> str:
         return f"<nexnet Tape: {len(self.nodes)} nodes>"
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """Give the rows of a tape or a trace as a table."""
+    header = ("output", "rule", "inputs", "shape", "dtype")
+    rows = [header, *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
 
 
 def letters(number: int) -> str:

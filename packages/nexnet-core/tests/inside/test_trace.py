@@ -345,6 +345,23 @@ class TestFiles:
         assert [repr(each) for each in (*again.leaves, *again)] == [repr(each) for each in (*tape.leaves, *tape)]
         assert again.outputs == tape.outputs
         assert not again.diff(tape)
+        assert str(again) == str(tape)
+
+    def test_a_trace_that_was_loaded_prints_the_table_that_a_fresh_one_does(self, tmp_path):
+        def fn(x):
+            moved = x.reshape(2, -1).permute((1, 0)).to(torch.float64)[0, 0:2000000000:100000, None]
+            first, last = nx.split(moved.sum(dim=(0,), keepdim=True).expand(2, 2), 1)
+            return nx.einsum("ij,ij->i", first, last).to(torch.float32, memory_format=torch.preserve_format)
+
+        _, tape = nx.trace(fn, values=False)(torch.ones(4))
+        for _ in range(2):  # a trace that was loaded is saved again
+            tape.save(tmp_path / "trace.json")
+            again = nx.inside.Trace.load(tmp_path / "trace.json")
+            assert again.rows() == tape.rows()
+            assert str(again) == str(tape)
+            assert "index.1=<slice>" in str(again)
+            assert "dims=(1, 0)" in str(again)
+            tape = again
 
     def test_another_file_is_refused(self, tmp_path):
         (tmp_path / "other.json").write_text("{}")

@@ -301,6 +301,25 @@ def test_an_input_that_was_written_into_is_an_error_of_torchs() -> None:
         out.sum().backward()
 
 
+def mine(x: Any) -> Any:
+    return nx.exp(x)
+
+
+class Called:
+    def __call__(self, x: Any) -> Any:
+        return nx.exp(x)
+
+
+@pytest.mark.parametrize(
+    ("fn", "name"), [(torch.exp, "exp"), (nx.exp, "exp"), (mine, "mine"), (Called(), "Called")]
+)  # fmt: skip
+def test_an_output_that_was_written_into_is_an_error_that_names_the_function(fn: Any, name: str) -> None:
+    out = as_torch(fn)(draw(3))
+    out.mul_(2)
+    with pytest.raises(nx.TrackedTensorError, match=rf"was written into since.*\n.*rule: +{name}\n.*clone\(\)"):
+        out.sum().backward()
+
+
 def test_what_it_gives_has_a_memory_of_its_own() -> None:
     """Torch does not know that outputs share memory, with an argument or with one another: a write would be lost."""
 

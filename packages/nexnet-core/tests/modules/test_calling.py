@@ -113,8 +113,26 @@ def test_parameters_of_takes_nothing_but_torchs_modules() -> None:
         def named_parameters(self) -> list[tuple[str, nx.LiteTensor]]:
             return [("weight", nx.ones(2))]
 
-    with pytest.raises(nx.InputError, match=r"no parameters of torch's.(.|\n)*expected: +a torch.nn.Module(.|\n)*Like"):
+    with pytest.raises(nx.InputError, match=r"a module of torch's is expected(.|\n)*got: +Like\n.*nexnet_nn"):
         nx.parameters_of(Like())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (test_parameters_of_takes_nothing_but_torchs_modules, r"got: +function test_param\w+\n.*give the module whose"),
+        (nx.sin, r"got: +Operator sin\n.*give the module whose parameters the function uses"),
+        (nn.Linear(1, 1).forward, r"got: +method forward\n.*give the module whose parameters the function uses"),
+        (nn.Linear, r"got: +class Linear\n.*make a module of the class first: Linear\("),
+    ],
+    ids=["function", "operator", "method", "class"],
+)
+@pytest.mark.parametrize(
+    "use", [nx.parameters_of, lambda given: nx.functional_call(given, {}), lambda given: nx.set_gradients(given, {})]
+)
+def test_a_function_for_a_module_is_said(use: Any, given: Any, said: str) -> None:
+    with pytest.raises(nx.InputError, match=rf"^a module of torch's is expected, and this is none(.|\n)*{said}"):
+        use(given)
 
 
 @pytest.mark.parametrize("wrong", [3, nx.sin], ids=["number", "function"])

@@ -505,6 +505,8 @@ def test_a_block_that_replaced_nothing_says_so() -> None:
         (({F.relu: 3},), r"can't put this in the place of relu(.|\n)*got:       3"),
         (([F.relu],), r"takes a dict(.|\n)*list"),
         (({F.relu: guided}, 3), r"does not know this place(.|\n)*got:       3"),
+        (({F.relu: guided}, []), r"no place(.|\n)*within(.|\n)*got:       \[\]\n.*leave `within` out"),
+        (({(): {F.relu: guided}},), r"no place(.|\n)*within(.|\n)*got:       \(\)\n.*leave `within` out"),
     ],
 )  # fmt: skip
 def test_what_is_no_override(arguments: Any, said: str) -> None:

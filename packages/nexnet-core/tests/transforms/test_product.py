@@ -79,6 +79,17 @@ class TestVjp:
         with pytest.raises(nx.TrackedTensorError, match=r"written into after it was made(.|\n)*update_"):
             pullback(torch.ones(2))
 
+    def test_a_saved_tensor_of_a_pushforward_that_was_written_into(self):
+        y = nx.LiteTensor([3.0, 4.0])
+
+        def scaled(x):
+            return x * y
+
+        _, pushforward = nx.linearize(scaled, nx.LiteTensor([1.0, 2.0]))
+        y.data.add_(1)
+        with pytest.raises(nx.TrackedTensorError, match=r"the pushforward needs(.|\n)*scaled\n.*call the pushforward"):
+            pushforward(torch.ones(2))
+
     def test_a_cotangent_that_does_not_fit(self, point):
         _, pullback = nx.vjp(lambda x: {"a": x, "b": x}, point)
         for wrong in (point, {"a": point}, {"a": point, "b": point, "c": point}, {"a": point, "b": None}, None):

@@ -28,8 +28,10 @@ def call_backward(node: Node, grad: Any, fuses: bool) -> tuple[Any, ...]:
     try:
         result = node.backward(*grad) if type(grad) is tuple else node.backward(grad)  # type: ignore[attr-defined]
     except Exception as error:
+        if not node._saved and _complaints.asks_for_saved(error):
+            raise _complaints.nothing_saved(node.name, "backward", error) from error
         error.add_note(f"(in the backward of the nexnet rule {node.name})")
-        if "values to unpack" in str(error):
+        if "values to unpack" in str(error) or "tuple index" in str(error):
             error.add_note(f"(self.ctx.save kept {len(node.saved)} values, and self.ctx.release gives as many)")
         raise
     finally:

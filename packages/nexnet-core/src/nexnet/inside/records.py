@@ -17,7 +17,7 @@ from .source import Source
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["load", "record_of", "save"]
+__all__ = ["Written", "load", "record_of", "save"]
 
 _VERSION = 1
 
@@ -136,6 +136,7 @@ def load(path: Path) -> Trace:
         fields["source"] = Source(*saved["source"]) if saved["source"] else None
         for name in ("values", "gradients", "returned"):
             fields[name] = [None if each is None else tensors[each] for each in saved[name]]
+        fields["static"] = {name: _of_json(value) for name, value in saved["static"].items()}
         fields["body"] = [read(each) for each in saved["body"]]
         return Operation(**fields)
 
@@ -169,8 +170,41 @@ def _dtype(name: str) -> torch.dtype:
     return found
 
 
+class Written(str):
+    """A static argument that JSON has no form for, of a trace that was loaded: as it was written.
+
+    Attributes:
+        kind: the name of its type.
+    """
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> Written:
+        """Keep the text, and whose it is."""
+        made = super().__new__(cls, text)
+        made.kind = kind
+        return made
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def _json(value: Any) -> Any:
-    """Give a static argument as JSON has it; what it has no form for, as its repr."""
-    if isinstance(value, (tuple, list)):
+    """Give a static argument as JSON has it; what it has no form for, as a dict that says what it is."""
+    if isinstance(value, list):
         return [_json(each) for each in value]
-    return value if isinstance(value, (bool, int, float, str, type(None))) else repr(value)
+    if type(value) is tuple:
+        return {"tuple": [_json(each) for each in value]}
+    if isinstance(value, Written):
+        return {"written": str(value), "kind": value.kind}
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    return {"written": repr(value), "kind": type(value).__name__}
+
+
+def _of_json(saved: Any) -> Any:
+    if isinstance(saved, list):
+        return [_of_json(each) for each in saved]
+    if isinstance(saved, dict):
+        return tuple(map(_of_json, saved["tuple"])) if "tuple" in saved else Written(saved["written"], saved["kind"])
+    return saved

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from .._storage import memory_of, storage_of
 from ..errors import InputError, message
+from ..tape import Row, as_table
 from .operation import Operation
+from .records import Written
 
 if TYPE_CHECKING:
     from .difference import Difference
@@ -271,6 +273,19 @@ class Trace:
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.operations)
 
+    def rows(self) -> list[Row]:
+        """Give a row per output of each operation: its label, the rule, the arguments, the shape and the dtype."""
+        rows = []
+        for each in self.operations:
+            given = ", ".join(_shown(each))
+            kinds = zip([x for x in each.outputs if x is not None], each.shapes, each.dtypes, strict=False)
+            for label, shape, dtype in kinds:
+                rows.append((label, each.rule, given, str(shape), str(dtype).removeprefix("torch.")))
+        return rows
+
+    def __str__(self) -> str:
+        return as_table(self.rows())
+
     def __repr__(self) -> str:
         return f"<nexnet Trace: {len(self.operations)} operations>"
 
@@ -304,3 +319,17 @@ def _lines(operation: Operation) -> tuple[str, ...]:
 
 def _listed(labels: list[str], most: int = 8) -> str:
     return ", ".join(labels[:most]) + (f", ... ({len(labels)})" if len(labels) > most else "")
+
+
+def _shown(operation: Operation) -> list[str]:
+    inputs = [
+        each.name if each.kind != "constant" or not each.name.startswith("·") else "·" for each in operation.inputs
+    ]
+    return inputs + [f"{name}={_brief(value)}" for name, value in operation.static.items()]
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    if len(text) <= 24:
+        return text
+    return f"<{value.kind if isinstance(value, Written) else type(value).__name__}>"

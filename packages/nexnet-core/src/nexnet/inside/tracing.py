@@ -118,27 +118,5 @@ class TracedTape(Trace, Tape):
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def rows(self) -> list[tuple[str, str, str, str, str]]:
-        """Give a row per output of each operation: its label, the rule, the arguments, the shape and the dtype."""
-        rows = []
-        for each in self.operations:
-            given = ", ".join(_shown(each))
-            kinds = zip([x for x in each.outputs if x is not None], each.shapes, each.dtypes, strict=False)
-            for label, shape, dtype in kinds:
-                rows.append((label, each.rule, given, str(shape), str(dtype).removeprefix("torch.")))
-        return rows
-
     def __repr__(self) -> str:
         return Tape.__repr__(self)
-
-
-def _shown(operation: Operation) -> list[str]:
-    inputs = [
-        each.name if each.kind != "constant" or not each.name.startswith("·") else "·" for each in operation.inputs
-    ]
-    return inputs + [f"{name}={_brief(value)}" for name, value in operation.static.items()]
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 24 else f"<{type(value).__name__}>"

@@ -15,10 +15,11 @@ from .._random_state import RandomState
 from .._resuming import as_here
 from .._trees import NAMESPACE
 from ..engine import DIFFERENTIABLE, is_wrapped, mapping
-from ..errors import InputError, message
+from ..errors import InputError, TrackedTensorError, message
+from ..tape import Tape
 from ..tensor import LiteTensor, from_torch
 from ..transforms._evaluate import check_callable, path_to
-from ..transforms.product import jvp, vjp
+from ..transforms.product import jvp, pullback_of, written_into
 from ..transforms.vmap import vmap
 from .tensors import ModelTensor
 from .writing import storage_of
@@ -45,14 +46,17 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
         fn: a function of pytrees that returns a pytree of LiteTensors (and what is no tensor, as it is). It gets a
             LiteTensor for every torch tensor. What it closes over is a constant: give it parameters as arguments. It
             must be repeatable: for a second derivative, and within torch.func, it is run again (on the same random
-            numbers).
+            numbers). A module of torch's is called as ``functional_call(module, parameters, args)`` in it, and
+            ``dict(module.named_parameters())`` given as the argument ``parameters``.
 
     Returns:
         A function of the same arguments, which gives torch tensors for LiteTensors, of the same shapes. Called on
         LiteTensors it is ``fn``.
 
     Raises:
-        InputError: no function; when it is called: ``fn`` has returned a torch tensor, which is a constant to nexnet.
+        InputError: no function; when it is called: ``fn`` has returned a torch tensor, which is a constant to nexnet,
+            or it is a module (or calls one) with parameters of its own.
+        TrackedTensorError: in the backward: an output, or a value that is saved for it, was written into.
 
     Example::
 
@@ -82,7 +86,7 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
                     raise _no_lite_tensor(fn, path_to(out_spec, i, "out")())
             return tuple(each for each in outs if isinstance(each, LiteTensor))
 
-        found = iter(_apply(_Flat(flat), *[leaves[i] for i in places]))
+        found = iter(_apply(_Flat(flat, fn), *[leaves[i] for i in places]))
         out_spec, rest = made
         return optree.tree_unflatten(out_spec, [next(found) if each is None else each for each in rest])
 
@@ -90,10 +94,13 @@ def as_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Flat:
-    """A function of tensors alone, that gives a tuple of tensors, always with the same random numbers."""
+    """A function of tensors alone, that gives a tuple of tensors, always with the same random numbers.
 
-    def __init__(self, fn: Callable[..., _Tensors], like: _Flat | None = None) -> None:
-        self.fn = fn
+    ``of`` is the user's function that it is made of, which errors name.
+    """
+
+    def __init__(self, fn: Callable[..., _Tensors], of: Any, like: _Flat | None = None) -> None:
+        self.fn, self.of = fn, of
         self.random_state: RandomState = RandomState(()) if like is None else like.random_state
         self.again: bool = like is not None and like.again  # the next call is not the first
         self.pullback: Callable[[Any], Any] | None = None  # from the call to whoever sets up its context
@@ -115,7 +122,7 @@ class _Flat:
             _, pullback = self.followed_by(values[:count], needed, used)
             return tuple(pullback(tuple(values[count:])))
 
-        return _Flat(gradients)
+        return _Flat(gradients, self.of)
 
     def followed_by(self, tensors: Sequence[LiteTensor], needed: Sequence[int], used: Sequence[int] | None) -> Any:
         """Give the outputs, all of them, and the pullback of those used (None: of all that may have a gradient)."""
@@ -128,8 +135,16 @@ class _Flat:
             places = _differentiable(outs) if used is None else used
             return tuple(outs[i] for i in places), outs
 
-        _, pullback, outs = vjp(of_needed, *[tensors[i] for i in needed], has_aux=True)
+        primals = tuple(tensors[i] for i in needed)
+        _, pullback, outs = pullback_of(of_needed, primals, True, Tape(), self._written)
         return outs, pullback
+
+    def _written(self) -> TrackedTensorError:
+        return written_into(
+            self.of,
+            "what a function of as_torch's has returned, or saved for its backward, was written into since",
+            "write into a copy, as y.clone().mul_(2), or do not write in place: y * 2",
+        )
 
 
 def _apply(flat: _Flat, *tensors: Tensor) -> _Tensors:
@@ -195,7 +210,7 @@ class _InTorch(torch.autograd.Function):
 
             return jvp(of_moved, tuple(values[i] for i in moved), tuple(values[count:]))[1]  # type: ignore[no-any-return]
 
-        found = _apply(_Flat(pushed), *tensors, *[tangents[i] for i in moved])
+        found = _apply(_Flat(pushed, flat.of), *tensors, *[tangents[i] for i in moved])
         by_output: list[Any] = [None] * (max(ctx.places, default=-1) + 1)
         for i, each in zip(ctx.places, found, strict=True):
             by_output[i] = each
@@ -204,7 +219,7 @@ class _InTorch(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: Any, flat: Any, *tensors: Tensor) -> Any:
         mapped = vmap(flat.fn, tuple(in_dims[1:]), randomness=info.randomness)
-        found = _apply(_Flat(mapped, flat), *tensors)
+        found = _apply(_Flat(mapped, flat.of, flat), *tensors)
         flat.again = True
         return found, (0,) * len(found)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 import weakref
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from ..engine import TensorBase, this_thread, wrap
 from ..engine.noted import note_place
 from ..errors import InputError, message
+from ..policy import Operator
 from ..tensor import LiteTensor
 from . import methods as methods
 from . import scripted as scripted
@@ -152,14 +155,29 @@ def _check_module(module: Any, rule: str) -> None:
     if not isinstance(module, nn.Module):
         raise InputError(
             message(
-                "there are no parameters of torch's.",
+                "a module of torch's is expected, and this is none.",
                 rule=rule,
                 argument="module",
                 expected="a torch.nn.Module",
-                got=type(module).__name__,
-                remedy="give a model of nexnet_nn itself to the transform: it is a pytree of its parameters",
+                got=_described(module),
+                remedy=_in_its_place(module),
             )
         )
+
+
+def _described(given: Any) -> str:
+    """Say what was given for a module: its kind, and its name if it has one."""
+    name = getattr(given, "__name__", None)
+    kind = "class" if isinstance(given, type) else type(given).__name__
+    return kind if name is None else f"{kind} {name}"
+
+
+def _in_its_place(given: Any) -> str:
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return f"make a module of the class first: {given.__name__}(...)"
+    if inspect.isroutine(given) or isinstance(given, (functools.partial, Operator)):
+        return "give the module whose parameters the function uses, not the function"
+    return "give a model of nexnet_nn itself to the transform: it is a pytree of its parameters"
 
 
 def _check_by_name(given: Any, rule: str, argument: str) -> None:

@@ -51,7 +51,8 @@ def override(rules: Mapping[Any, Any], within: Any = None) -> AbstractContextMan
             calls, are meant. Paths are those of ``named_modules``. None: everywhere.
 
     Raises:
-        InputError: what is to be replaced is no operator of nexnet's; the message says what to name.
+        InputError: what is to be replaced is no operator of nexnet's; the message says what to name. ``within`` is no
+            place, or is empty.
 
     Warns:
         OverrideWarning: at the end of a block in which a rule has replaced nothing (a pattern fits no module, say).
@@ -271,15 +272,28 @@ def _rule(key: Any, rule: Any) -> Callable[..., Any]:
     )
 
 
+_PLACES = 'a pattern of module paths ("layer4.*"), a class of modules, a module, or several of them'
+
+
 def _places(within: Any) -> tuple[Any, ...]:
     places = tuple(within) if isinstance(within, Iterable) and not isinstance(within, (str, nn.Module)) else (within,)
+    if not places:
+        raise InputError(
+            message(
+                "override was told of no place where its rules hold.",
+                argument="within",
+                expected=_PLACES,
+                got=repr(within),
+                remedy="leave `within` out (None) for everywhere; for nowhere, don't open the block",
+            )
+        )
     for each in places:
         if not isinstance(each, (str, type, nn.Module)):
             raise InputError(
                 message(
                     "override does not know this place.",
                     argument="within",
-                    expected='a pattern of module paths ("layer4.*"), a class of modules, a module, or several of them',
+                    expected=_PLACES,
                     got=repr(each),
                 )
             )

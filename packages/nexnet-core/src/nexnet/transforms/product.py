@@ -30,7 +30,7 @@ from ._evaluate import (
 if TYPE_CHECKING:
     from ._signatures import Aux, R
 
-__all__ = ["gnvp", "hvp", "jvp", "linearize", "vjp"]
+__all__ = ["gnvp", "hvp", "jvp", "linearize", "pullback_of", "vjp", "written_into"]
 
 
 @overload
@@ -66,10 +66,31 @@ def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         (LiteTensor([ 2., 40.]),)
     """
     check_callable(fn, "vjp")
-    return _pullback(fn, primals, has_aux, Tape())
+    return pullback_of(fn, primals, has_aux, Tape(), lambda: _written_since(fn, "pullback"))
 
 
-def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, tape: Tape) -> Any:
+def written_into(fn: Any, problem: str, remedy: str) -> TrackedTensorError:
+    """What a backward needs was written into after it was made: say it of the user's function."""
+    name = getattr(fn, "__name__", None) or type(fn).__name__
+    return TrackedTensorError(message(f"{problem}: gradients would be wrong.", rule=name, remedy=remedy))
+
+
+def _written_since(fn: Callable[..., Any], what: str) -> TrackedTensorError:
+    return written_into(
+        fn,
+        f"a tensor that the {what} needs was written into after it was made",
+        f"call the {what} before an in-place update (update_), or use the pure one (update)",
+    )
+
+
+def pullback_of(
+    fn: Callable[..., Any],
+    primals: tuple[Any, ...],
+    has_aux: bool,
+    tape: Tape,
+    written: Callable[[], TrackedTensorError],
+) -> Any:
+    """Do what ``vjp`` does, with this tape, and this error where what the pullback needs was written into."""
     leaves, treespec = flatten(primals, "primals")
     inputs = fresh_aliases(leaves)
     with kernels_only():
@@ -81,13 +102,7 @@ def _pullback(fn: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool, t
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         if saved_versions(tape) != versions:
-            raise TrackedTensorError(
-                message(
-                    "a tensor that the pullback needs was written into after it was made: gradients would be wrong.",
-                    rule=getattr(fn, "__name__", "vjp"),
-                    remedy="call the pullback before an in-place update (update_), or use the pure one (update)",
-                )
-            )
+            raise written()
         seeds = fit_tree(cotangent, outs, out_spec, "cotangent", "the function's output")
         del cotangent  # if its caller has not kept it either, a gradient that is a view of it needs no copy
         with kernels_only():
@@ -131,9 +146,13 @@ def linearize(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     """
     check_callable(fn, "linearize")
     leaves, treespec = flatten(primals, "primals")
-    out, pullback, *aux = _pullback(fn, primals, has_aux, Tape())
+
+    def written() -> TrackedTensorError:
+        return _written_since(fn, "pushforward")
+
+    out, pullback, *aux = pullback_of(fn, primals, has_aux, Tape(), written)
     dummy = optree.tree_map(lambda each: wrap(zeros_like(each)), out, namespace=NAMESPACE)
-    _, transposed = _pullback(pullback, (dummy,), False, Linearization())
+    _, transposed = pullback_of(pullback, (dummy,), False, Linearization(), written)
 
     def pushforward(*tangents: Any) -> Any:
         fitted = fit_tree(tuple(tangents), leaves, treespec, "tangents", "the primals")
