@@ -23,15 +23,15 @@ WINGS: dict[str, tuple[str, ...]] = {
         "gamma",
     ),
     "shapes": (
-        "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing", "index_updates",
-        "gathering", "scattering", "placing",
+        "reshaping", "views", "diagonals", "windows", "copies", "joining", "arranging", "padding", "indexing",
+        "index_updates", "gathering", "scattering", "placing",
     ),
     "reductions": (
         "sums", "variance", "products", "extrema", "norms", "cumulative", "ordering", "differences",
         "distance", "covariance",
     ),
     "matrices": (
-        "matmul", "matrix_products", "einsum", "solving", "solving_by_factors", "least_squares",
+        "addmm", "matmul", "matrix_products", "einsum", "solving", "solving_by_factors", "least_squares",
         "factoring", "spectral", "determinant", "matrix_norm", "low_rank",
     ),
     "signals": (

@@ -36,19 +36,6 @@ def any_rank(d: Draw) -> Sample:
     return Sample(*[d.tensor(tuple(sizes[letter] for letter in shape)) for shape in letters])
 
 
-def scaled(*shapes: str) -> Any:
-    """A sum with a product; the first may broadcast."""
-    draw = product(*shapes)
-
-    def inputs(d: Draw) -> Sample:
-        c, a, b = draw(d).args
-        if d.flag():
-            c = d.tensor((b.shape[-1],))
-        return Sample(c, a, b, beta=d.choice(1, 0.5), alpha=d.choice(1, -2.0))
-
-    return inputs
-
-
 def inner_inputs(d: Draw) -> Sample:
     left, right = d.choice(((2, 3), (4, 3)), ((3,), (3,)), ((2, 3), (3,)), ((), (2, 2)), ((2, 1, 3), (2, 2, 3)))
     return Sample(d.tensor(left), d.tensor(right))
@@ -65,10 +52,6 @@ def bilinear_jax(x: Any, y: Any, w: Any, b: Any = None) -> Any:
     return out if b is None else out + b
 
 
-def plus_product(c: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
-    return beta * c + alpha * (a @ b)
-
-
 CASES = [
     Case(name="matmul", inputs=any_rank, jax=jnp.matmul, layouts=("plain", *MATRICES, "plain")),
     Case(name="mm", inputs=product("mk", "kn"), jax=jnp.matmul, layouts=MATRICES),
@@ -78,7 +61,5 @@ CASES = [
     Case(name="vdot", inputs=product("k", "k", domain=COMPLEX), jax=jnp.vdot, layouts=MATRICES),
     Case(name="outer", inputs=product("m", "k"), jax=jnp.outer, layouts=MATRICES),
     Case(name="inner", inputs=inner_inputs, jax=jnp.inner, layouts=("plain", "strided", "expanded")),
-    Case(name="addmm", inputs=scaled("mn", "mk", "kn"), jax=plus_product, layouts=MATRICES),
-    Case(name="baddbmm", inputs=scaled("bmn", "bmk", "bkn"), jax=plus_product, layouts=MATRICES),
     Case(name="bilinear", inputs=bilinear_inputs, jax=bilinear_jax, layouts=("plain", "strided", "expanded")),
 ]

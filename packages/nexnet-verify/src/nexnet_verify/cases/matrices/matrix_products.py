@@ -15,7 +15,8 @@ from nexnet.ops.matrices import matrix_products
 from .._case import Case, Sample
 from .._draw import Draw
 from .._matrices import LAYOUTS, batch, order, regular
-from .matmul import MATRICES, scaled
+from .addmm import scaled
+from .matmul import MATRICES
 
 PLAIN = ("plain", "strided", "expanded")
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._case import Case, Sample
 from .._draw import Draw
-from .views import with_dims
+from .reshaping import with_dims
 
 MATRIX = ("plain", "strided", "expanded", "empty")
 
