@@ -148,6 +148,13 @@ class TestFallback:
         assert calls == 0
         torch.testing.assert_close(out.data.reshape(128, 256), x @ w.t())
 
+    def test_a_batch_of_biases(self, always):
+        x, w, _ = layer(64, 784, 256)
+        biases = torch.randn(2, 256)
+        out, calls = calls_of_onednn(lambda: nx.vmap(lambda b: nx.linear(x, w, b))(biases))
+        assert calls == 0
+        torch.testing.assert_close(out.data, (x @ w.t()) + biases.unsqueeze(1), rtol=1e-4, atol=1e-3)
+
     def test_a_wrong_shape_is_torchs_error(self, always):
         x, w, b = layer(64, 784, 256)
         with pytest.raises(RuntimeError, match="cannot be multiplied"):

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from ..engine import direct
-from .forms import Form, suits
+from .forms import Form
+from .measuring import suits
 
 __all__ = ["Geometry", "convolve", "depthwise", "gradients"]
 

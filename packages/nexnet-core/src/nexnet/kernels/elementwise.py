@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..engine import BySize
-from .forms import Form, suits
+from .forms import Form
+from .measuring import suits
 
 __all__ = ["tanh"]
 

@@ -16,15 +16,11 @@ import torch
 from torch import Tensor
 
 from ..engine import CHECKED
-from ..engine.autocast import is_on
-from .measuring import best_times, check_mode
+from .measuring import CLEAR, best_times, check_mode
 
-__all__ = ["Form", "describe", "suits", "use_forms"]
+__all__ = ["Form", "describe", "use_forms"]
 
-CLEAR = 0.85  # a form is taken if its time is below this part of torch's: a close call stays with torch
 TURNS = 5
-
-_is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
 
 
 @dataclass(frozen=True)
@@ -96,19 +92,6 @@ class Form:
 
 def _first(result: Any) -> Tensor:
     return result if isinstance(result, Tensor) else result[0]  # type: ignore[no-any-return]
-
-
-def suits(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> bool:
-    """Say whether a form could take these: of these dtypes on the CPU, no batch of vmap, and none to be cast."""
-    return not is_on() and all(
-        type(each) is Tensor
-        and each.dtype in dtypes
-        and each.is_cpu
-        and each.layout is torch.strided
-        and each.numel() > 0
-        and not _is_batched(each)
-        for each in tensors
-    )
 
 
 def use_forms(mode: str = "auto") -> None:

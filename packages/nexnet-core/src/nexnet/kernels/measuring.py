@@ -9,17 +9,34 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from ..engine.autocast import is_on
 from ..errors import InputError, message
 
-__all__ = ["best_times", "check_mode"]
+__all__ = ["CLEAR", "best_times", "check_mode", "suits"]
 
 MODES = ("auto", "always", "never")
+CLEAR = 0.85  # another kernel is taken if its time is below this part of torch's: a close call stays with torch
+
+_is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
 
 
 def check_mode(mode: str) -> None:
     """Complain of a mode that there is not."""
     if mode not in MODES:
         raise InputError(message("no such mode.", argument="mode", expected="auto, always or never", got=mode))
+
+
+def suits(*tensors: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> bool:
+    """Say whether another kernel could take these: of these dtypes, on the CPU, no batch of vmap, none to be cast."""
+    return not is_on() and all(
+        type(each) is Tensor
+        and each.dtype in dtypes
+        and each.is_cpu
+        and each.layout is torch.strided
+        and each.numel() > 0
+        and not _is_batched(each)
+        for each in tensors
+    )
 
 
 def best_times(

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .forms import Form, suits
+from .forms import Form
+from .measuring import suits
 
 __all__ = ["max_pool2d_with_indices", "max_pool3d_with_indices"]
 

@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..engine.autocast import is_on
 from ..engine.direct import direct
 from ..engine.products import mm_by_transposed, mm_transposed
 from ..errors import InputError, message
-from .measuring import best_times, check_mode
+from .measuring import CLEAR, best_times, check_mode, suits
 
 __all__ = ["addmm", "addmm_gradients", "describe", "linear", "linear_gradients", "use_onednn"]
 
@@ -29,14 +28,12 @@ SMALL = 2**22  # multiplications below which calling oneDNN costs more than it c
 LARGE = 2**25  # multiplications from which the second of SIZES stands for a product
 NEVER = float("inf")
 SIZES = ((64, 784, 256), (512, 784, 256))  # what is measured: (m, k, n) of an (m, k) by (k, n) product
-CLEAR = 0.85  # oneDNN is chosen if its time is below this part of torch's: a close call stays with torch
 TURNS = 7
 
 _linear: Callable[..., Tensor] = direct(torch._C._nn.linear)  # what torch.nn.functional.linear is
 _mm: Callable[..., Tensor] = direct(torch.mm)
 _addmm: Callable[..., Tensor] = direct(torch.addmm)
 _relu_into: Callable[..., Tensor] = direct(Tensor.relu_)
-_is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_batchedtensor
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, activation
         is_large
         and _goes_to_onednn("x W^T", input, weight, 0)
         and input.shape[-1] == weight.shape[1]  # if not, the error is to be torch's
-        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is torch.float32 and bias.is_contiguous()))
+        and (bias is None or (suits(bias) and bias.shape == weight.shape[:1] and bias.is_contiguous()))
     ):
         return _onednn(input, weight, bias, activation, [], "")
     out = _linear(input, weight, bias)
@@ -147,10 +144,8 @@ def addmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
         and _goes_to_onednn("g W", a, b, 1)
         and a.ndim == 2
         and a.shape[1] == b.shape[0]  # if not, the error is to be torch's
-        and type(bias) is Tensor
-        and not _is_batched(bias)
+        and suits(bias)
         and bias.shape == b.shape[1:]
-        and bias.dtype is torch.float32
         and bias.is_contiguous()
     ):
         return _onednn(a, b.t(), bias, "none", [], "")
@@ -204,21 +199,9 @@ def _goes_to_onednn(kind: str, a: Tensor, b: Tensor, dim: int) -> bool:
     if b.ndim != 2:
         return False
     work = a.numel() * b.shape[dim]
-    if work < SMALL or is_on() or not (_suits_onednn(a) and _suits_onednn(b)):
+    if work < SMALL or not (suits(a, b) and a.ndim >= 2 and a.is_contiguous() and b.is_contiguous()):
         return False  # so under autocast, which does not know this kernel of oneDNN's
     return _mode == "always" or _choice(kind, work >= LARGE).takes_onednn
-
-
-def _suits_onednn(matrix: Tensor) -> bool:
-    """Say whether oneDNN takes a matrix, or as a layer's input the rows of several."""
-    return (
-        matrix.ndim >= 2
-        and matrix.dtype is torch.float32
-        and matrix.is_cpu
-        and type(matrix) is Tensor
-        and not _is_batched(matrix)
-        and matrix.is_contiguous()
-    )
 
 
 def _choice(kind: str, large: bool) -> Choice:
